@@ -1,0 +1,18 @@
+//! The words every part of Rampart shares: what an agent wants to do, and what was decided about it.
+//!
+//! Not here: how a decision is reached (`rampart-policy`), how it is recorded (`rampart-gateway`), or any I/O.
+
+mod action;
+mod call;
+mod effect;
+mod finding;
+mod gate;
+pub mod strict;
+mod verdict;
+
+pub use action::{Action, CommandLine, Located, MissingParam};
+pub use call::{Call, Origin, Phase, Response, Surface};
+pub use effect::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Span, Target};
+pub use finding::{Finding, FindingClass};
+pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Verdict, answer_to_verdict};
+pub use verdict::{Edit, Judgement, Outcome, Reason, RuleRef};
