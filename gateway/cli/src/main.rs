@@ -1,1 +1,64 @@
-fn main() {}
+//! The `rampart` program: reads arguments and environment, puts the parts together, prints.
+//!
+//! Not here: any decision. Whatever a command does, it asks a gate or reads what one has written.
+
+mod args;
+mod commands;
+mod diagnostics;
+mod environment;
+mod exit;
+mod printer;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::{
+    args::{Cli, Color, Verb},
+    environment::Environment,
+    exit::Exit,
+    printer::Printer,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let printer = Printer;
+    let exit = Environment::read().and_then(|environment| run(cli.verb, &environment, printer));
+    exit.unwrap_or_else(|error| {
+        printer.note(format!("rampart: {error:#}"));
+        Exit::Error
+    })
+    .into()
+}
+
+fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    use commands as c;
+    match verb {
+        Verb::Wrap(args) => c::wrap::run(args, environment, printer),
+        Verb::Mcp(args) => c::mcp::run(args, environment, printer),
+        Verb::Serve(args) => c::serve::run(args, environment, printer),
+        Verb::Env(args) => c::env::run(&args, environment, printer),
+        Verb::Hook(args) => c::hook::run(&args, environment),
+        Verb::Init(args) => c::init::run(&args, environment, printer),
+        Verb::Test(args) => c::test::run(&args, environment, printer),
+        Verb::Policy { verb } => c::policy::run(verb, environment, printer),
+        Verb::Status(args) => c::status::run(&args, environment, printer),
+        Verb::Pending(args) => c::pending::list(&args, environment, printer),
+        Verb::Approve(args) => c::pending::resolve(&args, true, environment, printer),
+        Verb::Deny(args) => c::pending::resolve(&args, false, environment, printer),
+        Verb::Log(args) => c::log::run(&args, environment, printer),
+        Verb::Audit { verb } => c::audit::run(verb, environment, printer),
+        Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
+        Verb::Config { verb } => c::config::run(&verb, environment, printer),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "rampart", &mut std::io::stdout());
+            Ok(Exit::Yes)
+        }
+        Verb::NotBuilt(verb) => Ok(c::not_built::run(&verb, printer)),
+    }
+}

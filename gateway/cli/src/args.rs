@@ -1,0 +1,377 @@
+//! What can be typed. Definitions only; each verb's work is in `commands/`.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
+/// happens, and recorded.
+#[derive(Debug, Parser)]
+#[command(name = "rampart", version, max_term_width = 100, disable_help_subcommand = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run an agent or any command with the shells and requests it starts under the policy
+    Wrap(Wrap),
+    /// Stand between an MCP client and an MCP server
+    Mcp(Mcp),
+    /// Run the gateway: decisions, approvals, audit trail, API and egress proxy
+    Serve(Serve),
+    /// Print the variables that send a shell's traffic through the egress proxy
+    Env(Env),
+    /// Answer an agent's hook (reads the hook's JSON from standard input)
+    Hook(Hook),
+
+    /// Create the global policy, or a project's
+    Init(Init),
+    /// Say what the policy decides about a call, without making it
+    Test(Test),
+    /// Check, explain and list policies
+    Policy {
+        #[command(subcommand)]
+        verb: PolicyVerb,
+    },
+
+    /// Say what is running and what is in force
+    Status(Json),
+    /// What waits for a human
+    Pending(Json),
+    /// Let a waiting call through
+    Approve(Resolve),
+    /// Refuse a waiting call
+    Deny(Resolve),
+    /// Recent decisions
+    Log(Log),
+    /// Read and verify the audit trail
+    Audit {
+        #[command(subcommand)]
+        verb: AuditVerb,
+    },
+    /// The certificate authority of the egress proxy
+    Ca {
+        #[command(subcommand)]
+        verb: CaVerb,
+    },
+    /// What is configured, and where each value comes from
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Print completions for a shell
+    Completions {
+        shell: clap_complete::Shell,
+    },
+
+    #[command(flatten)]
+    NotBuilt(NotBuilt),
+}
+
+/// Verbs that a later version brings. They say so when they are called.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotBuilt {
+    #[command(hide = true)]
+    Setup(Rest),
+    #[command(hide = true)]
+    Quickstart(Rest),
+    #[command(hide = true)]
+    Preload(Rest),
+    #[command(hide = true)]
+    Run(Rest),
+    #[command(hide = true)]
+    Doctor(Rest),
+    #[command(hide = true)]
+    Watch(Rest),
+    #[command(hide = true)]
+    Allow(Rest),
+    #[command(hide = true)]
+    Block(Rest),
+    #[command(hide = true)]
+    Rules(Rest),
+    #[command(hide = true)]
+    Upgrade(Rest),
+    #[command(hide = true)]
+    Token(Rest),
+    #[command(hide = true)]
+    Dashboard(Rest),
+    #[command(hide = true)]
+    Report(Rest),
+    #[command(hide = true)]
+    Convert(Rest),
+    #[command(hide = true)]
+    Bench(Rest),
+    #[command(hide = true)]
+    Replay(Rest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Decide, record and refuse
+    Enforce,
+    /// Decide and record, refuse nothing
+    Monitor,
+    /// Do nothing
+    Disabled,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wrap {
+    /// Name of the agent in rules and the audit trail [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Mcp {
+    #[command(subcommand)]
+    pub(crate) verb: Option<McpVerb>,
+    /// Name of the server in rules and the audit trail [default: from the command]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Name of the agent in rules and the audit trail
+    #[arg(long, value_name = "NAME", default_value = "mcp-client")]
+    pub(crate) agent_id: String,
+    /// Session in rules and the audit trail [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) session_id: Option<String>,
+    /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// The MCP server's command
+    #[arg(last = true, required = true, value_name = "SERVER")]
+    pub(crate) server: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpVerb {
+    /// Write a least-privilege policy from a server's tools
+    Scan(Rest),
+    /// Stand in front of servers that speak HTTP
+    Serve(Rest),
+    /// Review what servers offer
+    Pins(Rest),
+    /// Wrap the servers in a client's configuration
+    Install(Rest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Serve {
+    #[command(subcommand)]
+    pub(crate) verb: Option<ServeVerb>,
+    /// Port of the HTTP API on 127.0.0.1 [default: 9090]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Address of the HTTP API
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "port")]
+    pub(crate) addr: Option<SocketAddr>,
+    /// Address of the egress proxy [default: 127.0.0.1:9091]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) egress: Option<SocketAddr>,
+    /// What to do with decisions [default: enforce]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Mode>,
+    /// How long a question waits for an answer, such as 90s or 5m [default: 2m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) approval_timeout: Option<String>,
+    /// Start in the background and return when it answers
+    #[arg(long)]
+    pub(crate) background: bool,
+    /// Started by a road that found no gateway: go on without a listener whose port is taken
+    #[arg(long, hide = true)]
+    pub(crate) on_demand: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeVerb {
+    /// Stop the gateway of this home
+    Stop,
+    /// Install as a service that starts at boot
+    Install(Rest),
+    /// Remove that service
+    Uninstall(Rest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Env {
+    /// Syntax of the output
+    #[arg(long, default_value = "sh")]
+    pub(crate) shell: EnvShell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnvShell {
+    Sh,
+    Fish,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hook {
+    /// The agent whose hook this is
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) format: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The profile to start from
+    #[arg(long, value_name = "PROFILE", default_value = "standard")]
+    pub(crate) profile: String,
+    /// Create `.rampart/policy.yaml` for the project in this directory
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) project: bool,
+    /// Replace a profile file that was edited
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// The command, path, URL or tool name; what it is follows from --tool
+    pub(crate) subject: Option<String>,
+    /// What kind of call
+    #[arg(long, default_value = "exec", value_name = "TOOL")]
+    pub(crate) tool: String,
+    /// The parameters as JSON, instead of SUBJECT
+    #[arg(long, value_name = "JSON", conflicts_with = "subject")]
+    pub(crate) params: Option<String>,
+    /// Judge by this file instead of the policies in force (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// Judge as this agent
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) agent: String,
+    /// Run the tests that stand in the policy files
+    #[arg(long, conflicts_with_all = ["subject", "params"])]
+    pub(crate) run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Check policy files for errors and rules that cannot work
+    Lint {
+        /// The files [default: the policies in force]
+        files: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how a call is decided, step by step
+    Explain(Test),
+    /// List the policies in force
+    Rules(Json),
+    /// List the policies that come with Rampart
+    List(Json),
+    /// Install a policy from the registry
+    Fetch(Rest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// Id of the waiting call; any unique beginning
+    pub(crate) id: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Only denials
+    #[arg(long)]
+    pub(crate) deny: bool,
+    /// How many
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
+    pub(crate) lines: usize,
+    /// Only of this session
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Print JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Show the newest records
+    Tail {
+        /// Go on as records are written
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// How many to begin with
+        #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
+        lines: usize,
+        /// Print the records as they are
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that nobody changed the trail
+    Verify {
+        /// Folder of the trail [default: that of this home]
+        dir: Option<PathBuf>,
+        /// A checkpoint kept elsewhere, to find a trail cut short or written anew
+        #[arg(long, value_name = "FILE")]
+        witness: Option<PathBuf>,
+        /// The hash that the last record must have
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count decisions
+    Stats(Rest),
+    /// Find records
+    Search(Rest),
+    /// Write records in other formats
+    Export(Rest),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaVerb {
+    /// Say where the authority is and what it is called
+    Show,
+    /// Print the certificate (PEM)
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Print what is in force
+    Show(Json),
+}

@@ -1,0 +1,29 @@
+//! Verbs that a later version brings: they say so, and what does the nearest thing today.
+
+use crate::{args::NotBuilt, exit::Exit, printer::Printer};
+
+pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
+    let (name, today) = match verb {
+        NotBuilt::Setup(_) | NotBuilt::Quickstart(_) => (
+            "setup",
+            "put `rampart hook --format AGENT` into the agent's hook settings, or start it with `rampart wrap -- AGENT`",
+        ),
+        NotBuilt::Preload(_) => ("preload", "use `rampart wrap -- COMMAND`"),
+        NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
+        NotBuilt::Doctor(_) => ("doctor", "see `rampart status`"),
+        NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
+        NotBuilt::Allow(_) | NotBuilt::Block(_) | NotBuilt::Rules(_) => (
+            "allow, block and rules",
+            "write the rule into `policies/custom.yaml` of Rampart's home; it is in force as soon as it is saved",
+        ),
+        NotBuilt::Upgrade(_) => ("upgrade", "build and install the new version"),
+        NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),
+        NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),
+        NotBuilt::Report(_) => ("report", "see `rampart log`"),
+        NotBuilt::Convert(_) => ("convert", "write the policy by hand; `rampart policy lint FILE` checks it"),
+        NotBuilt::Bench(_) => ("bench", "see `rampart test --json`"),
+        NotBuilt::Replay(_) => ("replay", "see `rampart test --policy FILE`"),
+    };
+    printer.note(format!("rampart: `{name}` is not built in this version; {today}"));
+    Exit::Error
+}

@@ -1,0 +1,88 @@
+//! What the surroundings of the process say. Read once, here and nowhere else.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// The environment variables that matter, and where things are.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// The user's home directory.
+    pub(crate) user_home: PathBuf,
+    /// Rampart's home: `RAMPART_HOME`, else `~/.rampart`.
+    pub(crate) home: PathBuf,
+    /// Working directory.
+    pub(crate) cwd: PathBuf,
+    /// `RAMPART_TOKEN`: the token that the API accepts beside those it knows.
+    pub(crate) token: Option<String>,
+    /// `RAMPART_AUTOSTART` is not `0`: a road that finds no gateway starts one.
+    pub(crate) autostart: bool,
+    /// `RAMPART_NO_PROJECT_POLICY` is not `1`: a project's own policy is read.
+    pub(crate) project_policy: bool,
+    /// `RAMPART_SESSION`: the session that an outer `wrap` opened.
+    pub(crate) session: Option<String>,
+    /// `RAMPART_AGENT`: the agent that an outer `wrap` named.
+    pub(crate) agent: Option<String>,
+    /// `RAMPART_LOG`: filter of the log on standard error.
+    pub(crate) log: Option<String>,
+    /// `PATH`.
+    pub(crate) path: OsString,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let user_home = std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
+        let home = match (std::env::var_os("RAMPART_HOME").filter(|h| !h.is_empty()), &user_home) {
+            (Some(home), _) => std::path::absolute(home)?,
+            (None, Some(user)) => user.join(".rampart"),
+            (None, None) => anyhow::bail!("neither RAMPART_HOME nor HOME is set, so there is no place for the gateway"),
+        };
+        Ok(Self {
+            user_home: user_home.unwrap_or_else(|| PathBuf::from("/")),
+            home,
+            cwd: std::env::current_dir()?,
+            token: text("RAMPART_TOKEN"),
+            autostart: text("RAMPART_AUTOSTART").as_deref() != Some("0"),
+            project_policy: text("RAMPART_NO_PROJECT_POLICY").as_deref() != Some("1"),
+            session: text("RAMPART_SESSION"),
+            agent: text("RAMPART_AGENT"),
+            log: text("RAMPART_LOG"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+        })
+    }
+
+    /// The project that the working directory belongs to: the nearest folder upwards with `.rampart` or `.git`, but
+    /// never the home directory or anything above it.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        project_of(&self.cwd, &self.user_home)
+    }
+}
+
+fn project_of(cwd: &Path, user_home: &Path) -> PathBuf {
+    cwd.ancestors()
+        .take_while(|dir| *dir != user_home && *dir != Path::new("/"))
+        .find(|dir| dir.join(".git").exists() || dir.join(".rampart/policy.yaml").exists())
+        .unwrap_or(cwd)
+        .to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_the_nearest_checkout_but_never_the_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path();
+        std::fs::create_dir_all(home.join(".git")).unwrap();
+        std::fs::create_dir_all(home.join("code/app/.git")).unwrap();
+        std::fs::create_dir_all(home.join("code/app/src/deep")).unwrap();
+        std::fs::create_dir_all(home.join("notes")).unwrap();
+        assert_eq!(project_of(&home.join("code/app/src/deep"), home), home.join("code/app"));
+        assert_eq!(project_of(&home.join("notes"), home), home.join("notes"));
+    }
+}

@@ -1,0 +1,53 @@
+//! The only place that writes to the terminal: colour and alignment there, plain text in a pipe.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use rampart_call::Outcome;
+
+/// Writes to standard output and standard error. Colours are taken out where the other end does not want them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer;
+
+impl Printer {
+    /// What was asked for.
+    pub(crate) fn out(&self, text: impl std::fmt::Display) {
+        // A reader that went away (`| head`) is no error of ours.
+        let _ = writeln!(anstream::stdout(), "{text}");
+    }
+
+    /// What was asked for, without a line end of ours.
+    pub(crate) fn out_raw(&self, text: impl std::fmt::Display) {
+        let _ = write!(anstream::stdout(), "{text}");
+    }
+
+    /// Anything else a person should know.
+    pub(crate) fn note(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+
+    /// A value as one line of JSON on standard output.
+    pub(crate) fn json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
+        self.out(serde_json::to_string(value)?);
+        Ok(())
+    }
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// The colour of a decision.
+pub(crate) fn outcome_style(outcome: Outcome) -> Style {
+    let color = match outcome {
+        Outcome::Allow => AnsiColor::Green,
+        Outcome::Watch => AnsiColor::Cyan,
+        Outcome::Ask | Outcome::Webhook => AnsiColor::Yellow,
+        Outcome::Deny => AnsiColor::Red,
+    };
+    color.on_default().bold()
+}
+
+/// `text` in `style`.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}

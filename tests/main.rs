@@ -1,0 +1,7 @@
+//! The whole program from outside: real binaries, real sockets, real clients and servers. One test binary.
+//!
+//! Not here: tests of one crate's inside; those sit beside the code.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod house;
