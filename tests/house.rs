@@ -30,7 +30,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure core must never have below it.
-const NOT_IN_THE_CORE: &[&str] = &["tokio", "hyper", "mio", "rustls", "rustix", "socket2", "libc", "notify"];
+const NOT_IN_THE_CORE: &[&str] = &["tokio", "hyper", "mio", "rustls", "socket2", "notify"];
 
 const LICENCES: &[&str] = &[
     "Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "CC0-1.0",

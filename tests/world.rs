@@ -1,0 +1,302 @@
+//! A world for one test: a home of its own, the real binaries, and nothing left running at the end.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Where the binaries of this build are, built if they are not there yet.
+pub fn bin(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().find(|p| p.ends_with("deps")).unwrap().parent().unwrap().to_path_buf();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "-p", "rampart-cli", "-p", "rampart-shim"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.current_dir(root()).status().unwrap().success(), "the binaries do not build");
+        folder
+    });
+    folder.join(name)
+}
+
+/// One home, one user, one project.
+pub struct World {
+    dir: tempfile::TempDir,
+    gateway: Option<Child>,
+}
+
+impl World {
+    /// A fresh home whose gateway listens on free ports.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("rampart-test-").tempdir().unwrap();
+        let world = Self { dir, gateway: None };
+        for folder in ["home", "home/.rampart", "project"] {
+            std::fs::create_dir_all(world.path(folder)).unwrap();
+        }
+        set_mode(&world.path("home/.rampart"), 0o700);
+        world.config("listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n");
+        world
+    }
+
+    /// A fresh home with `policy` as the user's own policy, in place of the profile.
+    pub fn with_policy(policy: &str) -> Self {
+        let world = Self::new();
+        world.write("home/.rampart/policies/custom.yaml", policy);
+        world
+    }
+
+    /// A path inside this world.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// The home directory of Rampart.
+    pub fn home(&self) -> PathBuf {
+        self.path("home/.rampart")
+    }
+
+    /// The project the agent works in.
+    pub fn project(&self) -> PathBuf {
+        self.path("project")
+    }
+
+    /// Writes a file, with its folders.
+    pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Replaces `config.yaml`.
+    pub fn config(&self, text: &str) {
+        self.write("home/.rampart/config.yaml", text);
+    }
+
+    /// Any program, in this world's surroundings.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("RAMPART_HOME", self.home())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TMPDIR", self.dir.path())
+            .current_dir(self.project());
+        command
+    }
+
+    /// The `rampart` program with these arguments.
+    pub fn rampart(&self, args: &[&str]) -> Command {
+        let mut command = self.command(bin("rampart"));
+        command.args(args);
+        command
+    }
+
+    /// Runs `rampart` to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        Ran::from(self.rampart(args).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs `rampart` to its end with this on standard input.
+    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+        run_with(self.rampart(args), input)
+    }
+
+    /// Starts the gateway and waits until it answers.
+    pub fn serve(&mut self, args: &[&str]) -> &mut Self {
+        let log = std::fs::File::create(self.path("gateway.log")).unwrap();
+        let child = self
+            .rampart(&[&["serve"], args].concat())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.gateway = Some(child);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.run(&["status", "--json"]).success() {
+            if let Some(status) = self.gateway.as_mut().unwrap().try_wait().unwrap() {
+                panic!("the gateway ended with {status}: {}", self.gateway_log());
+            }
+            assert!(Instant::now() < deadline, "the gateway does not answer: {}", self.gateway_log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self
+    }
+
+    /// The running gateway's process.
+    pub fn gateway(&mut self) -> &mut Child {
+        self.gateway.as_mut().expect("call serve first")
+    }
+
+    /// What the gateway printed.
+    pub fn gateway_log(&self) -> String {
+        std::fs::read_to_string(self.path("gateway.log")).unwrap_or_default()
+    }
+
+    /// `rampart status --json`.
+    pub fn status(&self) -> Value {
+        self.run(&["status", "--json"]).json()
+    }
+
+    /// The records of the audit trail, in order.
+    pub fn records(&self) -> Vec<Value> {
+        let mut segments: Vec<_> = std::fs::read_dir(self.home().join("audit"))
+            .map(|dir| dir.map(|e| e.unwrap().path()).filter(|p| p.extension() == Some(OsStr::new("jsonl"))).collect())
+            .unwrap_or_default();
+        segments.sort();
+        let text: String = segments.iter().map(|s| std::fs::read_to_string(s).unwrap()).collect();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The decisions among them.
+    pub fn decisions(&self) -> Vec<Value> {
+        self.records().into_iter().filter(|r| r["type"] == "decision").collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.gateway {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // A gateway that a road started on demand.
+        let lock = std::fs::read_to_string(self.home().join("run/gateway.pid")).unwrap_or_default();
+        if let Ok(pid) = lock.trim().parse::<u32>() {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Runs a command to its end with this on standard input.
+pub fn run_with(mut command: Command, input: &[u8]) -> Ran {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    Ran::from(output)
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ran {
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// Fails the test unless the program ended with this code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// A program that talks in lines.
+pub struct Talk {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Talk {
+    pub fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let (send, lines) = std::sync::mpsc::channel();
+        let reader = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || reader.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        Self { child, lines }
+    }
+
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("still open");
+        stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n")).expect("it listens");
+    }
+
+    /// The next line, within ten seconds.
+    #[track_caller]
+    pub fn hear(&mut self) -> String {
+        self.lines.recv_timeout(Duration::from_secs(10)).expect("it answers")
+    }
+
+    #[track_caller]
+    pub fn hear_json(&mut self) -> Value {
+        serde_json::from_str(&self.hear()).unwrap()
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Closes its standard input and waits for its end.
+    pub fn finish(mut self) -> Ran {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().unwrap();
+        let mut stderr = String::new();
+        let _ = self.child.stderr.take().unwrap().read_to_string(&mut stderr);
+        Ran { code: status.code(), stdout: self.lines.iter().collect::<Vec<_>>().join("\n"), stderr }
+    }
+}
+
+pub fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Says by name what a test needs and does not find. In CI nothing may be skipped.
+pub fn skip(test: &str, needs: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} needs {needs}, and in CI nothing is skipped");
+    eprintln!("skipped: {test} needs {needs}");
+}
+
+/// Where `tests/clients/install` put the real clients and servers, if it ran.
+pub fn clients(test: &str) -> Option<PathBuf> {
+    let folder = root().join("target/clients");
+    if folder.join("stamp").exists() {
+        return Some(folder);
+    }
+    skip(test, "the clients: run tests/clients/install");
+    None
+}
