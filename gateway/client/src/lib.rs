@@ -1,1 +1,64 @@
-//! rampart-client
+//! The other end of the gateway's socket: ask for a verdict, and for what the command line shows.
+//!
+//! Not here: any judgement of its own. A client that cannot reach its gateway refuses; it never decides.
+
+pub mod blocking;
+mod events;
+mod exchange;
+mod fault;
+#[cfg(feature = "async")]
+mod pool;
+mod socket;
+pub mod start;
+pub mod wire;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use events::{Event, Events};
+pub use fault::Fault;
+#[cfg(feature = "async")]
+pub use pool::Client;
+
+/// Where the gateway of a home listens.
+pub fn socket(home: &Path) -> PathBuf {
+    home.join("run").join("gateway.sock")
+}
+
+/// How a client behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The gateway's socket; see [`socket`].
+    pub socket: PathBuf,
+    /// How long the gateway may show no sign of life. While it holds a question it sends one twice a second, so this
+    /// tells a gateway that waits for a human from one that hangs.
+    pub silence: Duration,
+    /// How long one answer may take in all, held questions included. A hook sets less than its host allows it.
+    pub patience: Duration,
+    /// What to answer when the gateway does not.
+    pub unanswered: Unanswered,
+}
+
+impl Settings {
+    /// Refuses after 1.5 s without a sign of life, and waits up to an hour for a human.
+    pub fn new(socket: PathBuf) -> Self {
+        Self {
+            socket,
+            silence: Duration::from_millis(1500),
+            patience: Duration::from_hours(1),
+            unanswered: Unanswered::Refuse,
+        }
+    }
+}
+
+/// What a surface does when its gateway gives no answer. A gateway that cannot be trusted is refused either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The call does not happen.
+    #[default]
+    Refuse,
+    /// The call goes on unrecorded: monitor mode, or `surfaces.fail_open` for this surface.
+    LetPass,
+}

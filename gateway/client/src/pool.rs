@@ -1,0 +1,143 @@
+//! The client for programs that run tokio. Connections are kept and as many are open as questions wait, so one that
+//! waits for a human holds up no other.
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
+
+use rampart_call::{Answer, Call, Gate, Judging};
+use tokio::{
+    net::UnixStream,
+    time::{Duration, Instant, sleep, timeout_at},
+};
+
+use crate::{
+    Fault, Settings, blocking,
+    exchange::{Reading, request},
+    fault,
+    socket::{Attempt, attempt},
+};
+
+/// How many connections are kept for later.
+const IDLE: usize = 16;
+
+/// A [`Gate`] in another process.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    idle: Mutex<Vec<UnixStream>>,
+}
+
+impl Client {
+    /// A client; nothing is connected yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, idle: Mutex::default() }
+    }
+
+    async fn ask(&self, call: &Call) -> Result<Answer, Fault> {
+        let body = serde_json::to_vec(call).map_err(|e| Fault::Garbled(e.to_string()))?;
+        let question = request("POST", "/v1/judge", &body, "");
+        let deadline = Instant::now() + self.settings.patience;
+        if let Some(kept) = self.take_idle() {
+            match self.exchange(kept, &question, deadline).await {
+                // A gateway that was restarted meanwhile has closed it.
+                Err(Fault::HungUp) => {}
+                done => return done,
+            }
+        }
+        let stream = self.connect(deadline).await?;
+        self.exchange(stream, &question, deadline).await
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<UnixStream, Fault> {
+        let until = self.next_wait(deadline);
+        loop {
+            match attempt(&self.settings.socket)? {
+                Attempt::Connected(stream) => return UnixStream::from_std(stream).map_err(|_| Fault::HungUp),
+                Attempt::Busy if Instant::now() > until => return Err(self.late(deadline)),
+                Attempt::Busy => sleep(Duration::from_millis(2)).await,
+            }
+        }
+    }
+
+    async fn exchange(&self, stream: UnixStream, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
+        // A gateway that refuses a long body answers before it has read all of it.
+        let written = self.write(&stream, question, deadline).await;
+        let mut reading = Reading::new();
+        let mut buffer = vec![0; 16 << 10];
+        let mut complete = false;
+        while !complete {
+            complete = match self.read(&stream, &mut buffer, deadline).await {
+                Ok(size) => reading.feed(buffer.get(..size).unwrap_or_default())?,
+                Err(fault) => return Err(written.err().unwrap_or(fault)),
+            };
+        }
+        let answer = blocking::answer(reading.status(), &reading.take_body());
+        if reading.keeps_alive() && written.is_ok() {
+            self.keep(stream);
+        }
+        answer
+    }
+
+    async fn write(&self, stream: &UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            match stream.try_write(bytes) {
+                Ok(size) => bytes = bytes.get(size..).unwrap_or_default(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = timeout_at(self.next_wait(deadline), stream.writable()).await;
+                    ready.map_err(|_| self.late(deadline))?.map_err(|_| Fault::HungUp)?;
+                }
+                Err(_) => return Err(Fault::HungUp),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, stream: &UnixStream, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
+        let until = self.next_wait(deadline);
+        loop {
+            match stream.try_read(buffer) {
+                Ok(0) => return Err(Fault::HungUp),
+                Ok(size) => return Ok(size),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = timeout_at(until, stream.readable()).await;
+                    ready.map_err(|_| self.late(deadline))?.map_err(|_| Fault::HungUp)?;
+                }
+                Err(_) => return Err(Fault::HungUp),
+            }
+        }
+    }
+
+    fn next_wait(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.settings.silence)
+    }
+
+    fn late(&self, deadline: Instant) -> Fault {
+        if Instant::now() >= deadline {
+            Fault::OutOfTime(self.settings.patience)
+        } else {
+            Fault::Silent(self.settings.silence)
+        }
+    }
+
+    fn take_idle(&self) -> Option<UnixStream> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, stream: UnixStream) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(stream);
+        }
+    }
+}
+
+impl Gate for Client {
+    fn judge(&self, call: Call) -> Judging<'_> {
+        Box::pin(async move { fault::verdict(self.ask(&call).await, self.settings.unanswered) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Connecting to the gateway, and making sure that it is ours: owner and mode of the socket, and the uid that the
+//! kernel names as its listener.
+
+use std::{
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{
+            fs::{FileTypeExt, MetadataExt},
+            net::UnixStream,
+        },
+    },
+    path::Path,
+};
+
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt::socket_peercred},
+    process::geteuid,
+};
+
+use crate::Fault;
+
+/// What came of one attempt to connect.
+pub(crate) enum Attempt {
+    /// A non-blocking stream to a gateway that we trust.
+    Connected(UnixStream),
+    /// The gateway's queue is full; try again in a moment.
+    Busy,
+}
+
+/// Tries once to connect, without waiting.
+pub(crate) fn attempt(socket: &Path) -> Result<Attempt, Fault> {
+    check_file(socket)?;
+    let unreachable = |e: Errno| Fault::Unreachable { socket: socket.display().to_string(), why: plain(e) };
+    let address = SocketAddrUnix::new(socket).map_err(|_| Fault::Unreachable {
+        socket: socket.display().to_string(),
+        why: "the path is too long for a socket; choose a shorter RAMPART_HOME".to_owned(),
+    })?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(unreachable)?;
+    match connect(&fd, &address) {
+        Ok(()) => {}
+        Err(Errno::AGAIN) => return Ok(Attempt::Busy),
+        Err(e) => return Err(unreachable(e)),
+    }
+    check_peer(socket, &fd)?;
+    Ok(Attempt::Connected(UnixStream::from(fd)))
+}
+
+/// Whether somebody listens there. Says nothing about whether it answers.
+pub(crate) fn listens(socket: &Path) -> Result<(), Fault> {
+    attempt(socket).map(|_| ())
+}
+
+fn check_file(socket: &Path) -> Result<(), Fault> {
+    let untrusted = |why: String| Fault::Untrusted { socket: socket.display().to_string(), why };
+    let meta = socket.symlink_metadata().map_err(|e| Fault::Unreachable {
+        socket: socket.display().to_string(),
+        why: match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no socket".to_owned(),
+            _ => e.to_string(),
+        },
+    })?;
+    if !meta.file_type().is_socket() {
+        return Err(untrusted("it is not a socket".to_owned()));
+    }
+    if !is_trusted(meta.uid()) {
+        return Err(untrusted(format!("it belongs to user {}, not to you", meta.uid())));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(untrusted(format!("others may use it (mode {:o}, 600 was expected)", meta.mode() & 0o777)));
+    }
+    Ok(())
+}
+
+fn check_peer(socket: &Path, fd: impl AsFd) -> Result<(), Fault> {
+    let untrusted = |why: String| Fault::Untrusted { socket: socket.display().to_string(), why };
+    let peer = socket_peercred(fd).map_err(|e| untrusted(format!("its listener is unknown: {}", plain(e))))?;
+    let uid = peer.uid.as_raw();
+    if is_trusted(uid) { Ok(()) } else { Err(untrusted(format!("user {uid} listens there, not you"))) }
+}
+
+/// Ourselves, or root, who could replace us anyway.
+fn is_trusted(uid: u32) -> bool {
+    uid == geteuid().as_raw() || uid == 0
+}
+
+fn plain(errno: Errno) -> String {
+    match errno {
+        Errno::CONNREFUSED => "nobody listens".to_owned(),
+        other => std::io::Error::from(other).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+
+    use super::*;
+
+    fn refusal(socket: &Path) -> Fault {
+        match attempt(socket) {
+            Err(fault) => fault,
+            Ok(_) => panic!("{} was trusted", socket.display()),
+        }
+    }
+
+    #[test]
+    fn only_a_private_socket_of_ours_is_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        assert!(matches!(refusal(&path), Fault::Unreachable { .. }));
+
+        std::fs::write(&path, "").unwrap();
+        assert!(refusal(&path).to_string().contains("not a socket"));
+        std::fs::remove_file(&path).unwrap();
+
+        let listener = UnixListener::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(refusal(&path).to_string().contains("others may use it (mode 666"));
+
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(attempt(&path), Ok(Attempt::Connected(_))));
+
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(refusal(&link).to_string().contains("not a socket"));
+
+        drop(listener);
+        assert!(refusal(&path).to_string().contains("nobody listens"));
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("x".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        // A file that passes as a socket as far as the name goes: bound by a short name, then moved.
+        let short = dir.path().join("s");
+        let _listener = UnixListener::bind(&short).unwrap();
+        std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(&short, deep.join("s")).unwrap();
+        assert!(refusal(&deep.join("s")).to_string().contains("too long"));
+    }
+}

@@ -1,0 +1,189 @@
+//! What crosses the API, apart from [`Call`] and [`Answer`](rampart_call::Answer): the JSON of requests and responses.
+//! The server writes these same types.
+
+use rampart_call::{Call, Effect, Judgement};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Body of `POST /v1/tool/{tool}` and `/v1/preflight/{tool}`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolRequest {
+    /// The agent's name.
+    pub agent: String,
+    /// One run of it.
+    pub session: String,
+    /// What the tool would be called with.
+    pub params: Value,
+    /// Absolute path of the project the agent works in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Absolute path that `~` means for the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+}
+
+/// Answer to a [`ToolRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether the call may happen.
+    pub allowed: bool,
+    /// What policy says: `allow`, `watch`, `ask`, `webhook` or `deny`.
+    pub decision: String,
+    /// Why, as a stable code.
+    pub reason: String,
+    /// Text for people.
+    pub message: String,
+    /// Names of the policies that matched, the deciding one first.
+    pub matched_policies: Vec<String>,
+    /// File and line of the deciding rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// SHA-256 of the ruleset, in hex.
+    pub policy_hash: String,
+    /// Commands by which a human could allow it.
+    pub suggestions: Vec<String>,
+    /// Everything the call would do.
+    pub effects: Vec<Effect>,
+    /// Time the decision took, in microseconds.
+    pub micros: u64,
+    /// Number of the record in the audit trail; none for a preflight, which leaves no record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+/// Answer to `GET /v1/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the gateway's program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// `enforce`, `monitor` or `disabled`.
+    pub mode: String,
+    /// Its home directory.
+    pub home: String,
+    /// When it started (RFC 3339).
+    pub started: String,
+    /// The ruleset in force.
+    pub policy: PolicyStatus,
+    /// The audit trail.
+    pub audit: AuditStatus,
+    /// How many questions wait for a human.
+    pub pending: usize,
+    /// How many sessions it knows.
+    pub sessions: usize,
+    /// Surfaces that go on when they get no answer.
+    pub fail_open: Vec<String>,
+}
+
+/// The ruleset in force, and what is wrong with a newer one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// SHA-256, in hex.
+    pub hash: String,
+    /// How many policies.
+    pub policies: usize,
+    /// How many rules.
+    pub rules: usize,
+    /// The files it was made of.
+    pub files: Vec<String>,
+    /// When it came into force (RFC 3339).
+    pub loaded: String,
+    /// Why the files as they are now could not be loaded; then an older ruleset is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What is doubtful about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// The state of the audit trail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Whether records can be written.
+    pub healthy: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Number of the newest record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+/// One policy in force; `GET /v1/policies` answers with a list of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// The file it stands in.
+    pub file: String,
+    /// The line it begins at, counted from 1.
+    pub line: usize,
+    /// How many rules it has.
+    pub rules: usize,
+    /// Smaller is explained first.
+    pub priority: i64,
+    /// `profile`, `user`, `overrides` or `project`.
+    pub layer: String,
+}
+
+/// A question that waits for a human.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Pending {
+    /// Its id; any unique beginning of it will do.
+    pub id: String,
+    /// SHA-256 of the call, in hex: what an answer is bound to.
+    pub payload: String,
+    /// What exactly would happen, on one line.
+    pub subject: String,
+    /// When it was asked (RFC 3339).
+    pub asked: String,
+    /// Milliseconds until it expires.
+    pub expires_in_ms: u64,
+    /// The call, whole.
+    pub call: Call,
+    /// Why it is asked.
+    pub judgement: Judgement,
+}
+
+/// Body of `POST /v1/approvals/{id}/resolve`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// Yes or no.
+    pub approve: bool,
+    /// Why, for the record.
+    #[serde(default)]
+    pub reason: String,
+    /// The `payload` of the question as it was shown; when given, a question about anything else is not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+}
+
+/// Answer to a [`Resolve`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The whole id.
+    pub id: String,
+    /// Whether the call goes on.
+    pub approved: bool,
+    /// What it was about.
+    pub subject: String,
+}
+
+/// Every error of the API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorText,
+}
+
+/// The content of an [`ErrorBody`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorText {
+    /// Stable code.
+    pub code: String,
+    /// Text for people.
+    pub message: String,
+}
