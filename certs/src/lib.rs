@@ -1,1 +1,13 @@
-//! rampart-certs
+//! Whom we may impersonate: the certificate authority of this installation, the leaf certificates it mints on demand,
+//! and the settings that make each tool trust it.
+//!
+//! Not here: sockets, TLS handshakes, or the decision which hosts are intercepted (`rampart-egress`).
+
+mod authority;
+mod leaf;
+mod roots;
+mod store;
+pub mod trust;
+
+pub use authority::{Authority, Fault};
+pub use roots::{parse_pem, system_roots};

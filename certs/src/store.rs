@@ -1,0 +1,217 @@
+//! The authority on disk: one private file, `authority.pem`, with key and certificate together, so that there is no
+//! moment with one and without the other; and `ca.pem`, the certificate alone, for those who shall trust it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::process::geteuid;
+use time::OffsetDateTime;
+
+use crate::{Authority, Fault};
+
+const PRIVATE: &str = "authority.pem";
+const PUBLIC: &str = "ca.pem";
+/// More than any key and certificate of ours; keeps a wrong file from filling the memory.
+const MAX_SIZE: u64 = 64 * 1024;
+
+impl Authority {
+    /// The authority kept in the folder `dir`. Folder and authority are made when they are not there; two processes
+    /// that do so at once end up with the same one.
+    ///
+    /// # Errors
+    /// When the folder or the key belongs to someone else or is open to others, when the authority has expired or the
+    /// file is damaged, and when the folder cannot be read or written.
+    pub fn open(dir: &Path) -> Result<Self, Fault> {
+        Self::open_at(dir, OffsetDateTime::now_utc())
+    }
+
+    fn open_at(dir: &Path, now: OffsetDateTime) -> Result<Self, Fault> {
+        match DirBuilder::new().recursive(true).mode(0o700).create(dir) {
+            Ok(()) => {}
+            Err(source) => return Err(Fault::Io { what: "make the folder", path: dir.to_owned(), source }),
+        }
+        let folder = fs::metadata(dir).map_err(|source| io("look at", dir, source))?;
+        only_ours(dir, &folder, 0o700)?;
+        let path = dir.join(PRIVATE);
+        let authority = match load(&path, now)? {
+            Some(authority) => authority,
+            None => create(dir, &path, now)?,
+        };
+        let public = dir.join(PUBLIC);
+        if fs::read_to_string(&public).ok().as_deref() != Some(authority.certificate_pem()) {
+            let fresh = write_new(dir, authority.certificate_pem(), 0o644)?;
+            fs::rename(&fresh, &public).map_err(|source| io("write", &public, source))?;
+        }
+        Ok(authority)
+    }
+
+    /// The certificate of the authority kept in `dir`: the file that clients are pointed to.
+    pub fn certificate_path(dir: &Path) -> PathBuf {
+        dir.join(PUBLIC)
+    }
+}
+
+fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(io("read", path, source)),
+    };
+    let meta = file.metadata().map_err(|source| io("look at", path, source))?;
+    only_ours(path, &meta, 0o600)?;
+    let mut text = String::new();
+    file.take(MAX_SIZE).read_to_string(&mut text).map_err(|source| io("read", path, source))?;
+    Authority::from_pem(&text, &text, now).map(Some).map_err(|e| e.at(path.to_owned(), now))
+}
+
+fn create(dir: &Path, path: &Path, now: OffsetDateTime) -> Result<Authority, Fault> {
+    let authority = Authority::generate_at(now)?;
+    let text = format!("{}{}", authority.key_pem(), authority.certificate_pem());
+    let fresh = write_new(dir, &text, 0o600)?;
+    // A link, unlike a rename, does not replace what another process has put there meanwhile.
+    let linked = fs::hard_link(&fresh, path);
+    let _ = fs::remove_file(&fresh);
+    match linked {
+        Ok(()) => Ok(authority),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => load(path, now)?.ok_or_else(|| Fault::Broken {
+            path: path.to_owned(),
+            why: "it vanished while it was being read".to_owned(),
+        }),
+        Err(source) => Err(io("write", path, source)),
+    }
+}
+
+/// Writes a file under a name that nobody uses, and returns the name.
+fn write_new(dir: &Path, text: &str, mode: u32) -> Result<PathBuf, Fault> {
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).map_err(|e| io("write", dir, std::io::Error::other(e.to_string())))?;
+    let path = dir.join(format!(".new-{:016x}", u64::from_ne_bytes(random)));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    match write() {
+        Ok(()) => Ok(path),
+        Err(source) => {
+            let _ = fs::remove_file(&path);
+            Err(io("write", &path, source))
+        }
+    }
+}
+
+fn only_ours(path: &Path, meta: &fs::Metadata, want: u32) -> Result<(), Fault> {
+    let you = geteuid().as_raw();
+    if meta.uid() != you {
+        return Err(Fault::Foreign { path: path.to_owned(), owner: meta.uid(), you });
+    }
+    let mode = meta.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Fault::Exposed { path: path.to_owned(), mode, want });
+    }
+    Ok(())
+}
+
+fn io(what: &'static str, path: &Path, source: std::io::Error) -> Fault {
+    Fault::Io { what, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+    use time::Duration;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn it_is_made_once_and_found_again() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("deep/ca");
+        let first = Authority::open(&dir).unwrap();
+        let second = Authority::open(&dir).unwrap();
+        assert_eq!(first.certificate(), second.certificate());
+        assert_eq!((mode(&dir), mode(&dir.join(PRIVATE)), mode(&dir.join(PUBLIC))), (0o700, 0o600, 0o644));
+        let public = fs::read_to_string(Authority::certificate_path(&dir)).unwrap();
+        assert_eq!(public, first.certificate_pem());
+        assert!(!public.contains("PRIVATE"));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2, "nothing else is left in the folder");
+    }
+
+    #[test]
+    fn processes_that_start_at_once_agree() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        let made: Vec<_> = std::thread::scope(|s| {
+            let threads: Vec<_> = (0..8).map(|_| s.spawn(|| Authority::open(&dir).unwrap())).collect();
+            threads.into_iter().map(|t| t.join().unwrap().certificate().to_vec()).collect()
+        });
+        assert!(made.windows(2).all(|w| w[0] == w[1]));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_the_remedy() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        Authority::open(&dir).unwrap();
+        chmod(&dir.join(PRIVATE), 0o644);
+        let err = Authority::open(&dir).unwrap_err().to_string();
+        assert!(err.contains("open to other users (mode 644)") && err.contains("chmod 600"), "{err}");
+        chmod(&dir.join(PRIVATE), 0o600);
+        chmod(&dir, 0o755);
+        let err = Authority::open(&dir).unwrap_err().to_string();
+        assert!(err.contains("chmod 700"), "{err}");
+    }
+
+    #[test]
+    fn an_expired_authority_is_refused_with_the_remedy() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        Authority::open(&dir).unwrap();
+        let now = OffsetDateTime::now_utc();
+        for then in [now + Duration::days(731), now - Duration::days(1)] {
+            let err = Authority::open_at(&dir, then).unwrap_err().to_string();
+            assert!(err.contains("valid from") && err.contains("delete that file"), "{err}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_left_alone() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        let other = Authority::generate().unwrap();
+        Authority::open(&dir).unwrap();
+        let path = dir.join(PRIVATE);
+        let good = fs::read_to_string(&path).unwrap();
+        let foreign_key = format!("{}{}", other.key_pem(), Authority::open(&dir).unwrap().certificate_pem());
+        for text in ["", "hello", &good[..good.len() / 3], &good[..good.len() * 3 / 4], &foreign_key] {
+            fs::write(&path, text).unwrap();
+            let err = Authority::open(&dir).unwrap_err().to_string();
+            assert!(err.contains("does not hold a certificate authority"), "{err}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_missing_public_file_is_written_again() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        let authority = Authority::open(&dir).unwrap();
+        fs::write(dir.join(PUBLIC), "stale").unwrap();
+        Authority::open(&dir).unwrap();
+        assert_eq!(fs::read_to_string(dir.join(PUBLIC)).unwrap(), authority.certificate_pem());
+    }
+}
