@@ -1,0 +1,251 @@
+//! The MCP road: `rampart mcp -- SERVER` between real clients and real servers.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::world::{Ran, Talk, World, bin, clients, run_with};
+
+const SEED: &str = include_str!("fixtures/seed.yaml");
+
+/// The filesystem server's command line, node first.
+fn filesystem(clients: &Path, dir: &Path) -> Vec<String> {
+    let node = clients.join("node_modules/.bin/node");
+    let server = clients.join("node_modules/@modelcontextprotocol/server-filesystem/dist/index.js");
+    [node, server, dir.to_path_buf()].iter().map(|p| p.to_str().unwrap().to_owned()).collect()
+}
+
+fn shared_files(world: &World) -> PathBuf {
+    world.write("project/files/.env", "TOKEN=not-for-agents\n");
+    world.path("project/files")
+}
+
+#[track_caller]
+fn refused_env(result: &Value) {
+    assert_eq!(result["isError"], true, "{result:#}");
+    let text = result["text"].as_str().unwrap();
+    assert!(text.contains("block-credential-reads"), "the rule is named: {text}");
+    assert!(text.contains("rampart allow"), "the way forward is named: {text}");
+    assert!(!text.contains("not-for-agents"), "{text}");
+}
+
+#[test]
+fn the_typescript_sdk_talks_through_the_firewall() {
+    let Some(clients) = clients("the_typescript_sdk_talks_through_the_firewall") else { return };
+    let world = World::with_policy(SEED);
+    let dir = shared_files(&world);
+    // The script stands where its imports are found.
+    std::fs::copy(crate::world::root().join("tests/clients/sdk.mjs"), clients.join("sdk.mjs")).unwrap();
+    let server = filesystem(&clients, &dir);
+    let mut client = world.command(&server[0]);
+    client.arg(clients.join("sdk.mjs")).arg(&dir).arg(bin("rampart")).args(["mcp", "--"]).args(&server);
+    let seen = Ran::from(client.output().unwrap()).expect(0).json();
+    assert_eq!(seen["server"]["name"], "secure-filesystem-server");
+    assert_eq!(seen["read"], "written through the firewall");
+    assert_eq!(seen["concurrent"], 20, "{seen:#}");
+    assert_eq!(seen["cancelled"], true, "{seen:#}");
+    assert_eq!(seen["after"], true, "{seen:#}");
+    refused_env(&seen["secret"]);
+    let denials: Vec<_> = world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
+    assert_eq!(denials.len(), 1, "{denials:#?}");
+    assert_eq!(denials[0]["surface"], "mcp-stdio");
+    world.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn the_python_sdk_talks_through_the_firewall() {
+    let Some(clients) = clients("the_python_sdk_talks_through_the_firewall") else { return };
+    let world = World::with_policy(SEED);
+    let dir = shared_files(&world);
+    let mut client = world.command(clients.join("python/bin/python"));
+    client.arg(crate::world::root().join("tests/clients/sdk.py")).arg(&dir).arg(bin("rampart"));
+    client.args(["mcp", "--"]).args(filesystem(&clients, &dir));
+    let seen = Ran::from(client.output().unwrap()).expect(0).json();
+    assert_eq!(seen["read"], "written through the firewall");
+    assert_eq!(seen["concurrent"], 20, "{seen:#}");
+    refused_env(&seen["secret"]);
+}
+
+#[test]
+fn the_inspector_talks_through_the_firewall() {
+    let Some(clients) = clients("the_inspector_talks_through_the_firewall") else { return };
+    let world = World::with_policy(SEED);
+    let dir = shared_files(&world);
+    world.write("project/files/a.txt", "plain");
+    let inspect = |args: &[&str]| {
+        let mut client = world.command(clients.join("node_modules/.bin/node"));
+        client.arg(clients.join("node_modules/.bin/mcp-inspector")).arg("--cli").arg(bin("rampart"));
+        client.args(["mcp", "--"]).args(filesystem(&clients, &dir)).args(args);
+        Ran::from(client.stdin(Stdio::null()).output().unwrap())
+    };
+    let list = inspect(&["--method", "tools/list"]).expect(0);
+    assert!(list.stdout.contains("read_text_file"), "{list:?}");
+    let path = |name: &str| format!("path={}", dir.join(name).display());
+    let read = |name: &str| {
+        inspect(&["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", &path(name)])
+    };
+    assert!(read("a.txt").expect(0).stdout.contains("plain"));
+    // 5 is the inspector's code for a tool that returned isError.
+    let refused = read(".env").expect(5);
+    assert!(refused.stdout.contains("block-credential-reads"), "{refused:?}");
+}
+
+/// What goes in and comes out of a server, line by line, directly and through the firewall.
+fn transcript(mut command: Command, lines: &[String], answers: usize) -> Vec<String> {
+    let mut talk = Talk::start({
+        command.stderr(Stdio::null());
+        command
+    });
+    let mut heard = Vec::new();
+    for line in lines {
+        talk.say(line);
+        if line.contains("\"id\"") {
+            heard.push(talk.hear());
+        }
+    }
+    assert_eq!(heard.len(), answers);
+    heard
+}
+
+#[test]
+fn what_policy_passes_is_equal_byte_for_byte() {
+    let Some(clients) = clients("what_policy_passes_is_equal_byte_for_byte") else { return };
+    let world = World::with_policy(SEED);
+    let dir = shared_files(&world);
+    world.write("project/files/a.txt", "plain \u{1f600} \u{0}text");
+    let lines: Vec<String> = [
+        json!({"jsonrpc":"2.0","id":"a-1","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"},"_meta":{"x/unknown":[1.50,null]}}}),
+        json!({"jsonrpc":"2.0","method":"notifications/initialized"}),
+        json!({"jsonrpc":"2.0","id":2,"method":"ping"}),
+        json!({"jsonrpc":"2.0","id":3,"method":"tools/list"}),
+        json!({"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"read_text_file","arguments":{"path":dir.join("a.txt")}}}),
+        json!({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"no_such_tool","arguments":{}}}),
+        json!({"jsonrpc":"2.0","id":6,"method":"vendor/unknown","params":{"deep":{"er":[{}]}}}),
+    ]
+    .iter()
+    .map(Value::to_string)
+    .collect();
+    let server = filesystem(&clients, &dir);
+    let mut direct = world.command(&server[0]);
+    direct.args(&server[1..]);
+    let mut through = world.rampart(&["mcp", "--"]);
+    through.args(&server);
+    assert_eq!(transcript(direct, &lines, 6), transcript(through, &lines, 6));
+}
+
+/// A server of one line of shell.
+fn mcp_sh(world: &World, script: &str) -> Command {
+    let mut command = world.rampart(&["mcp", "--", "sh", "-c"]);
+    command.arg(script);
+    command
+}
+
+fn request(id: u32) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"x","arguments":{{}}}}}}"#)
+}
+
+#[test]
+fn the_servers_exit_code_and_standard_error_are_ours() {
+    let world = World::with_policy(SEED);
+    let ran = run_with(mcp_sh(&world, "echo its own words >&2; cat >/dev/null; exit 7"), b"").expect(7);
+    assert!(ran.stderr.contains("its own words"), "{ran:?}");
+    let ran = run_with(world.rampart(&["mcp", "--", "no-such-server-program"]), b"").expect(127);
+    assert!(ran.stderr.contains("no-such-server-program"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_dies_answers_every_open_request_with_an_error() {
+    let world = World::with_policy(SEED);
+    let mut talk = Talk::start(mcp_sh(&world, "read one; read two; kill -9 $$"));
+    talk.say(&request(1));
+    talk.say(&request(2));
+    let mut ids: Vec<_> = (0..2)
+        .map(|_| talk.hear_json())
+        .map(|answer| {
+            assert!(answer["error"]["message"].is_string(), "{answer}");
+            answer["id"].as_u64().unwrap()
+        })
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2]);
+    assert_eq!(talk.finish().code, Some(128 + 9));
+}
+
+#[test]
+fn noise_on_standard_output_is_dropped_and_the_session_lives() {
+    let world = World::with_policy(SEED);
+    let script = r#"echo "Server starting..."; echo '{"half":'; read line; echo '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'; cat >/dev/null"#;
+    let mut talk = Talk::start(mcp_sh(&world, script));
+    talk.say(&request(1));
+    assert_eq!(talk.hear(), r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    talk.finish();
+}
+
+#[test]
+fn malformed_lines_of_a_client_are_errors_and_never_reach_the_server() {
+    let world = World::with_policy(SEED);
+    let seen = world.path("seen");
+    let mut talk = Talk::start(mcp_sh(&world, &format!("cat > {}", seen.display())));
+    let long = format!(r#"{{"jsonrpc":"2.0","id":9,"method":"{}"}}"#, "m".repeat(5 << 20));
+    for line in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"tools/call"}"#,
+        r#"{"jsonrpc":"2.0","id":2,"Method":"tools/call"}"#,
+        r#"[{"jsonrpc":"2.0","id":3,"method":"ping"}]"#,
+        r#"{"jsonrpc":"2.0","id":4"#,
+        r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+        &long,
+    ] {
+        talk.say(line);
+        let answer = talk.hear_json();
+        assert!(answer["error"]["code"].is_i64(), "{answer}");
+        if line.len() > 1 << 20 {
+            break;
+        }
+    }
+    talk.finish();
+    assert_eq!(std::fs::read_to_string(seen).unwrap_or_default(), "");
+}
+
+#[test]
+fn a_signal_ends_the_server_and_its_children() {
+    let world = World::with_policy(SEED);
+    let pids = world.path("pids");
+    let mut talk = Talk::start(mcp_sh(
+        &world,
+        &format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display()),
+    ));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !pids.exists() {
+        assert!(std::time::Instant::now() < deadline);
+    }
+    let ours = talk.child().id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &ours]).status().unwrap().success());
+    talk.child().wait().unwrap();
+    for pid in std::fs::read_to_string(pids).unwrap().split_whitespace() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "left running: {stat}");
+    }
+}
+
+#[test]
+fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
+    let mut world = World::with_policy(SEED);
+    world.serve(&[]);
+    let echo = r#"while read line; do echo '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'; done"#;
+    let mut talk = Talk::start(mcp_sh(&world, echo));
+    talk.say(&request(1));
+    assert!(talk.hear_json()["result"].is_object());
+    let pid = world.gateway().id().to_string();
+    assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    talk.say(&request(2));
+    let begun = std::time::Instant::now();
+    let answer = talk.hear_json();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(answer["id"], 2);
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("gateway"), "{answer}");
+    assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+}

@@ -1,0 +1,161 @@
+//! Policies from the command line: init, test, lint, explain; load errors; the API's preflight.
+
+use crate::world::{World, set_mode};
+
+const SEED: &str = include_str!("fixtures/seed.yaml");
+
+#[test]
+fn the_example_policy_decides_as_its_text_says() {
+    let world = World::with_policy(SEED);
+    for (args, code, says) in [
+        (&["test", "rm -rf /tmp/x"][..], 1, "Destructive command blocked"),
+        (&["test", "git status"], 0, "allow"),
+        (&["test", "sudo ls", "--agent", "claude-code"], 3, "needs your approval"),
+        (&["test", "kubectl apply -f prod.yaml"], 3, "requires approval"),
+        (&["test", "psql -c 'drop table users'"], 1, "Dangerous substring"),
+        (&["test", "--tool", "read", "/home/dev/.ssh/id_rsa"], 1, "Credential access blocked"),
+        (&["test", "--tool", "read", "src/main.rs"], 0, "allow"),
+        (&["test", "--tool", "fetch", "https://webhook.site/x"], 1, "Exfiltration domain blocked"),
+        (&["test", "curl https://webhook.site/x"], 1, "Exfiltration domain blocked"),
+        (&["test", ":(){ :|:& };:"], 1, "Destructive command blocked"),
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(code), "{args:?}: {ran:?}");
+        assert!(ran.stdout.contains(says), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn test_prints_json_with_the_same_facts() {
+    let world = World::with_policy(SEED);
+    let ran = world.run(&["test", "--json", "rm -rf /"]).expect(1);
+    let json = ran.json();
+    assert_eq!(json["allowed"], false);
+    assert_eq!(json["decision"], "deny");
+    assert_eq!(json["matched_policies"][0], "block-destructive", "{json:#}");
+    assert!(json["rule"]["line"].as_u64().unwrap() > 1, "{json:#}");
+}
+
+#[test]
+fn init_writes_the_profile_and_a_file_of_the_users_own() {
+    let world = World::new();
+    for profile in ["standard", "paranoid", "ci", "yolo"] {
+        world.run(&["init", "--profile", profile]).expect(0);
+        world.run(&["policy", "lint"]).expect(0);
+    }
+    world.run(&["init"]).expect(0);
+    assert!(world.home().join("policies/custom.yaml").exists());
+    world.run(&["test", "rm -rf /"]).expect(1);
+    world.run(&["test", "git status"]).expect(0);
+    world.write("home/.rampart/policies/custom.yaml", "version: \"1\"\npolicies: []\n# mine\n");
+    world.run(&["init"]).expect(0);
+    let mine = std::fs::read_to_string(world.home().join("policies/custom.yaml")).unwrap();
+    assert!(mine.contains("# mine"), "the user's own file is never overwritten");
+    let unknown = world.run(&["init", "--profile", "standart"]).expect(2);
+    assert!(unknown.stderr.contains("standard"), "{unknown:?}");
+}
+
+#[test]
+fn an_edited_profile_is_not_overwritten_without_force() {
+    let world = World::new();
+    world.run(&["init"]).expect(0);
+    let path = world.home().join("policies/standard.yaml");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("\n# edited\n");
+    std::fs::write(&path, &text).unwrap();
+    let ran = world.run(&["init"]).expect(2);
+    assert!(ran.stderr.contains("--force"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    world.run(&["init", "--force"]).expect(0);
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("# edited"));
+}
+
+#[test]
+fn lint_shows_the_line_with_a_caret() {
+    let world = World::new();
+    let file = world.write(
+        "project/bad.yaml",
+        "version: \"1\"\npolicies:\n  - name: guard\n    match: { tool: exec }\n    rules:\n      - action: deny\n        when:\n          comand_matches: [\"rm *\"]\n",
+    );
+    let ran = world.run(&["policy", "lint", file.to_str().unwrap()]).expect(1);
+    let shown = ran.stdout + &ran.stderr;
+    assert!(shown.contains("comand_matches") && shown.contains("command_matches"), "{shown}");
+    assert!(shown.contains(":8:") && shown.contains("^^^"), "{shown}");
+    let old = world.write(
+        "project/old.yaml",
+        "version: \"1\"\npolicies:\n  - name: old\n    match: { tool: exec }\n    rules:\n      - action: require_approval\n        when: { command_matches: [\"rm *\"] }\n",
+    );
+    let ran = world.run(&["policy", "lint", old.to_str().unwrap()]).expect(1);
+    assert!((ran.stdout + &ran.stderr).contains("action: ask"));
+    let missing = world.run(&["policy", "lint", "nowhere.yaml"]).expect(2);
+    assert!(missing.stderr.contains("nowhere.yaml"), "{missing:?}");
+}
+
+#[test]
+fn explain_shows_the_rule_its_place_and_what_it_matched() {
+    let world = World::with_policy(SEED);
+    let ran = world.run(&["policy", "explain", "echo ok && rm -rf /tmp/x"]).expect(1);
+    assert!(ran.stdout.contains("block-destructive"), "{ran:?}");
+    assert!(ran.stdout.contains("custom.yaml:"), "{ran:?}");
+    assert!(ran.stdout.contains("rm -rf /tmp/x"), "{ran:?}");
+}
+
+#[test]
+fn a_gateway_does_not_start_on_a_policy_that_does_not_load() {
+    let world = World::with_policy("version: \"1\"\npolicies: [\n");
+    let ran = world.run(&["serve"]).expect(2);
+    assert!(ran.stderr.contains("custom.yaml"), "{ran:?}");
+    // And a hook, which cannot start one, denies.
+    let ran = world.run_with(&["hook", "--format", "claude-code"], br#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/","tool_name":"Bash","tool_input":{"command":"ls"}}"#);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+}
+
+#[test]
+fn a_saved_policy_is_in_force_at_once_and_a_broken_one_is_not() {
+    let mut world = World::with_policy(SEED);
+    world.serve(&[]);
+    let hash = |world: &World| world.status()["policy"]["hash"].as_str().unwrap().to_owned();
+    let first = hash(&world);
+    let wait = |world: &World, what: &str, done: &dyn Fn(&World) -> bool| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !done(world) {
+            assert!(std::time::Instant::now() < deadline, "{what}: {:#}", world.status());
+        }
+    };
+    world.write("home/.rampart/policies/custom.yaml", SEED.replace("webhook.site", "paste.example"));
+    wait(&world, "the new policy is in force", &|w| hash(w) != first);
+    let second = hash(&world);
+    world.write("home/.rampart/policies/custom.yaml", "version: \"1\"\npolicies: [\n");
+    wait(&world, "the error is visible", &|w| w.status()["policy"]["error"].is_string());
+    assert_eq!(hash(&world), second, "the last good policy stays in force");
+    world.write("home/.rampart/policies/custom.yaml", SEED);
+    wait(&world, "the first policy is back", &|w| hash(w) == first);
+}
+
+#[test]
+fn a_cloned_project_may_restrict_and_not_loosen() {
+    let world = World::with_policy(SEED);
+    world.write("project/.git/HEAD", "ref: refs/heads/main\n");
+    world.write(
+        "project/.rampart/policy.yaml",
+        "version: \"1\"\npolicies:\n  - name: project-no-docker\n    match: { tool: exec }\n    rules:\n      - action: deny\n        when: { command_matches: [\"docker *\"] }\n        message: No docker here\n",
+    );
+    world.run(&["test", "docker ps"]).expect(1);
+    world.run(&["test", "rm -rf /"]).expect(1);
+    let mut skipped = world.rampart(&["test", "docker ps"]);
+    assert!(skipped.env("RAMPART_NO_PROJECT_POLICY", "1").output().unwrap().status.success());
+    world.write(
+        "project/.rampart/policy.yaml",
+        "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: open\n    match: { tool: exec }\n    rules:\n      - action: allow\n        when: { default: true }\n",
+    );
+    let ran = world.run(&["test", "rm -rf /"]);
+    assert_ne!(ran.code, Some(0), "a project must not loosen: {ran:?}");
+}
+
+#[test]
+fn a_policy_file_that_others_can_write_is_refused() {
+    let world = World::with_policy(SEED);
+    set_mode(&world.home().join("policies/custom.yaml"), 0o666);
+    let ran = world.run(&["serve"]).expect(2);
+    assert!(ran.stderr.contains("custom.yaml") && ran.stderr.contains("chmod"), "{ran:?}");
+}
