@@ -33,8 +33,22 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const NOT_IN_THE_CORE: &[&str] = &["tokio", "hyper", "mio", "rustls", "socket2", "notify"];
 
 const LICENCES: &[&str] = &[
-    "Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "CC0-1.0",
-    "CDLA-Permissive-2.0", "OpenSSL", "Unlicense", "0BSD", "MPL-2.0", "BSL-1.0", "LLVM-exception",
+    "Apache-2.0",
+    "MIT",
+    "MIT-0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "OpenSSL",
+    "Unlicense",
+    "0BSD",
+    "MPL-2.0",
+    "BSL-1.0",
+    "LLVM-exception",
 ];
 
 /// Lines that a source file may have.
@@ -103,8 +117,15 @@ fn the_core_has_no_runtime_network_or_system_below_it() {
 #[test]
 fn the_core_names_no_clock_file_socket_or_environment() {
     const BANNED: &[&str] = &[
-        "std::fs", "std::net::Tcp", "std::net::Udp", "std::os::unix", "std::process::", "std::time::SystemTime",
-        "std::time::Instant", "std::env", "std::thread::spawn",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::os::unix",
+        "std::process::",
+        "std::time::SystemTime",
+        "std::time::Instant",
+        "std::env",
+        "std::thread::spawn",
     ];
     for file in files(".rs").iter().filter(|f| f.starts_with(root().join("policies"))) {
         let path = file.to_string_lossy();
@@ -168,8 +189,7 @@ fn every_dependency_has_a_licence_we_accept() {
 #[test]
 fn the_workspace_uses_each_dependency_it_lists() {
     let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
-    let listed: BTreeSet<String> =
-        manifest["workspace"]["dependencies"].as_table().unwrap().keys().cloned().collect();
+    let listed: BTreeSet<String> = manifest["workspace"]["dependencies"].as_table().unwrap().keys().cloned().collect();
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
     for file in files("Cargo.toml") {
         let text = std::fs::read_to_string(file).unwrap();

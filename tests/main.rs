@@ -5,7 +5,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 #![expect(missing_docs, reason = "test names are the documentation")]
 
+mod api;
 mod audit;
+mod docs;
+mod egress;
 mod hook;
 mod house;
 mod mcp;

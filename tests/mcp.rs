@@ -84,9 +84,8 @@ fn the_inspector_talks_through_the_firewall() {
     let list = inspect(&["--method", "tools/list"]).expect(0);
     assert!(list.stdout.contains("read_text_file"), "{list:?}");
     let path = |name: &str| format!("path={}", dir.join(name).display());
-    let read = |name: &str| {
-        inspect(&["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", &path(name)])
-    };
+    let read =
+        |name: &str| inspect(&["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", &path(name)]);
     assert!(read("a.txt").expect(0).stdout.contains("plain"));
     // 5 is the inspector's code for a tool that returned isError.
     let refused = read(".env").expect(5);
@@ -213,10 +212,8 @@ fn malformed_lines_of_a_client_are_errors_and_never_reach_the_server() {
 fn a_signal_ends_the_server_and_its_children() {
     let world = World::with_policy(SEED);
     let pids = world.path("pids");
-    let mut talk = Talk::start(mcp_sh(
-        &world,
-        &format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display()),
-    ));
+    let mut talk =
+        Talk::start(mcp_sh(&world, &format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display())));
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while !pids.exists() {
         assert!(std::time::Instant::now() < deadline);

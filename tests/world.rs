@@ -119,9 +119,15 @@ impl World {
 
     /// Starts the gateway and waits until it answers.
     pub fn serve(&mut self, args: &[&str]) -> &mut Self {
+        self.serve_with(args, &[])
+    }
+
+    /// The same, with these variables set for the gateway.
+    pub fn serve_with(&mut self, args: &[&str], env: &[(&str, &str)]) -> &mut Self {
         let log = std::fs::File::create(self.path("gateway.log")).unwrap();
         let child = self
             .rampart(&[&["serve"], args].concat())
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -1,0 +1,221 @@
+//! The HTTP road: real clients through the intercepting proxy to a local TLS origin.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::world::{Ran, World, clients, root};
+
+/// A gateway with its proxy in front of a TLS origin; `origin.test` and `denied.test` lead to it.
+struct Road {
+    world: World,
+    origin: Child,
+    port: u16,
+}
+
+const POLICY: &str = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: no-denied-test
+    match: { tool: fetch }
+    rules:
+      - action: deny
+        when: { domain_matches: ["denied.test"] }
+        message: This host is off limits
+"#;
+
+impl Road {
+    fn open() -> Self {
+        let mut world = World::with_policy(POLICY);
+        std::fs::create_dir_all(world.path("origin/web")).unwrap();
+        let mut origin = world
+            .command("python3")
+            .arg(root().join("tests/clients/origin.py"))
+            .arg(world.path("origin"))
+            .arg(world.path("origin/web"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut line = String::new();
+        BufReader::new(origin.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port: u16 = line.trim().parse().expect("the origin prints its port");
+        world.config(&format!(
+            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}=127.0.0.1', 'denied.test:{port}=127.0.0.1']\n  upstream_ca: ['{}']\n",
+            world.path("origin/origin-ca.pem").display(),
+        ));
+        world.serve(&[]);
+        Self { world, origin, port }
+    }
+
+    fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.port)
+    }
+
+    /// A shell that did `eval "$(rampart env)"`, as a user does.
+    fn shell(&self, script: &str) -> Ran {
+        let mut sh = self.world.command("sh");
+        let bin = crate::world::bin("rampart");
+        sh.arg("-c").arg(format!("set -e\nenv=$({} env)\neval \"$env\"\n{script}", bin.display()));
+        Ran::from(sh.output().unwrap())
+    }
+}
+
+impl Drop for Road {
+    fn drop(&mut self) {
+        let _ = self.origin.kill();
+        let _ = self.origin.wait();
+    }
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+#[test]
+fn curl_goes_through_and_is_refused_over_the_intercepted_tls() {
+    let road = Road::open();
+    let ran = road.shell(&format!("curl -sS {}", road.url("origin.test", "/1k"))).expect(0);
+    assert_eq!(ran.stdout.len(), 1024);
+    let ran = road.shell(&format!("curl -sS -w '\\n%{{http_code}}' {}", road.url("denied.test", "/secret"))).expect(0);
+    let (body, status) = ran.stdout.rsplit_once('\n').unwrap();
+    assert_eq!(status, "403", "{ran:?}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert!(body.to_string().contains("no-denied-test"), "the rule is named: {body:#}");
+    assert!(body.to_string().contains("off limits"), "{body:#}");
+    let ran = road.shell(&format!("curl -sS --http2 -d hello {}", road.url("origin.test", "/post"))).expect(0);
+    assert_eq!(ran.stdout, "5 bytes");
+    let denials: Vec<_> = road.world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
+    assert!(!denials.is_empty() && denials.iter().all(|d| d["surface"] == "egress"), "{denials:#?}");
+    road.world.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn nothing_of_the_proxys_own_reaches_the_origin() {
+    let road = Road::open();
+    let ran = road.shell(&format!("curl -sS {}", road.url("origin.test", "/headers"))).expect(0);
+    let headers = ran.stdout.to_lowercase();
+    assert!(!headers.contains("proxy-") && !headers.contains("rampart"), "{headers}");
+}
+
+#[test]
+fn python_requests_goes_through() {
+    let Some(clients) = clients("python_requests_goes_through") else { return };
+    let road = Road::open();
+    let script = "import requests,sys\nfor u in sys.argv[1:]:\n  r=requests.get(u)\n  print(r.status_code, len(r.content), r.headers.get('x-rampart-rule'))";
+    let python = clients.join("python/bin/python");
+    let ran = road
+        .shell(&format!(
+            "{} -c \"{script}\" {} {}",
+            python.display(),
+            road.url("origin.test", "/1k"),
+            road.url("denied.test", "/")
+        ))
+        .expect(0);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "200 1024 None");
+    assert!(lines[1].starts_with("403 ") && lines[1].contains("no-denied-test"), "{ran:?}");
+}
+
+#[test]
+fn node_fetch_goes_through() {
+    let Some(clients) = clients("node_fetch_goes_through") else { return };
+    let road = Road::open();
+    let script = "for (const u of process.argv.slice(1)) { const r = await fetch(u); console.log(r.status, (await r.text()).length, r.headers.get('x-rampart-rule')); }";
+    let node: PathBuf = clients.join("node_modules/.bin/node");
+    let ran = road
+        .shell(&format!(
+            "{} --input-type=module -e \"{script}\" {} {}",
+            node.display(),
+            road.url("origin.test", "/1k"),
+            road.url("denied.test", "/")
+        ))
+        .expect(0);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "200 1024 null");
+    assert!(lines[1].starts_with("403 ") && lines[1].contains("no-denied-test"), "{ran:?}");
+    assert!(road.world.decisions().iter().any(|d| d["outcome"] == "deny"), "it really went through the proxy");
+}
+
+#[test]
+fn git_clones_over_https() {
+    let road = Road::open();
+    let make = format!(
+        "git init -q -b main w && cd w && git -c user.name=t -c user.email=t@t commit -q --allow-empty -m one && cd .. && git clone -q --bare w {0}/repo.git && git -C {0}/repo.git update-server-info",
+        road.world.path("origin/web").display()
+    );
+    assert!(road.world.command("sh").args(["-c", &make]).status().unwrap().success());
+    road.shell(&format!(
+        "git clone -q {} cloned && git -C cloned log --oneline | grep -q one",
+        road.url("origin.test", "/repo.git")
+    ))
+    .expect(0);
+    let refused = road.shell(&format!("git clone -q {} nothing", road.url("denied.test", "/repo.git")));
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains("403"), "{refused:?}");
+}
+
+#[test]
+fn events_arrive_as_they_are_sent() {
+    let road = Road::open();
+    let mut sh = road.world.command("sh");
+    let bin = crate::world::bin("rampart");
+    let url = road.url("origin.test", "/events");
+    sh.arg("-c").arg(format!("eval \"$({} env)\"; exec curl -sSN {url}", bin.display()));
+    let mut child = sh.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "data: 0");
+    let first = Instant::now();
+    let rest: Vec<_> = lines.map_while(Result::ok).collect();
+    assert!(rest.contains(&"data: 2".to_owned()), "{rest:?}");
+    assert!(first.elapsed() > Duration::from_millis(300), "the first event came before the last was sent");
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_origin_that_cannot_show_its_certificate_is_a_502_that_says_why() {
+    let mut road = Road::open();
+    road.world.run(&["serve", "stop"]).expect(0);
+    road.world.gateway().wait().unwrap();
+    road.world.config(&format!(
+        "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{}=127.0.0.1']\n",
+        road.port
+    ));
+    road.world.serve(&[]);
+    let ran = road.shell(&format!("curl -sS -w '\\n%{{http_code}}' {}", road.url("origin.test", "/1k"))).expect(0);
+    assert!(ran.stdout.ends_with("502"), "{ran:?}");
+    assert!(ran.stdout.contains("certificate"), "{ran:?}");
+}
+
+#[test]
+fn addresses_of_this_machine_and_its_network_are_refused_however_they_are_spelled() {
+    let road = Road::open();
+    for target in [
+        "http://127.0.0.1:1/",
+        "http://localhost:1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0x7f.1:1/",
+        "http://2130706433:1/",
+        "http://[::1]:1/",
+        "http://[::ffff:127.0.0.1]:1/",
+        "http://10.0.0.1/",
+        "http://0/",
+        "http://0251.0376.0251.0376/",
+        "http://127.1:1/",
+        "http://[::ffff:a9fe:a9fe]/",
+    ] {
+        let ran = road.shell(&format!("NO_PROXY= no_proxy= curl -g -sS -o /dev/null -w '%{{http_code}}' '{target}'"));
+        assert_eq!(ran.stdout, "403", "{target}: {ran:?}");
+    }
+}
+
+#[test]
+fn the_browser_like_client_gets_a_page() {
+    let road = Road::open();
+    let ran = road.shell(&format!("curl -sS -H 'Accept: text/html' {}", road.url("denied.test", "/"))).expect(0);
+    assert!(ran.stdout.contains("<html") && ran.stdout.contains("no-denied-test"), "{ran:?}");
+    assert!(has("curl"));
+}
