@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::root;
+use crate::world::{Ran, World, bin, clients, root};
 
 #[test]
 fn every_reason_code_has_its_line_and_no_line_is_of_the_past() {
@@ -13,4 +13,56 @@ fn every_reason_code_has_its_line_and_no_line_is_of_the_past() {
     let lines: BTreeSet<&str> =
         page.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).filter(|l| *l != "code").collect();
     assert_eq!(codes, lines);
+}
+
+/// The shell blocks of the README, each with the texts that its output must hold (`# → text`).
+fn blocks() -> Vec<(String, Vec<String>)> {
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    page.split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .map(|block| {
+            let wanted = block.lines().filter_map(|l| l.strip_prefix("# → ")).map(str::to_owned).collect();
+            (block.lines().filter(|l| !l.starts_with("# → ")).collect::<Vec<_>>().join("\n"), wanted)
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_readme_does_what_it_says() {
+    let Some(clients) = clients("every_command_of_the_readme_does_what_it_says") else { return };
+    let world = World::new();
+    // A user's project with the packages at hand, so that npx fetches nothing.
+    std::os::unix::fs::symlink(clients.join("node_modules"), world.project().join("node_modules")).unwrap();
+    world.write("project/Cargo.toml", "");
+    let path = std::env::join_paths(
+        [bin("rampart").parent().unwrap().to_path_buf(), clients.join("node_modules/.bin")]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    for (script, wanted) in blocks() {
+        if script.starts_with("cargo test") {
+            continue; // This is that command.
+        }
+        // What `cargo run` would run is the binary under test.
+        let script = script.replace("cargo run -q -- ", "rampart ");
+        let mut sh = world.command("sh");
+        let ran = Ran::from(sh.env("PATH", &path).arg("-c").arg(&script).output().unwrap());
+        let shown = format!("{}{}", ran.stdout, ran.stderr);
+        for text in wanted {
+            assert!(shown.contains(&text), "`{text}` is not shown by\n{script}\n{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn the_example_policy_of_the_readme_loads() {
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let yaml = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let world = World::with_policy(yaml);
+    world.run(&["policy", "lint"]).expect(0);
+    world.run(&["test", "kubectl apply -f x.yaml"]).expect(3);
+    world.run(&["test", "cat .env"]).expect(1);
+    world.run(&["test", "ls"]).expect(0);
 }
