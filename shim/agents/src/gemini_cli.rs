@@ -1,0 +1,65 @@
+//! Gemini CLI 0.61: `hooks` in `settings.json`. It never understands `ask`: without a terminal it would wait for ever.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
+    actions::{Shape, Tools},
+    claude_shape::{self, Dialect, Events},
+    reply,
+};
+
+pub(crate) static AGENT: Agent = Agent {
+    name: "gemini-cli",
+    aliases: &["gemini"],
+    timeout: Duration::from_mins(1),
+    project_var: Some("GEMINI_PROJECT_DIR"),
+    hear,
+    say,
+};
+
+const EVENTS: Events = Events {
+    before: "BeforeTool",
+    after: "AfterTool",
+    other: &[
+        "AfterAgent",
+        "AfterModel",
+        "BeforeAgent",
+        "BeforeModel",
+        "BeforeToolSelection",
+        "Notification",
+        "PreCompress",
+        "SessionEnd",
+        "SessionStart",
+    ],
+};
+
+const TOOLS: &Tools = &[
+    ("run_shell_command", Shape::Exec),
+    ("read_file", Shape::Read),
+    ("read_many_files", Shape::Read),
+    ("list_directory", Shape::Look),
+    ("glob", Shape::Look),
+    ("grep_search", Shape::Look),
+    ("search_file_content", Shape::Look),
+    ("write_file", Shape::Write),
+    ("replace", Shape::Edit),
+    ("web_fetch", Shape::FetchPrompt),
+];
+
+fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
+    let dialect = Dialect { agent: &AGENT, events: &EVENTS, tools: TOOLS, can_ask: false };
+    claude_shape::hear(&dialect, payload, facts)
+}
+
+fn say(heard: &Heard, ruling: &Ruling) -> Reply {
+    let text = match (heard.moment, ruling.refusal()) {
+        (Moment::Other, _) => None,
+        // After a tool the reason takes the place of its result.
+        (Moment::After, None) => reply::redacted(heard, ruling),
+        (_, refusal) => refusal,
+    };
+    text.map_or_else(Reply::silent, |text| Reply::refusal(&json!({"decision": "deny", "reason": text}), &text))
+}

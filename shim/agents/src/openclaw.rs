@@ -1,0 +1,106 @@
+//! OpenClaw 2026.9: a plugin hands us `{event, ctx}` of its hooks, and returns our JSON to the host as it is. The host
+//! refuses when its plugin throws or takes too long.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
+    actions::{self, Shape, Tools},
+    heard::ToolCall,
+    payload::{need, text},
+    reply, result,
+};
+
+pub(crate) static AGENT: Agent =
+    Agent { name: "openclaw", aliases: &[], timeout: Duration::from_secs(15), project_var: None, hear, say };
+
+const TOOLS: &Tools = &[
+    ("exec", Shape::Exec),
+    ("read", Shape::Read),
+    ("ls", Shape::Look),
+    ("grep", Shape::Look),
+    ("find", Shape::Look),
+    ("write", Shape::Write),
+    ("edit", Shape::Edit),
+    ("apply_patch", Shape::Patch),
+    ("web_fetch", Shape::Fetch),
+    ("tool_call", Shape::Wrapper),
+];
+
+fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
+    let (event, ctx) = (payload.get("event").unwrap_or(&Value::Null), payload.get("ctx").unwrap_or(&Value::Null));
+    let has = |key| event.get(key).is_some();
+    let (name, moment, result) = if has("message") {
+        ("tool_result_persist", Moment::After, event.get("message"))
+    } else if has("result") || has("error") {
+        ("after_tool_call", Moment::After, event.get("result").or_else(|| event.get("error")))
+    } else if has("params") {
+        ("before_tool_call", Moment::Before, None)
+    } else if has("toolName") || has("sessionKey") {
+        return Ok(Heard::other(&AGENT, "resolve_exec_env"));
+    } else {
+        return Err(Malformed::new("the input is of no known event"));
+    };
+    let call = ToolCall {
+        agent: &AGENT,
+        event: name,
+        moment,
+        session: text(ctx, "sessionId").or_else(|| text(ctx, "sessionKey")).unwrap_or_default(),
+        run: text(event, "toolCallId"),
+        by_subagent: text(ctx, "sessionKey").is_some_and(|key| key.contains(":subagent:")),
+        cwd: None,
+        result: result.cloned().unwrap_or_default(),
+        can_ask: true,
+    };
+    let tool = need(event, "toolName")?;
+    let actions = match event.get("params") {
+        Some(params) => actions::of(TOOLS, tool, params, facts.cwd.as_deref())?,
+        // What is written to the session does not say any more what was asked for.
+        None => vec![rampart_call::Action::Tool { name: tool.to_owned(), input: Value::Null }],
+    };
+    Ok(call.heard(actions, facts))
+}
+
+fn say(heard: &Heard, ruling: &Ruling) -> Reply {
+    match heard.moment {
+        Moment::Other => Reply::silent(),
+        Moment::After => say_after(heard, ruling),
+        Moment::Before | Moment::Permission => match ruling {
+            Ruling::Allow(_) => Reply::silent(),
+            Ruling::Ask(question) => Reply::json(&json!({"requireApproval": {
+                "title": "Rampart",
+                "description": reply::ask(question),
+                "severity": "warning",
+            }})),
+            Ruling::Deny(refusal) => {
+                let reason = refusal.explain();
+                Reply::refusal(&json!({"block": true, "blockReason": reason}), &reason)
+            }
+        },
+    }
+}
+
+/// Only what goes into the session can be replaced.
+fn say_after(heard: &Heard, ruling: &Ruling) -> Reply {
+    let edits = ruling.edits();
+    let (message, reason) = match ruling.refusal() {
+        Some(reason) => (withheld(&heard.result, &reason), reason),
+        None if edits.is_empty() => return Reply::silent(),
+        None => (result::edited(&heard.result, &edits), reply::REDACTED.to_owned()),
+    };
+    let answer = if heard.event == "tool_result_persist" { json!({"message": message}) } else { json!({}) };
+    Reply::refusal_by_json(&answer, &reason)
+}
+
+/// A message whose content is withheld. A wrong tool call id or role would break the run.
+fn withheld(message: &Value, reason: &str) -> Value {
+    let mut message = message.clone();
+    for part in ["content", "details"] {
+        if let Some(value) = message.get_mut(part) {
+            *value = result::withheld(value, if part == "content" { reason } else { "" });
+        }
+    }
+    message
+}

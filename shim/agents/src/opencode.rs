@@ -1,0 +1,84 @@
+//! OpenCode 1.18: a plugin hands us `{input, output}` of its hooks. It throws the text in `deny`, which blocks, and puts
+//! `output` in place of the tool's.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
+    actions::{self, Shape, Tools},
+    heard::ToolCall,
+    payload::{need, text},
+    reply, result,
+};
+
+pub(crate) static AGENT: Agent =
+    Agent { name: "opencode", aliases: &[], timeout: Duration::from_mins(1), project_var: None, hear, say };
+
+const TOOLS: &Tools = &[
+    ("bash", Shape::Exec),
+    ("read", Shape::Read),
+    ("list", Shape::Look),
+    ("glob", Shape::Look),
+    ("grep", Shape::Look),
+    ("write", Shape::Write),
+    ("edit", Shape::Edit),
+    ("multiedit", Shape::Edit),
+    ("patch", Shape::Patch),
+    ("apply_patch", Shape::Patch),
+    ("webfetch", Shape::Fetch),
+];
+
+/// Tools of its own that have an underscore in their name; others with one are an MCP server's.
+const OWN: [&str; 3] = ["apply_patch", "plan_enter", "plan_exit"];
+
+fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
+    let null = &Value::Null;
+    let (input, output) = (payload.get("input").unwrap_or(null), payload.get("output").unwrap_or(null));
+    let Some(tool) = text(input, "tool") else {
+        let event = if input.get("callID").is_some() || input.get("cwd").is_some() {
+            "shell.env"
+        } else if input.get("directory").is_some() {
+            "plugin.init"
+        } else {
+            return Err(Malformed::new("the input is of no known event"));
+        };
+        return Ok(Heard::other(&AGENT, event));
+    };
+    let (event, moment, args, result) = match (input.get("args"), output.get("args")) {
+        (Some(args), _) => ("tool.execute.after", Moment::After, args, output),
+        (None, Some(args)) => ("tool.execute.before", Moment::Before, args, null),
+        (None, None) => return Err(Malformed::new(format!("the tool `{tool}` came without `args`"))),
+    };
+    let call = ToolCall {
+        agent: &AGENT,
+        event,
+        moment,
+        session: need(input, "sessionID")?,
+        run: text(input, "callID"),
+        by_subagent: false,
+        cwd: None,
+        result: result.clone(),
+        can_ask: false,
+    };
+    let actions = if tool.contains('_') && !OWN.contains(&tool) {
+        // `server_tool`, and nobody can tell which underscore is meant: the server is unknown.
+        vec![actions::mcp("", tool, args)]
+    } else {
+        actions::of(TOOLS, tool, args, facts.cwd.as_deref())?
+    };
+    Ok(call.heard(actions, facts))
+}
+
+fn say(heard: &Heard, ruling: &Ruling) -> Reply {
+    let edits = ruling.edits();
+    match (heard.moment, ruling.refusal()) {
+        (Moment::Other, _) => Reply::silent(),
+        (_, Some(reason)) => Reply::refusal(&json!({"deny": reason}), &reason),
+        (Moment::After, None) if !edits.is_empty() => {
+            Reply::refusal_by_json(&json!({"output": result::edited(&heard.result, &edits)}), reply::REDACTED)
+        }
+        (_, None) => Reply::silent(),
+    }
+}
