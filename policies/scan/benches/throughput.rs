@@ -1,0 +1,3 @@
+//! Megabytes a second of the scanner.
+
+fn main() {}
