@@ -1,0 +1,127 @@
+//! How the gateway runs: `config.yaml`. As strict as a policy file, and no project can touch it.
+
+mod source;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use rampart_call::Surface;
+use rampart_policy::Diagnostic;
+
+/// Everything that `config.yaml` can say, with defaults where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the API listens beside its socket.
+    pub listen: SocketAddr,
+    /// The egress proxy.
+    pub egress: Egress,
+    /// What becomes of decisions.
+    pub mode: Mode,
+    /// The audit trail.
+    pub audit: Audit,
+    /// How long a question waits for a human.
+    pub approval_timeout: Duration,
+    /// What surfaces do without an answer.
+    pub surfaces: Surfaces,
+}
+
+/// The egress proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Egress {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Names that are not looked up but dialled at a given address.
+    pub resolve: Vec<Resolve>,
+    /// PEM files with further roots that upstream certificates may come from.
+    pub upstream_ca: Vec<PathBuf>,
+}
+
+/// One name and where it is dialled, as curl's `--resolve` and `--connect-to` do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// Host name, in lower case.
+    pub host: String,
+    /// Only for this port.
+    pub port: Option<u16>,
+    /// The address to dial.
+    pub address: IpAddr,
+    /// The port to dial, where it is another.
+    pub to_port: Option<u16>,
+}
+
+/// What becomes of decisions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They hold.
+    #[default]
+    Enforce,
+    /// They are recorded, and everything goes on.
+    Monitor,
+    /// None are made.
+    Disabled,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Monitor, Self::Disabled];
+
+    /// The word used in the configuration, by `status` and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Monitor => "monitor",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The audit trail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Every record is on disk before the answer, allowances too.
+    pub strict: bool,
+    /// Calls go on, counted, while the trail cannot be written.
+    pub allow_on_failure: bool,
+}
+
+/// What surfaces do without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surfaces {
+    /// These let the call go on.
+    pub fail_open: Vec<Surface>,
+    /// How long a surface waits for a sign of life.
+    pub deadline: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        Self {
+            listen: loopback(9090),
+            egress: Egress { listen: loopback(9091), resolve: Vec::new(), upstream_ca: Vec::new() },
+            mode: Mode::Enforce,
+            audit: Audit::default(),
+            approval_timeout: Duration::from_mins(2),
+            surfaces: Surfaces { fail_open: Vec::new(), deadline: Duration::from_millis(1500) },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the text of a `config.yaml`. `file` is how diagnostics shall name it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        source::parse(text, file)
+    }
+}

@@ -1,0 +1,283 @@
+//! The YAML of `config.yaml`: its keys, and how each value is read.
+
+use std::{net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
+
+use rampart_call::Surface;
+use rampart_policy::{Diagnostic, Severity};
+use serde::Deserialize;
+use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
+
+use super::{Config, Mode, Resolve};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Source {
+    listen: Option<Word>,
+    mode: Option<Word>,
+    egress: EgressSource,
+    audit: AuditSource,
+    approvals: ApprovalsSource,
+    surfaces: SurfacesSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EgressSource {
+    listen: Option<Word>,
+    resolve: Vec<Word>,
+    upstream_ca: Vec<Word>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditSource {
+    durability: Option<Word>,
+    on_failure: Option<Word>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ApprovalsSource {
+    timeout: Option<Word>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SurfacesSource {
+    fail_open: Vec<Word>,
+    deadline: Option<Word>,
+}
+
+/// A value with its place.
+type Word = Spanned<String>;
+
+pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Config::default());
+    }
+    let mut reader = Reader { text, file, wrong: Vec::new() };
+    let source: Source = match serde_yaml::from_str_with_options(text, strict()) {
+        Ok(source) => source,
+        Err(error) => {
+            let error = error.without_snippet();
+            let message = error.to_string();
+            let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let what = first.split(" at line ").next().unwrap_or(first).to_owned();
+            let span = error.location().and_then(|at| bytes(at).or_else(|| line_and_column(text, at)));
+            reader.refuse(span, what, None);
+            return Err(reader.wrong);
+        }
+    };
+    let mut config = Config::default();
+    reader.read(source.listen, address, "an address and port such as `127.0.0.1:9090`", &mut config.listen);
+    reader.read(source.mode, mode, "`enforce`, `monitor` or `disabled`", &mut config.mode);
+    reader.read(
+        source.egress.listen,
+        address,
+        "an address and port such as `127.0.0.1:9091`",
+        &mut config.egress.listen,
+    );
+    let names = "`host:address`, `host:port:address` or `host:port:address:port`";
+    reader.read_all(source.egress.resolve, resolve, names, &mut config.egress.resolve);
+    let file_name = "the absolute path of a PEM file";
+    reader.read_all(source.egress.upstream_ca, absolute, file_name, &mut config.egress.upstream_ca);
+    let strict = |word: &str| choice(word, "strict", "normal");
+    reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
+    let allow = |word: &str| choice(word, "allow", "deny");
+    reader.read(source.audit.on_failure, allow, "`deny` or `allow`", &mut config.audit.allow_on_failure);
+    let time = "a time from 1s to 24h such as `90s` or `2m`";
+    reader.read(source.approvals.timeout, duration, time, &mut config.approval_timeout);
+    reader.read(source.surfaces.deadline, duration, time, &mut config.surfaces.deadline);
+    let surfaces = "one of hook, shell, preload, mcp-stdio, mcp-http, egress, api";
+    reader.read_all(source.surfaces.fail_open, surface, surfaces, &mut config.surfaces.fail_open);
+    if reader.wrong.is_empty() { Ok(config) } else { Err(reader.wrong) }
+}
+
+fn strict() -> Options {
+    options! {
+        budget: budget! { max_aliases: 0, max_anchors: 0, max_depth: 16, max_nodes: 10_000, max_documents: 1 },
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}
+
+/// Reads values, and collects what is wrong with them.
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a str,
+    wrong: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
+        if let Some(word) = word
+            && let Some(value) = self.value(&word, read, wanted)
+        {
+            *into = value;
+        }
+    }
+
+    fn read_all<T>(&mut self, words: Vec<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut Vec<T>) {
+        into.extend(words.iter().filter_map(|word| self.value(word, &read, wanted)));
+    }
+
+    fn value<T>(&mut self, word: &Word, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
+        let value = read(word.value.trim());
+        if value.is_none() {
+            let help = Some(format!("write {wanted}"));
+            self.refuse(bytes(word.defined), format!("`{}` is not a value for this key", word.value), help);
+        }
+        value
+    }
+
+    fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
+        let before = span.as_ref().and_then(|span| self.text.get(..span.start));
+        let line = before.map_or(0, |text| text.matches('\n').count() + 1);
+        let column = before.map_or(0, |text| text.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
+        self.wrong.push(Diagnostic {
+            severity: Severity::Error,
+            code: "config",
+            message,
+            file: self.file.to_owned(),
+            span,
+            line,
+            column,
+            help,
+        });
+    }
+}
+
+fn bytes(location: Location) -> Option<Range<usize>> {
+    let start = usize::try_from(location.span().byte_offset()?).ok()?;
+    let length = usize::try_from(location.span().byte_len()?).ok()?;
+    Some(start..start + length)
+}
+
+/// The same, where the parser knows only line and column.
+fn line_and_column(text: &str, location: Location) -> Option<Range<usize>> {
+    let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
+    let begin = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+    let column = usize::try_from(location.column()).ok()?.saturating_sub(1);
+    let start = text.get(begin..)?.char_indices().nth(column).map_or(text.len(), |(at, _)| begin + at);
+    Some(start..start)
+}
+
+fn address(word: &str) -> Option<SocketAddr> {
+    word.replacen("localhost:", "127.0.0.1:", 1).parse().ok()
+}
+
+fn mode(word: &str) -> Option<Mode> {
+    Mode::ALL.into_iter().find(|mode| mode.as_str() == word)
+}
+
+fn surface(word: &str) -> Option<Surface> {
+    Surface::ALL.into_iter().find(|surface| surface.as_str() == word)
+}
+
+fn absolute(word: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(word);
+    path.is_absolute().then_some(path)
+}
+
+/// True for the word `yes`, false for `no`, otherwise neither.
+fn choice(word: &str, yes: &str, no: &str) -> Option<bool> {
+    (word == yes || word == no).then_some(word == yes)
+}
+
+/// `2m`, `90s`, `1h`, `1500ms`.
+pub(super) fn duration(word: &str) -> Option<Duration> {
+    let digits = word.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = word.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let duration = Duration::from_millis(number.checked_mul(ms)?);
+    (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&duration).then_some(duration)
+}
+
+/// `host[:port]:address[:port]`, the address in brackets where it is IPv6.
+fn resolve(word: &str) -> Option<Resolve> {
+    let (host, rest) = word.split_once(':')?;
+    let (port, target) = match rest.split_once(':') {
+        Some((port, target)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            (Some(port.parse().ok()?), target)
+        }
+        _ => (None, rest),
+    };
+    let (address, to_port) = match target.parse::<SocketAddr>() {
+        Ok(both) => (both.ip(), Some(both.port())),
+        Err(_) => (target.trim_start_matches('[').trim_end_matches(']').parse().ok()?, None),
+    };
+    if host.is_empty() || host.contains(['/', '@', '*']) {
+        return None;
+    }
+    Some(Resolve { host: host.to_ascii_lowercase(), port, address, to_port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, place: &str, words: &str) {
+        let wrong = parse(text, "config.yaml").unwrap_err();
+        let said: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|d| d.starts_with(&format!("config.yaml:{place}:")) && d.contains(words)), "{said:?}");
+    }
+
+    #[test]
+    fn a_file_that_says_everything_is_read() {
+        let text = "
+listen: localhost:19090
+mode: monitor
+egress:
+  listen: 127.0.0.1:19091
+  resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
+  upstream_ca: [/etc/corp.pem]
+audit: {durability: strict, on_failure: allow}
+approvals: {timeout: 30s}
+surfaces: {fail_open: [hook, egress], deadline: 5s}
+";
+        let config = parse(text, "config.yaml").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
+        assert_eq!(config.mode, Mode::Monitor);
+        let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
+        assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
+        assert!(config.audit.strict && config.audit.allow_on_failure);
+        assert_eq!(config.approval_timeout, Duration::from_secs(30));
+        assert_eq!(config.surfaces.fail_open, [Surface::Hook, Surface::Egress]);
+    }
+
+    #[test]
+    fn a_file_that_says_nothing_means_the_defaults() {
+        assert_eq!(parse("", "config.yaml").unwrap(), Config::default());
+        assert_eq!(parse("# nothing yet\n\n", "config.yaml").unwrap(), Config::default());
+        assert_eq!(parse("surfaces: {}\n", "config.yaml").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_at_its_place() {
+        refused("listen: 127.0.0.1:9090\nmodus: enforce\n", "2:1", "modus");
+        refused("mode: enforcing\n", "1:7", "`enforcing` is not a value");
+        refused("audit:\n  durability: stict\n", "2:15", "write `normal` or `strict`");
+        refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
+        refused("approvals: {timeout: 0s}\n", "1:22", "from 1s to 24h");
+        refused("egress: {resolve: ['*.x.io:127.0.0.1']}\n", "1:20", "host:address");
+        refused("mode: enforce\nmode: disabled\n", "2:1", "uplicate");
+        refused("listen: &a x\n", "1", "");
+        refused("listen:\n\t- x\n", "2", "");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        assert_eq!(parse("mode: x\nlisten: y\n", "config.yaml").unwrap_err().len(), 2);
+    }
+}
