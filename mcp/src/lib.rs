@@ -1,1 +1,18 @@
-//! rampart-mcp
+//! The MCP road: carries the Model Context Protocol between an agent and a server, and asks a gate about every message.
+//!
+//! Not here: what is allowed (`rampart-policy`), who decides and records (`rampart-gateway`), or the MCP data model: what
+//! the gate allows goes on as the bytes that came, so unknown methods, members and spellings survive.
+
+mod action;
+mod answer;
+pub mod environment;
+mod lines;
+pub mod message;
+mod outstanding;
+pub mod relay;
+mod server;
+mod skim;
+pub mod stdio;
+mod text;
+
+pub use answer::REFUSED;

@@ -1,0 +1,110 @@
+//! What a message would do, in the words that policy judges.
+
+use rampart_call::Action;
+use serde_json::Value;
+
+/// The action of a request or notification.
+///
+/// # Errors
+/// When a method whose object policy must know does not name it. A peer might still act on such a message.
+pub(crate) fn of(server: &str, method: &str, params: &Value) -> Result<Action, String> {
+    let text = |key: &str| params.get(key).and_then(Value::as_str);
+    let needed = match method {
+        "tools/call" | "prompts/get" => Some("name"),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some("uri"),
+        _ => None,
+    };
+    let tool = match needed {
+        Some(key) => text(key).ok_or_else(|| format!("`{method}` needs the string `params.{key}`"))?,
+        None => text("name").or_else(|| text("uri")).or_else(|| completed(params)).unwrap_or_default(),
+    };
+    if tool.contains('\0') {
+        return Err(format!("the name in `{method}` holds a NUL"));
+    }
+    let arguments = match method {
+        "tools/call" | "prompts/get" => params.get("arguments").cloned().unwrap_or(Value::Null),
+        _ => params.clone(),
+    };
+    Ok(Action::Mcp { server: server.to_owned(), method: method.to_owned(), tool: tool.to_owned(), arguments })
+}
+
+/// What a `completion/complete` completes: a prompt's name or a resource template's URI.
+fn completed(params: &Value) -> Option<&str> {
+    let reference = params.get("ref")?;
+    reference.get("name").or_else(|| reference.get("uri"))?.as_str()
+}
+
+/// The requests that a result carries for the client (`inputRequests` of MCP 2026-07-28), as actions.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub(crate) fn of_input_requests(server: &str, result: &Value) -> Result<Vec<Action>, String> {
+    let Some(requests) = result.get("inputRequests") else {
+        return Ok(Vec::new());
+    };
+    let Value::Object(requests) = requests else {
+        return Err("`inputRequests` must be an object".into());
+    };
+    let action = |request: &Value| {
+        let method = request.get("method").and_then(Value::as_str).ok_or("an input request needs a `method`")?;
+        of(server, method, request.get("params").unwrap_or(&Value::Null))
+    };
+    requests.values().map(action).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_server_method_tool_and_arguments() {
+        for (method, params, tool, arguments) in [
+            ("tools/call", json!({"name": "read", "arguments": {"path": "a"}}), "read", json!({"path": "a"})),
+            ("tools/call", json!({"name": "now"}), "now", json!(null)),
+            ("prompts/get", json!({"name": "p", "arguments": {"x": "1"}}), "p", json!({"x": "1"})),
+            ("resources/read", json!({"uri": "file:///a"}), "file:///a", json!({"uri": "file:///a"})),
+            ("completion/complete", json!({"ref": {"uri": "f://{x}"}}), "f://{x}", json!({"ref": {"uri": "f://{x}"}})),
+            ("sampling/createMessage", json!({"maxTokens": 5}), "", json!({"maxTokens": 5})),
+            ("ping", json!(null), "", json!(null)),
+        ] {
+            let expected = Action::Mcp { server: "fs".into(), method: method.into(), tool: tool.into(), arguments };
+            assert_eq!(of("fs", method, &params), Ok(expected), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_does_not_say_what_it_calls_has_no_action() {
+        for (method, params) in [
+            ("tools/call", json!({"arguments": {}})),
+            ("tools/call", json!({"name": ["read"]})),
+            ("tools/call", json!(null)),
+            ("tools/call", json!({"name": "re\0ad"})),
+            ("resources/read", json!({"name": "x"})),
+            ("prompts/get", json!({"uri": "x"})),
+        ] {
+            assert!(of("fs", method, &params).is_err(), "{method} {params}");
+        }
+    }
+
+    #[test]
+    fn requests_inside_a_result_are_actions_too() {
+        let result = json!({"resultType": "input_required", "inputRequests": {
+            "a": {"method": "elicitation/create", "params": {"message": "password?"}},
+            "b": {"method": "roots/list"},
+        }});
+        let methods: Vec<String> = of_input_requests("s", &result)
+            .unwrap()
+            .into_iter()
+            .map(|a| match a {
+                Action::Mcp { method, .. } => method,
+                _ => unreachable!(),
+            })
+            .collect();
+        assert_eq!(methods, ["elicitation/create", "roots/list"]);
+        assert!(of_input_requests("s", &json!({"inputRequests": [1]})).is_err());
+        assert!(of_input_requests("s", &json!({"inputRequests": {"a": {"Method": "x"}}})).is_err());
+        assert_eq!(of_input_requests("s", &json!({"content": []})), Ok(vec![]));
+    }
+}
