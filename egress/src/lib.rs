@@ -1,1 +1,27 @@
-//! rampart-egress
+//! The HTTP road: a forward proxy that reads what passes, asks the gate about every request and every answer, and is
+//! the one client of origins.
+//!
+//! Not here: what is allowed (`rampart-policy`), what is recorded (`rampart-gateway`), how certificates are made
+//! (`rampart-certs`).
+
+mod address;
+mod body;
+mod destination;
+mod exchange;
+mod head;
+mod headers;
+mod options;
+mod pool;
+mod proxy;
+mod refusal;
+mod resolve;
+mod strict;
+mod tunnel;
+mod upstream;
+mod variables;
+
+pub use address::Allowance;
+pub use options::{Identify, Limits, Options};
+pub use proxy::{Fault, serve};
+pub use resolve::Override;
+pub use variables::{NODE_PRELOAD, proxy_variables};

@@ -1,0 +1,101 @@
+// Loaded with `node --require`: sends what `fetch`, `http` and `https` of this process request through HTTP_PROXY and
+// HTTPS_PROXY. Node 22.21 and 24.0 do so by themselves when NODE_USE_ENV_PROXY is set; for those this file does nothing.
+'use strict';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const native = major > 24 || major === 24 || (major === 22 && minor >= 21);
+const env = process.env;
+const address = {
+  'http:': env.http_proxy || env.HTTP_PROXY,
+  'https:': env.https_proxy || env.HTTPS_PROXY,
+};
+
+if (!native && (address['http:'] || address['https:'])) {
+  const http = require('node:http');
+  const https = require('node:https');
+  const net = require('node:net');
+  const tls = require('node:tls');
+
+  const exempt = (env.no_proxy || env.NO_PROXY || '').toLowerCase().split(/[\s,]+/).filter(Boolean);
+  const direct = (host) => exempt.some((e) => {
+    const name = e.replace(/^\*?\./, '');
+    return e === '*' || host === name || host.endsWith('.' + name);
+  });
+
+  // Opens a tunnel and hands the connection in it to `done`.
+  const tunnel = (proxy, host, port, done) => {
+    const url = new URL(proxy);
+    const target = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
+    const headers = { host: target };
+    if (url.username) {
+      const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+      headers['proxy-authorization'] = 'Basic ' + Buffer.from(pair).toString('base64');
+    }
+    const request = http.request({
+      host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port || 80, method: 'CONNECT', path: target, headers, agent: false,
+    });
+    request.once('error', done);
+    request.once('connect', (response, socket, early) => {
+      if (response.statusCode !== 200) {
+        socket.destroy();
+        return done(new Error(`the proxy refused a tunnel to ${target} with status ${response.statusCode}`));
+      }
+      if (early.length) socket.unshift(early);
+      done(null, socket);
+    });
+    request.end();
+  };
+
+  const connect = (protocol, options, done) => {
+    const host = String(options.hostname || options.host || 'localhost').replace(/^\[|\]$/g, '').toLowerCase();
+    const port = Number(options.port) || (protocol === 'https:' ? 443 : 80);
+    const secure = (socket) => {
+      const name = options.servername || (net.isIP(host) ? undefined : host);
+      const secured = tls.connect({ ...options, socket, host, servername: name, path: undefined });
+      secured.once('error', done);
+      secured.once('secureConnect', () => {
+        secured.removeListener('error', done);
+        done(null, secured);
+      });
+    };
+    if (!address[protocol] || direct(host)) {
+      if (protocol === 'https:') return void secure(net.connect({ host, port }));
+      const plain = net.connect({ host, port });
+      plain.once('error', done);
+      return void plain.once('connect', () => {
+        plain.removeListener('error', done);
+        done(null, plain);
+      });
+    }
+    tunnel(address[protocol], host, port, (error, socket) => {
+      if (error) return done(error);
+      if (protocol === 'https:') return secure(socket);
+      done(null, socket);
+    });
+  };
+
+  const agentOf = (module, protocol) => {
+    const agent = new module.Agent({ keepAlive: true });
+    agent.createConnection = (options, done) => {
+      // A Unix socket leads to no host.
+      if (options.socketPath) return net.connect(options.socketPath);
+      connect(protocol, options, done);
+    };
+    return agent;
+  };
+  http.globalAgent = agentOf(http, 'http:');
+  https.globalAgent = agentOf(https, 'https:');
+
+  // The `fetch` of Node keeps its agent here and reads it at each call; the agent's class is not exported. It comes into
+  // being when `fetch` is first touched.
+  const slot = Symbol.for('undici.globalDispatcher.1');
+  if (typeof fetch === 'function') {
+    fetch('data:,').catch(() => {});
+    const Agent = globalThis[slot] && globalThis[slot].constructor;
+    if (Agent) {
+      globalThis[slot] = new Agent({
+        connect: (options, done) => connect(options.protocol, { ...options, ALPNProtocols: ['http/1.1'] }, done),
+      });
+    }
+  }
+}

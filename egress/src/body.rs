@@ -1,0 +1,186 @@
+//! Bodies in flight: what was read ahead for judging, then the rest as it comes. Never more than that in memory.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::pool::Lease;
+
+/// A body of either direction.
+pub(crate) struct Body {
+    front: Option<Bytes>,
+    rest: Rest,
+    /// The connection it comes from, which can be used again once it has ended.
+    lease: Option<Lease>,
+}
+
+enum Rest {
+    Coming(Incoming),
+    Trailers(HeaderMap),
+    Done,
+}
+
+impl Body {
+    pub(crate) fn empty() -> Self {
+        Self { front: None, rest: Rest::Done, lease: None }
+    }
+
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self { front: Some(bytes).filter(|b| !b.is_empty()), rest: Rest::Done, lease: None }
+    }
+
+    /// A body that streams from a connection, which is given back when it has ended.
+    pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
+        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease };
+        body.settle();
+        body
+    }
+
+    /// The same body with other bytes in place of those that were read ahead.
+    pub(crate) fn with_front(mut self, front: Bytes) -> Self {
+        self.front = Some(front).filter(|b| !b.is_empty());
+        self
+    }
+
+    /// Reads ahead until there are `limit` bytes, the body ends, or it pauses beyond the deadline. The bytes stay part
+    /// of the body. True when they are all of it.
+    ///
+    /// # Errors
+    /// When the sender breaks off.
+    pub(crate) async fn read_ahead(&mut self, limit: usize, pause: Option<Duration>) -> Result<bool, hyper::Error> {
+        let deadline = pause.map(|p| Instant::now() + p);
+        let mut read = BytesMut::from(self.front.take().unwrap_or_default());
+        let ended = loop {
+            let Rest::Coming(incoming) = &mut self.rest else { break true };
+            if incoming.is_end_stream() {
+                self.rest = Rest::Done;
+                continue;
+            }
+            if read.len() >= limit {
+                break false;
+            }
+            let frame = match deadline {
+                None => incoming.frame().await,
+                Some(deadline) => match tokio::time::timeout_at(deadline, incoming.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => break false,
+                },
+            };
+            match frame.transpose()?.map(Frame::into_data) {
+                None => self.rest = Rest::Done,
+                Some(Ok(data)) => read.extend_from_slice(&data),
+                Some(Err(other)) => {
+                    self.rest = other.into_trailers().map_or(Rest::Done, |t| Rest::Trailers(allowed_trailers(t)));
+                }
+            }
+        };
+        self.front = Some(read.freeze()).filter(|b| !b.is_empty());
+        self.settle();
+        Ok(ended)
+    }
+
+    /// What was read ahead.
+    pub(crate) fn front(&self) -> &[u8] {
+        self.front.as_deref().unwrap_or_default()
+    }
+
+    /// Gives the connection back as soon as nothing more comes from it.
+    fn settle(&mut self) {
+        let over = match &self.rest {
+            Rest::Coming(incoming) => incoming.is_end_stream(),
+            Rest::Trailers(_) | Rest::Done => true,
+        };
+        if over && let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        if let Some(front) = this.front.take() {
+            return Poll::Ready(Some(Ok(Frame::data(front))));
+        }
+        let frame = match std::mem::replace(&mut this.rest, Rest::Done) {
+            Rest::Done => None,
+            Rest::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Rest::Coming(mut incoming) => match Pin::new(&mut incoming).poll_frame(cx) {
+                Poll::Pending => {
+                    this.rest = Rest::Coming(incoming);
+                    return Poll::Pending;
+                }
+                Poll::Ready(None) => None,
+                Poll::Ready(Some(Err(e))) => {
+                    this.lease = None;
+                    Some(Err(e))
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.rest = Rest::Coming(incoming);
+                    Some(Ok(match frame.into_trailers() {
+                        Ok(trailers) => Frame::trailers(allowed_trailers(trailers)),
+                        Err(data) => data,
+                    }))
+                }
+            },
+        };
+        this.settle();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.front.is_none()
+            && match &self.rest {
+                Rest::Coming(incoming) => incoming.is_end_stream(),
+                Rest::Trailers(_) => false,
+                Rest::Done => true,
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let front = self.front().len() as u64;
+        let mut hint = match &self.rest {
+            Rest::Coming(incoming) => incoming.size_hint(),
+            Rest::Trailers(_) | Rest::Done => SizeHint::with_exact(0),
+        };
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + front);
+        }
+        hint.set_lower(hint.lower() + front);
+        hint
+    }
+}
+
+/// Trailers without the fields that frame, route or authenticate a message (RFC 9110 section 6.5.1).
+fn allowed_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    const FORBIDDEN: [HeaderName; 12] = [
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::HOST,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::CONTENT_ENCODING,
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::SET_COOKIE,
+    ];
+    for name in FORBIDDEN {
+        trailers.remove(name);
+    }
+    trailers
+}

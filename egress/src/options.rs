@@ -1,0 +1,61 @@
+//! What the composition root decides about the proxy.
+
+use std::{sync::Arc, time::Duration};
+
+use rampart_call::Origin;
+use rampart_certs::Authority;
+use rustls::pki_types::CertificateDer;
+
+use crate::{address::Allowance, resolve::Override};
+
+/// Says which session a proxy user name and password belong to, or that there is none such.
+pub type Identify = Arc<dyn Fn(&str, &str) -> Option<Origin> + Send + Sync>;
+
+/// Everything the proxy is given.
+pub struct Options {
+    /// Plays the origins towards the clients.
+    pub authority: Arc<Authority>,
+    /// Hosts that live elsewhere than DNS says. May point to private addresses.
+    pub resolve: Vec<Override>,
+    /// Roots that origins may use besides those of the machine.
+    pub upstream_ca: Vec<CertificateDer<'static>>,
+    /// Destinations that may be reached although their addresses are private.
+    pub allow_private: Vec<Allowance>,
+    /// Bounds of what clients may take.
+    pub limits: Limits,
+    /// Names sessions. Clients without credentials are anonymous; those with wrong ones are turned away.
+    pub identify: Identify,
+}
+
+/// Bounds of what clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_source: usize,
+    /// Bytes of the head of an HTTP/1 request.
+    pub head_size: usize,
+    /// How long a begun head may take to come; also the first one of a connection.
+    pub head_time: Duration,
+    /// How long a client's TLS handshake may take.
+    pub handshake_time: Duration,
+    /// HTTP/2 streams at once on one connection.
+    pub streams: u32,
+    /// How long connections may go on after the proxy was told to stop.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            connections_per_source: 512,
+            head_size: 64 * 1024,
+            head_time: Duration::from_secs(5),
+            handshake_time: Duration::from_secs(10),
+            streams: 128,
+            drain_time: Duration::from_secs(3),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What all connections share, and how each is served.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, Method, Request, Response, header};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rampart_call::{Call, Gate, Origin, Permit, Surface, Verdict};
+use rampart_certs::Authority;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    body::Body,
+    exchange,
+    options::{Identify, Limits, Options},
+    refusal::{Refused, prefers_html},
+    resolve::Resolver,
+    strict::{HeadLimits, Hold, Strict},
+    tunnel::{self, Tunnel},
+    upstream::Upstream,
+};
+
+/// Why the proxy could not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The TLS library refused its configuration.
+    #[error("could not set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The listener is broken.
+    #[error("could not accept connections for the egress proxy: {0}")]
+    Accept(#[from] io::Error),
+}
+
+pub(crate) struct Proxy {
+    gate: Arc<dyn Gate>,
+    identify: Identify,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) interception: rustls::ServerConfig,
+    pub(crate) resolver: Resolver,
+    pub(crate) upstream: Upstream,
+    pub(crate) limits: Limits,
+    /// By which it recognises its own requests when they come back.
+    pub(crate) name: String,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    sources: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Serves clients of `listener` until `shutdown`, then lets what is going on end for a while.
+///
+/// # Errors
+/// When TLS cannot be set up or the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    options: Options,
+    gate: Arc<dyn Gate>,
+    shutdown: CancellationToken,
+) -> Result<(), Fault> {
+    let mut roots = rampart_certs::system_roots();
+    roots.extend(options.upstream_ca);
+    let drain_time = options.limits.drain_time;
+    let slots = Arc::new(Semaphore::new(options.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let proxy = Arc::new(Proxy {
+        gate,
+        identify: options.identify,
+        interception: tunnel::interception()?,
+        authority: options.authority,
+        resolver: Resolver::new(options.resolve, options.allow_private, listener.local_addr()?),
+        upstream: Upstream::new(roots)?,
+        limits: options.limits,
+        name: own_name()?,
+        tasks: TaskTracker::new(),
+        shutdown: shutdown.clone(),
+        sources: Mutex::default(),
+    });
+    loop {
+        // A slot first: beyond the limit, clients wait in the listener's queue.
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let (tcp, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(e) if is_of_one_connection(&e) => continue,
+            // Out of descriptors: those that end make room.
+            Err(e) => {
+                tracing::error!(error = %e, "could not accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(slot) = Slot::take(&proxy, peer.ip(), place) else { continue };
+        let _ = tcp.set_nodelay(true);
+        let strict = Strict::new(tcp, proxy.head_limits());
+        proxy.tasks.spawn(http1(strict, Scope::Forward, Arc::new(slot)));
+    }
+    proxy.tasks.close();
+    let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (tcp, peer) = listener.accept().await?;
+    Ok((tcp, peer, place))
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn own_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
+    Ok(format!("rampart-{:016x}", u64::from_ne_bytes(random)))
+}
+
+/// A client's place among the connections; given back when its last task ends.
+pub(crate) struct Slot {
+    pub(crate) proxy: Arc<Proxy>,
+    source: IpAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    fn take(proxy: &Arc<Proxy>, source: IpAddr, place: OwnedSemaphorePermit) -> Option<Self> {
+        let mut sources = proxy.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = sources.entry(source).or_default();
+        if *count >= proxy.limits.connections_per_source {
+            tracing::warn!(%source, "too many connections from one address");
+            return None;
+        }
+        *count += 1;
+        drop(sources);
+        Some(Self { proxy: Arc::clone(proxy), source, _place: place })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut sources = self.proxy.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = sources.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                sources.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What the requests of one connection are about.
+pub(crate) enum Scope {
+    /// Each names its own destination.
+    Forward,
+    /// All go to where the tunnel was opened to.
+    Tunnel(Box<Tunnel>),
+}
+
+pub(crate) struct Connection {
+    pub(crate) scope: Scope,
+    pub(crate) hold: Hold,
+    pub(crate) slot: Arc<Slot>,
+}
+
+impl Connection {
+    pub(crate) fn proxy(&self) -> &Arc<Proxy> {
+        &self.slot.proxy
+    }
+
+    /// Answers one request. Boxed, because a CONNECT leads to connections whose requests come here again.
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(async move {
+            let html = prefers_html(request.headers());
+            let connect = request.method() == Method::CONNECT;
+            let answered = match (&self.scope, connect) {
+                (Scope::Forward, true) => tunnel::open(&self, request).await,
+                _ => exchange::run(&self, request).await,
+            };
+            let response = answered.unwrap_or_else(|refused| {
+                tracing::debug!(code = refused.code(), message = refused.message(), "refused");
+                refused.response(html)
+            });
+            let status = response.status();
+            self.hold.decide(status == http::StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()));
+            response
+        })
+    }
+}
+
+impl Proxy {
+    pub(crate) fn head_limits(&self) -> HeadLimits {
+        HeadLimits { size: self.limits.head_size, time: self.limits.head_time }
+    }
+
+    /// Asks the gate. A question cannot be put to anyone here, so it is a denial.
+    pub(crate) async fn judge(&self, call: Call) -> Result<Permit, Refused> {
+        match self.gate.judge(call).await {
+            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Ask(question) => Err(Refused::Denied(Box::new(question.judgement))),
+            Verdict::Deny(refusal) => Err(Refused::Denied(Box::new(refusal.judgement))),
+        }
+    }
+
+    /// Whose request it is, by the credentials in it (RFC 7617).
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
+        let anonymous = Origin { surface: Surface::Egress, ..Origin::default() };
+        let Some(given) = headers.get(header::PROXY_AUTHORIZATION) else { return Ok(anonymous) };
+        let found = given.to_str().ok().and_then(|text| {
+            let (scheme, encoded) = text.split_once(' ')?;
+            let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+            let pair = String::from_utf8(decoded).ok()?;
+            let (session, token) = pair.split_once(':')?;
+            (self.identify)(session, token)
+        });
+        match found {
+            Some(origin) => Ok(Origin { surface: Surface::Egress, can_ask: false, ..origin }),
+            None => Err(Refused::unknown_session()),
+        }
+    }
+}
+
+/// Serves HTTP/1 on a connection until it ends.
+pub(crate) async fn http1<IO>(io: Strict<IO>, scope: Scope, slot: Arc<Slot>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Arc::new(Connection { scope, hold: io.hold(), slot });
+    let shutdown = connection.proxy().shutdown.clone();
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&connection).answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // The deadline of a head is kept by `Strict`, which knows an idle connection from a slow one.
+    builder.timer(TokioTimer::new()).header_read_timeout(None).max_headers(256).auto_date_header(false);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection ended");
+    }
+}
+
+/// Serves HTTP/2 on a connection until it ends.
+pub(crate) async fn http2<IO>(io: IO, scope: Scope, slot: Arc<Slot>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Arc::new(Connection { scope, hold: Hold::default(), slot });
+    let proxy = Arc::clone(connection.proxy());
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&connection).answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).max_concurrent_streams(proxy.limits.streams).auto_date_header(false);
+    builder.max_header_list_size(u32::try_from(proxy.limits.head_size).unwrap_or(u32::MAX));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = proxy.shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection ended");
+    }
+}

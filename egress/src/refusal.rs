@@ -1,0 +1,183 @@
+//! What the client gets instead of an answer, and why.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use rampart_call::Judgement;
+use serde_json::json;
+
+use crate::{body::Body, destination::Destination};
+
+/// A request that does not go on.
+#[derive(Debug, Clone)]
+pub(crate) enum Refused {
+    /// The gate said no.
+    Denied(Box<Judgement>),
+    /// The proxy itself could not, or must not, go on.
+    Failed { status: StatusCode, code: &'static str, message: String },
+}
+
+impl Refused {
+    fn failed(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Failed { status, code, message: message.into() }
+    }
+
+    /// The request can be read in more than one way, or in none.
+    pub(crate) fn malformed(why: impl Into<String>) -> Self {
+        Self::failed(StatusCode::BAD_REQUEST, "malformed", why)
+    }
+
+    /// Host names of one connection disagree (RFC 9110 section 15.5.20).
+    pub(crate) fn mismatch(said: &str, agreed: &Destination) -> Self {
+        let message =
+            format!("the request names `{}`, but the connection was opened to `{agreed}`", said.escape_debug());
+        Self::failed(StatusCode::MISDIRECTED_REQUEST, "host_mismatch", message)
+    }
+
+    pub(crate) fn private(to: &Destination, address: IpAddr, what: &str) -> Self {
+        let message = format!(
+            "`{to}` has the address {address}, which is {what}; a human can allow it under `egress.allow_private` in the configuration"
+        );
+        Self::failed(StatusCode::FORBIDDEN, "private_address", message)
+    }
+
+    pub(crate) fn looped() -> Self {
+        Self::failed(StatusCode::LOOP_DETECTED, "loop", "the request came back to the proxy that sent it")
+    }
+
+    pub(crate) fn unresolved(name: &str, why: &str) -> Self {
+        Self::failed(StatusCode::BAD_GATEWAY, "unresolved", format!("could not resolve `{name}`: {why}"))
+    }
+
+    pub(crate) fn unreachable(to: &Destination, why: &str) -> Self {
+        Self::failed(StatusCode::BAD_GATEWAY, "upstream_unreachable", format!("could not reach `{to}`: {why}"))
+    }
+
+    pub(crate) fn broken_off(why: &str) -> Self {
+        Self::failed(StatusCode::BAD_GATEWAY, "upstream_unreachable", format!("the answer broke off: {why}"))
+    }
+
+    pub(crate) fn timed_out(to: &Destination, what: &str) -> Self {
+        let message = format!("`{to}` did not answer in time ({what})");
+        Self::failed(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+    }
+
+    /// The origin's certificate does not prove that it is the origin.
+    pub(crate) fn unverified(to: &Destination, why: &str) -> Self {
+        let message = format!("the certificate of `{to}` does not verify: {why}");
+        Self::failed(StatusCode::BAD_GATEWAY, "upstream_unverified", message)
+    }
+
+    pub(crate) fn unknown_session() -> Self {
+        let message =
+            "the user name and password in the proxy's address belong to no running session; start the agent anew";
+        Self::failed(StatusCode::PROXY_AUTHENTICATION_REQUIRED, "unknown_session", message)
+    }
+
+    /// The stable code of the reason.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Denied(judgement) => judgement.reason.as_str(),
+            Self::Failed { code, .. } => code,
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Denied(_) => StatusCode::FORBIDDEN,
+            Self::Failed { status, .. } => *status,
+        }
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Denied(judgement) => &judgement.message,
+            Self::Failed { message, .. } => message,
+        }
+    }
+
+    /// The response that says so, as HTML where the client's Accept asks for that first.
+    pub(crate) fn response(&self, html: bool) -> Response<Body> {
+        let (decision, error) = match self {
+            Self::Denied(_) => ("deny", "blocked_by_rampart"),
+            Self::Failed { .. } if self.status() == StatusCode::FORBIDDEN => ("deny", "blocked_by_rampart"),
+            Self::Failed { .. } => ("error", "refused_by_rampart"),
+        };
+        let (rule, allow) = match self {
+            Self::Denied(judgement) => (judgement.decided_by(), judgement.suggestions.first().map(String::as_str)),
+            Self::Failed { code, .. } => (*code, None),
+        };
+        let text = if html {
+            page(self.message(), rule, allow)
+        } else {
+            let body = json!({
+                "error": error, "rule": rule, "message": self.message(), "reason": self.code(), "allow": allow,
+            });
+            format!("{body}\n")
+        };
+        let kind = if html { "text/html; charset=utf-8" } else { "application/json" };
+        let mut response = Response::new(Body::full(Bytes::from(text)));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("x-rampart-decision", HeaderValue::from_static(decision));
+        if let Ok(rule) = HeaderValue::from_str(rule) {
+            headers.insert("x-rampart-rule", rule);
+        }
+        if self.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            headers.insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"rampart\""));
+        }
+        response
+    }
+}
+
+/// Whether a browser asks: HTML stands in Accept before any JSON.
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    match (accept.find("text/html"), accept.find("json")) {
+        (Some(html), Some(json)) => html < json,
+        (html, _) => html.is_some(),
+    }
+}
+
+fn page(message: &str, rule: &str, allow: Option<&str>) -> String {
+    let allow = allow.map(|a| format!("<p>A human can allow it with <code>{}</code></p>", escape(a)));
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Blocked by Rampart</title>\
+         <body style=\"font-family:sans-serif;max-width:40em;margin:4em auto\"><h1>Blocked by Rampart</h1>\
+         <p>{}</p><p>Rule: <code>{}</code></p>{}</body></html>\n",
+        escape(message),
+        escape(rule),
+        allow.unwrap_or_default(),
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_is_for_those_who_ask_for_it_first() {
+        for (accept, html) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("application/json, text/html", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(prefers_html(&headers), html, "{accept}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_request_becomes_markup() {
+        let page = page("<script>alert(1)</script>", "a&b", Some("rampart allow \"x\""));
+        assert!(!page.contains("<script>") && page.contains("a&amp;b") && page.contains("&quot;x&quot;"), "{page}");
+    }
+}

@@ -1,0 +1,495 @@
+//! A connection that hands HTTP/1 bytes on only as far as they have been checked. The HTTP library behind it is lenient
+//! where `head` is not; with this in front of it, what policy judged is what was framed.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+use crate::head::{self, Framing};
+
+const READ_SIZE: usize = 16 * 1024;
+/// Of a chunk's first line, and of all trailers.
+const MAX_LINE: usize = 4 * 1024;
+const MAX_TRAILERS: usize = 16 * 1024;
+/// What a client may send before it knows the answer to its CONNECT.
+const MAX_EARLY: usize = 64 * 1024;
+
+/// Limits of the head of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    pub(crate) size: usize,
+    pub(crate) time: Duration,
+}
+
+/// Tells a [`Strict`] what became of a request that asked to leave HTTP.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hold(Arc<AtomicU8>);
+
+const UNDECIDED: u8 = 0;
+const SWITCHED: u8 = 1;
+const DECLINED: u8 = 2;
+
+impl Hold {
+    /// Says whether the protocol was switched; without that, the next bytes are another request.
+    pub(crate) fn decide(&self, switched: bool) {
+        self.0.store(if switched { SWITCHED } else { DECLINED }, Ordering::Release);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A head is expected or has begun.
+    Head,
+    /// So many bytes of body or chunk, then the next state.
+    Data {
+        left: u64,
+        chunked: bool,
+    },
+    ChunkSize,
+    ChunkEnd,
+    Trailers {
+        size: usize,
+    },
+    /// A request that may leave HTTP waits for its answer.
+    Held,
+    /// Not HTTP any more.
+    Raw,
+    /// Nothing more will be read.
+    Closed,
+}
+
+/// A connection whose HTTP/1 requests are checked before they are handed on.
+pub(crate) struct Strict<IO> {
+    io: IO,
+    state: State,
+    hold: Hold,
+    /// Read, and not yet handed on.
+    inbox: BytesMut,
+    /// So much of the inbox has been checked.
+    cleared: usize,
+    /// So much of an unfinished head has been looked at.
+    looked: usize,
+    limits: HeadLimits,
+    /// Runs while a head is awaited that must come.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// The last word to a client whose request was refused here.
+    last_word: Option<Bytes>,
+}
+
+impl<IO> Strict<IO> {
+    pub(crate) fn new(io: IO, limits: HeadLimits) -> Self {
+        Self {
+            io,
+            state: State::Head,
+            hold: Hold::default(),
+            inbox: BytesMut::new(),
+            cleared: 0,
+            looked: 0,
+            limits,
+            deadline: Some(Box::pin(tokio::time::sleep(limits.time))),
+            last_word: None,
+        }
+    }
+
+    pub(crate) fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+
+    /// The connection after a switch of protocols; `early` was read by the HTTP library beyond its last request.
+    pub(crate) fn into_raw(mut self, early: &[u8]) -> Self {
+        if !early.is_empty() {
+            let mut joined = BytesMut::from(early);
+            joined.extend_from_slice(&self.inbox);
+            self.inbox = joined;
+        }
+        self.state = State::Raw;
+        self.cleared = 0;
+        self.deadline = None;
+        self
+    }
+
+    fn refuse(&mut self, status: &'static str, why: &str) {
+        tracing::info!(status, why, "refused a request whose form is not plain HTTP/1.1");
+        let code = if status.starts_with("400") { "malformed" } else { "limit_exceeded" };
+        let body = serde_json::json!({
+            "error": "refused_by_rampart", "rule": code, "message": why, "reason": code, "allow": null,
+        });
+        let body = format!("{body}\n");
+        let word = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
+             x-rampart-decision: error\r\nx-rampart-rule: {code}\r\n\r\n{body}",
+            body.len()
+        );
+        self.last_word = Some(word.into());
+        self.state = State::Closed;
+    }
+
+    /// Looks at the inbox as far as the state allows. True when something changed.
+    fn advance(&mut self) -> io::Result<bool> {
+        match self.state {
+            State::Raw | State::Closed => Ok(false),
+            State::Held => match self.hold.0.load(Ordering::Acquire) {
+                SWITCHED => {
+                    self.state = State::Raw;
+                    Ok(true)
+                }
+                DECLINED => {
+                    self.state = State::Head;
+                    Ok(true)
+                }
+                _ => Ok(false),
+            },
+            State::Head => Ok(self.advance_head()),
+            State::Data { left, chunked } => {
+                let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.inbox.len());
+                self.cleared = here;
+                let left = left - here as u64;
+                self.state = match (left, chunked) {
+                    (0, false) => State::Head,
+                    (0, true) => State::ChunkEnd,
+                    _ => State::Data { left, chunked },
+                };
+                Ok(here > 0 || left == 0)
+            }
+            State::ChunkSize => {
+                let Some((line, end)) = self.line(MAX_LINE)? else { return Ok(false) };
+                let size = head::chunk_size(line).map_err(invalid)?;
+                self.state = match size {
+                    0 => State::Trailers { size: 0 },
+                    left => State::Data { left, chunked: true },
+                };
+                self.cleared = end;
+                Ok(true)
+            }
+            State::ChunkEnd => match *self.inbox {
+                [b'\r', b'\n', ..] => {
+                    self.cleared = 2;
+                    self.state = State::ChunkSize;
+                    Ok(true)
+                }
+                [] | [b'\r'] => Ok(false),
+                _ => Err(invalid("a chunk is longer than it says")),
+            },
+            State::Trailers { size } => {
+                let Some((line, end)) = self.line(MAX_TRAILERS)? else { return Ok(false) };
+                let size = size + end;
+                if size > MAX_TRAILERS {
+                    return Err(invalid("the trailers are too long"));
+                }
+                self.state = if line.is_empty() { State::Head } else { State::Trailers { size } };
+                self.cleared = end;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The next line of the inbox without its end, and where the one after it begins.
+    fn line(&self, max: usize) -> io::Result<Option<(&[u8], usize)>> {
+        let Some(feed) = self.inbox.iter().position(|b| *b == b'\n') else {
+            return if self.inbox.len() > max { Err(invalid("a line is too long")) } else { Ok(None) };
+        };
+        match self.inbox.get(..feed) {
+            Some([line @ .., b'\r']) if !line.contains(&b'\r') => Ok(Some((line, feed + 1))),
+            _ => Err(invalid("a line ends with something other than CR LF")),
+        }
+    }
+
+    fn advance_head(&mut self) -> bool {
+        // RFC 9112 section 2.2: empty lines before a request are ignored.
+        while self.looked == 0 && self.inbox.starts_with(b"\r\n") {
+            self.inbox.advance(2);
+        }
+        let from = self.looked.saturating_sub(3);
+        let fresh = self.inbox.get(from..).unwrap_or_default();
+        let Some(end) = fresh.windows(4).position(|w| w == b"\r\n\r\n").map(|at| from + at + 4) else {
+            self.looked = self.inbox.len();
+            if self.looked > self.limits.size {
+                self.refuse("431 Request Header Fields Too Large", "the head of the request is too long");
+                return true;
+            }
+            // An ending that never comes because the line ends are wrong is told at once, not at the deadline.
+            if self.inbox.windows(2).any(|w| w == b"\n\n") || self.inbox.starts_with(b"\n") {
+                self.refuse("400 Bad Request", "a line ends with something other than CR LF");
+                return true;
+            }
+            return false;
+        };
+        if end > self.limits.size {
+            self.refuse("431 Request Header Fields Too Large", "the head of the request is too long");
+            return true;
+        }
+        self.looked = 0;
+        self.deadline = None;
+        match head::check(self.inbox.get(..end).unwrap_or_default()) {
+            Ok(framing) => {
+                self.cleared = end;
+                self.state = match framing {
+                    Framing::Length(0) => State::Head,
+                    Framing::Length(left) => State::Data { left, chunked: false },
+                    Framing::Chunked => State::ChunkSize,
+                    Framing::Waits => {
+                        self.hold.0.store(UNDECIDED, Ordering::Release);
+                        State::Held
+                    }
+                };
+            }
+            Err(why) => self.refuse("400 Bad Request", why),
+        }
+        true
+    }
+}
+
+impl<IO: AsyncRead + Unpin> Strict<IO> {
+    /// Reads more into the inbox; `Ok(0)` is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let had = self.inbox.len();
+        self.inbox.resize(had + READ_SIZE, 0);
+        let mut buf = ReadBuf::new(self.inbox.get_mut(had..).unwrap_or_default());
+        let polled = Pin::new(&mut self.io).poll_read(cx, &mut buf);
+        let read = buf.filled().len();
+        self.inbox.truncate(had + read);
+        ready!(polled)?;
+        Poll::Ready(Ok(read))
+    }
+
+    /// The first byte of a raw connection, without taking it.
+    pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
+        if self.inbox.is_empty() {
+            std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
+        }
+        Ok(self.inbox.first().copied())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) {
+        if self.state != State::Head {
+            return;
+        }
+        if !self.inbox.is_empty() && self.deadline.is_none() {
+            self.deadline = Some(Box::pin(tokio::time::sleep(self.limits.time)));
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            self.refuse("408 Request Timeout", "the head of the request did not come in time");
+        }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.state == State::Raw && this.inbox.is_empty() {
+                return Pin::new(&mut this.io).poll_read(cx, buf);
+            }
+            if this.state == State::Raw {
+                this.cleared = this.inbox.len();
+            }
+            if this.cleared > 0 {
+                let count = this.cleared.min(buf.remaining());
+                buf.put_slice(this.inbox.get(..count).unwrap_or_default());
+                this.inbox.advance(count);
+                this.cleared -= count;
+                return Poll::Ready(Ok(()));
+            }
+            if this.state == State::Closed {
+                return Poll::Ready(Ok(()));
+            }
+            if (!this.inbox.is_empty() || this.state == State::Held) && this.advance()? {
+                continue;
+            }
+            if let State::Data { left, chunked } = this.state
+                && this.inbox.is_empty()
+                && left > buf.remaining() as u64
+            {
+                let before = buf.filled().len();
+                ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+                this.state = State::Data { left: left - (buf.filled().len() - before) as u64, chunked };
+                return Poll::Ready(Ok(()));
+            }
+            if this.state == State::Held && this.inbox.len() >= MAX_EARLY {
+                return Poll::Pending;
+            }
+            match this.poll_fill(cx)? {
+                Poll::Ready(0) => {
+                    this.state = State::Closed;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(_) => {}
+                Poll::Pending => {
+                    this.poll_deadline(cx);
+                    if this.state != State::Closed {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Strict<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while let Some(word) = &mut this.last_word {
+            let written = ready!(Pin::new(&mut this.io).poll_write(cx, word))?;
+            word.advance(written);
+            if word.is_empty() || written == 0 {
+                this.last_word = None;
+            }
+        }
+        Pin::new(&mut this.io).poll_shutdown(cx)
+    }
+}
+
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { size: 1024, time: Duration::from_secs(5) };
+
+    /// What comes out when `input` comes in, in pieces of `piece` bytes.
+    async fn through(input: &[u8], piece: usize) -> (Vec<u8>, io::Result<()>, String) {
+        let (mut client, server) = duplex(1 << 20);
+        let mut strict = Strict::new(server, LIMITS);
+        let input = input.to_vec();
+        let writer = tokio::spawn(async move {
+            for part in input.chunks(piece) {
+                client.write_all(part).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            client.shutdown().await.unwrap();
+            let mut word = String::new();
+            client.read_to_string(&mut word).await.unwrap();
+            word
+        });
+        let (mut out, mut buf) = (Vec::new(), [0; 100]);
+        let end = loop {
+            match strict.read(&mut buf).await {
+                Ok(0) => break Ok(()),
+                Ok(n) => out.extend_from_slice(&buf[..n]),
+                Err(e) => break Err(e),
+            }
+        };
+        strict.shutdown().await.unwrap();
+        drop(strict);
+        (out, end, writer.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn sound_requests_pass_byte_for_byte_however_they_are_cut() {
+        let long = "x".repeat(3000);
+        let input = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nPOST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n{long}\
+             POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe\r\no\r\nbb8;x=y\r\n{long}\r\n0\r\nT: 1\r\n\r\n\
+             GET /3 HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
+        let passed = input.replacen("\r\n\r\n\r\nPOST", "\r\n\r\nPOST", 1);
+        for piece in [1, 2, 3, 7, 64, 100_000] {
+            let (out, end, word) = through(input.as_bytes(), piece).await;
+            assert_eq!(
+                (String::from_utf8(out).unwrap(), end.is_ok(), word.as_str()),
+                (passed.clone(), true, ""),
+                "{piece}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_refused_head_is_handed_on() {
+        let first = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for (bad, status) in [
+            ("GET / HTTP/1.1\nHost: a\n\n".to_owned(), "400"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), "400"),
+            (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(2000)), "431"),
+            (format!("GET /{}", "x".repeat(2000)), "431"),
+        ] {
+            for piece in [1, 5, 100_000] {
+                let (out, _, word) = through(format!("{first}{bad}").as_bytes(), piece).await;
+                assert_eq!(String::from_utf8(out).unwrap(), first);
+                assert!(word.starts_with(&format!("HTTP/1.1 {status} ")), "{word}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_framed_wrongly_is_an_error() {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in
+            ["0x3\r\nabc\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "3\r\nabc\n", "0\r\nT: 1\n\r\n", "3;a\nb\r\n", "-1\r\n"]
+        {
+            for piece in [1, 100_000] {
+                let (_, end, _) = through(format!("{head}{body}").as_bytes(), piece).await;
+                assert_eq!(end.unwrap_err().kind(), io::ErrorKind::InvalidData, "{body:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_after_a_connect_wait_for_the_answer() {
+        for (switched, after) in [(true, &b"\x16\x03\n\nraw"[..]), (false, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")] {
+            let (mut client, server) = duplex(1024);
+            let mut strict = Strict::new(server, LIMITS);
+            let head = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n";
+            client.write_all(&[head, after].concat()).await.unwrap();
+            let mut buf = [0; 200];
+            assert_eq!(strict.read(&mut buf).await.unwrap(), head.len());
+            let early = tokio::time::timeout(Duration::from_millis(5), strict.read(&mut buf)).await;
+            assert!(early.is_err(), "nothing is handed on before the answer");
+            strict.hold().decide(switched);
+            let n = strict.read(&mut buf).await.unwrap();
+            assert_eq!(&buf[..n], after);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_dribbles_is_cut_off() {
+        let (mut client, server) = duplex(1024);
+        let mut strict = Strict::new(server, LIMITS);
+        client.write_all(b"GET / HT").await.unwrap();
+        assert_eq!(strict.read(&mut [0; 10]).await.unwrap(), 0);
+        strict.shutdown().await.unwrap();
+        drop(strict);
+        let mut word = String::new();
+        client.read_to_string(&mut word).await.unwrap();
+        assert!(word.starts_with("HTTP/1.1 408 "), "{word}");
+    }
+}
