@@ -3,7 +3,7 @@
 //! Not here: what is allowed (`rampart-policy`), how a question gets here (`rampart-api`), or any road.
 
 mod approvals;
-// pub mod audit;
+pub mod audit;
 mod clock;
 pub mod config;
 mod home;

@@ -1,0 +1,473 @@
+//! The trail on disk, as one thing that is told to commit batches. Synchronous and single-threaded; the clock comes in
+//! with the settings. What goes wrong here ends in one of two ways: the batch stands in a new segment, or nobody is
+//! told that it was recorded.
+
+use std::{io, sync::Arc};
+
+use ed25519_dalek::SigningKey;
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::broadcast;
+
+use super::{
+    OpenError, Recorded, Settings, Unavailable,
+    checkpoint::Checkpoint,
+    directory::Directory,
+    housekeeping::{Closing, Gap, Lost, Opening, Recovered},
+    keys::{self, Introduction},
+    ledger::{Ledger, Stamp},
+    record::{Draft, Kind},
+    recovery::{self, CHECKPOINT, Standing},
+    segment::{Segment, Tampering},
+};
+
+/// Records after which a checkpoint is due, and the most that go into one batch.
+pub(super) const CHECKPOINT_RECORDS: u64 = 1024;
+/// Milliseconds after which a checkpoint is due, if anything was written.
+const CHECKPOINT_MS: u64 = 1000;
+/// Milliseconds that an allowed call's record may wait for the disk.
+const SYNC_MS: u64 = 5;
+/// Milliseconds between attempts to write again.
+const RETRY_MS: u64 = 250;
+/// Space kept back so that a full disk can still be recorded.
+const RESERVE: &str = "reserve";
+const RESERVE_BYTES: usize = 256 * 1024;
+
+/// An open trail.
+pub(super) struct Log {
+    dir: Directory,
+    settings: Settings,
+    ledger: Ledger,
+    key: SigningKey,
+    /// The segment that is being written. None while none can be made.
+    segment: Option<Segment>,
+    /// The oldest record whose way to the disk was not waited for.
+    unsynced: Option<Unsynced>,
+    /// What the next segment must tell first.
+    report: Vec<Draft>,
+    trouble: Option<Trouble>,
+    checkpoint: Option<Checkpoint>,
+    /// Size of the trail right after the last checkpoint, and when that was.
+    checkpointed: (u64, Stamp),
+    refused: u64,
+    passed: u64,
+    lines: broadcast::Sender<Recorded>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unsynced {
+    first: u64,
+    offset: u64,
+    since: Stamp,
+}
+
+/// Why nothing can be recorded at present.
+#[derive(Debug)]
+struct Trouble {
+    cause: String,
+    full: bool,
+    retry_at: u64,
+}
+
+/// What went wrong with the current segment.
+#[derive(Debug)]
+enum Fault {
+    /// Only so many bytes of a batch could be written.
+    Write(usize, io::Error),
+    /// The disk did not confirm.
+    Sync(io::Error),
+    /// Somebody else changed the file.
+    Tampering(Tampering),
+    /// There is no segment.
+    None,
+}
+
+impl Log {
+    /// Finds out where the trail stands and begins a segment.
+    pub(super) fn open(dir: Directory, settings: Settings, lines: broadcast::Sender<Recorded>) -> Result<Self, OpenError> {
+        let Standing { ledger, last, report } = recovery::standing(&dir)?;
+        let previous = match &last {
+            Some((first, public)) => {
+                keys::load(&dir, *first, public).map_err(|e| OpenError::io("read", &dir.path_of(&keys::file_name(*first)), e))?
+            }
+            None => None,
+        };
+        let now = (settings.clock)().into();
+        let mut log = Self {
+            checkpointed: (ledger.size(), now),
+            key: SigningKey::from_bytes(&[0; 32]),
+            dir,
+            settings,
+            ledger,
+            segment: None,
+            unsynced: None,
+            report,
+            trouble: None,
+            checkpoint: None,
+            refused: 0,
+            passed: 0,
+            lines,
+            buffer: Vec::new(),
+        };
+        let failed = |dir: &Directory, e| OpenError::io("written", &dir.path_of(""), e);
+        log.begin_segment("start", previous.as_ref(), now).map_err(|e| failed(&log.dir, e))?;
+        log.reserve().map_err(|e| failed(&log.dir, e))?;
+        Ok(log)
+    }
+
+    /// Records a batch and returns the `seq` of its first record; the others follow in order.
+    pub(super) fn commit(&mut self, batch: &[Draft]) -> Result<u64, Unavailable> {
+        let now = self.now();
+        let result = self.resume(now).and_then(|()| self.rotate(now)).and_then(|()| self.put(batch, now));
+        if result.is_err() {
+            self.refused += batch.len() as u64;
+            if self.trouble.as_ref().is_some_and(|t| t.full) && self.segment.is_none() {
+                self.spend_reserve(now);
+            }
+        }
+        result.map_err(|()| self.unavailable())
+    }
+
+    /// Does what time has made due. Returns in how many milliseconds there is something to do again.
+    pub(super) fn tick(&mut self) -> u64 {
+        let now = self.now();
+        if self.trouble.is_some() {
+            let _ = self.resume(now);
+        } else if self.checkpoint_due(now) {
+            let _ = self.put(&[], now);
+        } else if self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + SYNC_MS) {
+            let synced = self.sync();
+            let _ = synced.or_else(|fault| self.replace(fault, now));
+        }
+        let until = |at: u64| at.saturating_sub(now.boot_ms).max(1);
+        let sync = self.unsynced.map(|u| until(u.since.boot_ms + SYNC_MS));
+        let checkpoint = (self.ledger.size() > self.checkpointed.0)
+            .then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
+        let retry = self.trouble.as_ref().map(|t| until(t.retry_at));
+        [sync, checkpoint, retry].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS)
+    }
+
+    /// Ends the trail in order.
+    pub(super) fn close(&mut self) {
+        let now = self.now();
+        let closing = Draft::own(Kind::Close, &Closing { reason: "the gateway ended".into() });
+        if self.resume(now).is_ok() {
+            // the checkpoint after it covers it
+            self.checkpointed.1.boot_ms = 0;
+            let _ = self.put(&[closing], now);
+        }
+    }
+
+    /// Counts a call that went on without a record, because the configuration says so.
+    pub(super) fn count_passed(&mut self, calls: u64) {
+        self.passed += calls;
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn segment_name(&self) -> &str {
+        self.segment.as_ref().map_or("", Segment::name)
+    }
+
+    pub(super) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    pub(super) fn checkpoint_age_ms(&self) -> u64 {
+        self.now().boot_ms.saturating_sub(self.checkpointed.1.boot_ms)
+    }
+
+    /// Why nothing can be recorded at present.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|t| t.cause.as_str())
+    }
+
+    /// Decisions refused since the last `gap` record.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn now(&self) -> Stamp {
+        (self.settings.clock)().into()
+    }
+
+    fn unavailable(&self) -> Unavailable {
+        Unavailable::new(self.trouble.as_ref().map_or("the trail is closed", |t| &t.cause))
+    }
+
+    /// Writes a batch, in a new segment if the current one fails.
+    fn put(&mut self, batch: &[Draft], now: Stamp) -> Result<u64, ()> {
+        let fault = match self.write(batch, now) {
+            Ok(first) => return Ok(first),
+            Err(fault) => fault,
+        };
+        self.replace(fault, now)?;
+        self.write(batch, now).or_else(|fault| {
+            // a second fault at once is no accident; leave it to the next attempt
+            self.replace(fault, now)?;
+            self.give_up("the new segment failed too".into(), false, now);
+            Err(())
+        })
+    }
+
+    /// Chains a batch, writes it, and waits for the disk where somebody relies on it.
+    fn write(&mut self, batch: &[Draft], now: Stamp) -> Result<u64, Fault> {
+        let Some(segment) = &mut self.segment else { return Err(Fault::None) };
+        segment.untouched().map_err(Fault::Sync)?.map_err(Fault::Tampering)?;
+        let before = self.ledger.clone();
+        let first = before.size() + 1;
+        let at = now.rfc3339();
+        self.buffer.clear();
+        for draft in batch {
+            self.ledger.record(&mut self.buffer, now, &at, draft);
+        }
+        let checkpoint = self.checkpoint_due(now).then(|| {
+            let ledger = &self.ledger;
+            Checkpoint::sign(&self.key, ledger.size(), ledger.head(), &ledger.tree().root())
+        });
+        if let Some(checkpoint) = &checkpoint {
+            self.ledger.record(&mut self.buffer, now, &at, &Draft::own(Kind::Checkpoint, checkpoint));
+        }
+        let Some(segment) = &mut self.segment else { return Err(Fault::None) };
+        let offset = segment.length();
+        if let Err((written, e)) = segment.append(&self.buffer, &self.settings.disk) {
+            self.ledger = before;
+            return Err(Fault::Write(written, e));
+        }
+        let unsynced = *self.unsynced.get_or_insert(Unsynced { first, offset, since: now });
+        let overdue = now.boot_ms >= unsynced.since.boot_ms + SYNC_MS;
+        if self.settings.is_strict() || overdue || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
+            self.sync().inspect_err(|_| self.ledger = before)?;
+        }
+        if let Some(checkpoint) = checkpoint {
+            self.checkpointed = (self.ledger.size(), now);
+            self.publish_checkpoint(checkpoint);
+        }
+        self.publish(first);
+        Ok(first)
+    }
+
+    fn sync(&mut self) -> Result<(), Fault> {
+        let Some(segment) = &self.segment else { return Err(Fault::None) };
+        segment.sync(&self.settings.disk).map_err(Fault::Sync)?;
+        self.unsynced = None;
+        Ok(())
+    }
+
+    fn checkpoint_due(&self, now: Stamp) -> bool {
+        let new = self.ledger.size() - self.checkpointed.0.min(self.ledger.size());
+        new >= CHECKPOINT_RECORDS || (new > 0 && now.boot_ms >= self.checkpointed.1.boot_ms + CHECKPOINT_MS)
+    }
+
+    /// Begins a new segment when the current one is long enough.
+    fn rotate(&mut self, now: Stamp) -> Result<(), ()> {
+        if self.segment.as_ref().is_none_or(|s| s.length() < self.settings.segment_bytes) {
+            return Ok(());
+        }
+        self.checkpointed.1.boot_ms = 0;
+        self.put(&[], now)?;
+        let old = self.segment.take();
+        let key = self.key.clone();
+        self.begin_segment("rotate", Some(&key), now).map_err(|e| {
+            // the old segment is whole; go on in it until there is room for another
+            self.segment = old;
+            self.trouble_from(&e, now);
+        })
+    }
+
+    /// Gives the current segment up and begins another that tells why.
+    fn replace(&mut self, fault: Fault, now: Stamp) -> Result<(), ()> {
+        if let Some(segment) = self.segment.take() {
+            let told = self.account_for(&segment, &fault);
+            self.report.extend(told);
+        }
+        self.unsynced = None;
+        let cause = match fault {
+            Fault::Write(_, e) | Fault::Sync(e) => Some(e),
+            Fault::Tampering(_) | Fault::None => None,
+        };
+        if let Some(e) = &cause {
+            tracing::error!(error = %e, "the audit segment failed; beginning another");
+        }
+        let key = self.key.clone();
+        self.begin_segment("failure", Some(&key), now).map_err(|e| self.trouble_from(&e, now))
+    }
+
+    /// What the trail must say about a segment that is given up.
+    fn account_for(&mut self, segment: &Segment, fault: &Fault) -> Vec<Draft> {
+        let (name, offset) = (segment.name().to_owned(), segment.length());
+        let lost = |offset, first, last, cause: String| {
+            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset, first, last, cause })
+        };
+        let mut told = Vec::new();
+        match fault {
+            Fault::Write(written, e) => {
+                if let Some(unsynced) = self.unsynced
+                    && let Err(e) = segment.sync(&self.settings.disk)
+                {
+                    let cause = format!("the disk did not confirm: {e}");
+                    told.push(lost(unsynced.offset, unsynced.first, self.ledger.size(), cause));
+                }
+                let torn = self.buffer.get(..*written).unwrap_or_default();
+                if !torn.is_empty() {
+                    told.push(Draft::own(
+                        Kind::Recover,
+                        &Recovered {
+                            segment: name.clone(),
+                            offset,
+                            length: torn.len() as u64,
+                            sha256: hex::encode(Sha256::digest(torn)),
+                            cause: format!("a write that broke off: {e}"),
+                        },
+                    ));
+                }
+            }
+            Fault::Sync(e) => {
+                let (at, first) = self.unsynced.map_or((offset, self.ledger.size() + 1), |u| (u.offset, u.first));
+                told.push(lost(at, first, self.ledger.size(), format!("the disk did not confirm: {e}")));
+            }
+            Fault::Tampering(how) => {
+                let walked = self.dir.read(segment.name()).and_then(|f| recovery::walk(io::BufReader::new(f), 0));
+                let walked = walked.ok().flatten().filter(|_| *how != Tampering::Removed);
+                let (length, last) = walked.as_ref().map_or((0, segment.first() - 1), |w| (w.length, w.ledger.size()));
+                if last < self.ledger.size() {
+                    let cause = match how {
+                        Tampering::Removed => "another process removed the segment",
+                        _ => "another process cut or changed the segment",
+                    };
+                    told.push(lost(length, last + 1, self.ledger.size(), cause.into()));
+                } else if let Some((length, sha256)) = walked.and_then(|w| w.rest) {
+                    let cause = "another process appended to the segment".into();
+                    told.push(Draft::own(Kind::Recover, &Recovered { segment: name, offset, length, sha256, cause }));
+                }
+            }
+            Fault::None => {}
+        }
+        told
+    }
+
+    /// Begins a segment with what there is to tell, and ends the old key.
+    fn begin_segment(&mut self, reason: &str, previous: Option<&SigningKey>, now: Stamp) -> io::Result<()> {
+        let mut ledger = self.ledger.clone();
+        let first = ledger.size() + 1;
+        let key = keys::generate()?;
+        let root = ledger.tree().root();
+        let opening = Opening {
+            reason: reason.to_owned(),
+            prev: hex::encode(ledger.head()),
+            peaks: ledger.tree().peaks().iter().map(hex::encode).collect(),
+            introduction: Introduction::new(&key, previous, ledger.size(), ledger.head(), &root),
+            program: self.settings.program.clone(),
+            pid: std::process::id(),
+        };
+        let at = now.rfc3339();
+        self.buffer.clear();
+        ledger.record(&mut self.buffer, now, &at, &Draft::own(Kind::Open, &opening));
+        for draft in &self.report {
+            ledger.record(&mut self.buffer, now, &at, draft);
+        }
+        keys::store(&self.dir, first, &key)?;
+        self.segment = Some(Segment::create(&self.dir, first, &self.buffer, &self.settings.disk)?);
+        self.key = key;
+        self.ledger = ledger;
+        self.unsynced = None;
+        self.report.clear();
+        self.publish(first);
+        self.wipe_keys_except(first);
+        Ok(())
+    }
+
+    /// Only the key of the segment that is being written is needed. One that cannot be wiped now is wiped next time.
+    fn wipe_keys_except(&self, first: u64) {
+        let current = keys::file_name(first);
+        let old = |name: &String| name.starts_with("audit-") && name.ends_with(".key") && *name != current;
+        for name in self.dir.names().unwrap_or_default().iter().filter(|name| old(name)) {
+            if let Err(e) = self.dir.wipe(name) {
+                tracing::warn!(file = %self.dir.path_of(name).display(), error = %e, "an old audit key could not be wiped");
+            }
+        }
+    }
+
+    /// Tries to write again after trouble.
+    fn resume(&mut self, now: Stamp) -> Result<(), ()> {
+        let Some(trouble) = &self.trouble else { return Ok(()) };
+        if now.boot_ms < trouble.retry_at {
+            return Err(());
+        }
+        let reason = if trouble.full { "disk_full" } else { "unwritable" };
+        self.reserve().map_err(|e| self.trouble_from(&e, now))?;
+        self.tell_gap(reason, now)?;
+        self.trouble = None;
+        tracing::info!("the audit trail can be written again");
+        Ok(())
+    }
+
+    /// Records how many decisions were not.
+    fn tell_gap(&mut self, reason: &str, now: Stamp) -> Result<(), ()> {
+        let cause = self.trouble.as_ref().map(|t| t.cause.clone()).unwrap_or_default();
+        let gap = Gap { reason: reason.into(), refused: self.refused, passed: self.passed, cause };
+        let gap = Draft::own(Kind::Gap, &gap);
+        if self.segment.is_some() {
+            self.put(&[gap], now)?;
+        } else {
+            self.report.push(gap);
+            let key = self.key.clone();
+            if let Err(e) = self.begin_segment("failure", Some(&key), now) {
+                self.report.pop();
+                self.trouble_from(&e, now);
+                return Err(());
+            }
+        }
+        (self.refused, self.passed) = (0, 0);
+        Ok(())
+    }
+
+    /// Frees the reserve so that the full disk is on record, and goes on refusing until there is room for a new reserve.
+    fn spend_reserve(&mut self, now: Stamp) {
+        if self.dir.remove(RESERVE).is_ok() {
+            let _ = self.tell_gap("disk_full", now);
+        }
+    }
+
+    /// Makes sure that the reserve is there.
+    fn reserve(&self) -> io::Result<()> {
+        if self.dir.names()?.iter().any(|name| name == RESERVE) {
+            return Ok(());
+        }
+        self.dir.create_with(RESERVE, &[0; RESERVE_BYTES]).inspect_err(|_| {
+            let _ = self.dir.remove(RESERVE);
+        })
+    }
+
+    fn trouble_from(&mut self, e: &io::Error, now: Stamp) {
+        let full = [Errno::NOSPC, Errno::DQUOT].iter().any(|n| e.raw_os_error() == Some(n.raw_os_error()));
+        self.give_up(e.to_string(), full, now);
+    }
+
+    fn give_up(&mut self, cause: String, full: bool, now: Stamp) {
+        tracing::error!(%cause, "the audit trail cannot be written");
+        self.trouble = Some(Trouble { cause, full, retry_at: now.boot_ms + RETRY_MS });
+    }
+
+    fn publish_checkpoint(&mut self, checkpoint: Checkpoint) {
+        let written = serde_json::to_vec(&checkpoint).map_err(io::Error::from);
+        if let Err(e) = written.and_then(|json| self.dir.replace(CHECKPOINT, &json)) {
+            tracing::warn!(error = %e, "the audit checkpoint file could not be written");
+        }
+        self.checkpoint = Some(checkpoint);
+    }
+
+    /// Tells subscribers the lines in the buffer, the first of which has number `first`.
+    fn publish(&self, first: u64) {
+        if self.lines.receiver_count() == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.buffer);
+        for (seq, line) in (first..).zip(text.lines()) {
+            let _ = self.lines.send(Recorded { seq, line: Arc::from(line) });
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The audit trail: every decision is one line in one hash chain, on disk before it is answered. `docs/audit.md`
+//! describes the files, the records and how to check them without this program.
+//!
+//! [`Trail`] appends.
+
+mod chain;
+mod checkpoint;
+mod directory;
+mod housekeeping;
+mod keys;
+mod ledger;
+mod line;
+mod log;
+mod merkle;
+mod record;
+mod recovery;
+mod redact;
+mod segment;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod trail;
+mod writer;
+
+pub use checkpoint::Checkpoint;
+pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA};
+pub use settings::{Durability, Health, OpenError, Recorded, Settings, Unavailable, system_clock};
+pub use trail::Trail;

@@ -1,0 +1,308 @@
+//! What a record says. The gateway hands in an [`Entry`]; the trail adds records of its own about itself. All fields
+//! are documented in `docs/audit.md`, and none changes its meaning within schema `rampart.audit.v2`.
+
+use rampart_call::{Call, Effect, Judgement, Outcome, Phase, RuleRef, Surface};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::redact::Redactor;
+
+/// The schema every line names.
+pub const SCHEMA: &str = "rampart.audit.v2";
+
+/// The types of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A segment begins.
+    Open,
+    /// A call was judged before it happened.
+    Decision,
+    /// What came back was judged.
+    Result,
+    /// A question was put to a human, answered, or ran out.
+    Approval,
+    /// The ruleset changed, or a change was refused.
+    Policy,
+    /// The configuration changed, or a change was refused.
+    Config,
+    /// Tokens and logins.
+    Auth,
+    /// A signed statement of size, head and Merkle root.
+    Checkpoint,
+    /// Bytes at the end of a segment that are no records.
+    Recover,
+    /// Records that were answered for and may not be on disk.
+    Lost,
+    /// How many decisions could not be recorded.
+    Gap,
+    /// The gateway ended in order.
+    Close,
+    /// Old segments were deleted by the retention setting.
+    Retire,
+}
+
+impl Kind {
+    /// Every type.
+    pub const ALL: [Self; 13] = [
+        Self::Open,
+        Self::Decision,
+        Self::Result,
+        Self::Approval,
+        Self::Policy,
+        Self::Config,
+        Self::Auth,
+        Self::Checkpoint,
+        Self::Recover,
+        Self::Lost,
+        Self::Gap,
+        Self::Close,
+        Self::Retire,
+    ];
+
+    /// The word in the `type` field.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Decision => "decision",
+            Self::Result => "result",
+            Self::Approval => "approval",
+            Self::Policy => "policy",
+            Self::Config => "config",
+            Self::Auth => "auth",
+            Self::Checkpoint => "checkpoint",
+            Self::Recover => "recover",
+            Self::Lost => "lost",
+            Self::Gap => "gap",
+            Self::Close => "close",
+            Self::Retire => "retire",
+        }
+    }
+
+    /// The type a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == word)
+    }
+}
+
+/// What the gateway puts on record. Secrets in it are replaced when it is rendered.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'a> {
+    /// A call was judged: a `decision` record before it happens, a `result` record after.
+    Decision(Decision<'a>),
+    /// A question was put to a human, answered, or ran out.
+    Approval(Approval<'a>),
+    /// The ruleset changed, or a change was refused.
+    Policy(Change<'a>),
+    /// The configuration changed, or a change was refused.
+    Config(Change<'a>),
+    /// Tokens and logins.
+    Auth(Change<'a>),
+}
+
+/// A call and what was decided about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// What policy says of it.
+    pub judgement: &'a Judgement,
+    /// What the surface is told; in monitor mode it differs from the judgement.
+    pub verdict: Outcome,
+    /// The mode in force: `enforce`, `monitor` or `disabled`.
+    pub mode: &'a str,
+}
+
+/// A step in the life of a question to a human.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Approval<'a> {
+    /// The question's id.
+    pub id: &'a str,
+    /// `asked`, `granted`, `denied`, `expired` or `cancelled`.
+    pub event: &'a str,
+    /// `seq` of the decision that asked.
+    pub decision: u64,
+    /// Who answered; empty while nobody has.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub by: &'a str,
+    /// By which way the answer came: `cli`, `dashboard`, `link`, `host`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub from: &'a str,
+    /// How far the answer reaches: `once`, `session`, `always`, or a duration.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub scope: &'a str,
+    /// Why, in the person's words.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub message: &'a str,
+    /// SHA-256 of the payload the answer is bound to, in hex.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub payload: &'a str,
+}
+
+/// A change of what the gateway goes by.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Change<'a> {
+    /// What happened, as a stable word: `loaded`, `rejected`, `added`, `removed`, `created`, `revoked`, `rotated`,
+    /// `refused`.
+    pub event: &'a str,
+    /// What it happened to: a file, a rule, a token's id.
+    pub subject: &'a str,
+    /// Who did it; empty when it was the gateway itself.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub by: &'a str,
+    /// SHA-256 of the ruleset or configuration in force afterwards, in hex.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub ruleset: &'a str,
+    /// More, for people.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub message: &'a str,
+}
+
+/// A record that only lacks its place in the chain.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) kind: Kind,
+    /// A JSON object.
+    pub(super) body: String,
+    /// It must be on disk before anybody hears of it.
+    pub(super) durable: bool,
+}
+
+impl Draft {
+    /// A record of the trail about itself. These are always durable before anything after them is answered for.
+    pub(super) fn own(kind: Kind, body: &impl Serialize) -> Self {
+        Self { kind, body: json(body), durable: true }
+    }
+}
+
+impl Entry<'_> {
+    /// Renders the entry without its secrets.
+    pub(super) fn draft(&self, redactor: &Redactor) -> Draft {
+        match self {
+            Self::Decision(decision) => decision.draft(redactor),
+            Self::Approval(approval) => {
+                let (by, message) = (redactor.text(approval.by), redactor.text(approval.message));
+                Draft::own(Kind::Approval, &Approval { by: &by, message: &message, ..*approval })
+            }
+            Self::Policy(change) => change.draft(Kind::Policy, redactor),
+            Self::Config(change) => change.draft(Kind::Config, redactor),
+            Self::Auth(change) => change.draft(Kind::Auth, redactor),
+        }
+    }
+}
+
+impl Change<'_> {
+    fn draft(&self, kind: Kind, redactor: &Redactor) -> Draft {
+        let (subject, message) = (redactor.text(self.subject), redactor.text(self.message));
+        Draft::own(kind, &Change { subject: &subject, message: &message, ..*self })
+    }
+}
+
+/// The body of `decision` and `result` records.
+#[derive(Serialize)]
+struct DecisionBody<'a> {
+    actor: Actor<'a>,
+    tool: &'a str,
+    action: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<ResponseBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effects: Option<Value>,
+    outcome: Outcome,
+    verdict: Outcome,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a RuleRef>,
+    message: String,
+    ruleset: &'a str,
+    mode: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    edits: usize,
+    micros: u64,
+}
+
+#[derive(Serialize)]
+struct Actor<'a> {
+    agent: &'a str,
+    session: &'a str,
+    surface: Surface,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    depth: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<&'a str>,
+}
+
+/// What is kept of a response: never its text.
+#[derive(Serialize)]
+struct ResponseBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    bytes: usize,
+    hmac: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+impl Decision<'_> {
+    fn draft(&self, redactor: &Redactor) -> Draft {
+        let Self { call, judgement, verdict, mode } = *self;
+        let origin = &call.origin;
+        let body = DecisionBody {
+            actor: Actor {
+                agent: &origin.agent,
+                session: &origin.session,
+                surface: origin.surface,
+                run: origin.run.as_deref(),
+                depth: origin.depth,
+                pid: origin.pid,
+                uid: origin.uid,
+                workspace: origin.workspace.as_deref(),
+            },
+            tool: call.action.tool(),
+            action: redacted(&call.action, redactor),
+            response: call.response.as_ref().map(|r| ResponseBody {
+                status: r.status,
+                bytes: r.text.len(),
+                hmac: redactor.fingerprint(&r.text),
+                truncated: r.truncated,
+            }),
+            effects: (!judgement.effects.is_empty()).then(|| effects(&judgement.effects, redactor)),
+            outcome: judgement.outcome,
+            verdict,
+            reason: judgement.reason.as_str(),
+            rule: judgement.rule.as_ref(),
+            message: redactor.text(&judgement.message),
+            ruleset: &judgement.ruleset,
+            mode,
+            edits: judgement.edits.len(),
+            micros: judgement.micros,
+        };
+        let kind = if call.phase == Phase::Before { Kind::Decision } else { Kind::Result };
+        let durable = !(verdict.passes() && judgement.outcome.passes());
+        Draft { durable, ..Draft::own(kind, &body) }
+    }
+}
+
+fn effects(effects: &[Effect], redactor: &Redactor) -> Value {
+    redacted(&effects, redactor)
+}
+
+fn redacted(body: &impl Serialize, redactor: &Redactor) -> Value {
+    let mut value = serde_json::to_value(body).unwrap_or_default();
+    redactor.value(&mut value);
+    value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// The words of this file always have a JSON form; should that ever fail, the record still says that it happened.
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_else(|e| format!(r#"{{"unrendered":{:?}}}"#, e.to_string()))
+}

@@ -1,0 +1,149 @@
+//! What must not stand in the trail is replaced before it gets there: a secret by `hmac-sha256:` and 16 hex digits
+//! under a key of the installation, so that equal secrets can be found and none can be read; a long text by its
+//! beginning and end.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rampart_call::{Finding, FindingClass};
+use serde_json::Value;
+use sha2::Sha256;
+
+/// Texts longer than this many bytes are cut.
+const LONGEST: usize = 16 * 1024;
+/// How much of each end of a cut text is scanned; a secret that crosses the cut is seen whole if it is shorter than the
+/// difference to [`KEPT`].
+const WINDOW: usize = LONGEST / 2;
+/// How much of each end of a cut text stays.
+const KEPT: usize = WINDOW / 2;
+
+/// Names of headers, parameters and variables whose value is a secret whatever it looks like.
+const SECRET_NAMES: [&str; 17] = [
+    "access_token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "authorization",
+    "client_secret",
+    "cookie",
+    "passphrase",
+    "passwd",
+    "password",
+    "private_key",
+    "proxy-authorization",
+    "refresh_token",
+    "secret",
+    "set-cookie",
+    "token",
+    "x-api-key",
+];
+
+/// Replaces secrets.
+#[derive(Clone)]
+pub(super) struct Redactor {
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+impl Redactor {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// The text without its secrets, cut to a bounded length.
+    pub(super) fn text(&self, text: &str) -> String {
+        if text.len() <= LONGEST {
+            return self.secrets(text);
+        }
+        let head = self.secrets(&text[..text.floor_char_boundary(WINDOW)]);
+        let tail = self.secrets(&text[text.ceil_char_boundary(text.len() - WINDOW)..]);
+        format!(
+            "{}[… {} bytes in all, {} …]{}",
+            &head[..head.floor_char_boundary(KEPT)],
+            text.len(),
+            self.fingerprint(text),
+            &tail[tail.ceil_char_boundary(tail.len().saturating_sub(KEPT))..],
+        )
+    }
+
+    /// Does the same to every text in a JSON value, names of members included.
+    pub(super) fn value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(list) => match list.as_mut_slice() {
+                // a header, or anything else that is written as a pair of name and value
+                [Value::String(name), Value::String(secret)] if is_secret_name(name) => *secret = self.fingerprint(secret),
+                list => list.iter_mut().for_each(|item| self.value(item)),
+            },
+            Value::Object(members) => {
+                for (name, member) in members.iter_mut() {
+                    match member {
+                        Value::String(secret) if is_secret_name(name) => *secret = self.fingerprint(secret),
+                        member => self.value(member),
+                    }
+                }
+                if members.keys().any(|name| self.text(name) != *name) {
+                    *members = std::mem::take(members).into_iter().map(|(name, v)| (self.text(&name), v)).collect();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// What stands in the place of a secret.
+    pub(super) fn fingerprint(&self, secret: &str) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
+            return "hmac-sha256:".into(); // not reached: HMAC takes keys of any length
+        };
+        mac.update(secret.as_bytes());
+        let tag = mac.finalize().into_bytes();
+        format!("hmac-sha256:{}", hex::encode(tag.get(..8).unwrap_or_default()))
+    }
+
+    fn secrets(&self, text: &str) -> String {
+        let mut findings: Vec<Finding> = rampart_scan::scan(text);
+        findings.retain(|f| matches!(f.class, FindingClass::Secret | FindingClass::Personal));
+        if findings.is_empty() {
+            return text.to_owned();
+        }
+        rampart_scan::redact(text, &findings, |_, secret| self.fingerprint(secret))
+    }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_of_secret_names_are_replaced_and_equal_ones_stay_equal() {
+        let redactor = Redactor::new([1; 32]);
+        let mut value = json!({
+            "headers": [["authorization", "Bearer abc"], ["accept", "*/*"]],
+            "arguments": {"Password": "Bearer abc", "list": ["x", {"token": "other"}]},
+        });
+        redactor.value(&mut value);
+        let first = value["headers"][0][1].as_str().unwrap();
+        assert_eq!(first.len(), "hmac-sha256:".len() + 16);
+        assert_eq!(value["arguments"]["Password"], first);
+        assert_ne!(value["arguments"]["list"][1]["token"], first);
+        assert_eq!(value["headers"][1][1], "*/*");
+        assert_ne!(Redactor::new([2; 32]).fingerprint("Bearer abc"), first);
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_ends() {
+        let long = format!("begin{}end", "é".repeat(40_000));
+        let short = Redactor::new([1; 32]).text(&long);
+        assert!(short.len() < LONGEST && short.starts_with("begin") && short.ends_with("end"));
+        assert!(short.contains("80008 bytes in all, hmac-sha256:"), "{short}");
+    }
+}

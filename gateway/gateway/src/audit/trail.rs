@@ -1,0 +1,124 @@
+//! The handle on an open trail that the rest of the gateway uses.
+
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+};
+
+use tokio::sync::{broadcast, oneshot};
+
+use super::{
+    Entry, Health, OpenError, Recorded, Settings, Unavailable,
+    directory::Directory,
+    log::Log,
+    record::Draft,
+    redact::Redactor,
+    writer::{self, Request},
+};
+
+/// Records that may wait for the writer. More than that means that the disk does not keep up.
+const QUEUE: usize = 16 * 1024;
+/// Lines that a slow subscriber may lag behind.
+const BACKLOG: usize = 4096;
+/// The file with the key under which secrets are fingerprinted.
+const REDACTION_KEY: &str = "redaction.key";
+
+/// An open audit trail. Clones write to the same one.
+#[derive(Debug, Clone)]
+pub struct Trail {
+    requests: SyncSender<Request>,
+    redactor: Redactor,
+    health: Arc<Mutex<Health>>,
+    lines: broadcast::Sender<Recorded>,
+}
+
+impl Trail {
+    /// Opens the trail in `dir`, making the directory when it is missing, and begins a new segment. The caller holds
+    /// whatever lock makes it the only one to do so.
+    ///
+    /// # Errors
+    /// When the directory or a file in it is not ours alone, or cannot be read or written.
+    pub fn open(dir: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let directory = Directory::open(dir)?;
+        let redactor = Redactor::new(redaction_key(&directory)?);
+        let (lines, _) = broadcast::channel(BACKLOG);
+        let log = Log::open(directory, settings, lines.clone())?;
+        let (requests, queue) = sync_channel(QUEUE);
+        let health = Arc::new(Mutex::new(Health::default()));
+        let shared = Arc::clone(&health);
+        std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || writer::run(log, &queue, &shared))
+            .map_err(|e| OpenError::io("served by a thread", dir, e))?;
+        Ok(Self { requests, redactor, health, lines })
+    }
+
+    /// Records an entry and returns its `seq`. Denials, questions, approvals, policy, configuration and token events are
+    /// on disk when this returns; other decisions are written, and on disk within 5 ms.
+    ///
+    /// # Errors
+    /// When the entry is not on record. The trail recovers by itself when it can.
+    pub async fn append(&self, entry: Entry<'_>) -> Result<u64, Unavailable> {
+        let draft = entry.draft(&self.redactor);
+        self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new("the trail is closed")))
+    }
+
+    fn enqueue(&self, draft: Draft) -> Result<oneshot::Receiver<Result<u64, Unavailable>>, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.try_send(Request::Append(draft, answer)).map_err(|e| match e {
+            TrySendError::Full(_) => Unavailable::new(&format!("{QUEUE} records wait for the disk already")),
+            TrySendError::Disconnected(_) => Unavailable::new("the trail is closed"),
+        })?;
+        Ok(answered)
+    }
+
+    /// Counts a call that went on although it could not be recorded, because `audit.on_failure: allow` says so. The
+    /// next `gap` record names the number.
+    pub fn passed_unrecorded(&self) {
+        // if even this cannot be queued, the trail is closed or 16,384 behind, and refuses everything anyway
+        let _ = self.requests.try_send(Request::Passed(1));
+    }
+
+    /// How the trail is doing.
+    pub fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Every record from now on, in order, as soon as it is written. One that lags too far behind is told how much it
+    /// missed, and can read that from the files.
+    pub fn subscribe(&self) -> broadcast::Receiver<Recorded> {
+        self.lines.subscribe()
+    }
+
+    /// Ends the trail in order: a `close` record and a last checkpoint. What is appended afterwards is refused.
+    pub async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        let mut request = Request::Close(answer);
+        while let Err(TrySendError::Full(back)) = self.requests.try_send(request) {
+            request = back;
+            tokio::task::yield_now().await;
+        }
+        let _ = answered.await;
+    }
+}
+
+/// Reads the installation's key, or makes one.
+fn redaction_key(dir: &Directory) -> Result<[u8; 32], OpenError> {
+    let path = dir.path_of(REDACTION_KEY);
+    let read = dir.read_small(REDACTION_KEY).map_err(|e| OpenError::io("read", &path, e))?;
+    if let Some(bytes) = read {
+        dir.check(REDACTION_KEY)?;
+        return <[u8; 32]>::try_from(bytes).map_err(|bytes: Vec<u8>| {
+            let what = format!("holds {} bytes where a key has 32", bytes.len());
+            OpenError::untrusted(&path, &what, "restore it; without it equal secrets no longer look equal")
+        });
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|e| OpenError::io("made", &path, io::Error::other(e.to_string())))?;
+    dir.create_with(REDACTION_KEY, &key).map_err(|e| OpenError::io("made", &path, e))?;
+    Ok(key)
+}
