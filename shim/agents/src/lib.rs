@@ -58,7 +58,7 @@ pub struct Agent {
     pub name: &'static str,
     /// Other names it answers to on the command line.
     pub aliases: &'static [&'static str],
-    /// How long the agent waits for a hook unless its configuration says otherwise. Most run the tool after that.
+    /// How long the agent waits for a hook unless its configuration says otherwise. Most then run the tool.
     pub timeout: Duration,
     /// Environment variable in which the agent tells its hooks the project's directory.
     pub project_var: Option<&'static str>,
@@ -89,11 +89,12 @@ impl Agent {
     /// [`Agent::refuse`].
     pub fn parse(&self, stdin: &[u8], facts: &Facts) -> Result<Heard, Malformed> {
         if stdin.len() > MAX_INPUT {
-            return Err(Malformed::new(format!("the input is longer than {} MiB", MAX_INPUT >> 20)));
+            return Err(Malformed::new(format!("the input is larger than {} MiB", MAX_INPUT >> 20)));
         }
-        let payload = strict::parse(stdin).map_err(|e| Malformed::new(format!("the input is {e}")))?;
+        let payload =
+            strict::parse(stdin).map_err(|e| Malformed::new(format!("the input is not one JSON object: {e}")))?;
         if !payload.is_object() {
-            return Err(Malformed::new("the input is not a JSON object"));
+            return Err(Malformed::new("the input is JSON, but not an object"));
         }
         (self.hear)(&payload, facts)
     }

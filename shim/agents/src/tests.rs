@@ -106,10 +106,10 @@ fn what_is_not_understood_is_refused_in_the_agents_own_protocol() {
         (b"{\"hook_event_name\":\"PreToolUse\"", "EOF"),
         (br#"{"hook_event_name":"PreToolUse","hook_event_name":"Stop"}"#, "stands twice"),
         (b"{\"a\":\"\xff\"}", "not UTF-8"),
-        (b"[1]", "not a JSON object"),
+        (b"[1]", "not an object"),
         (b"{}", ""),
         (br#"{"hook_event_name":"Nonsense","hookName":"Nonsense","session_id":"s"}"#, ""),
-        (long.as_bytes(), "longer than 4 MiB"),
+        (long.as_bytes(), "larger than 4 MiB"),
     ];
     for agent in ALL {
         for (input, why) in inputs {

@@ -1,0 +1,58 @@
+//! Asking the gateway of a home, which is started when none runs.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rampart_call::{Call, Reason, Verdict};
+use rampart_client::{
+    Settings,
+    blocking::Client,
+    start::{self, Start},
+};
+
+/// How a surface asks.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Where the gateway is, and how long to wait for it.
+    pub settings: Settings,
+    /// How to start one; `None` where that is forbidden.
+    pub start: Option<Start>,
+}
+
+impl Ask {
+    /// Asks the gateway of this home.
+    pub fn new(home: &Path, start: Option<Start>) -> Self {
+        Self { settings: Settings::new(rampart_client::socket(home)), start }
+    }
+
+    /// The verdict on a call; a refusal when there is no answer.
+    pub fn judge(&self, call: &Call) -> Verdict {
+        let started = self.start.as_ref().map(start::ensure);
+        match (Client::new(self.settings.clone()).judge(call), started) {
+            // Why it could not be started says more than that nobody listens.
+            (Verdict::Deny(mut refusal), Some(Err(why))) if refusal.judgement.reason == Reason::GatewayUnreachable => {
+                refusal.judgement.message = why.to_string();
+                Verdict::Deny(refusal)
+            }
+            (verdict, _) => verdict,
+        }
+    }
+}
+
+/// Variables that a gateway is started with. Not the agent's: it must not choose the token or a proxy.
+const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "RAMPART_LOG"];
+
+/// How to start a gateway in the background with the `rampart` program.
+pub fn on_demand(home: &Path, program: PathBuf, variable: impl Fn(&str) -> Option<OsString>) -> Start {
+    let inherited = INHERITED.iter().filter_map(|name| Some((OsString::from(name), variable(name)?)));
+    Start {
+        home: home.to_owned(),
+        program,
+        args: vec!["serve".into(), "--on-demand".into()],
+        env: inherited.chain([(OsString::from("RAMPART_HOME"), home.as_os_str().to_owned())]).collect(),
+        patience: Duration::from_secs(8),
+    }
+}
