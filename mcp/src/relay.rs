@@ -295,8 +295,9 @@ impl Relay {
     fn request(&mut self, side: Side, id: Id, method: &str, params: &Value, line: Bytes, effects: &mut Vec<Effect>) {
         let refuse = |code, why: &str| Effect::Send(side, answer::error(Some(&id), code, why));
         if self.half(side.other()).ended {
-            effects.push(refuse(message::INTERNAL_ERROR, &format!("the {} has ended", side.other().name())));
-            return;
+            let why = format!("the {} has ended", side.other().name());
+            effects.push(refuse(message::INTERNAL_ERROR, &why));
+            return self.drop_line(side, why, effects);
         }
         if self.half(side).asked.state(&id).is_some() {
             return self.duplicate(side, &id, effects);
