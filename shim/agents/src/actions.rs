@@ -18,8 +18,10 @@ pub(crate) enum Shape {
     Type,
     /// Reads files.
     Read,
-    /// Searches or lists a directory; the working directory unless it says otherwise.
+    /// Lists a directory or searches the files in it; the working directory unless it says otherwise.
     Look,
+    /// Finds files by the glob in its `pattern`.
+    Glob,
     /// Creates or replaces files.
     Write,
     /// Changes parts of files.
@@ -59,7 +61,7 @@ fn unwrap(tools: &Tools, name: &str, input: &Value, cwd: Option<&str>, left: u8)
     let missing = |what: &str| Malformed::new(format!("the tool `{name}` came without {what}"));
     let one_or_more = |actions: Vec<Action>, what| if actions.is_empty() { Err(missing(what)) } else { Ok(actions) };
     let located = || {
-        let paths = paths(input);
+        let paths = paths(input)?;
         if paths.is_empty() { Err(missing("a path")) } else { Ok(paths) }
     };
     Ok(match shape {
@@ -69,7 +71,8 @@ fn unwrap(tools: &Tools, name: &str, input: &Value, cwd: Option<&str>, left: u8)
             None => vec![Action::Tool { name: name.to_owned(), input: input.clone() }],
         },
         Shape::Read => vec![Action::Read { paths: located()? }],
-        Shape::Look => vec![Action::Read { paths: looked_at(input, cwd) }],
+        Shape::Look => vec![Action::Read { paths: looked_at(input, &["glob", "include"], cwd)? }],
+        Shape::Glob => vec![Action::Read { paths: looked_at(input, &["pattern"], cwd)? }],
         Shape::Write => vec![Action::Write { paths: located()?, content: content(input) }],
         Shape::Edit => vec![Action::Edit { paths: located()?, content: content(input) }],
         Shape::Editor => {
@@ -171,36 +174,46 @@ const PATHS: [&str; 10] = [
 ];
 
 /// Every path that the input names.
-fn paths(input: &Value) -> Vec<Located> {
+///
+/// # Errors
+/// When one of a list cannot be read: it would pass unseen.
+fn paths(input: &Value) -> Result<Vec<Located>, Malformed> {
     let mut all = Vec::new();
     for value in PATHS.iter().filter_map(|key| input.get(key)) {
         let items = if let Value::Array(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
         for item in items {
-            let path = item.as_str().or_else(|| PATHS.iter().find_map(|key| text(item, key)));
-            if let Some(path) = path.filter(|path| !path.is_empty()) {
-                let path = Located::written(path);
-                if !all.contains(&path) {
-                    all.push(path);
-                }
+            let path = match item {
+                Value::String(path) => Some(path.as_str()),
+                Value::Object(_) => PATHS.iter().find_map(|key| text(item, key)),
+                _ => None,
+            };
+            match path {
+                Some("") => {}
+                Some(path) if all.contains(&Located::written(path)) => {}
+                Some(path) => all.push(Located::written(path)),
+                None if item.is_null() && !value.is_array() => {}
+                None => return Err(Malformed::new("a path of the tool's input is not text")),
             }
         }
     }
-    all
+    Ok(all)
 }
 
 /// A directory that is searched, and the files in it that a filter names.
-fn looked_at(input: &Value, cwd: Option<&str>) -> Vec<Located> {
-    let mut input = input.clone();
+fn looked_at(input: &Value, filters: &[&str], cwd: Option<&str>) -> Result<Vec<Located>, Malformed> {
+    let mut folders = input.clone();
     // Here it is a filter on file names, not a path.
-    let filter = input.as_object_mut().and_then(|members| members.remove("include").or_else(|| members.remove("glob")));
-    let mut all = paths(&input);
+    folders.as_object_mut().and_then(|members| members.remove("include"));
+    let mut all = paths(&folders)?;
     if all.is_empty() {
         all.push(Located::written(cwd.unwrap_or(".")));
     }
-    if let (Some(Value::String(filter)), Some(first)) = (filter, all.first()) {
-        all.push(Located::written(format!("{}/{filter}", first.path.trim_end_matches('/'))));
+    let folder = all.first().map_or(".", |first| first.path.trim_end_matches('/')).to_owned();
+    for filter in filters.iter().filter_map(|key| text(input, key)) {
+        let anchored = filter.starts_with(['/', '~']);
+        all.push(Located::written(if anchored { filter.to_owned() } else { format!("{folder}/{filter}") }));
     }
-    all
+    Ok(all)
 }
 
 /// Members that hold text to be written, over all hosts.
@@ -237,12 +250,14 @@ fn patched(input: &Value) -> Vec<Action> {
     actions
 }
 
+/// Every URL that the input names; none when one of them cannot be read.
 fn urls(input: &Value) -> Vec<String> {
     let list = |key| input.get(key).and_then(Value::as_array).into_iter().flatten();
-    let named = text(input, "url").into_iter();
-    let listed = list("urls").filter_map(Value::as_str);
-    let requested = list("requests").filter_map(|request| text(request, "url"));
-    named.chain(listed).chain(requested).map(str::to_owned).collect()
+    let named = text(input, "url").into_iter().map(Some);
+    let listed = list("urls").map(Value::as_str);
+    let requested = list("requests").map(|request| text(request, "url"));
+    let all: Option<Vec<_>> = named.chain(listed).chain(requested).map(|url| Some(url?.to_owned())).collect();
+    all.unwrap_or_default()
 }
 
 /// The URLs that stand in a text.

@@ -26,7 +26,7 @@ pub(crate) const TOOLS: &Tools = &[
     ("Monitor", Shape::Exec),
     ("Read", Shape::Read),
     ("NotebookRead", Shape::Read),
-    ("Glob", Shape::Look),
+    ("Glob", Shape::Glob),
     ("Grep", Shape::Look),
     ("LS", Shape::Look),
     ("Write", Shape::Write),

@@ -33,7 +33,7 @@ const TOOLS: &Tools = &[
     ("view", Shape::Read),
     ("grep", Shape::Look),
     ("rg", Shape::Look),
-    ("glob", Shape::Look),
+    ("glob", Shape::Glob),
     ("create", Shape::Write),
     ("edit", Shape::Edit),
     ("str_replace_editor", Shape::Editor),

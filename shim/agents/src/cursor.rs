@@ -27,7 +27,7 @@ const TOOLS: &Tools = &[
     ("Read", Shape::Read),
     ("TabRead", Shape::Read),
     ("Grep", Shape::Look),
-    ("Glob", Shape::Look),
+    ("Glob", Shape::Glob),
     ("LS", Shape::Look),
     ("Write", Shape::Write),
     ("TabWrite", Shape::Write),

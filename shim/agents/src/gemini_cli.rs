@@ -41,7 +41,7 @@ const TOOLS: &Tools = &[
     ("read_file", Shape::Read),
     ("read_many_files", Shape::Read),
     ("list_directory", Shape::Look),
-    ("glob", Shape::Look),
+    ("glob", Shape::Glob),
     ("grep_search", Shape::Look),
     ("search_file_content", Shape::Look),
     ("write_file", Shape::Write),

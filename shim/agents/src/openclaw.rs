@@ -21,7 +21,7 @@ const TOOLS: &Tools = &[
     ("read", Shape::Read),
     ("ls", Shape::Look),
     ("grep", Shape::Look),
-    ("find", Shape::Look),
+    ("find", Shape::Glob),
     ("write", Shape::Write),
     ("edit", Shape::Edit),
     ("apply_patch", Shape::Patch),
@@ -38,7 +38,7 @@ fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
         ("after_tool_call", Moment::After, event.get("result").or_else(|| event.get("error")))
     } else if has("params") {
         ("before_tool_call", Moment::Before, None)
-    } else if has("toolName") || has("sessionKey") {
+    } else if has("host") && !has("toolCallId") {
         return Ok(Heard::other(&AGENT, "resolve_exec_env"));
     } else {
         return Err(Malformed::new("the input is of no known event"));

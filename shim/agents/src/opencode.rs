@@ -20,7 +20,7 @@ const TOOLS: &Tools = &[
     ("bash", Shape::Exec),
     ("read", Shape::Read),
     ("list", Shape::Look),
-    ("glob", Shape::Look),
+    ("glob", Shape::Glob),
     ("grep", Shape::Look),
     ("write", Shape::Write),
     ("edit", Shape::Edit),
@@ -37,7 +37,7 @@ fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
     let null = &Value::Null;
     let (input, output) = (payload.get("input").unwrap_or(null), payload.get("output").unwrap_or(null));
     let Some(tool) = text(input, "tool") else {
-        let event = if input.get("callID").is_some() || input.get("cwd").is_some() {
+        let event = if input.get("cwd").is_some() {
             "shell.env"
         } else if input.get("directory").is_some() {
             "plugin.init"

@@ -124,6 +124,54 @@ fn what_is_not_understood_is_refused_in_the_agents_own_protocol() {
     insta::assert_snapshot!("refusals", refusals.join("\n"));
 }
 
+/// Every value of a payload in turn, taken away or put in place of another kind.
+fn mutations(value: &Value) -> Vec<Value> {
+    let mut all = vec![Value::Null, json!(7), json!(""), json!([]), json!({})];
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let with = |new: Value| {
+                    let mut members = members.clone();
+                    members.insert(name.clone(), new);
+                    Value::Object(members)
+                };
+                all.extend(mutations(member).into_iter().map(with));
+                let mut without = members.clone();
+                without.remove(name);
+                all.push(Value::Object(without));
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                let with = |new: Value| {
+                    let mut items = items.clone();
+                    items[place] = new;
+                    Value::Array(items)
+                };
+                all.extend(mutations(item).into_iter().map(with));
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+#[test]
+fn a_damaged_payload_is_judged_or_refused_but_never_taken_for_nothing_to_judge() {
+    for agent in ALL.iter().filter(|agent| agent.name != "cursor") {
+        for (name, stdin) in fixtures(agent.name) {
+            if agent.parse(stdin.to_string().as_bytes(), &facts()).unwrap().moment != Moment::Before {
+                continue;
+            }
+            for damaged in mutations(&stdin) {
+                if let Ok(heard) = agent.parse(damaged.to_string().as_bytes(), &facts()) {
+                    assert!(heard.moment != Moment::Other && !heard.calls.is_empty(), "{name}: {damaged}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_refusal_has_a_reason_on_both_streams() {
     for agent in ALL {

@@ -105,7 +105,7 @@ pub fn run(shell: &Shell, judge: impl Fn(&Call) -> Verdict, notice: impl FnOnce(
     }
 }
 
-const INTERACTIVE: &str = "rampart: an interactive shell; what is typed into it is not judged command by command, programs it starts by name are\n";
+const INTERACTIVE: &str = "rampart: an interactive shell; what is typed into it is not judged line by line\n";
 
 fn refused(refusal: &Refusal) -> Ending {
     let text = refusal.explain();

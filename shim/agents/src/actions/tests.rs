@@ -5,6 +5,7 @@ const TOOLS: &Tools = &[
     ("type", Shape::Type),
     ("read", Shape::Read),
     ("look", Shape::Look),
+    ("glob", Shape::Glob),
     ("write", Shape::Write),
     ("edit", Shape::Edit),
     ("editor", Shape::Editor),
@@ -41,6 +42,9 @@ fn each_shape_says_what_would_be_done() {
         ("look", json!({"pattern": "x"}), &["read /w"]),
         ("look", json!({"pattern": "x", "path": "/etc", "glob": "*.env"}), &["read /etc /etc/*.env"]),
         ("look", json!({"pattern": "x", "include": ".env"}), &["read /w /w/.env"]),
+        ("look", json!({"pattern": "x", "path": null}), &["read /w"]),
+        ("glob", json!({"pattern": "**/*.rs"}), &["read /w /w/**/*.rs"]),
+        ("glob", json!({"pattern": "/root/.ssh/*", "path": "/x"}), &["read /x /root/.ssh/*"]),
         ("write", json!({"file_path": "/a", "content": "x"}), &["write /a"]),
         ("edit", json!({"notebook_path": "/a.ipynb", "new_source": "x"}), &["edit /a.ipynb"]),
         ("editor", json!({"path": "a", "new_text": "x"}), &["write a"]),
@@ -90,9 +94,12 @@ fn a_known_tool_that_does_not_say_what_it_does_is_malformed() {
     malformed("exec", json!({"commands": ["ls", 7]}), "a command");
     malformed("exec", json!({"commands": []}), "a command");
     malformed("read", json!({"file_path": ""}), "a path");
+    malformed("read", json!({"files": [{"path": "a"}, 7]}), "not text");
+    malformed("read", json!({"file_path": 7}), "not text");
     malformed("write", json!({"content": "x"}), "a path");
     malformed("patch", json!({"input": "nothing"}), "a patch");
     malformed("fetch", json!({"prompt": "x"}), "a URL");
+    malformed("fetch", json!({"requests": [{"url": "http://a"}, {"uri": "http://b"}]}), "a URL");
     malformed("call", json!({"args": {}}), "the name of the tool");
     malformed("call", json!({"id": "exec", "args": "{"}), "not JSON");
     let mut nested = json!({"command": "ls"});

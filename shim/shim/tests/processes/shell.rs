@@ -1,4 +1,4 @@
-use std::{fs, os::unix::process::CommandExt as _, time::Duration};
+use std::{fs, io::Write as _, os::unix::process::CommandExt as _, process::Stdio, time::Duration};
 
 use crate::gateway::{Manner, Ran, World, run};
 
@@ -158,6 +158,24 @@ fn what_only_prints_is_judged_as_the_command_it_is() {
     let world = World::with(Manner::Answers);
     assert!(run(world.shell("bash", &["--version"]), b"").stdout.contains("GNU bash"));
     assert_eq!(world.asked(), ["shell: bash --version"]);
+}
+
+#[test]
+fn an_interactive_shell_starts_with_a_notice() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let world = World::with(Manner::Answers);
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let side = fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let mut shell = world.shell("bash", &["--norc"]);
+    let child = shell.stdin(side).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    fs::File::from(terminal.try_clone().unwrap()).write_all(b"echo ran; exit 3\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(3), &b"ran\n"[..]));
+    assert!(String::from_utf8(ended.stderr).unwrap().starts_with("rampart: an interactive shell"));
+    assert_eq!(world.asked(), ["shell: bash --norc"]);
 }
 
 #[test]

@@ -162,6 +162,9 @@ fn real_shells_run_what_was_read() {
         }
     };
     std::thread::scope(|scope| {
+        if Path::new("/bin/zsh").exists() {
+            scope.spawn(|| lines.iter().for_each(|line| check("/bin/zsh", &[Dialect::Zsh], line)));
+        }
         scope.spawn(|| lines.iter().for_each(|line| check("/bin/bash", &[Dialect::Bash, Dialect::Unknown], line)));
         scope.spawn(|| lines.iter().for_each(|line| check("/bin/dash", &[Dialect::Ash, Dialect::Unknown], line)));
     });
