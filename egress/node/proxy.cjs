@@ -1,9 +1,9 @@
 // Loaded with `node --require`: sends what `fetch`, `http` and `https` of this process request through HTTP_PROXY and
-// HTTPS_PROXY. Node 22.21 and 24.0 do so by themselves when NODE_USE_ENV_PROXY is set; for those this file does nothing.
+// HTTPS_PROXY. Node 22.21 and 24.5 do so by themselves when NODE_USE_ENV_PROXY is set; for those this file does nothing.
 'use strict';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-const native = major > 24 || major === 24 || (major === 22 && minor >= 21);
+const native = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
 const env = process.env;
 const address = {
   'http:': env.http_proxy || env.HTTP_PROXY,

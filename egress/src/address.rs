@@ -43,16 +43,13 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     if let Some(v4) = address.to_ipv4_mapped() {
         return special_v4(v4);
     }
-    let s = address.segments();
-    let last = || {
-        let [.., a, b, c, d] = address.octets();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    Some(match s {
+    let [.., high, low] = address.segments();
+    let embedded = Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    Some(match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => "of this host",
         [0, 0, 0, 0, 0, 0, 0, 1] => "loopback",
         // NAT64 (RFC 6052): the IPv4 address inside is the one that is reached.
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => return special_v4(last()),
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => return special_v4(embedded),
         [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => "cloud metadata",
         [0xfc00..=0xfdff, ..] => "private",
         [0xfe80..=0xfebf, ..] => "link-local",

@@ -14,7 +14,7 @@ pub(crate) enum Framing {
 
 /// Reads a head that ends with an empty line.
 pub(crate) fn check(head: &[u8]) -> Result<Framing, &'static str> {
-    if has_lone_line_ends(head) {
+    if has_lone_line_ends(None, head) {
         return Err("a line ends with something other than CR LF");
     }
     let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
@@ -40,14 +40,23 @@ pub(crate) fn check(head: &[u8]) -> Result<Framing, &'static str> {
     }
 }
 
-/// Whether a line feed stands without its carriage return before it, or the other way round.
-pub(crate) fn has_lone_line_ends(bytes: &[u8]) -> bool {
-    let mut last = 0;
+/// Looks at what has just come of a head that is not complete: its first line, if that ended now, and the `fresh` bytes
+/// after `last`.
+pub(crate) fn check_begun(first_line: Option<&[u8]>, last: Option<u8>, fresh: &[u8]) -> Result<(), &'static str> {
+    if has_lone_line_ends(last, fresh) {
+        return Err("a line ends with something other than CR LF");
+    }
+    first_line.map_or(Ok(()), |line| request_line(line.trim_ascii_end()).map(|_| ()))
+}
+
+/// Whether a line feed stands without its carriage return before it, or the other way round. The last byte may be a
+/// carriage return that waits for its other half.
+fn has_lone_line_ends(mut last: Option<u8>, bytes: &[u8]) -> bool {
     for &byte in bytes {
-        if (byte == b'\n') != (last == b'\r') {
+        if (byte == b'\n') != (last == Some(b'\r')) {
             return true;
         }
-        last = byte;
+        last = Some(byte);
     }
     false
 }

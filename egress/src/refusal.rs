@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rampart_call::Judgement;
-use serde_json::json;
 
 use crate::{body::Body, destination::Destination};
 
@@ -111,10 +110,7 @@ impl Refused {
         let text = if html {
             page(self.message(), rule, allow)
         } else {
-            let body = json!({
-                "error": error, "rule": rule, "message": self.message(), "reason": self.code(), "allow": allow,
-            });
-            format!("{body}\n")
+            told(error, rule, self.message(), self.code(), allow)
         };
         let kind = if html { "text/html; charset=utf-8" } else { "application/json" };
         let mut response = Response::new(Body::full(Bytes::from(text)));
@@ -131,6 +127,14 @@ impl Refused {
         }
         response
     }
+}
+
+/// The body of a refusal for programs.
+pub(crate) fn told(error: &str, rule: &str, message: &str, reason: &str, allow: Option<&str>) -> String {
+    let text = |t: &str| serde_json::Value::from(t).to_string();
+    let allow = allow.map_or("null".to_owned(), text);
+    let (error, rule, message, reason) = (text(error), text(rule), text(message), text(reason));
+    format!("{{\"error\":{error},\"rule\":{rule},\"message\":{message},\"reason\":{reason},\"allow\":{allow}}}\n")
 }
 
 /// Whether a browser asks: HTML stands in Accept before any JSON.

@@ -18,7 +18,10 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::head::{self, Framing};
+use crate::{
+    head::{self, Framing},
+    refusal::told,
+};
 
 const READ_SIZE: usize = 16 * 1024;
 /// Of a chunk's first line, and of all trailers.
@@ -82,6 +85,8 @@ pub(crate) struct Strict<IO> {
     cleared: usize,
     /// So much of an unfinished head has been looked at.
     looked: usize,
+    /// Its first line has been looked at.
+    begun: bool,
     limits: HeadLimits,
     /// Runs while a head is awaited that must come.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -98,6 +103,7 @@ impl<IO> Strict<IO> {
             inbox: BytesMut::new(),
             cleared: 0,
             looked: 0,
+            begun: false,
             limits,
             deadline: Some(Box::pin(tokio::time::sleep(limits.time))),
             last_word: None,
@@ -124,10 +130,7 @@ impl<IO> Strict<IO> {
     fn refuse(&mut self, status: &'static str, why: &str) {
         tracing::info!(status, why, "refused a request whose form is not plain HTTP/1.1");
         let code = if status.starts_with("400") { "malformed" } else { "limit_exceeded" };
-        let body = serde_json::json!({
-            "error": "refused_by_rampart", "rule": code, "message": why, "reason": code, "allow": null,
-        });
-        let body = format!("{body}\n");
+        let body = told("refused_by_rampart", code, why, code, None);
         let word = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
              x-rampart-decision: error\r\nx-rampart-rule: {code}\r\n\r\n{body}",
@@ -209,29 +212,38 @@ impl<IO> Strict<IO> {
 
     fn advance_head(&mut self) -> bool {
         // RFC 9112 section 2.2: empty lines before a request are ignored.
-        while self.looked == 0 && self.inbox.starts_with(b"\r\n") {
+        while self.inbox.starts_with(b"\r\n") {
             self.inbox.advance(2);
+            self.looked = 0;
         }
         let from = self.looked.saturating_sub(3);
         let fresh = self.inbox.get(from..).unwrap_or_default();
         let Some(end) = fresh.windows(4).position(|w| w == b"\r\n\r\n").map(|at| from + at + 4) else {
+            let before = self.looked;
             self.looked = self.inbox.len();
             if self.looked > self.limits.size {
                 self.refuse("431 Request Header Fields Too Large", "the head of the request is too long");
                 return true;
             }
-            // An ending that never comes because the line ends are wrong is told at once, not at the deadline.
-            if self.inbox.windows(2).any(|w| w == b"\n\n") || self.inbox.starts_with(b"\n") {
-                self.refuse("400 Bad Request", "a line ends with something other than CR LF");
-                return true;
-            }
-            return false;
+            // What is no HTTP at all is told at once, not at the deadline.
+            let (old, fresh) = self.inbox.split_at(before);
+            let first_line = if self.begun { None } else { fresh.iter().position(|b| *b == b'\n') };
+            self.begun |= first_line.is_some();
+            let first_line = first_line.and_then(|end| self.inbox.get(..=before + end));
+            return match head::check_begun(first_line, old.last().copied(), fresh) {
+                Ok(()) => false,
+                Err(why) => {
+                    self.refuse("400 Bad Request", why);
+                    true
+                }
+            };
         };
         if end > self.limits.size {
             self.refuse("431 Request Header Fields Too Large", "the head of the request is too long");
             return true;
         }
         self.looked = 0;
+        self.begun = false;
         self.deadline = None;
         match head::check(self.inbox.get(..end).unwrap_or_default()) {
             Ok(framing) => {
@@ -393,10 +405,11 @@ mod tests {
         let input = input.to_vec();
         let writer = tokio::spawn(async move {
             for part in input.chunks(piece) {
-                client.write_all(part).await.unwrap();
+                // What was refused early is not read to its end.
+                let _ = client.write_all(part).await;
                 tokio::task::yield_now().await;
             }
-            client.shutdown().await.unwrap();
+            let _ = client.shutdown().await;
             let mut word = String::new();
             client.read_to_string(&mut word).await.unwrap();
             word

@@ -175,15 +175,14 @@ impl Upstream {
         *request.uri_mut() = uri.map_err(|e| Refused::malformed(e.to_string()))?;
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().remove(header::HOST);
-        let mut sender = match self.pool.share(&route.key, &route.addresses) {
-            Some(sender) => sender,
-            None => {
-                let (tcp, address) = dial(route.to(), &route.addresses).await?;
-                let tls = handshake(&self.http2_only, route.to(), tcp).await?;
-                let sender = start2(route.to(), tls).await?;
-                self.pool.put_shared(&route.key, sender.clone(), address);
-                sender
-            }
+        let mut sender = if let Some(sender) = self.pool.share(&route.key, &route.addresses) {
+            sender
+        } else {
+            let (tcp, address) = dial(route.to(), &route.addresses).await?;
+            let tls = handshake(&self.http2_only, route.to(), tcp).await?;
+            let sender = start2(route.to(), tls).await?;
+            self.pool.put_shared(&route.key, sender.clone(), address);
+            sender
         };
         match sender.send_request(request).await {
             Ok(response) => Ok(response.map(|incoming| Body::streaming(incoming, None))),

@@ -1,0 +1,12 @@
+//! The proxy from outside: real sockets, real TLS, real origins on loopback, and a closure for a gate.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod addresses;
+mod certificates;
+mod forward;
+mod intercept;
+mod origin;
+mod responses;
+mod smuggling;
+mod streaming;
+mod world;

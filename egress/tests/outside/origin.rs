@@ -1,0 +1,219 @@
+//! An origin on loopback that speaks HTTP/1.1 and HTTP/2 over TLS, or HTTP/1.1 without.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    body::{Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// The authority of the origins.
+pub(crate) struct Pki {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Pki {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
+    /// A certificate for `names`, changed by `change` before it is signed.
+    pub(crate) fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        change(&mut params);
+        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().into()];
+        Identity { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
+    }
+}
+
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// What an origin is asked and told while a test runs.
+#[derive(Clone, Default)]
+pub(crate) struct Stage {
+    /// Lets `/sse` send its second event.
+    pub(crate) go: Arc<Notify>,
+    /// Told when a request to `/hang` was given up.
+    pub(crate) given_up: Arc<Notify>,
+    /// Told when `/hang` has begun.
+    pub(crate) begun: Arc<Notify>,
+}
+
+/// Starts an origin with TLS, offering `alpn`.
+pub(crate) async fn secure(identity: Identity, alpn: &[&str], stage: Stage) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_no_client_auth().with_single_cert(identity.chain, identity.key).unwrap();
+    config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let (acceptor, stage) = (acceptor.clone(), stage.clone());
+            tokio::spawn(async move {
+                if let Ok(tls) = acceptor.accept(tcp).await {
+                    serve(tls, stage).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Starts an origin without TLS.
+pub(crate) async fn plain(stage: Stage) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve(tcp, stage.clone()));
+        }
+    });
+    address
+}
+
+async fn serve<IO>(io: IO, stage: Stage)
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let stage = stage.clone();
+        async move { Ok::<_, Infallible>(respond(request, stage).await) }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(io), service).await;
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+fn text(body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()).boxed_unsync());
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
+}
+
+fn frames(frames: stream::BoxStream<'static, Frame<Bytes>>) -> Response<Body> {
+    Response::new(StreamBody::new(frames.map(Ok)).boxed_unsync())
+}
+
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body> {
+    match request.uri().path() {
+        "/headers" => {
+            let mut lines: Vec<String> =
+                request.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+            lines.sort();
+            text(format!("{} {} {:?}\n{}", request.method(), request.uri(), request.version(), lines.join("\n")))
+        }
+        "/echo" => {
+            let collected = request.into_body().collect().await.unwrap();
+            let trailer = collected.trailers().and_then(|t| t.get("x-sum")).cloned();
+            let mut response = text(collected.to_bytes());
+            if let Some(trailer) = trailer {
+                response.headers_mut().insert("x-got-trailer", trailer);
+            }
+            response
+        }
+        "/count" => {
+            let (mut body, mut count) = (request.into_body(), 0);
+            while let Some(Ok(frame)) = body.frame().await {
+                count += frame.data_ref().map_or(0, Bytes::len);
+            }
+            text(count.to_string())
+        }
+        "/trailers" => {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            trailers.insert("content-length", HeaderValue::from_static("7"));
+            let parts = [Frame::data(Bytes::from_static(b"payload")), Frame::trailers(trailers)];
+            let mut response = frames(stream::iter(parts).boxed());
+            response.headers_mut().insert("trailer", HeaderValue::from_static("grpc-status"));
+            response
+        }
+        "/sse" => {
+            let (send, receive) = mpsc::channel(1);
+            tokio::spawn(async move {
+                let _ = send.send(Frame::data(Bytes::from_static(b"data: 1\n\n"))).await;
+                stage.go.notified().await;
+                let _ = send.send(Frame::data(Bytes::from_static(b"data: 2\n\n"))).await;
+            });
+            let events = stream::unfold(receive, |mut receive| async { receive.recv().await.map(|e| (e, receive)) });
+            let mut response = frames(events.boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+            response
+        }
+        "/big" => {
+            let count: usize = request.uri().query().unwrap().parse().unwrap();
+            let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+            frames(stream::iter(std::iter::repeat_n(chunk, count).map(Frame::data)).boxed())
+        }
+        "/hang" => {
+            let _guard = OnDrop(stage.given_up);
+            stage.begun.notify_one();
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            text("late")
+        }
+        "/ws" => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut io = TokioIo::new(upgrade.await.unwrap());
+                let mut buf = [0; 64];
+                while let Ok(n @ 1..) = io.read(&mut buf).await {
+                    io.write_all(&buf[..n]).await.unwrap();
+                }
+            });
+            let mut response = text("");
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
+            response.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
+            response
+        }
+        "/quic" => {
+            let mut response = text("hello");
+            response.headers_mut().insert("alt-svc", HeaderValue::from_static("h3=\":443\""));
+            response.headers_mut().insert("keep-alive", HeaderValue::from_static("timeout=1"));
+            response
+        }
+        "/secret" => text("the key is s3cret, yes"),
+        _ => text("hello"),
+    }
+}
