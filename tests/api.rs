@@ -91,6 +91,6 @@ fn a_decision_over_the_api_is_recorded() {
     assert_eq!((status, answer["allowed"].as_bool()), (200, Some(false)), "{answer:#}");
     let decisions = world.decisions();
     assert_eq!(decisions.len(), 1);
-    assert_eq!((decisions[0]["agent"].as_str(), decisions[0]["surface"].as_str()), (Some("bot"), Some("api")));
+    assert_eq!((decisions[0]["actor"]["agent"].as_str(), decisions[0]["actor"]["surface"].as_str()), (Some("bot"), Some("api")));
     assert!(!std::fs::read_to_string(world.path("gateway.log")).unwrap().contains(TOKEN));
 }

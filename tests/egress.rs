@@ -44,7 +44,7 @@ impl Road {
         BufReader::new(origin.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the origin prints its port");
         world.config(&format!(
-            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}=127.0.0.1', 'denied.test:{port}=127.0.0.1']\n  upstream_ca: ['{}']\n",
+            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}:127.0.0.1', 'denied.test:{port}:127.0.0.1']\n  upstream_ca: ['{}']\n",
             world.path("origin/origin-ca.pem").display(),
         ));
         world.serve(&[]);
@@ -89,7 +89,7 @@ fn curl_goes_through_and_is_refused_over_the_intercepted_tls() {
     let ran = road.shell(&format!("curl -sS --http2 -d hello {}", road.url("origin.test", "/post"))).expect(0);
     assert_eq!(ran.stdout, "5 bytes");
     let denials: Vec<_> = road.world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
-    assert!(!denials.is_empty() && denials.iter().all(|d| d["surface"] == "egress"), "{denials:#?}");
+    assert!(!denials.is_empty() && denials.iter().all(|d| d["actor"]["surface"] == "egress"), "{denials:#?}");
     road.world.run(&["audit", "verify"]).expect(0);
 }
 
@@ -181,7 +181,7 @@ fn an_origin_that_cannot_show_its_certificate_is_a_502_that_says_why() {
     road.world.run(&["serve", "stop"]).expect(0);
     road.world.gateway().wait().unwrap();
     road.world.config(&format!(
-        "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{}=127.0.0.1']\n",
+        "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{}:127.0.0.1']\n",
         road.port
     ));
     road.world.serve(&[]);

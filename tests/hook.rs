@@ -50,8 +50,8 @@ fn a_hook_without_a_gateway_starts_one_and_gets_its_answer() {
     let decisions = world.decisions();
     assert_eq!(decisions.len(), 3, "{decisions:#?}");
     let last = &decisions[2];
-    assert_eq!(last["agent"], "claude-code", "{last:#}");
-    assert_eq!(last["session"], "39b10d93", "{last:#}");
+    assert_eq!(last["actor"]["agent"], "claude-code", "{last:#}");
+    assert_eq!(last["actor"]["session"], "39b10d93", "{last:#}");
     assert_eq!(last["outcome"], "deny", "{last:#}");
 }
 

@@ -51,7 +51,7 @@ fn the_typescript_sdk_talks_through_the_firewall() {
     refused_env(&seen["secret"]);
     let denials: Vec<_> = world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
     assert_eq!(denials.len(), 1, "{denials:#?}");
-    assert_eq!(denials[0]["surface"], "mcp-stdio");
+    assert_eq!(denials[0]["actor"]["surface"], "mcp-stdio");
     world.run(&["audit", "verify"]).expect(0);
 }
 

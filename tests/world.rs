@@ -183,7 +183,7 @@ impl Drop for World {
             let _ = child.wait();
         }
         // A gateway that a road started on demand.
-        let lock = std::fs::read_to_string(self.home().join("run/gateway.pid")).unwrap_or_default();
+        let lock = std::fs::read_to_string(self.home().join("run/gateway.lock")).unwrap_or_default();
         if let Ok(pid) = lock.trim().parse::<u32>() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }

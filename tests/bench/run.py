@@ -122,7 +122,7 @@ def main():
         "listen: 127.0.0.1:0\n"
         "egress:\n"
         "  listen: 127.0.0.1:0\n"
-        f"  resolve: ['origin.test:{port}=127.0.0.1']\n"
+        f"  resolve: ['origin.test:{port}:127.0.0.1']\n"
         f"  upstream_ca: ['{home}/origin-ca.pem']\n")
     gateway = subprocess.Popen([str(BIN / "rampart"), "serve"], env=env, stdout=subprocess.DEVNULL)
     try:

@@ -1,0 +1,41 @@
+//! `rampart env`: prints the variables that send a shell's traffic through the egress proxy.
+
+use rampart_gateway::Home;
+
+use crate::{
+    args::{Env, EnvShell},
+    environment::Environment,
+    exit::Exit,
+    outbound,
+    printer::Printer,
+    reach,
+};
+
+pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    reach::ensure(environment)?;
+    let status = reach::client(environment).status()?;
+    let variables = outbound::variables(&status, &Home::at(&environment.home))?;
+    match args.shell {
+        EnvShell::Sh => {
+            for (name, value) in variables {
+                printer.out(format!("export {name}={}", quoted(&value)));
+            }
+        }
+        EnvShell::Fish => {
+            for (name, value) in variables {
+                printer.out(format!("set -gx {name} {}", quoted(&value)));
+            }
+        }
+        EnvShell::Json => {
+            let map: serde_json::Map<_, _> =
+                variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            printer.json(&map)?;
+        }
+    }
+    Ok(Exit::Yes)
+}
+
+/// In single quotes, as every POSIX shell and fish read back unchanged; a quote inside is put outside of them.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}

@@ -1,0 +1,144 @@
+//! `rampart mcp -- SERVER`: stands between an MCP client and a server on standard input and output.
+
+use std::{ffi::OsString, path::Path, sync::Arc};
+
+use anyhow::bail;
+use rampart_call::Origin;
+use rampart_client::Client;
+use rampart_mcp::{environment::clean, stdio};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    args::{Mcp, McpVerb},
+    environment::Environment,
+    exit::Exit,
+    printer::Printer,
+    reach,
+};
+
+pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    if let Some(verb) = &args.verb {
+        let name = match verb {
+            McpVerb::Scan(_) => "mcp scan",
+            McpVerb::Serve(_) => "mcp serve",
+            McpVerb::Pins(_) => "mcp pins",
+            McpVerb::Install(_) => "mcp install",
+        };
+        printer.note(format!(
+            "rampart: `{name}` is not built in this version; put `rampart mcp --` in front of a server's command by hand"
+        ));
+        return Ok(Exit::Error);
+    }
+    if let Err(error) = reach::ensure(environment) {
+        // The session goes on, and every request is refused in its own protocol: the client learns why.
+        printer.note(format!("rampart: {error:#}"));
+    }
+    let home = environment.user_home.display().to_string();
+    let options = stdio::Options {
+        server: args.name.unwrap_or_else(|| server_name(&args.server)),
+        env: clean(std::env::vars_os(), &explicit(&args.env)?),
+        command: args.server,
+        origin: Origin {
+            agent: environment.agent.clone().unwrap_or(args.agent_id),
+            session: args
+                .session_id
+                .or_else(|| environment.session.clone())
+                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            workspace: Some(environment.workspace().display().to_string()),
+            home: Some(home),
+            ..Origin::default()
+        },
+        limits: stdio::Limits::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let gate = Arc::new(Client::new(reach::settings(environment)));
+        let outcome = stdio::run(options, gate, tokio::io::stdin(), tokio::io::stdout(), signals()?).await;
+        Ok(Exit::Child(match outcome {
+            Ok(outcome) => outcome.exit_code,
+            Err(error) => {
+                printer.note(format!("rampart: {error}"));
+                error.exit_code()
+            }
+        }))
+    })
+}
+
+/// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.
+fn server_name(command: &[OsString]) -> String {
+    let words = command.iter().map(|w| w.to_string_lossy());
+    let runners = ["npx", "uvx", "node", "python", "python3", "deno", "bun", "bunx", "pipx", "run", "sh", "bash", "env"];
+    let names = words.filter(|w| !w.starts_with('-')).map(|w| base_name(&w).to_owned());
+    let mut first = None;
+    for name in names {
+        if !runners.contains(&name.as_str()) {
+            return name;
+        }
+        first.get_or_insert(name);
+    }
+    first.unwrap_or_default()
+}
+
+/// `server-files` of `@scope/server-files@1.2`, `/opt/server-files/dist/index.js` and `server-files.py`.
+fn base_name(word: &str) -> &str {
+    let path = Path::new(word);
+    let vague = ["index", "main", "dist", "build", "src", "cli", "bin", "__main__"];
+    let parts = path.iter().rev().filter_map(|p| p.to_str());
+    let stems = parts.map(|p| p.split('.').next().unwrap_or(p));
+    let name = stems.into_iter().find(|s| !vague.contains(s) && !s.is_empty()).unwrap_or(word);
+    name.split('@').find(|s| !s.is_empty()).unwrap_or(name)
+}
+
+/// `NAME` (taken from our environment) or `NAME=VALUE`.
+fn explicit(given: &[String]) -> anyhow::Result<Vec<(OsString, OsString)>> {
+    let mut env = Vec::new();
+    for word in given {
+        match word.split_once('=') {
+            Some(("", _)) => bail!("--env {word}: write NAME or NAME=VALUE"),
+            Some((name, value)) => env.push((name.into(), value.into())),
+            None => match std::env::vars_os().find(|(name, _)| name == word.as_str()) {
+                Some(pair) => env.push(pair),
+                None => bail!("--env {word}: there is no such variable here; give it a value with {word}=VALUE"),
+            },
+        }
+    }
+    Ok(env)
+}
+
+/// The signals that came for us, as their numbers.
+fn signals() -> std::io::Result<impl futures_util::Stream<Item = i32>> {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let (send, receive) = tokio::sync::mpsc::unbounded_channel();
+    for kind in kinds {
+        let (mut stream, send) = (signal(kind)?, send.clone());
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                let _ = send.send(kind.as_raw_value());
+            }
+        });
+    }
+    Ok(futures_util::stream::unfold(receive, |mut receive| async move {
+        receive.recv().await.map(|number| (number, receive))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_called_after_its_package() {
+        for (command, name) in [
+            ("npx -y @modelcontextprotocol/server-filesystem .", "server-filesystem"),
+            ("npx -y @modelcontextprotocol/server-filesystem@2026.8.31 /x", "server-filesystem"),
+            ("node /opt/server-memory/dist/index.js", "server-memory"),
+            ("uvx mcp-server-git", "mcp-server-git"),
+            ("python3 -m mcp_server_time", "mcp_server_time"),
+            ("./my-server --flag", "my-server"),
+            ("sh -c 'x'", "'x'"),
+        ] {
+            let words: Vec<OsString> = command.split(' ').map(OsString::from).collect();
+            assert_eq!(server_name(&words), name, "{command}");
+        }
+    }
+}
