@@ -1,1 +1,36 @@
-//! rampart-policy
+//! Policy files in, a `Ruleset` out; a `Ruleset` and a call in, a judgement out.
+//! Not a gateway: it reads no file, clock or environment, asks nobody and remembers nothing but what it is handed.
+
+mod condition;
+mod context;
+mod diagnostic;
+mod explain;
+mod facts;
+mod history;
+mod index;
+mod judge;
+mod notify;
+mod overrides;
+pub mod packs;
+mod pattern;
+mod read;
+mod rule;
+mod ruleset;
+mod sets;
+mod source;
+mod spelling;
+mod suggest;
+mod testing;
+mod tool;
+mod yaml;
+
+pub use context::Context;
+pub use diagnostic::{Diagnostic, Severity};
+pub use explain::{ExplainedComponent, ExplainedRule, Explanation, NearMiss, explain};
+pub use history::{History, LONGEST_WINDOW_MS, Per};
+pub use notify::Notify;
+pub use overrides::{Override, OverrideAction};
+pub use read::parse_duration;
+pub use rule::{AskOptions, Rule, Webhook};
+pub use ruleset::{Layer, Loaded, Policy, Ruleset, SourceFile, load};
+pub use testing::{TestOutcome, run_tests};

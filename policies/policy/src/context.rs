@@ -1,0 +1,20 @@
+//! What a judgement depends on besides the call and the rules.
+
+use std::collections::BTreeSet;
+
+use crate::History;
+
+/// What the gateway knows at the moment of a judgement.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The time in milliseconds since 1970.
+    pub now_ms: i64,
+    /// Nobody is there who could answer a question.
+    pub headless: bool,
+    /// The session's labels, such as `secret-read`.
+    pub labels: &'a BTreeSet<String>,
+    /// What was called before.
+    pub history: &'a History,
+    /// Absolute path of Rampart's own home, where it is not `~/.rampart`.
+    pub rampart_home: Option<&'a str>,
+}

@@ -1,0 +1,194 @@
+//! What is known of a call, found out once and before any rule is looked at.
+
+mod arguments;
+mod command;
+mod path;
+mod site;
+
+use std::cell::OnceCell;
+
+use rampart_call::{Action, Call, Effect, EffectKind, Finding, Phase, Span, Target};
+use rampart_shell::Surroundings;
+
+use crate::{
+    Context,
+    pattern::{Ids, UrlParts},
+    sets::Sets,
+    tool::Tools,
+};
+
+/// What is known of a call.
+pub(crate) struct Facts<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) context: &'a Context<'a>,
+    /// The tool the call names.
+    pub(crate) tool: Tools,
+    /// Everything the call would do.
+    pub(crate) effects: Vec<Effect>,
+    /// The effects as rules see them, in the order of `effects`.
+    pub(crate) items: Vec<Item>,
+    /// The commands in it, as rules see them.
+    pub(crate) units: Vec<Unit>,
+    /// Command patterns that match the whole text, letter for letter.
+    pub(crate) verbatim: Ids,
+    /// Files are opened by redirection, which no pattern for a simple command can cover.
+    pub(crate) redirected: bool,
+    /// The analysis saw everything it could.
+    pub(crate) complete: bool,
+    findings: OnceCell<Vec<Finding>>,
+}
+
+/// An effect as rules see it.
+#[derive(Debug, Default)]
+pub(crate) struct Item {
+    /// The tools that would have this effect, the call's own included.
+    pub(crate) tools: Tools,
+    pub(crate) paths: Ids,
+    pub(crate) domains: Ids,
+    pub(crate) urls: Ids,
+    pub(crate) site: Option<Site>,
+}
+
+/// A destination as rules see it.
+#[derive(Debug, Default)]
+pub(crate) struct Site {
+    /// Folded host name or address.
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// In upper case, where it is known.
+    pub(crate) method: Option<String>,
+    pub(crate) url: Option<UrlParts>,
+    /// Addresses: the host itself, and what its name resolved to.
+    pub(crate) addresses: Vec<std::net::IpAddr>,
+}
+
+/// A command as rules see it.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    pub(crate) kind: UnitKind,
+    /// Its words, joined by one space.
+    pub(crate) text: String,
+    pub(crate) commands: Ids,
+    pub(crate) pipelines: Ids,
+    pub(crate) contained: Ids,
+    /// Variables set for it.
+    pub(crate) assignments: Vec<(String, String)>,
+    pub(crate) via: usize,
+    pub(crate) span: Option<Span>,
+}
+
+/// What a [`Unit`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnitKind {
+    /// One program and its words.
+    Component,
+    /// Commands joined by operators.
+    Pipeline,
+    /// The text as it came.
+    Whole,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(call: &'a Call, context: &'a Context<'a>, sets: &Sets) -> Self {
+        let mut facts = Self {
+            call,
+            context,
+            tool: Tools::of(&call.action),
+            effects: Vec::new(),
+            items: Vec::new(),
+            units: Vec::new(),
+            verbatim: Ids::default(),
+            redirected: false,
+            complete: true,
+            findings: OnceCell::new(),
+        };
+        let around = facts.surroundings();
+        match &call.action {
+            Action::Exec { command, .. } => facts.add_command(command, &around, sets),
+            Action::Read { paths } => facts.add_paths(EffectKind::Read, paths, &around, sets),
+            Action::Write { paths, .. } | Action::Edit { paths, .. } => {
+                facts.add_paths(EffectKind::Write, paths, &around, sets);
+            }
+            Action::Fetch { method, url, addresses, .. } => facts.add_fetch(method, url, addresses, &around, sets),
+            Action::Connect { host, port, addresses } => facts.add_connect(host, *port, addresses, &around, sets),
+            Action::Mcp { tool, arguments, .. } => facts.add_arguments(tool, arguments, &around, sets),
+            Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
+        }
+        facts
+    }
+
+    fn surroundings(&self) -> Surroundings<'a> {
+        let origin = &self.call.origin;
+        let cwd = match &self.call.action {
+            Action::Exec { cwd, .. } => cwd.as_deref(),
+            _ => None,
+        };
+        Surroundings {
+            cwd: cwd.or(origin.workspace.as_deref()),
+            home: origin.home.as_deref(),
+            workspace: origin.workspace.as_deref(),
+            rampart_home: self.context.rampart_home,
+        }
+    }
+
+    /// Adds an effect and what rules see of it.
+    fn add_effect(&mut self, effect: Effect, around: &Surroundings<'_>, sets: &Sets) -> &mut Item {
+        let mut item = Item { tools: self.tool.and(Tools::causing(effect.kind)), ..Item::default() };
+        match &effect.target {
+            Some(Target::Path { path, written, glob, recursive, .. }) => {
+                item.paths = path::find(sets, around, path, written, *glob, *recursive);
+            }
+            Some(Target::Host { host, port, url }) => {
+                site::describe(&mut item, sets, host, *port, url.as_deref());
+            }
+            _ => {}
+        }
+        // A read, write, connection or fetch of its own is judged as itself only.
+        let itself = Tools::READ.and(Tools::WRITE).and(Tools::EDIT).and(Tools::CONNECT);
+        if self.tool.meets(itself) || (self.tool == Tools::FETCH && effect.kind == EffectKind::Net) {
+            item.tools = self.tool;
+        }
+        self.effects.push(effect);
+        self.items.push(item);
+        let last = self.items.len() - 1;
+        &mut self.items[last]
+    }
+
+    /// The call's own tool, and those that would have its effects.
+    pub(crate) fn tools(&self) -> Tools {
+        self.items.iter().fold(self.tool, |tools, item| tools.and(item.tools))
+    }
+
+    /// What the call sends or, after it happened, what came back.
+    pub(crate) fn content(&self) -> String {
+        if self.call.phase == Phase::After {
+            return self.call.response.as_ref().map(|r| r.text.clone()).unwrap_or_default();
+        }
+        match &self.call.action {
+            Action::Exec { command, .. } => command.to_line(),
+            Action::Write { content, .. } | Action::Edit { content, .. } => content.clone().unwrap_or_default(),
+            Action::Read { .. } | Action::Connect { .. } => String::new(),
+            Action::Fetch { url, headers, body, .. } => {
+                let headers = headers.iter().map(|(k, v)| format!("{k}: {v}\n"));
+                let body = body.as_deref().unwrap_or_default();
+                format!("{url}\n{}\n{body}", headers.collect::<String>())
+            }
+            Action::Mcp { arguments, .. } => arguments.to_string(),
+            Action::Tool { input, .. } => input.to_string(),
+        }
+    }
+
+    /// What the detectors find in [`Self::content`].
+    pub(crate) fn findings(&self) -> &[Finding] {
+        self.findings.get_or_init(|| rampart_scan::scan(&self.content()))
+    }
+
+    /// The text of a request's body.
+    pub(crate) fn body(&self) -> Option<&str> {
+        match &self.call.action {
+            Action::Fetch { body, .. } => body.as_deref(),
+            Action::Write { content, .. } | Action::Edit { content, .. } => content.as_deref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The arguments of MCP and other tools as effects: a path, URL, command or SQL text is judged by the rules of its
+//! kind wherever it stands.
+
+use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Target};
+use rampart_shell::Surroundings;
+use serde_json::Value;
+
+use super::Facts;
+use crate::sets::Sets;
+
+/// How deep arguments are searched.
+const MAX_DEPTH: usize = 32;
+
+/// What an argument is by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Path,
+    Url,
+    Command,
+    Sql,
+    Unknown,
+}
+
+impl Facts<'_> {
+    pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
+        let kinds = file_effects(tool);
+        self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);
+    }
+
+    fn walk(
+        &mut self,
+        value: &Value,
+        role: Role,
+        kinds: &[EffectKind],
+        around: &Surroundings<'_>,
+        sets: &Sets,
+        depth: usize,
+    ) {
+        if depth > MAX_DEPTH {
+            self.complete = false;
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let own = self::role(key);
+                    let role = if own == Role::Unknown && !value.is_string() { role } else { own };
+                    self.walk(value, role, kinds, around, sets, depth + 1);
+                }
+            }
+            Value::Array(list) if role == Role::Command && !list.is_empty() && list.iter().all(Value::is_string) => {
+                let argv = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+                self.add_command(&CommandLine::Argv(argv), around, sets);
+            }
+            Value::Array(list) => list.iter().for_each(|v| self.walk(v, role, kinds, around, sets, depth + 1)),
+            Value::String(text) => self.argument(text, role, kinds, around, sets),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn argument(&mut self, text: &str, role: Role, kinds: &[EffectKind], around: &Surroundings<'_>, sets: &Sets) {
+        let url = url::Url::parse(text.trim()).ok();
+        match (role, url) {
+            (Role::Path | Role::Url | Role::Unknown, Some(url)) if url.scheme() == "file" => {
+                self.add_file(url.path(), kinds, around, sets);
+            }
+            (Role::Path | Role::Url | Role::Unknown, Some(url)) if url.has_host() && text.contains("://") => {
+                self.add_fetch("", text.trim(), &[], around, sets);
+            }
+            (Role::Path, _) => self.add_file(text, kinds, around, sets),
+            (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, kinds, around, sets),
+            (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
+            (Role::Command, _) => self.add_command(&CommandLine::Command(text.to_owned()), around, sets),
+            (Role::Sql, _) => self.add_sql(text, around, sets),
+            _ => {}
+        }
+    }
+
+    fn add_file(&mut self, path: &str, kinds: &[EffectKind], around: &Surroundings<'_>, sets: &Sets) {
+        for kind in kinds {
+            let mut effect = Effect::new(*kind, Some(rampart_shell::locate(path, around)));
+            if kinds.len() > 1 {
+                effect.certainty = Certainty::Possible;
+            }
+            self.add_effect(effect, around, sets);
+        }
+    }
+
+    /// SQL does what `psql` would do with it.
+    fn add_sql(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let argv = ["psql", "-c", text].map(str::to_owned).to_vec();
+        for mut effect in rampart_shell::analyze(&CommandLine::Argv(argv), around).effects {
+            let connects = matches!(effect.target, Some(Target::Host { .. }));
+            if effect.kind != EffectKind::Exec && !connects {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+}
+
+fn role(key: &str) -> Role {
+    let words = words(key);
+    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    if any(&["path", "paths", "file", "files", "filename", "filepath", "dir", "directory", "folder", "cwd"]) {
+        Role::Path
+    } else if any(&["url", "urls", "uri", "uris", "href", "endpoint", "host", "domain"]) {
+        Role::Url
+    } else if any(&["command", "commands", "cmd", "shell", "script", "argv"]) {
+        Role::Command
+    } else if any(&["sql", "query", "statement"]) {
+        Role::Sql
+    } else {
+        Role::Unknown
+    }
+}
+
+/// What a tool does to the files it is given, by the words of its name. A name that does not say it may do both.
+fn file_effects(tool: &str) -> Vec<EffectKind> {
+    const READS: &[&str] = &[
+        "read", "get", "list", "search", "view", "cat", "head", "tail", "show", "stat", "info", "find", "grep", "tree",
+        "open", "fetch", "load", "download", "glob",
+    ];
+    const WRITES: &[&str] = &[
+        "write", "create", "edit", "update", "append", "put", "save", "insert", "replace", "patch", "set", "make",
+        "mkdir", "upload", "modify",
+    ];
+    const DELETES: &[&str] = &["delete", "remove", "rm", "unlink", "erase", "purge"];
+    const MOVES: &[&str] = &["move", "rename", "mv"];
+    let words = words(tool);
+    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    let mut kinds = Vec::new();
+    for (known, kind) in [
+        (DELETES, EffectKind::Delete),
+        (MOVES, EffectKind::Move),
+        (WRITES, EffectKind::Write),
+        (READS, EffectKind::Read),
+    ] {
+        if any(known) {
+            kinds.push(kind);
+        }
+    }
+    if kinds.is_empty() {
+        kinds = vec![EffectKind::Read, EffectKind::Write];
+    }
+    kinds
+}
+
+/// The words of a name in snake, kebab or camel case, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        if let (true, Some(last)) = (c.is_alphanumeric(), words.last_mut()) {
+            last.extend(c.to_lowercase());
+        }
+        lower_before = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|w| !w.is_empty());
+    words
+}
+
+fn looks_like_path(text: &str) -> bool {
+    let one_line = !text.contains(['\n', '\0']) && text.len() <= 4_096;
+    one_line && (text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_word_by_word() {
+        assert_eq!(words("getUserInformation"), ["get", "user", "information"]);
+        assert_eq!(words("read_text_file"), ["read", "text", "file"]);
+        assert_eq!(file_effects("get_user_information"), [EffectKind::Read]);
+        assert_eq!(file_effects("move_file"), [EffectKind::Move]);
+        assert_eq!(file_effects("frobnicate"), [EffectKind::Read, EffectKind::Write]);
+        for (key, expect) in [
+            ("path", Role::Path),
+            ("filePath", Role::Path),
+            ("source_files", Role::Path),
+            ("uri", Role::Url),
+            ("command", Role::Command),
+            ("sql", Role::Sql),
+            ("profile", Role::Unknown),
+            ("text", Role::Unknown),
+        ] {
+            assert_eq!(role(key), expect, "{key}");
+        }
+    }
+}

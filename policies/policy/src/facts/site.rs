@@ -1,0 +1,120 @@
+//! Destinations as rules see them. A host is parsed and folded once; rules see only the parsed form.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rampart_call::{CommandLine, Effect, EffectKind, Target};
+use rampart_shell::Surroundings;
+
+use super::{Facts, Item, Site};
+use crate::{
+    pattern::{Ids, UrlParts, fold_host},
+    sets::Sets,
+};
+
+impl Facts<'_> {
+    /// A request is what `curl` would do with the same URL, so that both are judged alike.
+    pub(super) fn add_fetch(
+        &mut self,
+        method: &str,
+        url: &str,
+        addresses: &[IpAddr],
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let words = ["curl", "-X", method, "--", url];
+        let command = CommandLine::Argv(words.iter().map(|w| (*w).to_owned()).collect());
+        let analysis = rampart_shell::analyze(&command, around);
+        let mut seen = false;
+        for mut effect in analysis.effects {
+            effect.span = None;
+            match effect.kind {
+                EffectKind::Exec => continue,
+                EffectKind::Net => seen = true,
+                _ => {}
+            }
+            self.add_site(effect, Some(method), addresses, around, sets);
+        }
+        if !seen {
+            let host = UrlParts::parse(url).map(|u| u.host).unwrap_or_default();
+            let target = Target::Host { host, port: None, url: Some(url.to_owned()) };
+            self.add_site(Effect::new(EffectKind::Net, Some(target)), Some(method), addresses, around, sets);
+        }
+        if let Some(path) = url::Url::parse(url).ok().filter(|u| u.scheme() == "file").map(|u| u.path().to_owned()) {
+            let target = rampart_shell::locate(&path, around);
+            self.add_effect(Effect::new(EffectKind::Read, Some(target)), around, sets);
+        }
+    }
+
+    pub(super) fn add_connect(
+        &mut self,
+        host: &str,
+        port: u16,
+        addresses: &[IpAddr],
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let bracketed = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let words = ["curl".to_owned(), "--".to_owned(), format!("https://{bracketed}:{port}/")];
+        let analysis = rampart_shell::analyze(&CommandLine::Argv(words.to_vec()), around);
+        let note = analysis.effects.into_iter().find(|e| e.kind == EffectKind::Net).map(|e| e.note);
+        let host = fold_host(&bracketed).unwrap_or_else(|| host.to_ascii_lowercase());
+        let target = Target::Host { host, port: Some(port), url: None };
+        let mut effect = Effect::new(EffectKind::Net, Some(target));
+        effect.note = note.unwrap_or_default();
+        self.add_site(effect, None, addresses, around, sets);
+    }
+
+    fn add_site(
+        &mut self,
+        effect: Effect,
+        method: Option<&str>,
+        addresses: &[IpAddr],
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let item = self.add_effect(effect, around, sets);
+        if let Some(site) = &mut item.site {
+            site.method = method.map(str::to_ascii_uppercase);
+            site.addresses.extend(addresses.iter().copied().map(plain));
+        }
+    }
+}
+
+/// Fills in what rules see of a host.
+pub(super) fn describe(item: &mut Item, sets: &Sets, host: &str, port: Option<u16>, url: Option<&str>) {
+    let parts = url.and_then(|text| {
+        let parsed = UrlParts::parse(text);
+        // Command line tools take `example.com/x` for a URL.
+        parsed.filter(|p| !p.host.is_empty()).or_else(|| UrlParts::parse(&format!("http://{text}")))
+    });
+    let host = match &parts {
+        Some(parts) if !parts.host.is_empty() => parts.host.clone(),
+        _ => fold_host(host).unwrap_or_else(|| host.to_ascii_lowercase()),
+    };
+    sets.domains.find(&host, &mut item.domains, |domain| domain.is_match(&host));
+    if let Some(parts) = &parts {
+        let mut urls = Ids::default();
+        sets.urls.find(&parts.text, &mut urls, |glob| glob.is_match(parts));
+        item.urls = urls;
+    }
+    let addresses = host.parse().map(plain).into_iter().collect();
+    let port = port.or(parts.as_ref().and_then(|p| p.port));
+    item.site = Some(Site { host, port, method: None, url: parts, addresses });
+}
+
+/// The IPv4 address that an IPv6 address stands for (mapped, compatible, NAT64, 6to4), or the address itself.
+pub(crate) fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    let s = v6.segments();
+    let four = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    };
+    match s {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => four(high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => four(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => four(high, low),
+        [0x2002, high, low, ..] => four(high, low),
+        _ => address,
+    }
+}

@@ -1,0 +1,177 @@
+//! A ruleset and a call in, a judgement out.
+
+use rampart_call::{Call, Edit, Effect, Judgement, Outcome, Phase, Reason, RuleRef};
+
+use crate::{
+    Context, Layer, Rule, Ruleset,
+    facts::Facts,
+    rule::Hit,
+    source::Action,
+    suggest,
+};
+
+/// A rule that matched, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Match<'r> {
+    pub(crate) rule: &'r Rule,
+    pub(crate) hit: Hit,
+}
+
+/// What the matching rules come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decision<'r> {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: Reason,
+    pub(crate) by: Option<Match<'r>>,
+}
+
+impl Ruleset {
+    /// Judges a call. Pure: the same ruleset, call and context always give the same judgement.
+    pub fn judge(&self, call: &Call, context: &Context<'_>) -> Judgement {
+        let facts = Facts::new(call, context, &self.sets);
+        let matches = self.matches(&facts);
+        let decision = self.decide(&facts, &matches);
+        let edits = edits(&facts, &matches);
+        let suggestions = match decision.outcome.passes() || call.phase == Phase::After {
+            true => Vec::new(),
+            false => suggest::suggestions(self, &facts, &matches, &decision),
+        };
+        let effect = decision.by.and_then(|m| effect_of(&facts, m.hit)).cloned();
+        let message = message(&facts, &decision, effect.as_ref());
+        let deciding = decision.by.map(|m| m.rule.place.clone());
+        let mut matched: Vec<RuleRef> = deciding.iter().cloned().collect();
+        let rest = matches.iter().map(|m| &m.rule.place).filter(|place| Some(*place) != deciding.as_ref());
+        matched.extend(rest.cloned());
+        Judgement {
+            outcome: decision.outcome,
+            reason: decision.reason,
+            rule: deciding,
+            message,
+            effect,
+            matched,
+            suggestions,
+            effects: facts.effects,
+            edits,
+            ruleset: self.hash.clone(),
+            micros: 0,
+        }
+    }
+
+    /// Every rule that matches, first in explanations first.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        let index = match facts.call.phase {
+            Phase::Before => &self.before,
+            Phase::After => &self.after,
+        };
+        let candidates = index.candidates(facts);
+        let rules = candidates.iter().filter_map(|id| self.rules.get(id as usize));
+        rules.filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit })).collect()
+    }
+
+    /// Precedence: a locked denial, then the user's overrides, then denial before webhook before question before
+    /// allowance, then the default. Watching records and never grants.
+    pub(crate) fn decide<'r>(&self, facts: &Facts<'_>, matches: &[Match<'r>]) -> Decision<'r> {
+        let outcome = |m: &Match<'r>| effective(m.rule, facts);
+        let first = |wanted: Outcome, overrides: bool| {
+            matches.iter().find(|m| {
+                outcome(m) == wanted && m.rule.action != Action::Redact && (!overrides || m.rule.layer == Layer::Overrides)
+            })
+        };
+        let by = |m: &Match<'r>| Decision { outcome: outcome(m), reason: Reason::Rule, by: Some(*m) };
+        if let Some(locked) = matches.iter().find(|m| m.rule.locked) {
+            return by(locked);
+        }
+        const STRICTEST_FIRST: [Outcome; 4] = [Outcome::Deny, Outcome::Webhook, Outcome::Ask, Outcome::Allow];
+        if let Some(m) = STRICTEST_FIRST.iter().find_map(|o| first(*o, true)) {
+            return by(m);
+        }
+        let granted = match STRICTEST_FIRST.iter().find_map(|o| first(*o, false)) {
+            Some(m) if m.rule.action != Action::Allow => return by(m),
+            other => other,
+        };
+        let default = match facts.call.phase {
+            Phase::Before => self.default_action,
+            Phase::After => Outcome::Allow,
+        };
+        let passes = granted.is_some() || default.passes();
+        if passes && !facts.complete && facts.call.phase == Phase::Before {
+            // What could not be understood is not let pass because no rule spoke of it.
+            let outcome = if facts.context.headless { Outcome::Deny } else { Outcome::Ask };
+            return Decision { outcome, reason: Reason::Budget, by: None };
+        }
+        let watching = matches.iter().find(|m| outcome(m) == Outcome::Watch);
+        match (watching, granted) {
+            (Some(m), _) if passes => Decision { outcome: Outcome::Watch, reason: Reason::Rule, by: Some(*m) },
+            (_, Some(m)) => by(m),
+            _ => Decision { outcome: default, reason: Reason::Default, by: None },
+        }
+    }
+}
+
+/// What a rule does in this context: a question that is meant for unwatched sessions only records in others.
+fn effective(rule: &Rule, facts: &Facts<'_>) -> Outcome {
+    match rule.action {
+        Action::Ask if rule.ask.headless_only && !facts.context.headless => Outcome::Watch,
+        action => action.outcome(),
+    }
+}
+
+/// The effect at which a rule matched.
+pub(crate) fn effect_of<'f>(facts: &'f Facts<'_>, hit: Hit) -> Option<&'f Effect> {
+    if let Some(item) = hit.item {
+        return facts.effects.get(item);
+    }
+    let span = facts.units.get(hit.unit?)?.span?;
+    facts.effects.iter().find(|e| e.kind == rampart_call::EffectKind::Exec && e.span == Some(span))
+}
+
+fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>) -> String {
+    if let Some(m) = decision.by {
+        if !m.rule.message.is_empty() {
+            return m.rule.message.clone();
+        }
+        let verb = match decision.outcome {
+            Outcome::Allow => "allows",
+            Outcome::Watch => "records",
+            Outcome::Ask => "asks a human about",
+            Outcome::Webhook => "asks a service about",
+            Outcome::Deny => "denies",
+        };
+        let what = effect.map_or_else(|| "this call".to_owned(), |e| suggest::describe(e));
+        return format!("the policy `{}` {verb} {what}", m.rule.place.policy);
+    }
+    match (decision.reason, decision.outcome) {
+        (Reason::Budget, _) => "the command is too long or too deeply nested to be understood".to_owned(),
+        (_, Outcome::Deny) => format!("no rule allows this {}, and what no rule allows is denied", facts.call.action.tool()),
+        (_, Outcome::Ask) => format!("no rule speaks of this {}, and the default is to ask", facts.call.action.tool()),
+        _ => String::new(),
+    }
+}
+
+/// What must be taken out of a response.
+fn edits(facts: &Facts<'_>, matches: &[Match<'_>]) -> Vec<Edit> {
+    let Some(response) = facts.call.response.as_ref().filter(|_| facts.call.phase == Phase::After) else {
+        return Vec::new();
+    };
+    let mut cuts: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    for redaction in matches.iter().filter_map(|m| m.rule.redaction.as_ref()) {
+        let found = crate::condition::response_spans(&redaction.regexes, &response.text);
+        cuts.extend(found.into_iter().map(|span| (span, "redacted".to_owned())));
+        if redaction.detects.0.is_some() {
+            let findings = facts.findings().iter().filter(|f| redaction.detects.covers(f));
+            cuts.extend(findings.map(|f| (f.span.start..f.span.end, f.detector.clone())));
+        }
+    }
+    cuts.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let mut edits: Vec<Edit> = Vec::new();
+    for (span, what) in cuts {
+        match edits.last_mut() {
+            Some(last) if span.start < last.span.end => last.span.end = last.span.end.max(span.end),
+            _ => edits.push(Edit {
+                span: rampart_call::Span { start: span.start, end: span.end },
+                with: format!("[redacted: {what}]"),
+            }),
+        }
+    }
+    edits
+}

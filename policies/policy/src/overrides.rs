@@ -1,0 +1,111 @@
+//! What `rampart allow` and `rampart block` write: one exact rule, as YAML and as the command that makes it.
+
+use crate::pattern::PathGlob;
+
+/// What an override does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OverrideAction {
+    /// `rampart allow`.
+    #[default]
+    Allow,
+    /// `rampart block`.
+    Deny,
+}
+
+/// One override.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Override {
+    /// What it does.
+    pub action: OverrideAction,
+    /// The tool it is about; a command when not named.
+    pub tool: Option<String>,
+    /// A command, path, host, URL or `server/tool` pattern, by the tool.
+    pub pattern: String,
+    /// What to tell people.
+    pub message: Option<String>,
+    /// RFC 3339 time from which on it no longer holds.
+    pub expires_at: Option<String>,
+    /// It holds one time.
+    pub once: bool,
+}
+
+impl Override {
+    /// The command that makes it.
+    pub fn command_line(&self) -> String {
+        let verb = match self.action {
+            OverrideAction::Allow => "allow",
+            OverrideAction::Deny => "block",
+        };
+        let tool = self.tool.as_deref().map(|t| format!("--tool {t} ")).unwrap_or_default();
+        format!("rampart {verb} {tool}{}", quote(&self.pattern))
+    }
+
+    /// A policy of this one rule, as an item of `policies:`.
+    pub fn to_policy(&self, name: &str) -> String {
+        let tool = self.tool.as_deref().unwrap_or("exec");
+        let pattern = scalar(&self.pattern);
+        let (mut matching, mut when) = (format!("      tool: [{}]\n", scalar(tool)), String::new());
+        match tool {
+            "exec" => when = format!("command_matches: [{pattern}]"),
+            "read" | "write" | "edit" => when = format!("path_matches: [{pattern}]"),
+            "fetch" if self.pattern.contains("://") => when = format!("url_matches: [{pattern}]"),
+            "fetch" | "connect" => when = format!("domain_matches: [{pattern}]"),
+            "mcp" => {
+                let (server, tool) = self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
+                matching = format!("      tool: [{}]\n      server: [{}]\n", scalar(tool), scalar(server));
+            }
+            _ => {}
+        }
+        if when.is_empty() {
+            when = "default: true".to_owned();
+        }
+        let action = match self.action {
+            OverrideAction::Allow => "allow",
+            OverrideAction::Deny => "deny",
+        };
+        let mut text = format!("  - name: {}\n    match:\n{matching}    rules:\n", scalar(name));
+        text.push_str(&format!("      - action: {action}\n        when: {{ {when} }}\n"));
+        if let Some(message) = &self.message {
+            text.push_str(&format!("        message: {}\n", scalar(message)));
+        }
+        if let Some(at) = &self.expires_at {
+            text.push_str(&format!("        expires_at: {}\n", scalar(at)));
+        }
+        if self.once {
+            text.push_str("        once: true\n");
+        }
+        text
+    }
+
+    /// A file of this one override.
+    pub fn to_yaml(&self, name: &str) -> String {
+        format!("version: \"1\"\npolicies:\n{}", self.to_policy(name))
+    }
+
+    /// What is wrong with the pattern, for its author.
+    pub fn check(&self) -> Result<(), String> {
+        if self.pattern.trim().is_empty() {
+            return Err("the pattern is empty".to_owned());
+        }
+        match self.tool.as_deref() {
+            Some("read" | "write" | "edit") => {
+                PathGlob::compile(&self.pattern, crate::pattern::Reading::Exact).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A YAML scalar in double quotes, which JSON strings are.
+fn scalar(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+/// Quotes a pattern for a shell, in double quotes where nothing in it would be expanded there.
+fn quote(text: &str) -> String {
+    if text.contains(['"', '$', '`', '\\', '!', '\n']) {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    } else {
+        format!("\"{text}\"")
+    }
+}

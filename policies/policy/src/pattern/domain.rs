@@ -1,0 +1,136 @@
+//! Domain globs: `x.io` is that host, `*.x.io` is every host below it, `*` is every host. Case, a trailing dot and
+//! international names are folded on both sides. Read broadly, `*.x.io` holds `x.io` too.
+
+use super::Reading;
+
+/// A compiled domain glob.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Domain {
+    labels: Vec<String>,
+    reading: Reading,
+}
+
+impl Domain {
+    /// # Errors
+    /// What is wrong with the pattern, for its author.
+    pub(crate) fn new(pattern: &str, reading: Reading) -> Result<Self, String> {
+        if pattern.contains("://") || pattern.contains('/') {
+            return Err(format!("`{pattern}` is a URL or a path; a domain is a host name such as `*.example.com`"));
+        }
+        let folded = match pattern.strip_prefix("*.") {
+            Some(below) => format!("*.{}", fold_pattern(below)?),
+            None => fold_pattern(pattern)?,
+        };
+        Ok(Self { labels: folded.split('.').map(str::to_owned).collect(), reading })
+    }
+
+    /// Whether a folded host matches.
+    pub(crate) fn is_match(&self, host: &str) -> bool {
+        if let [only] = self.labels.as_slice()
+            && only == "*"
+        {
+            return !host.is_empty();
+        }
+        match self.labels.split_first() {
+            Some((first, below)) if first == "*" => {
+                let below = below.join(".");
+                match host.strip_suffix(below.as_str()) {
+                    Some("") => self.reading == Reading::Broad,
+                    Some(front) => front.len() > 1 && front.ends_with('.'),
+                    None => false,
+                }
+            }
+            _ => {
+                let labels: Vec<&str> = host.split('.').collect();
+                labels.len() == self.labels.len()
+                    && labels.iter().zip(&self.labels).all(|(l, p)| super::TextGlob::new(p).is_match(l))
+            }
+        }
+    }
+
+    /// A text that every match contains.
+    pub(crate) fn literal(&self) -> String {
+        if self.labels.iter().skip(1).any(|l| l.contains('*')) {
+            let longest = self.labels.iter().filter(|l| !l.contains('*')).max_by_key(|l| l.len());
+            return longest.cloned().unwrap_or_default();
+        }
+        let from = usize::from(self.labels.first().is_some_and(|l| l.contains('*')));
+        self.labels.get(from..).unwrap_or_default().join(".")
+    }
+
+    /// It matches every host, or a whole top-level domain.
+    pub(crate) fn is_sweeping(&self) -> bool {
+        self.labels.first().is_some_and(|l| l == "*") && self.labels.len() <= 2
+    }
+}
+
+fn fold_pattern(pattern: &str) -> Result<String, String> {
+    let bare = pattern.strip_suffix('.').unwrap_or(pattern);
+    if bare.starts_with('[') || !bare.contains(':') {
+        if bare.contains('*') {
+            let labels_ok = bare.split('.').all(|l| !l.is_empty());
+            return match labels_ok && bare.is_ascii() {
+                true => Ok(bare.to_ascii_lowercase()),
+                false => Err(format!("`{pattern}` is not a host name")),
+            };
+        }
+        return fold(bare).ok_or_else(|| format!("`{pattern}` is not a host name"));
+    }
+    if bare.parse::<std::net::Ipv6Addr>().is_ok() {
+        return fold(&format!("[{bare}]")).ok_or_else(|| format!("`{pattern}` is not an address"));
+    }
+    Err(format!("`{pattern}` holds a port; name it under `port`"))
+}
+
+/// A host as the WHATWG rules read it, in lower case, without a trailing dot; addresses in their plain form. None when
+/// it is no host.
+pub(crate) fn fold(host: &str) -> Option<String> {
+    let text = match url::Host::parse(host).ok()? {
+        url::Host::Domain(name) => name,
+        url::Host::Ipv4(ip) => ip.to_string(),
+        url::Host::Ipv6(ip) => ip.to_string(),
+    };
+    let bare = text.strip_suffix('.').unwrap_or(&text);
+    (!bare.is_empty()).then(|| bare.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_exact_and_a_star_is_what_lies_below() {
+        use Reading::{Broad, Exact};
+        for (pattern, reading, host, expect) in [
+            ("webhook.site", Broad, "WEBHOOK.SITE", true),
+            ("webhook.site", Broad, "webhook.site.", true),
+            ("webhook.site", Broad, "webhook%2esite", true),
+            ("webhook.site", Broad, "notwebhook.site", false),
+            ("webhook.site", Broad, "webhook.site.evil.io", false),
+            ("webhook.site", Broad, "x.webhook.site", false),
+            ("*.x.io", Broad, "a.b.x.io", true),
+            ("*.x.io", Broad, "x.io", true),
+            ("*.x.io", Exact, "x.io", false),
+            ("*.x.io", Exact, "a.x.io", true),
+            ("*.x.io", Exact, "ax.io", false),
+            ("api-*.x.io", Exact, "api-eu.x.io", true),
+            ("api-*.x.io", Exact, "api-eu.y.x.io", false),
+            ("*", Exact, "anything.at.all", true),
+            ("münchen.de", Broad, "xn--mnchen-3ya.de", true),
+            ("169.254.169.254", Broad, "0xA9FEA9FE", true),
+            ("::1", Broad, "[::1]", true),
+        ] {
+            let folded = fold(host).unwrap_or_default();
+            let domain = Domain::new(pattern, reading).unwrap();
+            assert_eq!(domain.is_match(&folded), expect, "{pattern} on {host}");
+            assert!(!expect || folded.contains(&domain.literal()), "{pattern} on {host}: {}", domain.literal());
+        }
+    }
+
+    #[test]
+    fn what_is_no_domain_is_refused() {
+        for pattern in ["https://x.io", "x.io/path", "x.io:443", "x..*", "a b"] {
+            assert!(Domain::new(pattern, Reading::Broad).is_err(), "{pattern}");
+        }
+    }
+}

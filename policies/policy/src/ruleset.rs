@@ -1,0 +1,355 @@
+//! Policy files compiled into one ruleset.
+
+use std::sync::Arc;
+
+use rampart_call::{Outcome, RuleRef};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    AskOptions, Diagnostic, Notify, Rule, Severity,
+    condition::RuleBuilder,
+    index::Index,
+    pattern::Reading,
+    read::Reader,
+    rule::{Matching, Redaction},
+    sets::{Sets, SetsBuilder},
+    source::{self, Action, Document, PolicySource, RuleSource, TestSource},
+    spelling::nearest,
+    tool::Tools,
+};
+
+/// A policy file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name for people, such as `~/.rampart/policies/custom.yaml`.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+    /// Where it stands.
+    pub layer: Layer,
+}
+
+/// Where a policy file stands, and so what it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// A profile or pack that is managed by Rampart.
+    Profile,
+    /// A file of the user's own.
+    User,
+    /// The user's overrides, written by `rampart allow` and `rampart block`. Only a locked denial is above them.
+    Overrides,
+    /// A file of the project, which may only restrict.
+    Project,
+}
+
+/// A ruleset, and what is odd about the files it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is in force.
+    pub ruleset: Ruleset,
+    /// What may not mean what its author thinks.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiled policy. Immutable; a change is a new one.
+#[derive(Debug)]
+pub struct Ruleset {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) sets: Sets,
+    pub(crate) default_action: Outcome,
+    pub(crate) before: Index,
+    pub(crate) after: Index,
+    pub(crate) hash: String,
+    policies: Vec<Policy>,
+    notify: Vec<Notify>,
+}
+
+/// A policy, for lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The file it stands in.
+    pub file: String,
+    /// Where that file stands.
+    pub layer: Layer,
+    /// Lower comes first in explanations.
+    pub priority: i64,
+    /// Its rules are in force.
+    pub enabled: bool,
+    /// How many rules it has.
+    pub rules: usize,
+}
+
+/// Compiles policy files. Their order does not matter.
+///
+/// # Errors
+/// Everything that is wrong with them; then nothing is loaded.
+pub fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
+    compile(files).map(|(loaded, _)| loaded)
+}
+
+/// Compiles policy files, and hands out their tests with the names of their files.
+pub(crate) fn compile(files: &[SourceFile]) -> Result<(Loaded, Vec<(String, TestSource)>), Vec<Diagnostic>> {
+    let mut files: Vec<&SourceFile> = files.iter().collect();
+    files.sort_by_key(|f| (f.layer, &f.name));
+    let mut compiler = Compiler {
+        sets: SetsBuilder::new(),
+        rules: Vec::new(),
+        policies: Vec::new(),
+        notify: Vec::new(),
+        tests: Vec::new(),
+        defaults: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [file.name.as_bytes(), file.text.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update([file.layer as u8]);
+        compiler.add(file);
+    }
+    compiler.finish(hex::encode(hash.finalize()))
+}
+
+struct Compiler {
+    sets: SetsBuilder,
+    rules: Vec<(Rule, Option<Vec<crate::condition::Trigger>>)>,
+    policies: Vec<Policy>,
+    notify: Vec<Notify>,
+    tests: Vec<(String, TestSource)>,
+    defaults: Vec<Outcome>,
+    notes: Vec<Diagnostic>,
+}
+
+impl Compiler {
+    fn add(&mut self, file: &SourceFile) {
+        let mut reader = Reader::new(&file.name, &file.text);
+        let Document { default_action, policies, notify, tests } = source::read(&file.text, file.layer, &mut reader);
+        if let Some(default) = default_action {
+            if file.layer == Layer::Overrides {
+                let help = "write it into `custom.yaml`";
+                reader.error_with("not-here", &default.span, "overrides have no `default_action`", help);
+            }
+            self.defaults.push(default.value);
+        }
+        for policy in &policies {
+            self.policy(policy, file, &mut reader);
+        }
+        self.notify.extend(notify);
+        self.tests.extend(tests.into_iter().map(|test| (file.name.clone(), test)));
+        self.notes.append(&mut reader.notes);
+    }
+
+    fn policy(&mut self, policy: &PolicySource, file: &SourceFile, reader: &mut Reader<'_>) {
+        let matching = Arc::new(Matching::compile(&policy.matching));
+        for tool in policy.matching.tool.iter().flatten() {
+            let known = Tools::NAMED.map(|(word, _)| word);
+            if !known.contains(&tool.value.as_str())
+                && let Some(near) = nearest(&tool.value, known)
+            {
+                let message = format!("`{}` is no tool of Rampart's own", tool.value);
+                reader.warn("odd-tool", &tool.span, message, format!("did you mean `{near}`?"));
+            }
+        }
+        self.policies.push(Policy {
+            name: policy.name.value.clone(),
+            description: policy.description.clone(),
+            file: file.name.clone(),
+            layer: file.layer,
+            priority: policy.priority,
+            enabled: policy.enabled,
+            rules: policy.rules.len(),
+        });
+        for (index, rule) in policy.rules.iter().enumerate() {
+            if let Some(compiled) = self.rule(rule, index, policy, &matching, file, reader)
+                && policy.enabled
+            {
+                self.rules.push(compiled);
+            }
+        }
+    }
+
+    fn rule(
+        &mut self,
+        source: &RuleSource,
+        index: usize,
+        policy: &PolicySource,
+        matching: &Arc<Matching>,
+        file: &SourceFile,
+        reader: &mut Reader<'_>,
+    ) -> Option<(Rule, Option<Vec<crate::condition::Trigger>>)> {
+        let action = source.action.value;
+        let reading = if action == Action::Allow { Reading::Exact } else { Reading::Broad };
+        let mut builder = RuleBuilder::new(reading, &mut self.sets);
+        source.when.compile(&mut builder, reader);
+        let RuleBuilder { tests, triggers, grant, after, content, reach, .. } = builder;
+        if !reach.meets(matching.tools()) {
+            let keys: Vec<&str> = tests.iter().map(|t| t.key).collect();
+            let message = format!("no call can match: the policy's tools have nothing that {} speaks of", keys.join(", "));
+            let help = "name the tool that these conditions are about under `match`";
+            reader.error_with("never-true", &source.span, message, help);
+        }
+        if file.layer == Layer::Project && matches!(action, Action::Allow | Action::Webhook) {
+            let message = "a project's policy may only restrict; this rule has no effect";
+            let help = "only your own policies can allow, or ask a service";
+            reader.warn("project-grant", &source.action.span, message, help);
+            return None;
+        }
+        if action == Action::Redact && source.when.response.yes.is_none() && source.when.detects.0.is_none() {
+            let help = "say what to take out with `response_matches` or `detects`";
+            reader.error_with("nothing-to-redact", &source.span, "the rule does not say what to redact", help);
+        }
+        let only_after = after || action == Action::Redact;
+        let (before, after) = match policy.matching.phase {
+            Some(rampart_call::Phase::Before) => (!only_after, false),
+            Some(rampart_call::Phase::After) => (false, true),
+            None => (!only_after, only_after || content),
+        };
+        if !before && !after {
+            reader.error("never-true", &source.span, "no call can match: there is no response before a call");
+        }
+        let redaction = (action == Action::Redact).then(|| Redaction {
+            regexes: crate::condition::response_regexes(&source.when.response),
+            detects: source.when.detects.clone(),
+        });
+        let mut rule = Rule {
+            id: id(&file.name, &policy.name.value, &source.text),
+            place: RuleRef {
+                policy: policy.name.value.clone(),
+                index,
+                action: action.outcome(),
+                file: file.name.clone(),
+                line: reader.line(source.span.start),
+            },
+            layer: file.layer,
+            priority: policy.priority,
+            message: source.message.clone(),
+            ask: source.ask,
+            webhook: source.webhook.clone(),
+            expires_at_ms: source.expires_at_ms,
+            once: source.once,
+            locked: source.locked,
+            action,
+            matching: Arc::clone(matching),
+            before,
+            after,
+            calls: Vec::new(),
+            units: Vec::new(),
+            items: Vec::new(),
+            grant,
+            redaction,
+        };
+        for test in tests {
+            match test.check {
+                crate::condition::Check::Call(_) => rule.calls.push(test),
+                crate::condition::Check::Unit(_) => rule.units.push(test),
+                crate::condition::Check::Item(_) => rule.items.push(test),
+            }
+        }
+        Some((rule, triggers))
+    }
+
+    fn finish(self, hash: String) -> Result<(Loaded, Vec<(String, TestSource)>), Vec<Diagnostic>> {
+        let Self { sets, mut rules, policies, notify, tests, defaults, mut notes } = self;
+        let failed = |message: String| Diagnostic {
+            severity: Severity::Error,
+            code: "too-large",
+            message,
+            file: String::new(),
+            span: None,
+            line: 0,
+            column: 0,
+            help: None,
+        };
+        if notes.iter().any(|n| n.severity == Severity::Error) {
+            return Err(notes);
+        }
+        if defaults.is_empty() {
+            let message = "no file says a `default_action`; what no rule allows is denied".to_owned();
+            notes.push(Diagnostic { severity: Severity::Warning, code: "no-default", ..failed(message) });
+        }
+        let sets = match sets.build() {
+            Ok(sets) => sets,
+            Err(error) => {
+                notes.push(failed(format!("the patterns are too many for one automaton: {error}")));
+                return Err(notes);
+            }
+        };
+        rules.sort_by(|(a, _), (b, _)| {
+            let key = |r: &Rule| (r.priority, r.layer, r.place.file.clone(), r.place.line, r.place.index);
+            key(a).cmp(&key(b))
+        });
+        let (mut before, mut after) = (Index::default(), Index::default());
+        let mut compiled = Vec::with_capacity(rules.len());
+        for (number, (rule, triggers)) in (0..).zip(rules) {
+            let tools = rule.matching.names_tools().then(|| rule.matching.tools());
+            if rule.before {
+                before.add(number, triggers.clone(), tools);
+            }
+            if rule.after {
+                after.add(number, triggers, tools);
+            }
+            compiled.push(rule);
+        }
+        // The strictest default of all files holds.
+        let default_action = defaults.into_iter().max().unwrap_or(Outcome::Deny);
+        let ruleset = Ruleset { rules: compiled, sets, default_action, before, after, hash, policies, notify };
+        Ok((Loaded { ruleset, warnings: notes }, tests))
+    }
+}
+
+fn id(file: &str, policy: &str, text: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [file, policy, text] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize().get(..12).unwrap_or_default())
+}
+
+impl Ruleset {
+    /// SHA-256 over all files, in hex.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Every policy, in the order of the files.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Every rule in force, first in explanations first.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// How many rules are in force.
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// What happens to calls that no rule matches: allow, watch, ask or deny.
+    pub fn default_action(&self) -> Outcome {
+        self.default_action
+    }
+
+    /// Whom to tell about decisions.
+    pub fn notify(&self) -> &[Notify] {
+        &self.notify
+    }
+
+    /// The rule that a judgement names.
+    pub fn rule(&self, place: &RuleRef) -> Option<&Rule> {
+        self.rules.iter().find(|r| r.place == *place)
+    }
+
+    /// How the question of a rule is put.
+    pub fn ask_options(&self, place: &RuleRef) -> AskOptions {
+        self.rule(place).map(|r| r.ask).unwrap_or_default()
+    }
+}

@@ -1,0 +1,132 @@
+//! How a human could allow what was stopped: commands that are checked by judging again before they are shown.
+
+use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Target};
+
+use crate::{
+    Layer, Ruleset, SourceFile,
+    facts::{Facts, UnitKind},
+    judge::{Decision, Match},
+    overrides::{Override, OverrideAction},
+    pattern::TextGlob,
+};
+
+/// The most suggestions that are made.
+const MOST: usize = 2;
+
+/// Commands by which a human could allow the call.
+pub(crate) fn suggestions(
+    ruleset: &Ruleset,
+    facts: &Facts<'_>,
+    matches: &[Match<'_>],
+    decision: &Decision<'_>,
+) -> Vec<String> {
+    if decision.by.is_some_and(|m| m.rule.locked) {
+        return Vec::new();
+    }
+    let mut working = Vec::new();
+    for candidate in candidates(facts, decision) {
+        if allows(ruleset, facts, matches, &candidate) {
+            let line = candidate.command_line();
+            if !working.contains(&line) {
+                working.push(line);
+            }
+        }
+    }
+    working.truncate(MOST);
+    working
+}
+
+/// Whether the call would pass with the override added.
+fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &[Match<'_>], candidate: &Override) -> bool {
+    let text = candidate.to_yaml("suggestion");
+    let file = SourceFile { name: "suggestion".to_owned(), text, layer: Layer::Overrides };
+    let Ok(loaded) = crate::load(&[file]) else { return false };
+    // The patterns of the override are in sets of their own, so the call is looked at again by them.
+    let own = Facts::new(facts.call, facts.context, &loaded.ruleset.sets);
+    let mut all = loaded.ruleset.matches(&own);
+    all.extend_from_slice(matches);
+    ruleset.decide(facts, &all).outcome == Outcome::Allow
+}
+
+fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {
+    let allow = |tool: Option<&str>, pattern: String| Override {
+        action: OverrideAction::Allow,
+        tool: tool.map(str::to_owned),
+        pattern,
+        ..Override::default()
+    };
+    match &facts.call.action {
+        CallAction::Exec { command, .. } => {
+            let mut all = Vec::new();
+            // A whole family is only offered where nothing but a default or a pattern stands against it.
+            let harmless = decision.reason == Reason::Default || decision.by.is_some_and(|m| m.hit.item.is_none());
+            if harmless && let Some(family) = family(facts) {
+                all.push(allow(None, family));
+            }
+            all.push(allow(None, TextGlob::escape(command.to_line().trim())));
+            all
+        }
+        CallAction::Read { paths } | CallAction::Write { paths, .. } | CallAction::Edit { paths, .. } => {
+            let tool = facts.call.action.tool();
+            match paths.as_slice() {
+                [one] if !one.path.contains(['*', '?', '[', '{']) => vec![allow(Some(tool), absolute(facts, &one.path))],
+                _ => Vec::new(),
+            }
+        }
+        CallAction::Fetch { .. } => {
+            let host = facts.items.iter().find_map(|i| i.site.as_ref()).map(|s| s.host.clone());
+            host.filter(|h| !h.is_empty()).map(|h| allow(Some("fetch"), h)).into_iter().collect()
+        }
+        CallAction::Connect { .. } => {
+            let host = facts.items.iter().find_map(|i| i.site.as_ref()).map(|s| s.host.clone());
+            host.filter(|h| !h.is_empty()).map(|h| allow(Some("connect"), h)).into_iter().collect()
+        }
+        CallAction::Mcp { server, tool, .. } if !tool.is_empty() => {
+            vec![allow(Some("mcp"), if server.is_empty() { tool.clone() } else { format!("{server}/{tool}") })]
+        }
+        CallAction::Mcp { .. } | CallAction::Tool { .. } => Vec::new(),
+    }
+}
+
+/// The path as the analysis resolved it, which is what an exact rule sees.
+fn absolute(facts: &Facts<'_>, written: &str) -> String {
+    let resolved = facts.effects.iter().find_map(|e| match &e.target {
+        Some(Target::Path { path, written: w, .. }) if w == written => Some(path.clone()),
+        _ => None,
+    });
+    resolved.unwrap_or_else(|| written.to_owned())
+}
+
+/// `npm install lodash` belongs to `npm install *`; only one plain command has a family.
+fn family(facts: &Facts<'_>) -> Option<String> {
+    let mut commands = facts.units.iter().filter(|u| u.kind == UnitKind::Component);
+    let only = commands.next().filter(|u| u.assignments.is_empty() && u.via == 0)?;
+    if commands.next().is_some() || only.text.contains('*') {
+        return None;
+    }
+    let words: Vec<&str> = only.text.split(' ').collect();
+    let plain = |w: &&str| !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !w.starts_with('-');
+    match words.as_slice() {
+        [program, sub, _, ..] if plain(program) && plain(sub) => Some(format!("{program} {sub} *")),
+        [program, _, ..] if plain(program) => Some(format!("{program} *")),
+        _ => None,
+    }
+}
+
+/// An effect in words: `reading ~/.ssh/id_rsa`.
+pub(crate) fn describe(effect: &Effect) -> String {
+    let target = match &effect.target {
+        Some(Target::Path { written, .. }) => written.clone(),
+        Some(Target::Host { host, .. }) => host.clone(),
+        Some(Target::Program { name, .. }) | Some(Target::Named { name, .. }) => name.clone(),
+        None => String::new(),
+    };
+    let mut text = effect.kind.to_string();
+    if !target.is_empty() {
+        text.push_str(&format!(" of `{target}`"));
+    }
+    if let Some((_, meaning)) = rampart_shell::NOTES.iter().find(|(word, _)| *word == effect.note) {
+        text.push_str(&format!(" ({meaning})"));
+    }
+    text
+}
