@@ -6,6 +6,7 @@
 use std::{
     io::{self, BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -49,19 +50,24 @@ impl Peer {
         Ok(start.elapsed())
     }
 
-    /// Messages a second, requests and responses, with as many under way as there is room for.
+    /// Messages a second, requests and responses, with half as many under way as may be.
     fn burst(mut self, calls: usize) -> io::Result<f64> {
-        let requests: String = (0..calls).map(|_| self.request("hello")).collect::<Vec<_>>().concat();
+        let requests: Vec<String> = (0..calls).map(|_| self.request("hello")).collect();
         let Self { mut child, mut input, output, .. } = self;
+        let (started, finished) = mpsc::sync_channel(500);
         let start = Instant::now();
         let writer = std::thread::spawn(move || {
-            // Well under the number of requests that may be outstanding.
-            for chunk in requests.as_bytes().chunks(16 << 10) {
-                input.write_all(chunk)?;
+            for request in requests {
+                let _ = started.send(());
+                input.write_all(request.as_bytes())?;
             }
             io::Result::Ok(input)
         });
-        let answered = output.lines().take(calls).filter(|l| l.as_ref().is_ok_and(|l| l.contains("hello"))).count();
+        let mut answered = 0;
+        for line in output.lines().take(calls) {
+            let _ = finished.recv();
+            answered += usize::from(line?.contains("hello"));
+        }
         let rate = (2 * answered) as f64 / start.elapsed().as_secs_f64();
         drop(writer.join());
         child.wait()?;

@@ -141,7 +141,7 @@ pub fn parse(line: &[u8]) -> Result<Message, Fault> {
     let text = std::str::from_utf8(line).map_err(|e| unread(format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
     let content = text.strip_suffix('\n').unwrap_or(text);
     let content = content.strip_suffix('\r').unwrap_or(content);
-    if content.contains(['\r', '\n']) {
+    if memchr::memchr2(b'\r', b'\n', content.as_bytes()).is_some() {
         // Python reads lines with universal newlines: to it, what stands between two carriage returns is a message.
         return Err(unread("a carriage return or newline inside the line, which some peers take for its end".into()));
     }

@@ -6,18 +6,18 @@
 //! the same side (`notifications/initialized`, progress before its response); only pings and cancellations overtake
 //! everything.
 
+mod arrivals;
+mod verdicts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rampart_call::{Action, Call, Origin, Permit, Phase, Reason, Refusal, Response, Verdict};
-use serde_json::Value;
+use rampart_call::{Call, Origin, Verdict};
 
 use crate::{
-    action,
-    answer::{self, Form},
-    message::{self, Fault, Id, Message},
-    outstanding::{Asked, Outstanding, State},
-    text,
+    answer,
+    message::{self, Fault, Id},
+    outstanding::{Outstanding, State},
 };
 
 /// Names a judgement that was asked for.
@@ -110,6 +110,8 @@ pub struct Summary {
     pub server_lines: u64,
     /// Messages that went on, of both sides.
     pub forwarded: u64,
+    /// Those of them that policy had something taken out of.
+    pub redacted: u64,
     /// Messages that policy refused, of both sides.
     pub refused: u64,
     /// Lines that were not messages, or broke the protocol: malformed, unsolicited, duplicate.
@@ -254,317 +256,6 @@ impl Relay {
         }
     }
 
-    // === lines ===
-
-    fn line(&mut self, side: Side, line: Bytes, effects: &mut Vec<Effect>) {
-        self.count_line(side);
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return self.drop_line(side, "an empty line".into(), effects);
-        }
-        match message::parse(&line) {
-            Err(fault) => self.faulty(side, fault, effects),
-            Ok(Message::Request { id, method, params }) => self.request(side, id, &method, &params, line, effects),
-            Ok(Message::Notification { method, params }) => self.notification(side, &method, &params, line, effects),
-            Ok(Message::Response { id, body, place }) => self.response(side, id, &body, place, line, effects),
-        }
-    }
-
-    fn drop_line(&mut self, side: Side, why: String, effects: &mut Vec<Effect>) {
-        self.summary.dropped += 1;
-        effects.push(Effect::Dropped(side, why));
-    }
-
-    /// A client that wrote something else than a message is told so. A server is not: its noise is no request. But when
-    /// the noise was meant to be an answer, somebody waits for it.
-    fn faulty(&mut self, side: Side, fault: Fault, effects: &mut Vec<Effect>) {
-        match (side, &fault.id) {
-            (Side::Client, id) => {
-                effects.push(Effect::Send(side, answer::error(id.as_ref(), fault.code, &fault.why)));
-            }
-            (Side::Server, Some(id)) if self.from_client.asked.state(id) == Some(State::Sent) => {
-                if let Some(asked) = self.from_client.asked.remove(id) {
-                    let refusal = answer::refused(Reason::Malformed, format!("the server's answer: {fault}"));
-                    effects.push(Effect::Send(Side::Client, answer::refusal(id, asked.form, &refusal)));
-                }
-            }
-            (Side::Server, _) => {}
-        }
-        self.drop_line(side, fault.why, effects);
-    }
-
-    fn request(&mut self, side: Side, id: Id, method: &str, params: &Value, line: Bytes, effects: &mut Vec<Effect>) {
-        let refuse = |code, why: &str| Effect::Send(side, answer::error(Some(&id), code, why));
-        if self.half(side.other()).ended {
-            let why = format!("the {} has ended", side.other().name());
-            effects.push(refuse(message::INTERNAL_ERROR, &why));
-            return self.drop_line(side, why, effects);
-        }
-        if self.half(side).asked.state(&id).is_some() {
-            return self.duplicate(side, &id, effects);
-        }
-        let action = match action::of(&self.server, method, params) {
-            Ok(action) => action,
-            Err(why) => {
-                effects.push(refuse(message::INVALID_PARAMS, &why));
-                return self.drop_line(side, why, effects);
-            }
-        };
-        let asked = &self.half(side).asked;
-        if asked.live() >= self.limits.outstanding || asked.bytes() + line.len() > self.limits.outstanding_bytes {
-            let refusal = answer::refused(Reason::LimitExceeded, "too many requests wait for their answer");
-            self.summary.refused += 1;
-            effects.push(Effect::Send(side, answer::refusal(&id, Form::of(method, params), &refusal)));
-            return;
-        }
-        let ticket = self.ticket();
-        let asked = Asked {
-            action: action.clone(),
-            form: Form::of(method, params),
-            progress: params.get("_meta").and_then(|m| m.get("progressToken")).cloned(),
-            size: line.len(),
-            state: State::Held(ticket, 0),
-        };
-        let call = self.call(Phase::Before, action, Some(&id), None);
-        self.half_mut(side).asked.insert(id.clone(), asked);
-        let barrier = method == "initialize";
-        let pending =
-            Pending { from: side, line, kind: Kind::Request(id), more: Vec::new(), overtakes: method == "ping" };
-        self.submit(ticket, pending, barrier, call, effects);
-    }
-
-    /// Two requests with one id: no answer could be told from the other, so both get an error, and what the peer still
-    /// says to the first is dropped.
-    fn duplicate(&mut self, side: Side, id: &Id, effects: &mut Vec<Effect>) {
-        let why = "this id belongs to a request that is still outstanding";
-        let error = answer::error(Some(id), message::INVALID_REQUEST, why);
-        let state = self.half(side).asked.state(id);
-        match state {
-            Some(State::Held(ticket, _)) => {
-                self.abandon(ticket, effects);
-                self.half_mut(side).asked.remove(id);
-                effects.push(Effect::Send(side, error.clone()));
-            }
-            Some(State::Sent) => {
-                self.half_mut(side).asked.give_up(id, State::Disowned);
-                effects.push(Effect::Send(side, error.clone()));
-            }
-            // Its own answer is on the way, or nobody waits for one.
-            _ => {}
-        }
-        effects.push(Effect::Send(side, error));
-        self.drop_line(side, why.into(), effects);
-    }
-
-    fn notification(&mut self, side: Side, method: &str, params: &Value, line: Bytes, effects: &mut Vec<Effect>) {
-        let kind = if method == "notifications/cancelled" {
-            match params.get("requestId").map(Id::from_value) {
-                Some(Ok(id)) => Kind::Cancellation(id),
-                // A task may be cancelled without naming a request (2025-11-25).
-                None => Kind::Notification,
-                Some(Err(why)) => return self.drop_line(side, why.into(), effects),
-            }
-        } else {
-            Kind::Notification
-        };
-        let action = match action::of(&self.server, method, params) {
-            Ok(action) => action,
-            Err(why) => return self.drop_line(side, why, effects),
-        };
-        let ticket = self.ticket();
-        let call = self.call(Phase::Before, action, None, None);
-        let overtakes = matches!(kind, Kind::Cancellation(_));
-        let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes };
-        self.submit(ticket, pending, !overtakes, call, effects);
-    }
-
-    fn response(
-        &mut self,
-        side: Side,
-        id: Id,
-        body: &Value,
-        place: std::ops::Range<usize>,
-        line: Bytes,
-        effects: &mut Vec<Effect>,
-    ) {
-        let asked = match self.half(side.other()).asked.get(&id) {
-            Some(asked) if matches!(asked.state, State::Sent | State::Cancelled) => asked,
-            Some(Asked { state: State::Disowned, .. }) => {
-                self.half_mut(side.other()).asked.remove(&id);
-                return self.drop_line(side, "a response to a request that was answered with an error".into(), effects);
-            }
-            Some(Asked { state: State::Held(..), .. }) => {
-                return self.drop_line(side, "a response to a request that was not sent yet".into(), effects);
-            }
-            Some(_) => return self.drop_line(side, "a second response to one request".into(), effects),
-            None => return self.drop_line(side, "a response to no request".into(), effects),
-        };
-        let overtakes = matches!(&asked.action, Action::Mcp { method, .. } if method == "ping");
-        let (action, form) = (asked.action.clone(), asked.form);
-        let mut more = match action::of_input_requests(&self.server, body) {
-            Ok(actions) => {
-                actions.into_iter().map(|a| self.call(Phase::Before, a, Some(&id), None)).collect::<Vec<_>>()
-            }
-            Err(why) => {
-                let refusal = answer::refused(Reason::Malformed, format!("the answer of the {}: {why}", side.name()));
-                self.half_mut(side.other()).asked.remove(&id);
-                effects.push(Effect::Send(side.other(), answer::refusal(&id, form, &refusal)));
-                return self.drop_line(side, why, effects);
-            }
-        };
-        let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
-        let response = Response { text: text::of(raw), ..Response::default() };
-        // Judged from the last to the first: the permit that counts is the one for the response itself.
-        more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
-        let Some(first) = more.pop() else { return };
-        let ticket = self.ticket();
-        self.half_mut(side.other()).asked.advance(&id, State::Answered);
-        let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes };
-        self.submit(ticket, pending, false, first, effects);
-    }
-
-    // === verdicts ===
-
-    fn ticket(&mut self) -> Ticket {
-        self.next += 1;
-        self.next
-    }
-
-    fn call(&self, phase: Phase, action: Action, id: Option<&Id>, response: Option<Response>) -> Call {
-        let origin = Origin { run: id.map(ToString::to_string), ..self.origin.clone() };
-        Call { origin, phase, action, response }
-    }
-
-    fn submit(&mut self, ticket: Ticket, pending: Pending, barrier: bool, call: Call, effects: &mut Vec<Effect>) {
-        let half = self.half_mut(pending.from);
-        half.pending += 1;
-        if barrier {
-            half.barriers.insert(ticket);
-        }
-        self.pending.insert(ticket, pending);
-        effects.push(Effect::Judge(ticket, Box::new(call)));
-    }
-
-    fn verdict(&mut self, ticket: Ticket, verdict: Verdict, effects: &mut Vec<Effect>) {
-        let Some(pending) = self.pending.get_mut(&ticket) else {
-            return; // abandoned
-        };
-        if let Verdict::Allow(permit) = &verdict
-            && permit.edits().is_empty()
-            && let Some(call) = pending.more.pop()
-        {
-            return effects.push(Effect::Judge(ticket, Box::new(call)));
-        }
-        let (from, overtakes) = (pending.from, pending.overtakes);
-        let half = self.half_mut(from);
-        if !overtakes && half.barriers.first().is_some_and(|first| *first < ticket) {
-            half.decided.insert(ticket, verdict);
-            return;
-        }
-        self.carry_out(ticket, verdict, effects);
-        self.release(from, effects);
-    }
-
-    /// Carries out the verdicts that no barrier holds back any more.
-    fn release(&mut self, side: Side, effects: &mut Vec<Effect>) {
-        loop {
-            let half = self.half_mut(side);
-            let barrier = half.barriers.first().copied().unwrap_or(Ticket::MAX);
-            let Some(next) = half.decided.first_entry().filter(|entry| *entry.key() <= barrier) else {
-                return;
-            };
-            let (ticket, verdict) = next.remove_entry();
-            self.carry_out(ticket, verdict, effects);
-        }
-    }
-
-    fn carry_out(&mut self, ticket: Ticket, verdict: Verdict, effects: &mut Vec<Effect>) {
-        let Some(pending) = self.settle(ticket) else { return };
-        match verdict {
-            Verdict::Allow(permit) => self.forward(pending, permit, effects),
-            Verdict::Deny(refusal) => self.refuse(pending, &refusal, effects),
-            Verdict::Ask(question) => {
-                let why = format!("{} (there is no way to ask anyone on this road)", question.judgement.message);
-                self.refuse(pending, &answer::refused(Reason::NobodyToAsk, why), effects);
-            }
-        }
-    }
-
-    /// Takes a message out of the waiting ones.
-    fn settle(&mut self, ticket: Ticket) -> Option<Pending> {
-        let pending = self.pending.remove(&ticket)?;
-        let half = self.half_mut(pending.from);
-        half.pending -= 1;
-        half.barriers.remove(&ticket);
-        half.decided.remove(&ticket);
-        Some(pending)
-    }
-
-    fn forward(&mut self, pending: Pending, permit: Permit, effects: &mut Vec<Effect>) {
-        let Pending { from, line, kind, more, .. } = pending;
-        let to = from.other();
-        let is_response = matches!(kind, Kind::Response { .. }) && more.is_empty();
-        if !permit.edits().is_empty() && !is_response {
-            let why = "policy wants parts of it redacted, which only a response can be";
-            let pending = Pending { from, line, kind, more, overtakes: false };
-            return self.refuse(pending, &answer::refused(Reason::Malformed, why), effects);
-        }
-        let line = match kind {
-            Kind::Request(id) => {
-                self.half_mut(from).asked.advance(&id, State::Sent);
-                line
-            }
-            Kind::Notification => line,
-            Kind::Cancellation(id) => match self.half(from).asked.state(&id) {
-                Some(State::Held(ticket, _)) => {
-                    // The other side has not heard of the request, so it need not hear of its end.
-                    self.abandon(ticket, effects);
-                    self.half_mut(from).asked.remove(&id);
-                    return self.release(from, effects);
-                }
-                Some(State::Sent) => {
-                    self.half_mut(from).asked.give_up(&id, State::Cancelled);
-                    line
-                }
-                _ => line,
-            },
-            Kind::Response { id, place } => {
-                let asked = self.half_mut(to).asked.remove(&id);
-                match redacted(&line, place, &permit) {
-                    Ok(Some(changed)) => changed,
-                    Ok(None) => line,
-                    Err(why) => {
-                        let refusal = answer::refused(Reason::Malformed, format!("the response is withheld: {why}"));
-                        let form = asked.map_or(Form::Error, |a| a.form);
-                        self.summary.refused += 1;
-                        return effects.push(Effect::Send(to, answer::refusal(&id, form, &refusal)));
-                    }
-                }
-            }
-        };
-        self.summary.forwarded += 1;
-        effects.push(Effect::Send(to, line));
-    }
-
-    fn refuse(&mut self, pending: Pending, refusal: &Refusal, effects: &mut Vec<Effect>) {
-        self.summary.refused += 1;
-        // A refused request is answered to the side that asked; a refused response to the side that waits for it.
-        let (asker, id) = match pending.kind {
-            Kind::Request(id) => (pending.from, id),
-            Kind::Response { id, .. } => (pending.from.other(), id),
-            Kind::Notification | Kind::Cancellation(_) => return,
-        };
-        let form = self.half_mut(asker).asked.remove(&id).map_or(Form::Error, |asked| asked.form);
-        effects.push(Effect::Send(asker, answer::refusal(&id, form, refusal)));
-    }
-
-    // === ends ===
-
-    fn abandon(&mut self, ticket: Ticket, effects: &mut Vec<Effect>) {
-        if self.settle(ticket).is_some() {
-            effects.push(Effect::Abandon(ticket));
-        }
-    }
-
     /// Takes back everything of the client that waits for a verdict. Its requests are answered with an error.
     fn abandon_all(&mut self, why: &str, effects: &mut Vec<Effect>) {
         let tickets: Vec<Ticket> =
@@ -588,20 +279,6 @@ impl Relay {
         self.abandon_all(&why, effects);
         self.answer_all(|state| state == State::Sent, &why, effects);
     }
-}
-
-/// The line with the permit's redactions made in its body; none when there are none.
-fn redacted(line: &Bytes, place: std::ops::Range<usize>, permit: &Permit) -> Result<Option<Bytes>, &'static str> {
-    if permit.edits().is_empty() {
-        return Ok(None);
-    }
-    let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8")?;
-    let (Some(before), Some(body), Some(after)) =
-        (text.get(..place.start), text.get(place.clone()), text.get(place.end..))
-    else {
-        return Err("its body cannot be found");
-    };
-    Ok(Some(Bytes::from([before, &text::edited(body, permit.edits())?, after].concat())))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use rampart_call::{Edit, Judgement, Question, RuleRef, Span};
-use rampart_call::{Outcome, Verdict::Deny};
+use rampart_call::{Action, Edit, Judgement, Outcome, Permit, Question, Reason, Refusal, RuleRef, Span, Verdict::Deny};
+use serde_json::Value;
 
 use super::*;
 use Side::{Client, Server};
@@ -241,6 +241,11 @@ fn a_refused_or_withdrawn_barrier_lets_the_rest_pass() {
     s.allow(4);
     let cancel = notification("notifications/cancelled", r#"{"requestId":2}"#);
     assert_eq!(s.pass(Client, &cancel), format!("abandon 3\nServer <- {}\n", call(3, "b")));
+    s.line(Client, &request(4, "initialize", "{}"));
+    s.line(Client, &call(5, "c"));
+    s.allow(7);
+    let log = s.line(Client, &call(4, "the same id"));
+    assert!(log.starts_with(&format!("abandon 6\nServer <- {}\n", call(5, "c"))), "{log}");
 }
 
 #[test]

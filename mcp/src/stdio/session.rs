@@ -30,6 +30,9 @@ const FULL: usize = 1 << 20;
 /// How long the output of an ended server, or the end of a server that closed its output, is waited for.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How many dropped lines are worth a warning each. The summary has the number of all.
+const REPORTED: u64 = 10;
+
 /// A verdict that the gate is asked for; `Err` when nobody wants it any more.
 type Asking<'g> = Pin<Box<dyn Future<Output = (Ticket, Result<Verdict, Aborted>)> + Send + 'g>>;
 
@@ -133,7 +136,10 @@ impl<'g> Session<'g> {
                 Effect::Send(Side::Client, line) => self.to_client.push(line),
                 Effect::Send(Side::Server, line) if self.stdin.0.is_some() => self.to_server.push(line),
                 Effect::Send(Side::Server, _) => {}
-                Effect::Dropped(side, why) => tracing::warn!(?side, why, "dropped a line that is no MCP message"),
+                Effect::Dropped(side, why) if self.relay.summary().dropped <= REPORTED => {
+                    tracing::warn!(?side, why, "dropped a line that is no valid MCP message");
+                }
+                Effect::Dropped(side, why) => tracing::debug!(?side, why, "dropped another line"),
                 Effect::CloseServer => self.closing = true,
                 Effect::End => self.ended = true,
             }

@@ -27,7 +27,6 @@ const TRANSCRIPT: &str = concat!(
     "\n",
 );
 
-#[expect(clippy::unwrap_used, reason = "a part of a test")]
 fn direct(transcript: &str) -> String {
     let mut server =
         Command::new(FIXTURE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

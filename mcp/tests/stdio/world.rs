@@ -68,7 +68,7 @@ pub(crate) fn options(command: &[&str]) -> Options {
         command: command.iter().map(OsString::from).collect(),
         server: "fixture".into(),
         origin: rampart_call::Origin::default(),
-        env: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default()), ("FOR_SERVER".into(), "1".into())],
+        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()), ("FOR_SERVER".into(), "1".into())],
         limits: Limits { grace: Duration::from_millis(300), drain: Duration::from_secs(2), ..Limits::default() },
     }
 }

@@ -1,0 +1,199 @@
+//! What a line is, and what must be asked before it goes on.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use rampart_call::{Action, Phase, Reason, Response};
+use serde_json::Value;
+
+use super::{Effect, Kind, Pending, Relay, Side};
+use crate::{
+    action,
+    answer::{self, Form},
+    message::{self, Fault, Id, Message},
+    outstanding::{Asked, State},
+    text,
+};
+
+impl Relay {
+    pub(super) fn line(&mut self, side: Side, line: Bytes, effects: &mut Vec<Effect>) {
+        self.count_line(side);
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return self.drop_line(side, "an empty line".into(), effects);
+        }
+        match message::parse(&line) {
+            Err(fault) => self.faulty(side, fault, effects),
+            Ok(Message::Request { id, method, params }) => self.request(side, id, &method, &params, line, effects),
+            Ok(Message::Notification { method, params }) => self.notification(side, &method, &params, line, effects),
+            Ok(Message::Response { id, body, place }) => self.response(side, id, &body, place, line, effects),
+        }
+    }
+
+    pub(super) fn drop_line(&mut self, side: Side, why: String, effects: &mut Vec<Effect>) {
+        self.summary.dropped += 1;
+        effects.push(Effect::Dropped(side, why));
+    }
+
+    /// A client that wrote something else than a message is told so. A server is not: its noise is no request. But when
+    /// the noise was meant to be an answer, somebody waits for it.
+    pub(super) fn faulty(&mut self, side: Side, fault: Fault, effects: &mut Vec<Effect>) {
+        match (side, &fault.id) {
+            (Side::Client, id) => {
+                effects.push(Effect::Send(side, answer::error(id.as_ref(), fault.code, &fault.why)));
+            }
+            (Side::Server, Some(id)) if self.from_client.asked.state(id) == Some(State::Sent) => {
+                if let Some(asked) = self.from_client.asked.remove(id) {
+                    let refusal = answer::refused(Reason::Malformed, format!("the server's answer: {fault}"));
+                    effects.push(Effect::Send(Side::Client, answer::refusal(id, asked.form, &refusal)));
+                }
+            }
+            (Side::Server, _) => {}
+        }
+        self.drop_line(side, fault.why, effects);
+    }
+
+    pub(super) fn request(
+        &mut self,
+        side: Side,
+        id: Id,
+        method: &str,
+        params: &Value,
+        line: Bytes,
+        effects: &mut Vec<Effect>,
+    ) {
+        let refuse = |code, why: &str| Effect::Send(side, answer::error(Some(&id), code, why));
+        if self.half(side.other()).ended {
+            let why = format!("the {} has ended", side.other().name());
+            effects.push(refuse(message::INTERNAL_ERROR, &why));
+            return self.drop_line(side, why, effects);
+        }
+        if self.half(side).asked.state(&id).is_some() {
+            return self.duplicate(side, &id, effects);
+        }
+        let action = match action::of(&self.server, method, params) {
+            Ok(action) => action,
+            Err(why) => {
+                effects.push(refuse(message::INVALID_PARAMS, &why));
+                return self.drop_line(side, why, effects);
+            }
+        };
+        let asked = &self.half(side).asked;
+        if asked.live() >= self.limits.outstanding || asked.bytes() + line.len() > self.limits.outstanding_bytes {
+            let refusal = answer::refused(Reason::LimitExceeded, "too many requests wait for their answer");
+            self.summary.refused += 1;
+            effects.push(Effect::Send(side, answer::refusal(&id, Form::of(method, params), &refusal)));
+            return;
+        }
+        let ticket = self.ticket();
+        let asked = Asked {
+            action: action.clone(),
+            form: Form::of(method, params),
+            progress: params.get("_meta").and_then(|m| m.get("progressToken")).cloned(),
+            size: line.len(),
+            state: State::Held(ticket, 0),
+        };
+        let call = self.call(Phase::Before, action, Some(&id), None);
+        self.half_mut(side).asked.insert(id.clone(), asked);
+        let barrier = method == "initialize";
+        let pending =
+            Pending { from: side, line, kind: Kind::Request(id), more: Vec::new(), overtakes: method == "ping" };
+        self.submit(ticket, pending, barrier, call, effects);
+    }
+
+    /// Two requests with one id: no answer could be told from the other, so both get an error, and what the peer still
+    /// says to the first is dropped.
+    pub(super) fn duplicate(&mut self, side: Side, id: &Id, effects: &mut Vec<Effect>) {
+        let why = "this id belongs to a request that is still outstanding";
+        let error = answer::error(Some(id), message::INVALID_REQUEST, why);
+        let state = self.half(side).asked.state(id);
+        match state {
+            Some(State::Held(ticket, _)) => {
+                self.abandon(ticket, effects);
+                self.half_mut(side).asked.remove(id);
+                effects.push(Effect::Send(side, error.clone()));
+            }
+            Some(State::Sent) => {
+                self.half_mut(side).asked.give_up(id, State::Disowned);
+                effects.push(Effect::Send(side, error.clone()));
+            }
+            // Its own answer is on the way, or nobody waits for one.
+            _ => {}
+        }
+        effects.push(Effect::Send(side, error));
+        self.drop_line(side, why.into(), effects);
+    }
+
+    pub(super) fn notification(
+        &mut self,
+        side: Side,
+        method: &str,
+        params: &Value,
+        line: Bytes,
+        effects: &mut Vec<Effect>,
+    ) {
+        let kind = if method == "notifications/cancelled" {
+            match params.get("requestId").map(Id::from_value) {
+                Some(Ok(id)) => Kind::Cancellation(id),
+                // A task may be cancelled without naming a request (2025-11-25).
+                None => Kind::Notification,
+                Some(Err(why)) => return self.drop_line(side, why.into(), effects),
+            }
+        } else {
+            Kind::Notification
+        };
+        let action = match action::of(&self.server, method, params) {
+            Ok(action) => action,
+            Err(why) => return self.drop_line(side, why, effects),
+        };
+        let ticket = self.ticket();
+        let call = self.call(Phase::Before, action, None, None);
+        let overtakes = matches!(kind, Kind::Cancellation(_));
+        let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes };
+        self.submit(ticket, pending, !overtakes, call, effects);
+    }
+
+    pub(super) fn response(
+        &mut self,
+        side: Side,
+        id: Id,
+        body: &Value,
+        place: Range<usize>,
+        line: Bytes,
+        effects: &mut Vec<Effect>,
+    ) {
+        let asked = match self.half(side.other()).asked.get(&id) {
+            Some(asked) if matches!(asked.state, State::Sent | State::Cancelled) => asked,
+            Some(Asked { state: State::Disowned, .. }) => {
+                self.half_mut(side.other()).asked.remove(&id);
+                return self.drop_line(side, "a response to a request that was answered with an error".into(), effects);
+            }
+            Some(Asked { state: State::Held(..), .. }) => {
+                return self.drop_line(side, "a response to a request that was not sent yet".into(), effects);
+            }
+            Some(_) => return self.drop_line(side, "a second response to one request".into(), effects),
+            None => return self.drop_line(side, "a response to no request".into(), effects),
+        };
+        let overtakes = matches!(&asked.action, Action::Mcp { method, .. } if method == "ping");
+        let (action, form) = (asked.action.clone(), asked.form);
+        let mut more = match action::of_input_requests(&self.server, body) {
+            Ok(actions) => {
+                actions.into_iter().map(|a| self.call(Phase::Before, a, Some(&id), None)).collect::<Vec<_>>()
+            }
+            Err(why) => {
+                let refusal = answer::refused(Reason::Malformed, format!("the answer of the {}: {why}", side.name()));
+                self.half_mut(side.other()).asked.remove(&id);
+                effects.push(Effect::Send(side.other(), answer::refusal(&id, form, &refusal)));
+                return self.drop_line(side, why, effects);
+            }
+        };
+        let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
+        let response = Response { text: text::of(raw), ..Response::default() };
+        // Judged from the last to the first: the permit that counts is the one for the response itself.
+        more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
+        let Some(first) = more.pop() else { return };
+        let ticket = self.ticket();
+        self.half_mut(side.other()).asked.advance(&id, State::Answered);
+        let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes };
+        self.submit(ticket, pending, false, first, effects);
+    }
+}
