@@ -64,6 +64,7 @@ fn answer_to(agent: &'static Agent, facts: &Facts, stdin: impl Read, judge: impl
     let cwd = heard.cwd.as_deref().map(Path::new);
     for call in &mut heard.calls {
         locate::resolve(call, cwd);
+        locate::place(&mut call.origin, cwd);
     }
     heard.reply(&Ruling::of(heard.calls.iter().map(judge)))
 }

@@ -9,3 +9,4 @@ mod locate;
 pub mod shell;
 
 pub use ask::{Ask, on_demand};
+pub use locate::project;

@@ -1,8 +1,9 @@
-//! What the paths of a call really are: absolute, with symbolic links resolved, as far as this process can see.
+//! Where things really are, as far as this process can see: the paths of a call with symbolic links resolved, and the
+//! project that a directory belongs to.
 
 use std::path::{Component, Path, PathBuf};
 
-use rampart_call::{Action, Call};
+use rampart_call::{Action, Call, Origin};
 
 /// Fills in where the call's paths lead. `cwd` is where relative ones start.
 pub(crate) fn resolve(call: &mut Call, cwd: Option<&Path>) {
@@ -13,6 +14,23 @@ pub(crate) fn resolve(call: &mut Call, cwd: Option<&Path>) {
             located.resolved = real.and_then(|path| path.into_os_string().into_string().ok());
         }
     }
+}
+
+/// The project that a directory belongs to, whose own policy counts: the outermost folder upwards that has one, so that an
+/// agent does not escape it into a folder with another; else the nearest checkout; else the directory itself. Never the
+/// home directory nor anything above it.
+pub fn project(cwd: &Path, home: Option<&Path>) -> PathBuf {
+    let folders = || cwd.ancestors().take_while(|folder| Some(*folder) != home && folder.parent().is_some());
+    let with_policy = folders().filter(|folder| folder.join(".rampart/policy.yaml").exists()).last();
+    let checkout = || folders().find(|folder| folder.join(".git").exists());
+    with_policy.or_else(checkout).unwrap_or(cwd).to_owned()
+}
+
+/// Puts the project in place of the directory that the call came with, or of `cwd`.
+pub(crate) fn place(origin: &mut Origin, cwd: Option<&Path>) {
+    let told = origin.workspace.as_deref().map(Path::new).or(cwd).filter(|folder| folder.is_absolute());
+    let project = told.map(|folder| project(folder, origin.home.as_deref().map(Path::new)));
+    origin.workspace = project.and_then(|project| project.into_os_string().into_string().ok());
 }
 
 fn absolute(path: &str, cwd: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
@@ -54,7 +72,7 @@ fn real(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use rampart_call::{Located, Origin, Phase};
+    use rampart_call::{Located, Phase};
 
     use super::*;
 
@@ -65,6 +83,31 @@ mod tests {
         resolve(&mut call, Some(cwd));
         let Action::Read { paths } = call.action else { panic!() };
         paths.into_iter().next().unwrap().resolved
+    }
+
+    #[test]
+    fn the_project_is_where_its_policy_or_its_checkout_is_but_never_the_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path();
+        for folder in
+            [".git", "app/.git", "app/src/deep", "strict/.rampart", "strict/sub/.git", "strict/sub/.rampart", "notes"]
+        {
+            std::fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        for folder in [".rampart", "strict/.rampart", "strict/sub/.rampart"] {
+            std::fs::create_dir_all(home.join(folder)).unwrap();
+            std::fs::write(home.join(folder).join("policy.yaml"), "").unwrap();
+        }
+        for (cwd, expected) in [
+            ("app/src/deep", "app"),
+            ("app", "app"),
+            ("strict/sub", "strict"),
+            ("notes", "notes"),
+            ("none/at/all", "none/at/all"),
+        ] {
+            assert_eq!(project(&home.join(cwd), Some(home)), home.join(expected), "{cwd}");
+        }
+        assert_eq!(project(home, Some(home)), home);
     }
 
     #[test]

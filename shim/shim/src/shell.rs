@@ -19,6 +19,7 @@ use rampart_agents::Ruling;
 use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Permit, Phase, Reason, Refusal, Surface, Verdict};
 
 use self::source::Source;
+use crate::locate;
 
 /// Exit status of a command that may not run; shells use it for a command that cannot be executed.
 pub const REFUSED: u8 = 126;
@@ -44,9 +45,9 @@ pub struct Shell {
     pub args: Vec<OsString>,
     /// `PATH`, where the real shell is.
     pub path: OsString,
-    /// Who starts it.
+    /// Who starts it. The surface is filled in here, the project where it is not known.
     pub origin: Origin,
-    /// Working directory.
+    /// Working directory; empty when it is gone.
     pub cwd: PathBuf,
 }
 
@@ -126,10 +127,12 @@ fn calls(shell: &Shell, source: &Source) -> Vec<Call> {
     if commands.is_empty() {
         commands.push(argv(shell.args.iter().map(|word| word.to_string_lossy().into_owned()).collect()));
     }
+    let mut origin = Origin { surface: Surface::Shell, can_ask: false, ..shell.origin.clone() };
+    locate::place(&mut origin, Some(&shell.cwd));
     let call = |command| Call {
-        origin: Origin { surface: Surface::Shell, can_ask: false, ..shell.origin.clone() },
+        origin: origin.clone(),
         phase: Phase::Before,
-        action: Action::Exec { command, cwd: shell.cwd.to_str().map(str::to_owned) },
+        action: Action::Exec { command, cwd: shell.cwd.to_str().filter(|cwd| !cwd.is_empty()).map(str::to_owned) },
         response: None,
     };
     commands.into_iter().map(call).collect()

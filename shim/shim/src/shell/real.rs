@@ -26,7 +26,14 @@ fn find_but(name: &str, path: &OsStr, ourselves: (u64, u64)) -> Option<PathBuf> 
     folders.map(|folder| folder.join(name)).find(|program| {
         fs::metadata(program)
             .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0 && (meta.dev(), meta.ino()) != ourselves)
+            && !is_another_of_ours(program)
     })
+}
+
+/// A link to another installation of Rampart. Two of them would hand over to each other for ever.
+fn is_another_of_ours(program: &Path) -> bool {
+    let real = program.canonicalize().unwrap_or_default();
+    real.file_name().and_then(OsStr::to_str).is_some_and(|name| name == "rampart" || name == "rampart-shim")
 }
 
 #[cfg(test)]
@@ -37,15 +44,24 @@ mod tests {
     fn links_to_ourselves_and_relative_entries_are_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
-        for folder in ["ours", "linked", "real", "plain"] {
+        for folder in ["ours", "linked", "other", "real", "plain"] {
             fs::create_dir(file(folder)).unwrap();
         }
         fs::copy("/bin/sh", file("ours/bash")).unwrap();
         fs::hard_link(file("ours/bash"), file("linked/bash")).unwrap();
+        fs::copy("/bin/sh", file("other/rampart-shim")).unwrap();
+        std::os::unix::fs::symlink(file("other/rampart-shim"), file("other/bash")).unwrap();
         fs::write(file("plain/bash"), "not executable").unwrap();
         fs::copy("/bin/sh", file("real/bash")).unwrap();
-        let path =
-            std::env::join_paths([".".into(), file("ours"), file("linked"), file("plain"), file("real")]).unwrap();
+        let path = std::env::join_paths([
+            ".".into(),
+            file("ours"),
+            file("linked"),
+            file("other"),
+            file("plain"),
+            file("real"),
+        ])
+        .unwrap();
         let ourselves = identity(&file("ours/bash")).unwrap();
         assert_eq!(find_but("bash", &path, ourselves), Some(file("real/bash")));
         assert_eq!(find_but("no-such-shell", &path, ourselves), None);

@@ -94,6 +94,32 @@ fn without_a_gateway_or_a_way_to_start_one_it_refuses_and_says_why() {
 }
 
 #[test]
+fn what_need_not_be_our_gateway_is_not_asked() {
+    let world = World::empty();
+    std::fs::write(world.path("home/run/gateway.sock"), "").unwrap();
+    let ran = world.hook("claude-code", &fixture("claude-code", "PreToolUse-Bash"));
+    refuses("claude-code", &ran);
+    assert!(ran.stderr.contains("gateway_untrusted"), "{ran:?}");
+}
+
+#[test]
+fn a_project_with_a_policy_is_named_from_anywhere_inside_it() {
+    let world = World::with(Manner::Answers);
+    let sub = world.path("code/app/sub");
+    std::fs::create_dir_all(&sub).unwrap();
+    std::fs::create_dir_all(world.path("code/app/.rampart")).unwrap();
+    std::fs::write(world.path("code/app/.rampart/policy.yaml"), "").unwrap();
+    let input = json!({"hook_event_name": "PreToolUse", "session_id": "s", "cwd": sub, "tool_name": "Bash", "tool_input": {"command": "ls"}});
+    world.hook("claude-code", input.to_string().as_bytes());
+    let mut shell = world.shell("sh", &["-c", "true"]);
+    shell.current_dir(&sub);
+    crate::gateway::run(shell, b"");
+    let projects: Vec<_> = world.calls().iter().map(|call| call.origin.workspace.clone()).collect();
+    let app = world.path("code/app").to_str().map(str::to_owned);
+    assert_eq!(projects, [app.clone(), app]);
+}
+
+#[test]
 fn input_that_is_not_understood_is_refused_without_a_question() {
     let world = World::with(Manner::Answers);
     let huge = vec![b' '; 20 << 20];
