@@ -1,5 +1,5 @@
-//! Cline CLI 3.0: one executable file for each event. Only the JSON member `cancel` stops a tool, and it ends the run; every
-//! exit status lets the tool run.
+//! Cline CLI 3.0: one executable file for each event. Only the JSON member `cancel` stops a tool, and it ends the run;
+//! every exit status lets the tool run.
 
 use std::time::Duration;
 

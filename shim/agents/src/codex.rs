@@ -1,5 +1,5 @@
-//! Codex CLI 0.169: `hooks.json`, in Claude Code's shape. It drops the whole answer, and runs the tool, when the answer has
-//! a member it does not know, an empty reason or the decision `ask`.
+//! Codex CLI 0.169: `hooks.json`, in Claude Code's shape. It drops the whole answer, and runs the tool, when the answer
+//! has a member it does not know, an empty reason or the decision `ask`.
 
 use std::time::Duration;
 

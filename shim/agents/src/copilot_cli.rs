@@ -1,5 +1,5 @@
-//! GitHub Copilot CLI 1.0: `hooks/*.json`. Its payloads do not name the event, their members show it. Under event names in
-//! Pascal case it speaks as Claude Code does.
+//! GitHub Copilot CLI 1.0: `hooks/*.json`. Its payloads do not name the event, their members show it. Under event names
+//! in Pascal case it speaks as Claude Code does.
 
 use std::time::Duration;
 
@@ -87,8 +87,8 @@ fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
     Ok(call.heard(actions, facts))
 }
 
-/// Tools of MCP servers are `server/tool` in one event and `server-tool` in the others, where nobody can tell which of the
-/// hyphens is meant: then the server is unknown.
+/// Tools of MCP servers are `server/tool` in one event and `server-tool` in the others, where nobody can tell which of
+/// the hyphens is meant: then the server is unknown.
 fn tool(name: &str, input: &Value, cwd: Option<&str>) -> Result<Vec<Action>, Malformed> {
     match name.split_once('/') {
         Some((server, tool)) => Ok(vec![actions::mcp(server, tool, input)]),

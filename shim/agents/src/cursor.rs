@@ -1,5 +1,5 @@
-//! Cursor, as its SDK 1.0 runs hooks: `hooks.json`. An empty answer counts as a failed hook, so "no opinion" is `{}`; after
-//! exit status 2 the whole standard output would be shown as the message.
+//! Cursor, as its SDK 1.0 runs hooks: `hooks.json`. An empty answer counts as a failed hook, so "no opinion" is `{}`;
+//! after exit status 2 the whole standard output would be shown as the message.
 
 use std::time::Duration;
 

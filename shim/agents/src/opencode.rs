@@ -1,5 +1,5 @@
-//! OpenCode 1.18: a plugin hands us `{input, output}` of its hooks. It throws the text in `deny`, which blocks, and puts
-//! `output` in place of the tool's.
+//! OpenCode 1.18: a plugin hands us `{input, output}` of its hooks. It throws the text in `deny`, which blocks, and
+//! puts `output` in place of the tool's.
 
 use std::time::Duration;
 

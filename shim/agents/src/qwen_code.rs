@@ -1,4 +1,5 @@
-//! Qwen Code 0.24: Claude Code's hooks with Gemini CLI's tool names. Rewritten results are ignored, so a result is blocked.
+//! Qwen Code 0.24: Claude Code's hooks with Gemini CLI's tool names. That it takes another result from a hook was never
+//! seen, so a result is blocked with the text that may be read.
 
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 /// Between the strings of a result.
 const BETWEEN: &str = "\n";
 
-/// Whether a member says what kind of thing its object is. Hosts validate these, so they are neither judged nor changed;
-/// and they are short plain words, so that nothing hides there.
+/// Whether a member says what kind of thing its object is. Hosts validate these, so they are neither judged nor
+/// changed; and they are short plain words, so that nothing hides there.
 fn is_kind(name: &str, value: &Value) -> bool {
     let plain = |word: &str| word.len() <= 24 && word.bytes().all(|b| b.is_ascii_lowercase() || b"_-/".contains(&b));
     ["type", "status", "mimeType", "resultType"].contains(&name) && value.as_str().is_some_and(plain)

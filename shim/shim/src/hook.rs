@@ -13,8 +13,8 @@ use rampart_call::{Call, Reason, Verdict};
 
 use crate::locate;
 
-/// Longest time a hook takes unless it is told what its agent grants. Hosts run the tool when a hook takes too long, and
-/// a user may have set less than the host's default.
+/// Longest time a hook takes unless it is told what its agent grants. Hosts run the tool when a hook takes too long,
+/// and a user may have set less than the host's default.
 const USUAL: Duration = Duration::from_mins(1);
 /// For starting the process and for writing the answer.
 const MARGIN: Duration = Duration::from_secs(2);

@@ -16,9 +16,9 @@ pub(crate) fn resolve(call: &mut Call, cwd: Option<&Path>) {
     }
 }
 
-/// The project that a directory belongs to, whose own policy counts: the outermost folder upwards that has one, so that an
-/// agent does not escape it into a folder with another; else the nearest checkout; else the directory itself. Never the
-/// home directory nor anything above it.
+/// The project that a directory belongs to, whose own policy counts: the outermost folder upwards that has one, so that
+/// an agent does not escape it into a folder with another; else the nearest checkout; else the directory itself. Never
+/// the home directory nor anything above it.
 pub fn project(cwd: &Path, home: Option<&Path>) -> PathBuf {
     let folders = || cwd.ancestors().take_while(|folder| Some(*folder) != home && folder.parent().is_some());
     let with_policy = folders().filter(|folder| folder.join(".rampart/policy.yaml").exists()).last();

@@ -1,5 +1,5 @@
-//! The small program behind hooks and `$SHELL`: `rampart-shim hook AGENT`, `rampart-shim --shell NAME ARGS...`, or a link
-//! to it that has a shell's name.
+//! The small program behind hooks and `$SHELL`: `rampart-shim hook AGENT`, `rampart-shim --shell NAME ARGS...`, or a
+//! link to it that has a shell's name.
 //!
 //! Not here: everything it does is the library's; this reads arguments and environment, and prints.
 

@@ -1,5 +1,5 @@
-//! A shell that asks first. Started under a shell's name it finds the text that the real shell would run, asks, and then
-//! becomes the real shell with nothing changed.
+//! A shell that asks first. Started under a shell's name it finds the text that the real shell would run, asks, and
+//! then becomes the real shell with nothing changed.
 //!
 //! What it cannot see: commands typed into an interactive shell, startup files, and a script file that changes between
 //! being read here and being run. The network road and the agent's hook stand behind it.
@@ -117,14 +117,14 @@ fn refused(refusal: &Refusal) -> Ending {
 fn calls(shell: &Shell, source: &Source) -> Vec<Call> {
     let argv = |words: Vec<String>| CommandLine::Argv(std::iter::once(shell.name.to_owned()).chain(words).collect());
     let mut commands: Vec<CommandLine> = source.texts.iter().cloned().map(CommandLine::Command).collect();
-    if let Some((text, parameters)) = &source.command {
+    if let Some((text, parameters)) = source.command.as_ref().filter(|(text, _)| !text.trim().is_empty()) {
         commands.push(if parameters.is_empty() {
             CommandLine::Command(text.clone())
         } else {
             argv(["-c".to_owned(), text.clone()].into_iter().chain(parameters.iter().cloned()).collect())
         });
     }
-    if commands.is_empty() {
+    if commands.is_empty() || source.is_interactive {
         commands.push(argv(shell.args.iter().map(|word| word.to_string_lossy().into_owned()).collect()));
     }
     let mut origin = Origin { surface: Surface::Shell, can_ask: false, ..shell.origin.clone() };

@@ -1,5 +1,5 @@
-//! The option grammar of the shells, as their own sources read it: where in the arguments stands what will run. Where two
-//! shells disagree, or a word is not known, there is no answer rather than a guess.
+//! The option grammar of the shells, as their own sources read it: where in the arguments stands what will run. Where
+//! two shells disagree, or a word is not known, there is no answer rather than a guess.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -133,8 +133,8 @@ fn wanted(args: &[OsString], next: usize, seen: Seen) -> Result<Wanted, String> 
     Ok(Wanted::Stdin { startup })
 }
 
-/// bash first reads options that are words, with one hyphen or two, and no letters between them. Where the others begin;
-/// `None` when it only prints something.
+/// bash first reads options that are words, with one hyphen or two, and no letters between them. Where the others
+/// begin; `None` when it only prints something.
 fn words(dialect: Dialect, args: &[OsString], seen: &mut Seen) -> Result<Option<usize>, String> {
     let mut next = 0;
     if matches!(dialect, Dialect::Ash | Dialect::Zsh) {
