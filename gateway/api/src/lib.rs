@@ -1,1 +1,89 @@
-//! rampart-api
+//! The gateway's HTTP API, on its Unix socket and on loopback: who may ask what, and how it is said in JSON.
+//!
+//! Not here: any decision. Every route asks the `Gateway` it stands in front of.
+
+mod access;
+mod body;
+mod error;
+mod listen;
+mod routes;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use rampart_gateway::Gateway;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+pub use access::{Peer, Scope};
+pub use listen::{ListenError, bind_socket, bind_tcp};
+pub use routes::router;
+pub use serve::serve;
+
+/// What the API stands in front of.
+#[derive(Debug)]
+pub struct Api {
+    gateway: Arc<Gateway>,
+    /// SHA-256 of the token that the TCP listener wants.
+    token: [u8; 32],
+    /// What the `Host` header may say.
+    hosts: Vec<String>,
+    listen: Option<SocketAddr>,
+    egress: Option<SocketAddr>,
+    version: String,
+    /// Ends the streams that would go on for ever.
+    stop: CancellationToken,
+}
+
+impl Api {
+    /// An API that listens on no port yet. `token` is what TCP callers must bear; `stop` is what [`serve`] is given.
+    pub fn new(gateway: Arc<Gateway>, token: &str, version: impl Into<String>, stop: CancellationToken) -> Self {
+        let token = Sha256::digest(token).into();
+        Self { gateway, token, hosts: Vec::new(), listen: None, egress: None, version: version.into(), stop }
+    }
+
+    /// Where the TCP listener is. Only requests for this address, by number or as `localhost`, are answered there.
+    pub fn listens_on(mut self, address: SocketAddr) -> Self {
+        let port = address.port();
+        self.hosts.push(address.to_string());
+        if address.ip().is_loopback() || address.ip().is_unspecified() {
+            self.hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
+        }
+        self.listen = Some(address);
+        self
+    }
+
+    /// A further name that TCP callers may use in `Host`, with its port: the sidecar's name in its network.
+    pub fn answers_to(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    fn egress(&self) -> Option<SocketAddr> {
+        self.egress
+    }
+
+    /// Where the egress proxy listens, for `status`.
+    pub fn egress_on(mut self, address: SocketAddr) -> Self {
+        self.egress = Some(address);
+        self
+    }
+}

@@ -60,6 +60,11 @@ impl Client {
         self.post(&format!("/v1/preflight/{}", segment(tool)), request)
     }
 
+    /// What became of the calls of a session.
+    pub fn session(&self, session: &str) -> Result<wire::SessionSummary, Fault> {
+        self.get(&format!("/v1/sessions/{}", segment(session)))
+    }
+
     /// Loads the policies again, now.
     pub fn reload(&self) -> Result<wire::PolicyStatus, Fault> {
         self.post("/v1/policy/reload", &serde_json::json!({}))

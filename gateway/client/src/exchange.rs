@@ -73,6 +73,7 @@ impl Reading {
     }
 
     /// Whether the connection may carry another exchange.
+    #[cfg(any(test, feature = "async"))]
     pub(crate) fn keeps_alive(&self) -> bool {
         self.keeps_alive && self.state == State::Done && self.raw.is_empty()
     }

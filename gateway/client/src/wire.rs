@@ -65,6 +65,12 @@ pub struct Status {
     pub home: String,
     /// When it started (RFC 3339).
     pub started: String,
+    /// Where its API listens beside the socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Where its egress proxy listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<String>,
     /// The ruleset in force.
     pub policy: PolicyStatus,
     /// The audit trail.
@@ -75,6 +81,15 @@ pub struct Status {
     pub sessions: usize,
     /// Surfaces that go on when they get no answer.
     pub fail_open: Vec<String>,
+}
+
+/// Answer to `GET /v1/sessions/{session}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// How many calls were judged before they happened.
+    pub calls: u64,
+    /// How many of them were refused.
+    pub refused: u64,
 }
 
 /// The ruleset in force, and what is wrong with a newer one.
@@ -118,8 +133,10 @@ pub struct Policy {
     pub name: String,
     /// The file it stands in.
     pub file: String,
-    /// The line it begins at, counted from 1.
-    pub line: usize,
+    /// What it is for.
+    pub description: String,
+    /// Whether its rules are in force.
+    pub enabled: bool,
     /// How many rules it has.
     pub rules: usize,
     /// Smaller is explained first.

@@ -11,7 +11,10 @@ use std::{
 
 use rampart_call::{Call, Judgement};
 use sha2::{Digest, Sha256};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use self::queue::Queue;
 pub use self::queue::{Ended, Ending, NotTaken, Question, Reply};
@@ -26,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct Approvals {
     timeout: Duration,
     inner: Arc<Mutex<Inner>>,
+    abandoned: mpsc::UnboundedSender<Question>,
 }
 
 #[derive(Debug, Default)]
@@ -41,11 +45,14 @@ pub(crate) struct Held {
     pub(crate) question: Question,
     ending: oneshot::Receiver<Ending>,
     inner: Arc<Mutex<Inner>>,
+    abandoned: mpsc::UnboundedSender<Question>,
 }
 
 impl Approvals {
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self { timeout, inner: Arc::default() }
+    /// Nothing waits. The receiver gets the questions that whoever asked did not wait for to the end.
+    pub(crate) fn new(timeout: Duration) -> (Self, mpsc::UnboundedReceiver<Question>) {
+        let (abandoned, receiver) = mpsc::unbounded_channel();
+        (Self { timeout, inner: Arc::default(), abandoned }, receiver)
     }
 
     /// Lets a question wait.
@@ -55,6 +62,7 @@ impl Approvals {
             payload: payload(call),
             call: call.clone(),
             judgement: judgement.clone(),
+            decision: 0,
             asked_ms: clock::wall_ms(),
             expires_boot_ms: clock::boot_ms().saturating_add(self.timeout.as_millis() as u64),
         };
@@ -62,7 +70,7 @@ impl Approvals {
         let mut inner = lock(&self.inner);
         inner.queue.ask(question.clone())?;
         inner.held.insert(question.id.clone(), tell);
-        Ok(Held { question, ending, inner: Arc::clone(&self.inner) })
+        Ok(Held { question, ending, inner: Arc::clone(&self.inner), abandoned: self.abandoned.clone() })
     }
 
     /// Takes an answer. It counts once [`release`](Self::release) is called, after it was recorded.
@@ -96,8 +104,10 @@ impl Approvals {
 }
 
 impl Held {
-    /// Waits for the end.
-    pub(crate) async fn ending(&mut self) -> Ending {
+    /// Shows the question to people, now that it is on record, and waits for its end.
+    pub(crate) async fn ending(&mut self, decision: u64) -> Ending {
+        self.question.decision = decision;
+        lock(&self.inner).queue.publish(&self.question.id, decision);
         loop {
             match timeout(LOOK.min(self.left()), &mut self.ending).await {
                 Ok(ending) => return ending.unwrap_or(Ending::Withdrawn),
@@ -122,7 +132,10 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut inner = lock(&self.inner);
         inner.held.remove(&self.question.id);
-        inner.queue.withdraw(&self.question.id);
+        if let Some(ended) = inner.queue.withdraw(&self.question.id) {
+            // Nobody listens when the gateway itself goes away.
+            let _ = self.abandoned.send(ended.question);
+        }
     }
 }
 

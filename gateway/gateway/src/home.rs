@@ -119,7 +119,7 @@ impl Home {
     /// # Errors
     /// When another gateway holds it; the error names that one.
     pub fn lock(&self) -> Result<Lock, HomeError> {
-        let path = self.root.join("run").join("gateway.lock");
+        let path = self.root.join("run").join("gateway.pid");
         let mut file = open_private(OpenOptions::new().read(true).write(true).create(true).truncate(false), &path)?;
         let io = |what, source| HomeError::Io { what, path: path.clone(), source };
         match file.try_lock() {

@@ -22,6 +22,8 @@ pub struct Question {
     pub call: Call,
     /// Why it is asked.
     pub judgement: Judgement,
+    /// Number of the record that says it was asked; 0 until then, and so long nobody sees it.
+    pub decision: u64,
     /// When it was asked, in milliseconds since 1970 UTC.
     pub asked_ms: u64,
     /// When it expires, in milliseconds of the boot clock.
@@ -35,6 +37,8 @@ pub struct Reply {
     pub approve: bool,
     /// Who, as the record and others shall see it.
     pub by: String,
+    /// By which way it came: `cli`, `api`, `dashboard`, `link`.
+    pub from: &'static str,
     /// Why.
     pub reason: String,
     /// What the question was about, as the human saw it; when given it must be the same.
@@ -119,6 +123,13 @@ impl Queue {
         Ok(())
     }
 
+    /// Shows a question to people, now that it is on record.
+    pub(crate) fn publish(&mut self, id: &str, decision: u64) {
+        if let Some(question) = self.waiting.get_mut(id) {
+            question.decision = decision;
+        }
+    }
+
     /// Takes an answer. The first one wins.
     pub(crate) fn answer(&mut self, prefix: &str, reply: Reply, now: u64) -> Result<Ended, NotTaken> {
         let question = self.find(prefix)?;
@@ -146,7 +157,8 @@ impl Queue {
 
     /// The one question whose id begins so.
     pub(crate) fn find(&self, prefix: &str) -> Result<&Question, NotTaken> {
-        let mut hits = self.waiting.range(prefix.to_owned()..).take_while(|(id, _)| id.starts_with(prefix));
+        let from = self.waiting.range(prefix.to_owned()..).take_while(|(id, _)| id.starts_with(prefix));
+        let mut hits = from.filter(|(_, question)| question.decision != 0);
         match (hits.next(), hits.next()) {
             _ if prefix.is_empty() => Err(NotTaken::Unknown(String::new())),
             (Some((_, question)), None) => Ok(question),
@@ -161,7 +173,7 @@ impl Queue {
 
     /// Every question that waits, oldest first.
     pub(crate) fn waiting(&self) -> Vec<Question> {
-        let mut all: Vec<Question> = self.waiting.values().cloned().collect();
+        let mut all: Vec<Question> = self.waiting.values().filter(|q| q.decision != 0).cloned().collect();
         all.sort_by_key(|q| q.asked_ms);
         all
     }
@@ -207,13 +219,14 @@ mod tests {
             payload: format!("hash of {id}"),
             call: Call { origin, phase: Phase::Before, action, response: None },
             judgement: Judgement::refused(Reason::Rule, "needs a human"),
+            decision: 1,
             asked_ms: 5,
             expires_boot_ms: 100,
         }
     }
 
     fn yes(by: &str) -> Reply {
-        Reply { approve: true, by: by.into(), reason: String::new(), payload: None }
+        Reply { approve: true, by: by.into(), from: "cli", reason: String::new(), payload: None }
     }
 
     #[test]
@@ -260,6 +273,16 @@ mod tests {
         assert_eq!(queue.answer("abc", other, 1).unwrap_err(), NotTaken::OtherPayload("abc123".into()));
         let same = Reply { payload: Some("hash of abc123".into()), ..yes("ann") };
         queue.answer("abc", same, 1).unwrap();
+    }
+
+    #[test]
+    fn a_question_that_is_not_on_record_is_not_seen() {
+        let mut queue = Queue::default();
+        queue.ask(Question { decision: 0, ..question("abc123", "a") }).unwrap();
+        assert!(queue.waiting().is_empty());
+        assert!(matches!(queue.answer("abc", yes("ann"), 1), Err(NotTaken::Unknown(_))));
+        queue.publish("abc123", 7);
+        assert_eq!(queue.answer("abc", yes("ann"), 1).unwrap().question.decision, 7);
     }
 
     #[test]

@@ -1,0 +1,63 @@
+//! Errors as the API says them: a status, a stable code, a sentence.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use rampart_client::wire::{ErrorBody, ErrorText};
+use rampart_gateway::{NotTaken, ResolveError};
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub(crate) struct Error {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl Error {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let error = ErrorText { code: self.code.to_owned(), message: self.message };
+        let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<NotTaken> for Error {
+    fn from(not_taken: NotTaken) -> Self {
+        let (status, code) = match &not_taken {
+            NotTaken::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
+            NotTaken::Ambiguous { .. } => (StatusCode::CONFLICT, "ambiguous"),
+            NotTaken::Answered { .. } => (StatusCode::CONFLICT, "answered"),
+            NotTaken::OtherPayload(_) => (StatusCode::CONFLICT, "other_payload"),
+            NotTaken::Expired(_) => (StatusCode::GONE, "expired"),
+            NotTaken::Withdrawn(_) => (StatusCode::GONE, "withdrawn"),
+        };
+        Self::new(status, code, not_taken.to_string())
+    }
+}
+
+impl From<ResolveError> for Error {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NotTaken(not_taken) => not_taken.into(),
+            ResolveError::Unrecorded(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", error.to_string())
+            }
+        }
+    }
+}

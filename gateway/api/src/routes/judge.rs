@@ -1,0 +1,56 @@
+//! `POST /v1/judge`: a surface in another process has a call decided.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json,
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use http::header;
+use rampart_call::{Answer, Call};
+use tokio::time::timeout;
+
+use crate::{
+    Api, Peer,
+    access::Caller,
+    body::{CALL_LIMIT, Strict},
+};
+
+/// How often a caller that waits for a human gets a sign of life.
+const BEAT: Duration = Duration::from_millis(500);
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Answers at once where that is possible. Otherwise the body begins with line ends, one each half second, so that the
+/// caller can tell a gateway that waits for a human from one that hangs; JSON may begin with space.
+pub(super) async fn judge(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(mut call): Strict<Call, CALL_LIMIT>,
+) -> Response {
+    if let Peer::Socket { pid, uid } = caller.peer {
+        call.origin.pid = pid;
+        call.origin.uid = Some(uid);
+    }
+    let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
+    match timeout(BEAT, &mut answering).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(_) => {
+            let body = Body::from_stream(stream::unfold(Some(answering), beat));
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+    }
+}
+
+type Beat = Option<(Result<Bytes, serde_json::Error>, Option<Answering>)>;
+
+async fn beat(answering: Option<Answering>) -> Beat {
+    let mut answering = answering?;
+    match timeout(BEAT, &mut answering).await {
+        Ok(answer) => Some((serde_json::to_vec(&answer).map(Bytes::from), None)),
+        Err(_) => Some((Ok(Bytes::from_static(b"\n")), Some(answering))),
+    }
+}

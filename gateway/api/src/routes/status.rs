@@ -1,0 +1,50 @@
+//! `GET /healthz`, `/v1/status`, `/v1/sessions/{session}`: how the gateway is.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use rampart_client::wire::{AuditStatus, SessionSummary, Status};
+use serde_json::json;
+
+use crate::{Api, routes::policy};
+
+/// 200 when decisions can be made and recorded, otherwise 503. Says no more than that: it asks for no token.
+pub(super) async fn health(State(api): State<Arc<Api>>) -> Response {
+    let audit = api.gateway().audit_health().error.is_none();
+    let rules = api.gateway().rules_in_force().rejected.is_empty();
+    let word = |good| if good { "ok" } else { "degraded" };
+    // Rules that were refused leave the last good ones in force, so the gateway still does its work.
+    let status = if audit { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({"status": word(audit && rules), "audit": word(audit), "policy": word(rules)});
+    (status, Json(body)).into_response()
+}
+
+pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
+    let gateway = api.gateway();
+    let health = gateway.audit_health();
+    let fail_open = gateway.config().surfaces.fail_open.iter();
+    Json(Status {
+        version: api.version().to_owned(),
+        pid: std::process::id(),
+        mode: gateway.mode().to_string(),
+        home: gateway.home().root().display().to_string(),
+        started: gateway.started(),
+        listen: api.listen().map(|address| address.to_string()),
+        egress: api.egress().map(|address| address.to_string()),
+        policy: policy::in_force(gateway),
+        audit: AuditStatus { healthy: health.error.is_none(), problem: health.error, seq: Some(health.records) },
+        pending: gateway.pending_count(),
+        sessions: gateway.session_count(),
+        fail_open: fail_open.map(ToString::to_string).collect(),
+    })
+}
+
+pub(super) async fn session(State(api): State<Arc<Api>>, Path(session): Path<String>) -> Json<SessionSummary> {
+    let count = api.gateway().session(&session);
+    Json(SessionSummary { calls: count.calls, refused: count.refused })
+}

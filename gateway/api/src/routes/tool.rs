@@ -1,0 +1,74 @@
+//! `POST /v1/tool/{tool}` and `/v1/preflight/{tool}`: a call by its tool's name, decided, with or without a record.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+};
+use rampart_call::{Action, Answer, Call, Judgement, Origin, Outcome, Phase, Surface};
+use rampart_client::wire::{Decision, ToolRequest};
+
+use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+
+/// Decides and records. A question is held until it is answered or expires.
+pub(super) async fn decide(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(tool): Path<String>,
+    Strict(request): Strict<ToolRequest>,
+) -> Result<Json<Decision>, Error> {
+    let call = call(&tool, request, &caller)?;
+    let Answer { verdict, judgement, seq } = api.gateway().answer(call).await;
+    Ok(Json(decision(judgement, verdict.passes(), seq)))
+}
+
+/// Says what would be decided.
+pub(super) async fn preflight(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(tool): Path<String>,
+    Strict(request): Strict<ToolRequest>,
+) -> Result<Json<Decision>, Error> {
+    let judgement = api.gateway().decide_only(&call(&tool, request, &caller)?);
+    let allowed = judgement.outcome.passes();
+    Ok(Json(decision(judgement, allowed, None)))
+}
+
+fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
+    let ToolRequest { agent, session, params, workspace, home } = request;
+    let action = Action::from_tool(tool, &params).map_err(|e| Error::malformed(e.to_string()))?;
+    let (pid, uid) = match caller.peer {
+        Peer::Socket { pid, uid } => (pid, Some(uid)),
+        Peer::Tcp => (None, None),
+    };
+    let origin = Origin { surface: Surface::Api, agent, session, workspace, home, pid, uid, ..Origin::default() };
+    Ok(Call { origin, phase: Phase::Before, action, response: None })
+}
+
+fn decision(judgement: Judgement, allowed: bool, seq: Option<u64>) -> Decision {
+    let mut matched: Vec<String> = Vec::new();
+    for rule in judgement.rule.iter().chain(&judgement.matched) {
+        if !matched.contains(&rule.policy) {
+            matched.push(rule.policy.clone());
+        }
+    }
+    let Judgement { outcome, reason, rule, message, suggestions, effects, ruleset, micros, .. } = judgement;
+    Decision {
+        allowed,
+        decision: outcome_word(outcome).to_owned(),
+        reason: reason.as_str().to_owned(),
+        message,
+        matched_policies: matched,
+        rule: rule.map(|rule| rule.to_string()),
+        policy_hash: ruleset,
+        suggestions,
+        effects,
+        micros,
+        seq,
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    outcome.as_str()
+}

@@ -1,0 +1,117 @@
+//! Accepting connections on the socket and the port, and ending in order.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use crate::Peer;
+
+/// How long requests in flight may go on after the end was announced.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long the head of a request may take to arrive, and how long a connection may stand idle before it.
+const HEAD: Duration = Duration::from_secs(30);
+/// Longest head of a request, in bytes.
+const MAX_HEAD: usize = 32 << 10;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 64;
+/// Most connections at a time, for each listener on its own: the port cannot starve the surfaces.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long accepting rests when the system has nothing left to accept with.
+const REST: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`, then lets the requests in flight end for up to ten seconds.
+pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener>, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let seats = || Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (local_seats, tcp_seats) = (seats(), seats());
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept_local(&socket, &local_seats) => accepted,
+            accepted = accept_tcp(tcp.as_ref(), &tcp_seats) => accepted,
+        };
+        match accepted {
+            Ok(Accepted::Local(stream, peer, seat)) => spawn(stream, peer, seat, router.clone(), graceful.watcher()),
+            Ok(Accepted::Tcp(stream, seat)) => spawn(stream, Peer::Tcp, seat, router.clone(), graceful.watcher()),
+            Ok(Accepted::Stranger(uid)) => warn!(uid, "a stranger connected to the socket and was turned away"),
+            Err(e) => {
+                debug!("cannot accept a connection: {e}");
+                sleep(REST).await;
+            }
+        }
+    }
+    drop((socket, tcp));
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        warn!("requests were still running after {} s and were cut off", DRAIN.as_secs());
+    }
+}
+
+enum Accepted {
+    Local(UnixStream, Peer, OwnedSemaphorePermit),
+    Tcp(tokio::net::TcpStream, OwnedSemaphorePermit),
+    Stranger(u32),
+}
+
+async fn accept_local(listener: &UnixListener, seats: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    let credentials = stream.peer_cred()?;
+    let uid = credentials.uid();
+    if uid != rustix::process::geteuid().as_raw() && uid != 0 {
+        return Ok(Accepted::Stranger(uid));
+    }
+    let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
+    Ok(Accepted::Local(stream, Peer::Socket { pid, uid }, seat))
+}
+
+async fn accept_tcp(listener: Option<&TcpListener>, seats: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Answers are small and someone waits for each.
+    stream.set_nodelay(true)?;
+    Ok(Accepted::Tcp(stream, seat))
+}
+
+fn spawn<S>(stream: S, peer: Peer, seat: OwnedSemaphorePermit, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let router = router.clone();
+        async move { answer(router, request).await }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = watcher.watch(connection);
+    tokio::spawn(async move {
+        if let Err(e) = connection.await {
+            debug!("a connection ended early: {e}");
+        }
+        drop(seat);
+    });
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    router.oneshot(request.map(Body::new)).await
+}

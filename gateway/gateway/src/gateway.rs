@@ -1,0 +1,229 @@
+//! The one place that decides. Every road and every face calls [`Gateway::answer`]; read it first.
+
+use std::{sync::Arc, time::Instant};
+
+use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, answer_to_verdict};
+use rampart_policy::{Context, Diagnostic, Ruleset};
+use tracing::{debug, info};
+
+use crate::{
+    Home, Lock, Mode,
+    approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply},
+    audit::{Decision, Entry, Trail, Unavailable},
+    clock,
+    config::Config,
+    rules::Rules,
+    session::{Memory, Sessions},
+};
+
+/// Decides, asks and records.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) home: Home,
+    pub(crate) config: Config,
+    pub(crate) headless: bool,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) sessions: Sessions,
+    pub(crate) approvals: Approvals,
+    pub(crate) trail: Trail,
+    pub(crate) started_ms: u64,
+    /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
+    pub(crate) _lock: Lock,
+}
+
+/// What a judgement depends on besides the call.
+struct Facts {
+    ruleset: Arc<Ruleset>,
+    now_ms: i64,
+}
+
+impl Gateway {
+    /// Decides about a call and records it; when a human is to decide, waits for that.
+    pub async fn answer(&self, call: Call) -> Answer {
+        let began = Instant::now();
+        self.sessions.remember().enter(&call); // 1 session
+        let facts = self.facts(&call); // 2 facts
+        let judgement = self.decide(&call, facts, began); // 3 decide
+        let (answer, held) = self.ask(&call, judgement); // 4 ask
+        let mut answer = self.record(&call, answer).await; // 5 record
+        if let Some(held) = held
+            && answer.verdict == Outcome::Ask
+        {
+            answer = self.wait(held, answer).await;
+        }
+        self.tell(&call, &answer); // 6 tell
+        answer
+    }
+
+    /// What would be decided about a call: the same rules and the same code as in [`answer`](Self::answer), without a
+    /// trace.
+    pub fn decide_only(&self, call: &Call) -> Judgement {
+        let began = Instant::now();
+        let memory = self.sessions.remember();
+        match self.facts(call) {
+            _ if self.config.mode == Mode::Disabled => Judgement::allowed(Reason::Disabled),
+            Ok(facts) => self.judge_with(call, &facts, &memory, began),
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn facts(&self, call: &Call) -> Result<Facts, Judgement> {
+        let ruleset = self.rules.for_workspace(call.origin.workspace.as_deref()).map_err(|wrong| {
+            let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
+            let text = format!("the project's own policy does not load, and it could restrict this: {first}");
+            Judgement::refused(Reason::PolicyUnavailable, text)
+        })?;
+        Ok(Facts { ruleset, now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX) })
+    }
+
+    fn decide(&self, call: &Call, facts: Result<Facts, Judgement>, began: Instant) -> Judgement {
+        if self.config.mode == Mode::Disabled {
+            return Judgement::allowed(Reason::Disabled);
+        }
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(refusal) => return refusal,
+        };
+        let mut memory = self.sessions.remember();
+        let judgement = self.judge_with(call, &facts, &memory, began);
+        memory.history.record(call, facts.now_ms);
+        if judgement.outcome.passes() {
+            memory.learn(call, &judgement);
+            if let Some(rule) = &judgement.rule {
+                memory.history.spend(&facts.ruleset, rule);
+            }
+        }
+        judgement
+    }
+
+    fn judge_with(&self, call: &Call, facts: &Facts, memory: &Memory, began: Instant) -> Judgement {
+        let context = Context {
+            now_ms: facts.now_ms,
+            headless: self.headless,
+            labels: memory.labels(call),
+            history: &memory.history,
+            rampart_home: self.home.root().to_str(),
+        };
+        let mut judgement = facts.ruleset.judge(call, &context);
+        judgement.micros = began.elapsed().as_micros() as u64;
+        judgement
+    }
+
+    /// What the surface is told. A question goes to the host that can put it, or waits here for a human.
+    fn ask(&self, call: &Call, mut judgement: Judgement) -> (Answer, Option<Held>) {
+        let mut held = None;
+        let verdict = match (self.config.mode, judgement.outcome) {
+            (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
+            (Mode::Enforce, Outcome::Deny) => Outcome::Deny,
+            (Mode::Enforce, Outcome::Webhook) => {
+                judgement.reason = Reason::Webhook;
+                judgement.message.push_str(" (this gateway has no external verifier yet, so it is refused)");
+                Outcome::Deny
+            }
+            (Mode::Enforce, Outcome::Ask) if call.origin.can_ask => Outcome::Ask,
+            (Mode::Enforce, Outcome::Ask) if self.headless => {
+                judgement.reason = Reason::NobodyToAsk;
+                Outcome::Deny
+            }
+            (Mode::Enforce, Outcome::Ask) => match self.approvals.ask(call, &judgement) {
+                Ok(question) => {
+                    held = Some(question);
+                    Outcome::Ask
+                }
+                Err(_) => {
+                    judgement.reason = Reason::TooManyPending;
+                    judgement.message.push_str(&format!(" ({PER_AGENT} questions of this agent wait already)"));
+                    Outcome::Deny
+                }
+            },
+        };
+        (Answer { verdict, judgement, seq: None }, held)
+    }
+
+    async fn record(&self, call: &Call, mut answer: Answer) -> Answer {
+        let Answer { verdict, judgement, .. } = &answer;
+        let decision = Decision { call, judgement, verdict: *verdict, mode: self.config.mode.as_str() };
+        match self.trail.append(Entry::Decision(decision)).await {
+            Ok(seq) => answer.seq = Some(seq),
+            Err(unavailable) => answer = self.unrecorded(answer, &unavailable),
+        }
+        if self.config.mode == Mode::Monitor {
+            // Monitoring changes nothing, so nothing is cut out of responses either.
+            answer.judgement.edits.clear();
+        }
+        answer
+    }
+
+    /// A decision that is not on record has not been made, unless the human chose otherwise.
+    fn unrecorded(&self, answer: Answer, unavailable: &Unavailable) -> Answer {
+        if self.config.mode == Mode::Enforce && !self.config.audit.allow_on_failure {
+            return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
+        }
+        if answer.verdict == Outcome::Allow {
+            self.trail.passed_unrecorded();
+        }
+        answer
+    }
+
+    /// Waits until a question ends, and turns its end into the answer.
+    async fn wait(&self, mut held: Held, answer: Answer) -> Answer {
+        let decision = answer.seq.unwrap_or_default();
+        let question = Question { decision, ..held.question.clone() };
+        if let Err(unavailable) = self.record_step(&question, "asked", None).await {
+            return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
+        }
+        info!(id = question.id, agent = question.call.origin.agent, "asked; `rampart approve {0}`", question.id);
+        let asked = answer.judgement.message.clone();
+        match held.ending(decision).await {
+            Ending::Answered(reply) if reply.approve => granted(answer, &reply),
+            Ending::Answered(reply) => {
+                let text = format!("{asked}: {} denied it{}", reply.by, because(&reply));
+                refuse(answer, Reason::ApprovalDenied, text)
+            }
+            Ending::Expired => {
+                // The refusal holds whether or not its record can be written.
+                let _ = self.record_step(&question, "expired", None).await;
+                let seconds = self.config.approval_timeout.as_secs();
+                refuse(answer, Reason::ApprovalExpired, format!("{asked}: nobody answered within {seconds} s"))
+            }
+            Ending::Withdrawn => {
+                refuse(answer, Reason::ApprovalExpired, format!("{asked}: the question was withdrawn"))
+            }
+        }
+    }
+
+    fn tell(&self, call: &Call, answer: &Answer) {
+        let Answer { verdict, judgement, seq } = answer;
+        let (surface, agent, by) = (call.origin.surface, &call.origin.agent, judgement.decided_by());
+        self.sessions.remember().count(call, *verdict == Outcome::Deny);
+        match verdict {
+            Outcome::Allow => debug!(%surface, agent, by, seq, "allowed"),
+            other => info!(%surface, agent, by, seq, "{other}"),
+        }
+    }
+}
+
+fn refuse(mut answer: Answer, reason: Reason, text: String) -> Answer {
+    answer.verdict = Outcome::Deny;
+    answer.judgement.reason = reason;
+    answer.judgement.message = text;
+    answer
+}
+
+fn granted(mut answer: Answer, reply: &Reply) -> Answer {
+    answer.verdict = Outcome::Allow;
+    answer.judgement.reason = Reason::ApprovalGranted;
+    answer.judgement.message = format!("{} approved it{}", reply.by, because(reply));
+    answer
+}
+
+fn because(reply: &Reply) -> String {
+    if reply.reason.is_empty() { String::new() } else { format!(": {}", reply.reason) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the gateway is one of the two gates")]
+impl Gate for Gateway {
+    fn judge(&self, call: Call) -> Judging<'_> {
+        Box::pin(async move { answer_to_verdict(self.answer(call).await) })
+    }
+}

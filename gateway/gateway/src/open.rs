@@ -1,0 +1,124 @@
+//! How a gateway begins and ends.
+
+use std::sync::Arc;
+
+use rampart_policy::Diagnostic;
+use tracing::{info, warn};
+
+use crate::{
+    Gateway, Home, HomeError,
+    approvals::Approvals,
+    audit::{self, Change, Durability, Entry, Trail},
+    clock,
+    config::Config,
+    questions, reload,
+    rules::{Refreshed, Rules},
+    session::Sessions,
+};
+
+/// What a gateway is made of.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it lives.
+    pub home: Home,
+    /// How it runs.
+    pub config: Config,
+    /// Nobody is there who could answer a question.
+    pub headless: bool,
+    /// Projects may add rules of their own, which can only restrict.
+    pub project_policies: bool,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The policies do not load, and without rules there is no gateway.
+    #[error("the policies do not load: {}", first(.0))]
+    Policies(Vec<Diagnostic>),
+    /// The audit trail cannot be opened, and nothing is decided off the record.
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
+}
+
+fn first(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl Gateway {
+    /// Opens the home, loads the rules, opens the audit trail, and keeps the rules fresh from then on.
+    ///
+    /// # Errors
+    /// When another gateway holds the home, when a policy does not load, when the trail cannot be written.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
+        let Settings { home, config, headless, project_policies } = settings;
+        home.prepare()?;
+        let lock = home.lock()?;
+        let rules = Rules::load(home.policies(), project_policies).map_err(OpenError::Policies)?;
+        let durability = if config.audit.strict { Durability::Strict } else { Durability::Grouped };
+        let mut kept = audit::Settings::default();
+        kept.durability = durability;
+        let trail = Trail::open(&home.audit(), kept)?;
+        let (approvals, abandoned) = Approvals::new(config.approval_timeout);
+        let gateway = Arc::new(Self {
+            home,
+            config,
+            headless,
+            rules: Arc::new(rules),
+            sessions: Sessions::default(),
+            approvals,
+            trail,
+            started_ms: clock::wall_ms(),
+            _lock: lock,
+        });
+        gateway.record_rules().await;
+        tokio::spawn(reload::watch(Arc::downgrade(&gateway)));
+        tokio::spawn(questions::record_abandoned(Arc::downgrade(&gateway), abandoned));
+        Ok(gateway)
+    }
+
+    /// Looks at the policy files again. What does not load changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the files, if they are not in force.
+    pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
+        let rules = Arc::clone(&self.rules);
+        // Compiling thousands of rules takes a while, and decisions go on meanwhile.
+        let refreshed = tokio::task::spawn_blocking(move || rules.refresh()).await;
+        match refreshed.unwrap_or(Refreshed::Same) {
+            Refreshed::Same => {}
+            Refreshed::Changed => {
+                let hash = self.rules_in_force().ruleset.hash().to_owned();
+                info!(hash, "new rules are in force");
+                self.record_rules().await;
+            }
+            Refreshed::Rejected(diagnostics) => {
+                let message = first(&diagnostics);
+                warn!("the policies as they are now do not load, the old rules stay in force: {message}");
+                self.record_change("rejected", &message).await;
+            }
+        }
+        let rejected = self.rules.rejected();
+        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+    }
+
+    /// Ends in order: the trail gets its last record and checkpoint.
+    pub async fn close(&self) {
+        self.trail.close().await;
+    }
+
+    async fn record_rules(&self) {
+        self.record_change("loaded", "").await;
+    }
+
+    async fn record_change(&self, event: &str, message: &str) {
+        let in_force = self.rules_in_force();
+        let subject = in_force.files.join(" ");
+        let change = Change { event, subject: &subject, by: "", ruleset: in_force.ruleset.hash(), message };
+        if let Err(unavailable) = self.trail.append(Entry::Policy(change)).await {
+            warn!("cannot record that the rules changed: {unavailable}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a project adds: `.rampart/policy.yaml` in it. It comes with the code, so it may restrict and nothing else.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rampart_policy::{Diagnostic, Layer, Ruleset, SourceFile};
+use rustix::fs::OFlags;
+
+use super::{InForce, folder};
+
+/// The most projects whose rules are kept.
+const MAX_PROJECTS: usize = 64;
+
+/// The rules of the projects that were seen.
+#[derive(Debug)]
+pub(super) struct Projects {
+    enabled: bool,
+    known: Mutex<HashMap<PathBuf, Project>>,
+}
+
+#[derive(Debug)]
+struct Project {
+    stamp: Stamp,
+    /// The rules they were added to.
+    base: Arc<Ruleset>,
+    ruleset: Arc<Ruleset>,
+}
+
+/// What changes when a file is replaced or written: device, inode, size, and when its content and its inode changed.
+/// The last cannot be set back.
+type Stamp = (u64, u64, u64, i64, i64, i64, i64);
+
+impl Projects {
+    pub(super) fn new(enabled: bool) -> Self {
+        Self { enabled, known: Mutex::default() }
+    }
+
+    /// The rules in force together with those of a project.
+    pub(super) fn ruleset(&self, workspace: &str, in_force: &InForce) -> Result<Arc<Ruleset>, Vec<Diagnostic>> {
+        let base = &in_force.ruleset;
+        let path = Path::new(workspace).join(".rampart").join("policy.yaml");
+        if !self.enabled || !path.is_absolute() {
+            return Ok(Arc::clone(base));
+        }
+        let wrong = |why| vec![folder::wrong(&path.display().to_string(), why)];
+        let stamp = match stamp(&path) {
+            Ok(Some(stamp)) => stamp,
+            Ok(None) => return Ok(Arc::clone(base)),
+            Err(e) => return Err(wrong(format!("cannot look at it: {e}"))),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(project) = known.get(&path)
+            && project.stamp == stamp
+            && Arc::ptr_eq(&project.base, base)
+        {
+            return Ok(Arc::clone(&project.ruleset));
+        }
+        let text = folder::read_file(&path, OFlags::NOFOLLOW).map_err(wrong)?;
+        let name = path.display().to_string();
+        let mut files = in_force.files.clone();
+        files.push(SourceFile { name, text, layer: Layer::Project });
+        let ruleset = Arc::new(rampart_policy::load(&files)?.ruleset);
+        if known.len() >= MAX_PROJECTS {
+            known.clear();
+        }
+        known.insert(path, Project { stamp, base: Arc::clone(base), ruleset: Arc::clone(&ruleset) });
+        Ok(ruleset)
+    }
+}
+
+fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    match path.symlink_metadata() {
+        Ok(m) => Ok(Some((m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()))),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}

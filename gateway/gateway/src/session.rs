@@ -1,0 +1,117 @@
+//! What is remembered of a session: what it has seen, as labels that rules can ask for, and how often it called what.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rampart_call::{Action, Call, EffectKind, Judgement, Phase, Sensitivity, Target};
+use rampart_policy::History;
+
+use crate::clock;
+
+/// The most sessions that are remembered; beyond that the longest silent one is forgotten.
+const MAX_SESSIONS: usize = 4096;
+
+/// The session may know a secret.
+const SECRET_READ: &str = "secret-read";
+/// The session has read text that anybody could have written.
+const UNTRUSTED_CONTENT: &str = "untrusted-content";
+
+/// Everything remembered of past calls.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    inner: Mutex<Memory>,
+}
+
+/// The same, held still while a call is judged: two calls at once cannot both be the last one allowed.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) history: History,
+    /// By agent and session.
+    sessions: HashMap<(String, String), Session>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    labels: BTreeSet<String>,
+    count: Count,
+    last_ms: u64,
+}
+
+/// What became of the calls of a session, before they happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many were judged.
+    pub calls: u64,
+    /// How many of them were refused.
+    pub refused: u64,
+}
+
+static NO_LABELS: BTreeSet<String> = BTreeSet::new();
+
+impl Sessions {
+    pub(crate) fn remember(&self) -> MutexGuard<'_, Memory> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.remember().sessions.len()
+    }
+}
+
+impl Memory {
+    /// Opens the session of a call, or finds it.
+    pub(crate) fn enter(&mut self, call: &Call) {
+        let now = clock::boot_ms();
+        let key = key(call);
+        if self.sessions.len() >= MAX_SESSIONS && !self.sessions.contains_key(&key) {
+            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_ms).map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.sessions.remove(&key));
+        }
+        self.sessions.entry(key).or_default().last_ms = now;
+    }
+
+    /// The labels of a call's session.
+    pub(crate) fn labels(&self, call: &Call) -> &BTreeSet<String> {
+        self.sessions.get(&key(call)).map_or(&NO_LABELS, |session| &session.labels)
+    }
+
+    /// Counts what became of a call.
+    pub(crate) fn count(&mut self, call: &Call, refused: bool) {
+        if call.phase == Phase::Before
+            && let Some(session) = self.sessions.get_mut(&key(call))
+        {
+            session.count.calls += 1;
+            session.count.refused += u64::from(refused);
+        }
+    }
+
+    /// What became of the calls of a session, whichever agents used that name.
+    pub(crate) fn counted(&self, session: &str) -> Count {
+        let of_it = self.sessions.iter().filter(|((_, name), _)| name == session);
+        of_it.fold(Count::default(), |sum, (_, Session { count, .. })| Count {
+            calls: sum.calls + count.calls,
+            refused: sum.refused + count.refused,
+        })
+    }
+
+    /// Remembers what a call that goes on brings into its session.
+    pub(crate) fn learn(&mut self, call: &Call, judgement: &Judgement) {
+        let Some(session) = self.sessions.get_mut(&key(call)) else { return };
+        if judgement.effects.iter().any(|effect| {
+            let delicate = |s: &Sensitivity| matches!(s, Sensitivity::MayHoldSecrets | Sensitivity::Credential);
+            let secret_file = matches!(&effect.target, Some(Target::Path { sensitivity, .. }) if delicate(sensitivity));
+            effect.kind == EffectKind::Secret || effect.kind == EffectKind::Read && secret_file
+        }) {
+            session.labels.insert(SECRET_READ.to_owned());
+        }
+        if call.phase == Phase::After && matches!(call.action, Action::Fetch { .. } | Action::Mcp { .. }) {
+            session.labels.insert(UNTRUSTED_CONTENT.to_owned());
+        }
+    }
+}
+
+fn key(call: &Call) -> (String, String) {
+    (call.origin.agent.clone(), call.origin.session.clone())
+}
