@@ -1,6 +1,12 @@
-//! What a detector is.
+//! What a detector is, once its entry has been read.
+
+use std::sync::{LazyLock, OnceLock};
 
 use rampart_call::FindingClass;
+use regex_automata::{Anchored, Input, meta::Regex, util::syntax};
+
+use crate::check::Check;
+use crate::entry::{Entry, FILES, File};
 
 /// One kind of thing that the scanner recognises.
 #[derive(Debug)]
@@ -8,6 +14,22 @@ pub struct Detector {
     id: String,
     class: FindingClass,
     description: String,
+    pub(crate) shape: Shape,
+    pub(crate) entropy: f32,
+    pub(crate) check: Option<Check>,
+}
+
+/// How a detector recognises its thing.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// A prefix in its exact case, then `rest`.
+    Token { prefixes: Vec<String>, rest: Pattern },
+    /// A name, then an assignment of any language, then `value`. `telling` values need no telling name.
+    Assigned { names: Vec<String>, value: Pattern, telling: bool },
+    /// A keyword, then `regex` from at most `before` bytes before it.
+    Keyed { keywords: Vec<String>, regex: Pattern, before: usize },
+    /// Code of this crate finds it.
+    Code,
 }
 
 impl Detector {
@@ -25,9 +47,106 @@ impl Detector {
     pub fn description(&self) -> &str {
         &self.description
     }
+
+    /// The texts of which one must be there before the detector is asked at all; folded to lower case.
+    pub(crate) fn keywords(&self) -> impl Iterator<Item = String> {
+        let list: &[String] = match &self.shape {
+            Shape::Token { prefixes, .. } => prefixes,
+            Shape::Assigned { names, .. } => names,
+            Shape::Keyed { keywords, .. } => keywords,
+            Shape::Code => &[],
+        };
+        list.iter().map(|k| k.to_ascii_lowercase())
+    }
+
+    fn of(class: FindingClass, entry: Entry) -> Self {
+        let shape = if !entry.prefix.is_empty() {
+            Shape::Token { prefixes: entry.prefix, rest: Pattern::new(entry.rest, Case::Exact) }
+        } else if !entry.name.is_empty() {
+            Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
+        } else if !entry.keywords.is_empty() {
+            Shape::Keyed { keywords: entry.keywords, regex: Pattern::new(entry.regex, Case::Any), before: entry.before }
+        } else {
+            Shape::Code
+        };
+        Self {
+            id: entry.id,
+            class,
+            description: entry.about,
+            shape,
+            entropy: entry.entropy,
+            check: Check::named(&entry.check),
+        }
+    }
 }
 
 /// All detectors, in the order of their files.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
-    [].iter()
+    ALL.iter()
+}
+
+/// The same, to be looked up by number. A file that does not read leaves none: a test reads them all.
+pub(crate) static ALL: LazyLock<Vec<Detector>> = LazyLock::new(|| {
+    let files = FILES.iter().filter_map(|(_, text)| toml::from_str::<File>(text).ok());
+    files.flat_map(|f| f.detectors.into_iter().map(move |e| Detector::of(f.class, e))).collect()
+});
+
+/// Which case of letters an expression matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Exact,
+    Any,
+}
+
+/// An expression over bytes, compiled when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    source: String,
+    case: Case,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+/// What a pattern matched: all of it, and the part that is the secret.
+pub(crate) struct Matched {
+    pub all: (usize, usize),
+    pub secret: (usize, usize),
+}
+
+impl Pattern {
+    fn new(source: String, case: Case) -> Self {
+        Self { source, case, compiled: OnceLock::new() }
+    }
+
+    /// The compiled expression; none when it does not compile, which a test rules out.
+    pub(crate) fn regex(&self) -> Option<&Regex> {
+        let build = || {
+            let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(self.case == Case::Any);
+            let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(512 * 1024);
+            Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
+        };
+        self.compiled.get_or_init(build).as_ref()
+    }
+
+    /// The match that begins exactly at `from`, looking no further than `to`. Group 1, where there is one, is the secret.
+    pub(crate) fn at(&self, bytes: &[u8], from: usize, to: usize) -> Option<Matched> {
+        self.search(Input::new(bytes).range(from..to.min(bytes.len()).max(from)).anchored(Anchored::Yes))
+    }
+
+    /// The first match between `from` and `to`.
+    pub(crate) fn within(&self, bytes: &[u8], from: usize, to: usize) -> Option<Matched> {
+        self.search(Input::new(bytes).range(from..to.min(bytes.len()).max(from)))
+    }
+
+    fn search(&self, input: Input<'_>) -> Option<Matched> {
+        let regex = self.regex()?;
+        let found = regex.search(&input)?;
+        let all = (found.start(), found.end());
+        if regex.captures_len() == 1 {
+            return Some(Matched { all, secret: all });
+        }
+        let mut captures = regex.create_captures();
+        regex.search_captures(&input.span(found.span()).anchored(Anchored::Yes), &mut captures);
+        let secret = (1..captures.group_len()).find_map(|i| captures.get_group(i)).map_or(all, |g| (g.start, g.end));
+        Some(Matched { all, secret })
+    }
 }

@@ -2,9 +2,22 @@
 //!
 //! Not here: what to do about a finding (`rampart-policy`), decompression, any I/O. Detectors are data: `detectors/*.toml`.
 
+mod assignment;
+mod check;
+mod confirm;
 mod detector;
+mod entry;
+#[cfg(test)]
+mod examples;
+mod hidden;
 mod known;
+mod layers;
+mod personal;
+mod plausible;
+mod prefilter;
 mod redact;
+mod scanning;
+mod seed;
 mod stream;
 mod visible;
 
@@ -18,6 +31,5 @@ pub use visible::visible;
 
 /// Everything that the detectors find in `text`, sorted by where it starts. Encodings are undone up to three deep.
 pub fn scan(text: &str) -> Vec<Finding> {
-    let _ = text;
-    Vec::new()
+    scanning::scan_bytes(text.as_bytes())
 }

@@ -34,12 +34,7 @@ mod tests {
     use rampart_call::FindingClass;
 
     fn finding(start: usize, end: usize) -> Finding {
-        Finding {
-            detector: "d".into(),
-            class: FindingClass::Secret,
-            span: Span { start, end },
-            layers: Vec::new(),
-        }
+        Finding { detector: "d".into(), class: FindingClass::Secret, span: Span { start, end }, layers: Vec::new() }
     }
 
     #[track_caller]

@@ -1,0 +1,77 @@
+//! What follows a keyword hit: boundaries, expression, entropy, placeholder words, checksum; cheapest first.
+
+use crate::assignment;
+use crate::detector::{Detector, Matched, Shape};
+use crate::plausible;
+use crate::prefilter::Hit;
+
+/// The longest thing an expression is run over, in bytes.
+const REACH: usize = 16 * 1024;
+/// The longest value of an assignment.
+const VALUE: usize = 1024;
+
+/// Where the secret stands that `detector` finds at a hit of one of its keywords.
+pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(usize, usize)> {
+    let (start, end) = match &detector.shape {
+        Shape::Token { prefixes, rest } => {
+            let found = bytes.get(hit.start..hit.end)?;
+            if !prefixes.iter().any(|p| p.as_bytes() == found) || !begins_here(bytes, hit, found) {
+                return None;
+            }
+            let Matched { all, secret } = rest.at(bytes, hit.end, hit.end + REACH)?;
+            let in_word = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphanumeric);
+            if secret != all {
+                secret
+            } else if in_word(all.1 - 1) && in_word(all.1) {
+                return None;
+            } else {
+                (hit.start, all.1)
+            }
+        }
+        Shape::Assigned { value, telling, .. } => {
+            if !begins_word(bytes, hit.start) && !detector.id().starts_with("generic-") {
+                return None;
+            }
+            let assigned = assignment::read(bytes, hit.start, hit.end)?;
+            let Matched { all, secret } = value.at(bytes, assigned.value, assigned.value + VALUE)?;
+            if !assigned.ends(bytes, all.1) {
+                return None;
+            }
+            let name = assigned.name(bytes);
+            if assignment::is_public_name(&name) || !telling && !assignment::is_secret_name(&name) {
+                return None;
+            }
+            secret
+        }
+        Shape::Keyed { regex, before: 0, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
+        Shape::Keyed { regex, before, .. } => {
+            regex.within(bytes, hit.start.saturating_sub(*before), hit.end + VALUE)?.secret
+        }
+        Shape::Code => return None,
+    };
+    let secret = bytes.get(start..end)?;
+    let confirmed = plausible::entropy(secret) >= detector.entropy
+        && (detector.class() != rampart_call::FindingClass::Secret || !plausible::is_placeholder(secret))
+        && detector.check.is_none_or(|c| c.passes(secret));
+    confirmed.then_some((start, end))
+}
+
+/// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.
+fn begins_here(bytes: &[u8], hit: Hit, prefix: &[u8]) -> bool {
+    let distinctive = prefix.len() >= 4 && prefix.last().is_some_and(|b| b"_-.".contains(b));
+    distinctive || starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
+}
+
+/// Whether a name may begin at `at`: after something else than a letter, or where camel case begins a word.
+fn begins_word(bytes: &[u8], at: usize) -> bool {
+    let camel = bytes.get(at).is_some_and(u8::is_ascii_uppercase)
+        && at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_lowercase);
+    camel || starts_word(bytes, at, u8::is_ascii_alphabetic)
+}
+
+/// Whether the byte before `at` is none of a word, or the letter of an escape such as `\n`.
+fn starts_word(bytes: &[u8], at: usize, of_word: fn(&u8) -> bool) -> bool {
+    let Some(previous) = at.checked_sub(1).and_then(|i| bytes.get(i)) else { return true };
+    let escaped = || at.checked_sub(2).and_then(|i| bytes.get(i)) == Some(&b'\\') && b"nrtbf".contains(previous);
+    !of_word(previous) || escaped()
+}

@@ -1,0 +1,76 @@
+//! The detector files: what an entry of `detectors/*.toml` may say. `detectors/README.md` explains it to people.
+
+use rampart_call::FindingClass;
+use serde::Deserialize;
+
+/// The files, one topic each. A new topic is a new line here.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("cloud", include_str!("../detectors/cloud.toml")),
+    ("vcs", include_str!("../detectors/vcs.toml")),
+    ("ai", include_str!("../detectors/ai.toml")),
+    ("messaging", include_str!("../detectors/messaging.toml")),
+    ("payments", include_str!("../detectors/payments.toml")),
+    ("saas", include_str!("../detectors/saas.toml")),
+    ("named_a_l", include_str!("../detectors/named_a_l.toml")),
+    ("named_m_z", include_str!("../detectors/named_m_z.toml")),
+    ("keys", include_str!("../detectors/keys.toml")),
+    ("databases", include_str!("../detectors/databases.toml")),
+    ("generic", include_str!("../detectors/generic.toml")),
+    ("personal", include_str!("../detectors/personal.toml")),
+    ("injection", include_str!("../detectors/injection.toml")),
+    ("hidden", include_str!("../detectors/hidden.toml")),
+];
+
+/// One file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub class: FindingClass,
+    #[serde(rename = "detector")]
+    pub detectors: Vec<Entry>,
+}
+
+/// One detector as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    pub id: String,
+    pub about: String,
+    /// A token: one of these, in this case, then `rest`.
+    #[serde(default)]
+    pub prefix: Vec<String>,
+    #[serde(default)]
+    pub rest: String,
+    /// A value given to a name: one of these in the name, in any case, then `value`.
+    #[serde(default)]
+    pub name: Vec<String>,
+    #[serde(default)]
+    pub value: String,
+    /// The value is telling enough: the name need not speak of a key, token or password.
+    #[serde(default)]
+    pub telling: bool,
+    /// Anything else: at one of these, in any case, `regex` is tried.
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    #[serde(default)]
+    pub regex: String,
+    /// How many bytes before the keyword the match may begin.
+    #[serde(default)]
+    pub before: usize,
+    /// Found by code of that name instead of by an expression.
+    #[serde(default)]
+    pub code: String,
+    /// Bits a character that the secret has at least.
+    #[serde(default)]
+    pub entropy: f32,
+    /// Name of a function of `check.rs` that confirms the secret.
+    #[serde(default)]
+    pub check: String,
+    /// Texts it finds something in, and texts it does not. Templates: see `detectors/README.md`.
+    #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "examples are for tests and readers"))]
+    pub hits: Vec<String>,
+    #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "examples are for tests and readers"))]
+    pub misses: Vec<String>,
+}

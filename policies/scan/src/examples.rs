@@ -1,0 +1,152 @@
+//! Every detector finds its `hits` and nothing in its `misses`.
+
+use crate::detector::{ALL, Shape};
+use crate::entry::{Entry, FILES, File};
+use crate::{redact, scan};
+
+/// Fills in a template: `{a:36}` is 36 letters and digits, `{}` is nothing. `detectors/README.md` lists the kinds.
+fn expand(template: &str) -> String {
+    let mut out = String::new();
+    let mut seed = template.len() as u64 * 7919 + 17;
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, after) = rest.split_at(open);
+        out.push_str(before);
+        let Some(close) = after.find('}') else {
+            rest = after;
+            break;
+        };
+        match filled(&after[1..close], &mut seed) {
+            Some(text) => out.push_str(&text),
+            None => {
+                out.push('{');
+                rest = &after[1..];
+                continue;
+            }
+        }
+        rest = &after[close + 1..];
+    }
+    out + rest
+}
+
+fn filled(spec: &str, seed: &mut u64) -> Option<String> {
+    let mut draw = |alphabet: &str, n: usize| -> String {
+        let alphabet: Vec<char> = alphabet.chars().collect();
+        let pick = |_| {
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            alphabet[(*seed >> 33) as usize % alphabet.len()]
+        };
+        (0..n).map(pick).collect()
+    };
+    const DIGITS: &str = "0123456789";
+    const HEX: &str = "0123456789abcdef";
+    const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+    if spec.is_empty() {
+        return Some(String::new());
+    }
+    if spec == "uuid" {
+        return Some([8, 4, 4, 4, 12].map(|n| draw(HEX, n)).join("-"));
+    }
+    let (kind, length) = spec.split_once(':')?;
+    let n = length.parse().ok()?;
+    let upper = LOWER.to_uppercase();
+    Some(match kind {
+        "a" => draw(&format!("{DIGITS}{LOWER}{upper}"), n),
+        "b" => draw(&format!("{DIGITS}{LOWER}{upper}+/"), n),
+        "w" => draw(&format!("{DIGITS}{LOWER}{upper}-_"), n - 1) + "k",
+        "l" => draw(&format!("{DIGITS}{LOWER}"), n),
+        "u" => draw(&format!("{DIGITS}{upper}"), n),
+        "t" => draw(&format!("234567{upper}"), n),
+        "z" => draw(LOWER, n),
+        "Z" => draw(&upper, n),
+        "d" => draw(DIGITS, n),
+        "h" => draw(HEX, n),
+        "H" => draw(&HEX.to_uppercase(), n),
+        "q" => draw("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", n),
+        _ => return None,
+    })
+}
+
+/// Every entry of every file.
+pub(crate) fn entries() -> Vec<Entry> {
+    let read =
+        |(name, text): &(&str, &str)| toml::from_str::<File>(text).unwrap_or_else(|e| panic!("{name}.toml: {e}"));
+    FILES.iter().map(read).flat_map(|f| f.detectors).collect()
+}
+
+/// The hits of all detectors, filled in.
+pub(crate) fn hits() -> Vec<(String, String)> {
+    entries().into_iter().flat_map(|e| e.hits.iter().map(|h| (e.id.clone(), expand(h))).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_detector_finds_its_hits() {
+    let mut wrong = Vec::new();
+    for (id, text) in hits() {
+        let found = scan(&text);
+        if !found.iter().any(|f| f.detector == id) {
+            wrong.push(format!(
+                "{id} does not find {text:?}, but: {:?}",
+                found.iter().map(|f| &f.detector).collect::<Vec<_>>()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} hits missed:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_detector_finds_its_misses() {
+    let mut wrong = Vec::new();
+    for entry in entries() {
+        for miss in &entry.misses {
+            let text = expand(miss);
+            if scan(&text).iter().any(|f| f.detector == entry.id) {
+                wrong.push(format!("{} finds {text:?}", entry.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} misses hit:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_entry_is_complete() {
+    let mut ids = std::collections::BTreeSet::new();
+    for entry in entries() {
+        let shapes =
+            [!entry.prefix.is_empty(), !entry.name.is_empty(), !entry.keywords.is_empty(), !entry.code.is_empty()];
+        assert_eq!(shapes.iter().filter(|s| **s).count(), 1, "{}: one of prefix, name, keywords, code", entry.id);
+        assert!(!entry.hits.is_empty() && !entry.misses.is_empty(), "{}: hits and misses", entry.id);
+        assert!(entry.check.is_empty() || crate::check::Check::named(&entry.check).is_some(), "{}: check", entry.id);
+        assert!(entry.about.len() > 3 && !entry.about.ends_with('.'), "{}: about", entry.id);
+        assert!(ids.insert(entry.id.clone()), "{} stands twice", entry.id);
+    }
+    assert_eq!(ids.len(), ALL.len());
+}
+
+#[test]
+fn every_expression_compiles() {
+    for detector in ALL.iter() {
+        let pattern = match &detector.shape {
+            Shape::Token { rest, .. } => rest,
+            Shape::Assigned { value, .. } => value,
+            Shape::Keyed { regex, .. } => regex,
+            Shape::Code => continue,
+        };
+        assert!(pattern.regex().is_some(), "{}", detector.id());
+    }
+}
+
+#[test]
+fn there_are_hundreds_of_credential_kinds() {
+    let secrets = ALL.iter().filter(|d| d.class() == rampart_call::FindingClass::Secret).count();
+    assert!(secrets >= 300, "{secrets}");
+}
+
+#[test]
+fn nothing_found_survives_redaction() {
+    for (id, text) in hits() {
+        let clean = redact(&text, &scan(&text), |f, _| format!("[REDACTED:{}]", f.detector));
+        let left = scan(&clean);
+        assert!(left.is_empty(), "{id}: {text:?} became {clean:?}, where {left:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML. The
+//! prefilter notes where they stand, and the text around them is undone.
+
+use super::{Link, View};
+use crate::prefilter::Hit;
+
+/// The kinds of escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    Percent,
+    Literal,
+    Html,
+}
+
+/// What announces them.
+pub(crate) const TRIGGERS: &[(&[u8], Escape)] = &[
+    (b"%", Escape::Percent),
+    (b"\\u00", Escape::Literal),
+    (b"\\x", Escape::Literal),
+    (b"\\/", Escape::Literal),
+    (b"&#", Escape::Html),
+    (b"&quot;", Escape::Html),
+    (b"&amp;", Escape::Html),
+    (b"&lt;", Escape::Html),
+];
+
+/// How much text around an escape is looked at with it, in bytes.
+const AROUND: usize = 256;
+
+/// The parts of a view that hold escapes, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Escapes {
+    percent: Vec<(usize, usize)>,
+    literal: Vec<(usize, usize)>,
+    html: Vec<(usize, usize)>,
+}
+
+impl Escapes {
+    /// Notes what may be an escape.
+    pub(crate) fn note(&mut self, escape: Escape, bytes: &[u8], hit: Hit) {
+        let parts = match escape {
+            Escape::Percent => {
+                if percent(bytes.get(hit.start..).unwrap_or_default()).is_none() {
+                    return;
+                }
+                &mut self.percent
+            }
+            Escape::Literal => &mut self.literal,
+            Escape::Html => &mut self.html,
+        };
+        let to = bytes.len().min(hit.end + AROUND);
+        match parts.last_mut() {
+            Some((_, end)) if hit.start <= *end + AROUND => *end = to,
+            _ => parts.push((hit.start.saturating_sub(AROUND), to)),
+        }
+    }
+
+    /// Undoes them.
+    pub(super) fn each(&self, view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
+        let kinds: [(&[(usize, usize)], Undo, &'static str); 3] =
+            [(&self.percent, percent, "percent"), (&self.literal, literal, "json"), (&self.html, html, "html")];
+        for (parts, undo, layer) in kinds {
+            for &(start, end) in parts {
+                let part = view.bytes.get(start..end).unwrap_or_default();
+                let (bytes, steps) = undone(part, start, undo);
+                look(&View::inner(&bytes, view, Link::Steps(&steps), layer));
+            }
+        }
+    }
+}
+
+/// Reads one escape at the beginning of a text: the character it stands for, and its length.
+type Undo = fn(&[u8]) -> Option<(char, usize)>;
+
+/// `part` with its escapes undone, and the steps by which its positions lead back. `offset` is where it stands.
+fn undone(part: &[u8], offset: usize, undo: Undo) -> (Vec<u8>, Vec<(usize, usize)>) {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut steps = vec![(0, offset)];
+    let mut i = 0;
+    while let Some(rest) = part.get(i..)
+        && let Some(first) = rest.first()
+    {
+        match matches!(first, b'%' | b'\\' | b'&').then(|| undo(rest)).flatten() {
+            Some((c, length)) => {
+                steps.push((bytes.len(), offset + i));
+                // A byte above 127 is one of several of a character in percent escapes: kept as the byte it is.
+                match u8::try_from(u32::from(c)) {
+                    Ok(byte) => bytes.push(byte),
+                    Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+                i += length;
+                steps.push((bytes.len(), offset + i));
+            }
+            None => {
+                bytes.push(*first);
+                i += 1;
+            }
+        }
+    }
+    (bytes, steps)
+}
+
+fn hex_at(rest: &[u8], from: usize, digits: usize) -> Option<u32> {
+    let text = std::str::from_utf8(rest.get(from..from + digits)?).ok()?;
+    text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(text, 16).ok()).flatten()
+}
+
+fn percent(rest: &[u8]) -> Option<(char, usize)> {
+    (rest.first() == Some(&b'%')).then(|| hex_at(rest, 1, 2)).flatten().and_then(char::from_u32).map(|c| (c, 3))
+}
+
+fn literal(rest: &[u8]) -> Option<(char, usize)> {
+    Some(match rest {
+        [b'\\', b'u', ..] => (char::from_u32(hex_at(rest, 2, 4)?)?, 6),
+        [b'\\', b'x', ..] => (char::from_u32(hex_at(rest, 2, 2)?)?, 4),
+        [b'\\', b'n' | b'r', ..] => ('\n', 2),
+        [b'\\', b't', ..] => ('\t', 2),
+        [b'\\', c @ (b'"' | b'\\' | b'/' | b'\''), ..] => (char::from(*c), 2),
+        _ => return None,
+    })
+}
+
+fn html(rest: &[u8]) -> Option<(char, usize)> {
+    const NAMED: &[(&str, char)] =
+        &[("&quot;", '"'), ("&apos;", '\''), ("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&nbsp;", ' ')];
+    if let Some((name, c)) = NAMED.iter().find(|(n, _)| rest.starts_with(n.as_bytes())) {
+        return Some((*c, name.len()));
+    }
+    let body = rest.strip_prefix(b"&#")?;
+    let (radix, skip) = if matches!(body.first(), Some(b'x' | b'X')) { (16, 1) } else { (10, 0) };
+    let digits = body.get(skip..)?.iter().take(7).take_while(|b| b.is_ascii_hexdigit()).count();
+    let text = std::str::from_utf8(body.get(skip..skip + digits)?).ok()?;
+    let c = char::from_u32(u32::from_str_radix(text, radix).ok()?)?;
+    let end = skip + digits;
+    Some((c, 2 + end + usize::from(body.get(end) == Some(&b';'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(undo: Undo, text: &str, expected: &str) {
+        let (bytes, steps) = undone(text.as_bytes(), 0, undo);
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        let outer = View::plain(text.as_bytes());
+        let view = View::inner(&bytes, &outer, Link::Steps(&steps), "x");
+        assert_eq!(view.locate(0, bytes.len()), (0, text.len()));
+    }
+
+    #[test]
+    fn escapes_are_undone_and_lead_back() {
+        check(percent, "a%3Db%zz%4", "a=b%zz%4");
+        check(percent, "%C3%A9", "é");
+        check(literal, r#"\u0041\x42\"\\\n"#, "AB\"\\\n");
+        check(literal, r"\q\u12", r"\q\u12");
+        check(html, "&#65;&#x42;&lt;&unknown;&#", "AB<&unknown;&#");
+    }
+
+    #[test]
+    fn a_position_behind_an_escape_leads_behind_it() {
+        let (bytes, steps) = undone(b"a%3Dbc", 10, percent);
+        let outer = View::plain(b"0123456789a%3Dbc");
+        let view = View::inner(&bytes, &outer, Link::Steps(&steps), "percent");
+        assert_eq!((view.locate(1, 2), view.locate(2, 4)), ((11, 14), (14, 16)));
+    }
+}

@@ -1,0 +1,217 @@
+//! Long runs of base64, base64url, base32 and hexadecimal. They are found by skipping, and decoded without asking for
+//! alignment, padding or one alphabet: what matters is whether text comes out.
+
+use super::{Link, View};
+
+/// The shortest run that can hold something, in characters.
+const SHORTEST: usize = 24;
+/// The shortest text that can hold something, in bytes.
+const TEXT: usize = 14;
+/// Runs up to this length are tried at all four alignments.
+const TRY_ALL: usize = 8 * 1024;
+/// The shortest line of a run that goes on in the next line.
+const LINE: usize = 60;
+
+const UPPER: u8 = 1;
+const LOWER: u8 = 2;
+const DIGIT: u8 = 4;
+const SIGN: u8 = 8;
+const NOT_HEX: u8 = 16;
+const NOT_BASE32: u8 = 32;
+
+/// What kinds a byte of a run is of; 0 for a byte that ends it.
+const KIND: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 128 {
+        let c = i as u8;
+        table[i] = match c {
+            b'A'..=b'F' => UPPER,
+            b'G'..=b'Z' => UPPER | NOT_HEX,
+            b'a'..=b'f' => LOWER,
+            b'g'..=b'z' => LOWER | NOT_HEX,
+            b'2'..=b'7' => DIGIT,
+            b'0' | b'1' | b'8' | b'9' => DIGIT | NOT_BASE32,
+            b'+' | b'/' | b'-' | b'_' => SIGN | NOT_HEX | NOT_BASE32,
+            _ => 0,
+        };
+        i += 1;
+    }
+    table
+}
+
+fn kind(byte: u8) -> u8 {
+    KIND.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// Scans the texts that runs of `view` decode to.
+pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
+    let bytes = view.bytes;
+    let mut i = 0;
+    while let Some(probe) = bytes.get(i..i + SHORTEST) {
+        // A run that covers this stretch would have no byte out of place in it.
+        if let Some(bad) = probe.iter().rposition(|b| kind(*b) == 0) {
+            i += bad + 1;
+            continue;
+        }
+        let end = run_end(bytes, i);
+        decode(view, i, end, look);
+        i = end;
+    }
+}
+
+/// The end of the run that begins at `start`, over line breaks where the lines are long.
+fn run_end(bytes: &[u8], start: usize) -> usize {
+    let mut line = start;
+    loop {
+        let end = line + bytes.get(line..).unwrap_or_default().iter().take_while(|b| kind(**b) != 0).count();
+        let gap = match bytes.get(end..).unwrap_or_default() {
+            [b'\r', b'\n', ..] | [b'\\', b'n', ..] => 2,
+            [b'\n', ..] => 1,
+            _ => return end,
+        };
+        if end - line < LINE || bytes.get(end + gap).is_none_or(|b| kind(*b) == 0) {
+            return end;
+        }
+        line = end + gap;
+    }
+}
+
+/// Scans what `start..end` decodes to, where that is text.
+fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View<'_>)) {
+    let run = view.bytes.get(start..end).unwrap_or_default();
+    let all = run.iter().fold(0, |all, b| all | kind(*b));
+    if all & NOT_HEX == 0 {
+        if run.len() >= 2 * TEXT {
+            texts(view, start, end, &bits(run, 4, hex_value), "hex", look);
+        }
+        return;
+    }
+    if all & NOT_BASE32 == 0 && all & DIGIT != 0 && all & (UPPER | LOWER) != UPPER | LOWER {
+        texts(view, start, end, &bits(run, 5, base32_value), "base32", look);
+        return;
+    }
+    if all & UPPER == 0 || all & LOWER == 0 {
+        return;
+    }
+    let layer = if run.iter().any(|b| b"-_".contains(b)) { "base64url" } else { "base64" };
+    let alignments = if run.len() <= TRY_ALL { 4 } else { 1 };
+    for skip in 0..alignments {
+        let decoded = bits(run.get(skip..).unwrap_or_default(), 6, base64_value);
+        if texts(view, start, end, &decoded, layer, look) * 2 > decoded.len() {
+            break;
+        }
+    }
+}
+
+/// Scans the stretches of `decoded` that are text; gives their length.
+fn texts(
+    view: &View<'_>,
+    start: usize,
+    end: usize,
+    decoded: &[u8],
+    layer: &'static str,
+    look: &mut impl FnMut(&View<'_>),
+) -> usize {
+    let is_text = |b: u8| (0x20..0x7f).contains(&b) || matches!(b, b'\n' | b'\r' | b'\t');
+    let mut i = 0;
+    let mut total = 0;
+    while let Some(probe) = decoded.get(i..i + TEXT) {
+        if let Some(bad) = probe.iter().rposition(|b| !is_text(*b)) {
+            i += bad + 1;
+            continue;
+        }
+        // Once there is text, other alphabets may go on in it.
+        let rest = decoded.get(i..).unwrap_or_default();
+        let length = rest.iter().take_while(|b| is_text(**b) || **b >= 0x80).count();
+        if let Some(text) = rest.get(..length) {
+            look(&View::inner(text, view, Link::Run(start, end), layer));
+        }
+        i += length;
+        total += length;
+    }
+    total
+}
+
+/// The bytes that characters of `width` bits each make; characters without a value are skipped.
+fn bits(run: &[u8], width: u32, value: fn(u8) -> Option<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(run.len() * width as usize / 8 + 1);
+    let mut pool = 0u32;
+    let mut held = 0;
+    for value in run.iter().filter_map(|b| value(*b)) {
+        pool = pool << width & 0xffff | u32::from(value);
+        held += width;
+        if held >= 8 {
+            held -= 8;
+            out.push((pool >> held & 0xff) as u8);
+        }
+    }
+    out
+}
+
+fn base64_value(c: u8) -> Option<u8> {
+    match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+fn base32_value(c: u8) -> Option<u8> {
+    match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a'),
+        b'2'..=b'7' => Some(c - b'2' + 26),
+        _ => None,
+    }
+}
+
+fn hex_value(c: u8) -> Option<u8> {
+    char::from(c).to_digit(16).map(|d| d as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        each(&View::plain(text.as_bytes()), &mut |inner| {
+            found.push((String::from_utf8_lossy(inner.bytes).into_owned(), inner.layers()[0]));
+        });
+        found
+    }
+
+    #[track_caller]
+    fn check(text: &str, layer: &str) {
+        let found = decoded(text);
+        assert!(found.iter().any(|(t, l)| t.contains("the quick brown fox") && *l == layer), "{text}: {found:?}");
+    }
+
+    #[test]
+    fn runs_of_all_kinds_are_decoded() {
+        check("x dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw== y", "base64");
+        check("/up/dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcw", "base64");
+        check("dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcz8_", "base64url");
+        check("74686520717569636b2062726f776e20666f78206a756d7073", "hex");
+        check("ORUGKIDROVUWG2ZAMJZG653OEBTG66BANJ2W24DT", "base32");
+        check("orugkidrovuwg2zamjzg653oebtg66banj2w24dt", "base32");
+    }
+
+    #[test]
+    fn identifiers_and_hashes_are_not() {
+        for text in [
+            "getElementsByClassNameAndSomethingElse",
+            "d7d16c793a365ed7d16c793a365ed7d16c793a36",
+            "/usr/local/lib/node_modules/typescript/lib",
+            "550e8400-e29b-41d4-a716-446655440000",
+        ] {
+            assert_eq!(decoded(text), [], "{text}");
+        }
+    }
+}

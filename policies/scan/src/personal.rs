@@ -1,0 +1,121 @@
+//! Card and account numbers: no keyword announces them, so runs of digits are looked for by skipping.
+
+use crate::check::{iban, luhn};
+
+/// The shortest card number, with or without separators.
+const SHORTEST: usize = 13;
+/// The longest account number, in groups of four.
+const LONGEST: usize = 42;
+
+/// Reports card numbers and bank accounts.
+pub(crate) fn numbers(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
+    let mut i = 0;
+    let mut accounts_from = 0;
+    while let Some(probe) = bytes.get(i..i + SHORTEST) {
+        // Nothing that ends before the last byte that is out of place can be a number.
+        if let Some(bad) = probe.iter().rposition(|b| !is_digit_or_gap(*b)) {
+            i += bad + 1;
+            continue;
+        }
+        let length = bytes.get(i..).unwrap_or_default().iter().take_while(|b| is_digit_or_gap(**b)).count();
+        cards(bytes, i, i + length, report);
+        accounts(bytes, i.saturating_sub(LONGEST).max(accounts_from), i + length, report);
+        accounts_from = i + length;
+        i += length;
+    }
+}
+
+fn is_digit_or_gap(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b' ' || byte == b'-'
+}
+
+/// Cards in a run of digits, spaces and dashes: 13 to 19 digits of a known issuer, together or in groups.
+fn cards(bytes: &[u8], start: usize, end: usize, report: &mut impl FnMut(&str, usize, usize)) {
+    let groups = groups(bytes, start, end);
+    let mut i = 0;
+    'from: while let Some((first, _)) = groups.get(i).copied() {
+        i += 1;
+        if first
+            .checked_sub(1)
+            .and_then(|b| bytes.get(b))
+            .is_some_and(|b| b.is_ascii_alphanumeric() || b"._".contains(b))
+        {
+            continue;
+        }
+        let mut digits = 0;
+        for (n, (from, to)) in groups.iter().copied().skip(i - 1).enumerate() {
+            let next = from == first + digits + n;
+            digits += to - from;
+            if digits > 19 || !next || (n > 0 && (!(3..=7).contains(&(to - from)) || digits - (to - from) < 4)) {
+                continue 'from;
+            }
+            let Some(number) = bytes.get(first..to) else { continue 'from };
+            let whole = bytes.get(to).is_none_or(|b| !b.is_ascii_alphanumeric());
+            if digits >= SHORTEST && whole && issued(number, digits) && luhn(number) {
+                report("payment-card", first, to);
+                i += n;
+                continue 'from;
+            }
+        }
+    }
+}
+
+/// The groups of digits that single spaces or dashes separate.
+fn groups(bytes: &[u8], start: usize, end: usize) -> Vec<(usize, usize)> {
+    let mut groups = Vec::new();
+    let mut from = start;
+    for i in start..=end {
+        if i == end || bytes.get(i).is_none_or(|b| !b.is_ascii_digit()) {
+            if i > from {
+                groups.push((from, i));
+            }
+            from = i + 1;
+        }
+    }
+    groups
+}
+
+/// Whether an issuer gives out numbers that begin so and are `length` long (Visa, Mastercard, American Express, Discover,
+/// Diners, JCB, UnionPay).
+fn issued(number: &[u8], length: usize) -> bool {
+    let head = number.iter().filter(|b| b.is_ascii_digit()).take(4).fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+    match head {
+        4000..=4999 => matches!(length, 13 | 16 | 19),
+        5100..=5599 | 2221..=2720 => length == 16,
+        3400..=3499 | 3700..=3799 => length == 15,
+        6011 | 6440..=6599 | 3528..=3589 | 6200..=6299 => (16..=19).contains(&length),
+        3000..=3059 | 3600..=3699 | 3800..=3999 => length == 14,
+        _ => false,
+    }
+}
+
+/// Accounts that begin between `from` and `to`: two capitals, two digits, then letters and digits, together or in fours.
+fn accounts(bytes: &[u8], from: usize, to: usize, report: &mut impl FnMut(&str, usize, usize)) {
+    let mut i = from;
+    while i < to {
+        let [Some(a), Some(b), Some(c), Some(d)] = [0, 1, 2, 3].map(|k| bytes.get(i + k).copied()) else { return };
+        let begins = a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit();
+        let word = i.checked_sub(1).and_then(|p| bytes.get(p)).is_some_and(u8::is_ascii_alphanumeric);
+        if begins
+            && !word
+            && let Some(end) = account_end(bytes, i)
+        {
+            report("iban", i, end);
+            i = end;
+        } else {
+            i += 1;
+        }
+    }
+}
+
+/// The end of the account number that begins at `start`.
+fn account_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let run = bytes.get(start..bytes.len().min(start + LONGEST))?;
+    let in_number = |b: &&u8| b.is_ascii_uppercase() || b.is_ascii_digit() || **b == b' ';
+    let longest = run.iter().take_while(in_number).count();
+    (15..=longest).rev().map(|length| start + length).find(|end| {
+        let number = bytes.get(start..*end).unwrap_or_default();
+        let ends = bytes.get(*end).is_none_or(|b| !b.is_ascii_alphanumeric()) && number.last() != Some(&b' ');
+        ends && iban(number)
+    })
+}

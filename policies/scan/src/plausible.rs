@@ -1,0 +1,179 @@
+//! What tells a secret from a word: entropy, placeholders, the look of passwords and random keys.
+
+/// Shannon entropy of the bytes, in bits a byte.
+pub(crate) fn entropy(bytes: &[u8]) -> f32 {
+    let mut counts = [0u32; 256];
+    for byte in bytes {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let total = bytes.len() as f32;
+    counts.iter().filter(|c| **c > 0).map(|c| *c as f32 / total).map(|p| -p * p.log2()).sum()
+}
+
+/// Words that stand in values which documentation and templates show.
+const PLACEHOLDERS: &[&str] = &[
+    "example",
+    "placeholder",
+    "redacted",
+    "changeme",
+    "change_me",
+    "change-me",
+    "your_",
+    "your-",
+    "yourtoken",
+    "yourkey",
+    "yourpass",
+    "yoursecret",
+    "insert_",
+    "insert-",
+    "replace_",
+    "replace-",
+    "replaceme",
+    "xxxx",
+    "****",
+    "....",
+    "dummy",
+    "notreal",
+    "not-real",
+    "not_real",
+    "00000000",
+    "12345678901234567890",
+    "todo",
+    "hidden",
+];
+
+/// Values that are placeholders when they are all there is.
+const WHOLE: &[&str] =
+    &["password", "passwd", "pass", "pwd", "secret", "token", "key", "username:password", "user:password", "user:pass"];
+
+/// Whether the value says itself that it is none.
+pub(crate) fn is_placeholder(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    WHOLE.iter().any(|w| w.as_bytes() == lower)
+        || PLACEHOLDERS.iter().any(|p| lower.windows(p.len()).any(|w| w == p.as_bytes()))
+}
+
+/// Whether a value reads as one that a program puts in later: `${X}`, `$X`, `%(x)s`, `{{ x }}`, `<x>`, `process.env.X`.
+fn is_reference(value: &[u8]) -> bool {
+    const STARTS: &[&str] = &[
+        "${",
+        "$(",
+        "$ENV",
+        "%(",
+        "{{",
+        "<",
+        "@",
+        "process.",
+        "os.",
+        "env.",
+        "secrets.",
+        "vars.",
+        "var.",
+        "self.",
+        "this.",
+        "config.",
+        "settings.",
+        "data.",
+        "module.",
+        "local.",
+        "vault:",
+        "arn:",
+        "http:",
+        "https:",
+        "file:",
+        "/",
+        "./",
+        "~/",
+    ];
+    let upper_variable =
+        value.strip_prefix(b"$").is_some_and(|v| v.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_'));
+    upper_variable || STARTS.iter().any(|s| value.starts_with(s.as_bytes()))
+}
+
+/// Whether the value could be a password that someone chose: 8 characters, letters and something else, no reference.
+pub(crate) fn password(value: &[u8]) -> bool {
+    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let others = value.len() - letters;
+    let joined = value.iter().all(|b| b.is_ascii_alphabetic() || b"_-.:/".contains(b));
+    letters >= 2 && others >= 1 && !joined && entropy(value) >= 2.4 && !is_reference(value) && !is_code(value)
+}
+
+/// Whether the value could be a key that a machine made: letters and digits mixed, and not words, a version or a path.
+pub(crate) fn random(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let plain = digits >= 2 && letters >= 2 && !is_reference(value) && !is_code(value);
+    plain && entropy(value) >= if hexadecimal(value) { 3.0 } else { 3.5 }
+}
+
+/// Whether the value has upper case, lower case and digits, as keys of mixed alphabets of some length do.
+pub(crate) fn mixed(value: &[u8]) -> bool {
+    let has = |f: fn(&u8) -> bool| value.iter().any(f);
+    has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+}
+
+fn hexadecimal(value: &[u8]) -> bool {
+    value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+}
+
+/// Whether the value reads as an expression: a dotted path or words with hardly a digit between them.
+fn is_code(value: &[u8]) -> bool {
+    let words = value.split(|b| !b.is_ascii_alphanumeric()).filter(|w| w.len() > 2);
+    let (mut all, mut plain) = (0, 0);
+    for word in words {
+        all += 1;
+        let lower = word.iter().skip(1).all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase);
+        plain += usize::from(lower);
+    }
+    all >= 3 && all == plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_counts_bits() {
+        assert!(entropy(b"aaaa") < 0.01);
+        assert!((entropy(b"abcd") - 2.0).abs() < 0.01);
+        assert!(entropy(b"") < 0.01);
+    }
+
+    #[test]
+    fn passwords_are_told_from_words_and_references() {
+        for value in ["hunter2hunter2", "Tr0ub4dor&3", "S3cret!pass", "p@ssw0rd2024"] {
+            assert!(password(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "string",
+            "userPassword",
+            "forgot-your-password",
+            "${DB_PASSWORD}",
+            "process.env.PW1",
+            "$PASSWORD1",
+            "12345678",
+        ] {
+            assert!(!password(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn random_keys_are_told_from_words_and_versions() {
+        for value in ["a8f5f167f44f4964e6c998dee827110c", "Zk3vQ9xW2mN7pL4sT8rY"] {
+            assert!(random(value.as_bytes()), "{value}");
+        }
+        for value in ["next-auth.session-token.v2", "cancellationTokenSource", "aaaaaaaa11111111"] {
+            assert!(!random(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn documentation_shows_placeholders() {
+        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here1", "xxxxxxxxxxxx"] {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        assert!(!is_placeholder(b"Zk3vQ9xW2mN7pL4sT8rY"));
+    }
+}

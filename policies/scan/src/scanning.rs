@@ -1,0 +1,111 @@
+//! The scan itself: keyword hits are confirmed, numbers, phrases and encoded runs are looked at, and what an encoding
+//! hides is scanned in turn.
+
+use rampart_call::{Finding, Span};
+
+use crate::detector::{ALL, Detector};
+use crate::layers::{self, View};
+use crate::prefilter::{self, Owner};
+use crate::{confirm, hidden, personal, seed};
+
+/// How many encodings may lie on top of each other.
+const DEPTH: usize = 3;
+
+/// Finds everything in `bytes`, which need not be UTF-8.
+pub(crate) fn scan_bytes(bytes: &[u8]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut budget = bytes.len().saturating_mul(4).saturating_add(64 * 1024);
+    look(&View::plain(bytes), &mut budget, &mut findings);
+    tidy(&mut findings);
+    findings
+}
+
+/// Scans one view, and the views that can be decoded from it until `budget` bytes have been decoded.
+fn look(view: &View<'_>, budget: &mut usize, findings: &mut Vec<Finding>) {
+    let bytes = view.bytes;
+    let mut report = |detector: &Detector, start: usize, end: usize| {
+        let (start, end) = view.locate(start, end);
+        let layers = view.layers().into_iter().map(str::to_owned).collect();
+        findings.push(Finding {
+            detector: detector.id().to_owned(),
+            class: detector.class(),
+            span: Span { start, end },
+            layers,
+        });
+    };
+    let mut report_code = |id: &str, start: usize, end: usize| {
+        if let Some(detector) = ALL.iter().find(|d| d.id() == id) {
+            report(detector, start, end);
+        }
+    };
+    let mut confirmed: Vec<(&Detector, usize, usize)> = Vec::new();
+    let mut escapes = layers::Escapes::default();
+    let mut seen_hidden = 0;
+    prefilter::each_hit(bytes, |hit, owners| {
+        for owner in owners {
+            match owner {
+                Owner::Detector(number) => {
+                    if let Some(detector) = ALL.get(*number)
+                        && let Some((start, end)) = confirm::confirm(detector, bytes, hit)
+                    {
+                        confirmed.push((detector, start, end));
+                    }
+                }
+                Owner::Hidden => {
+                    if hit.start >= seen_hidden
+                        && let Some((id, start, end)) = hidden::look(bytes, hit.start)
+                    {
+                        seen_hidden = end;
+                        report_code(id, start, end);
+                    }
+                }
+                Owner::Escape(escape) => escapes.note(*escape, bytes, hit),
+            }
+        }
+    });
+    personal::numbers(bytes, &mut report_code);
+    seed::phrases(bytes, &mut report_code);
+    for (detector, start, end) in confirmed {
+        report(detector, start, end);
+    }
+    if view.depth() < DEPTH {
+        layers::each_inner(view, &escapes, |inner| {
+            if let Some(left) = budget.checked_sub(inner.bytes.len()) {
+                *budget = left;
+                look(inner, budget, findings);
+            }
+        });
+    }
+}
+
+/// Sorts, and drops what says nothing new: the same thing found again under an encoding or by a less telling detector.
+fn tidy(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| {
+        let key = |f: &Finding| (f.span.start, std::cmp::Reverse(f.span.end), f.layers.len());
+        key(a).cmp(&key(b)).then_with(|| a.detector.cmp(&b.detector))
+    });
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings.drain(..) {
+        let same = |k: &&Finding| k.span.end > finding.span.start;
+        let covered = kept.iter().rev().take(16).filter(same).any(|k| {
+            let inside = k.span.start <= finding.span.start && finding.span.end <= k.span.end;
+            k.class == finding.class && inside && (k.detector == finding.detector || is_generic(&finding))
+        });
+        if !covered {
+            if is_generic(kept.last().unwrap_or(&finding)) && kept.last().is_some_and(|k| covers(&finding, k)) {
+                kept.pop();
+            }
+            kept.push(finding);
+        }
+    }
+    *findings = kept;
+}
+
+/// Whether `outer` tells all that `generic` does.
+fn covers(outer: &Finding, generic: &Finding) -> bool {
+    outer.class == generic.class && outer.span == generic.span
+}
+
+fn is_generic(finding: &Finding) -> bool {
+    finding.detector.starts_with("generic-")
+}

@@ -1,0 +1,124 @@
+//! Recovery phrases of wallets: twelve to twenty-four words of the BIP-39 list whose last word carries a checksum.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+/// The words and their numbers.
+static WORDS: LazyLock<HashMap<&'static [u8], u16>> =
+    LazyLock::new(|| include_str!("../data/bip39-english.txt").lines().map(str::as_bytes).zip(0..).collect());
+
+/// Twelve words of three letters and what stands between them.
+const SHORTEST: usize = 12 * 3 + 11;
+/// The most that may stand between two words: ` 12. `, `","`.
+const GAP: usize = 6;
+
+/// Reports phrases. Skips: a phrase cannot begin before a word that is not of the list.
+pub(crate) fn phrases(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
+    let mut i = 0;
+    while i + SHORTEST <= bytes.len() {
+        let mut words: Vec<(usize, usize, u16)> = Vec::new();
+        let mut at = i + SHORTEST - 1;
+        let bad = loop {
+            match word_before(bytes, at, i) {
+                Some((start, end, Some(number))) => {
+                    words.push((start, end, number));
+                    if start <= i {
+                        break None;
+                    }
+                    at = start - 1;
+                }
+                Some((_, end, None)) => break Some(end),
+                None => break Some(words.last().map_or(at + 1, |w| w.0)),
+            }
+        };
+        if let Some(bad) = bad {
+            i = bad.max(i + 1);
+            continue;
+        }
+        words.reverse();
+        let end = extend(bytes, &mut words);
+        whole_phrases(&words, report);
+        i = end.max(i + 1);
+    }
+}
+
+/// The word that stands at `at` or before it, not before `from`: its bytes, and its number in the list. None when too
+/// much stands between.
+fn word_before(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize, Option<u16>)> {
+    let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic);
+    let mut last = at;
+    while !letter(last) {
+        if last <= from || at - last >= GAP {
+            return None;
+        }
+        last -= 1;
+    }
+    let mut start = last;
+    while start > 0 && last - start < 9 && letter(start - 1) {
+        start -= 1;
+    }
+    let mut end = last + 1;
+    while end - start < 10 && letter(end) {
+        end += 1;
+    }
+    Some((start, end, number_of(bytes, start, end)))
+}
+
+fn number_of(bytes: &[u8], start: usize, end: usize) -> Option<u16> {
+    let word = bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()))?;
+    WORDS.get(word.to_ascii_lowercase().as_slice()).copied()
+}
+
+/// Appends the words that follow the last one; gives the end of what was read.
+fn extend(bytes: &[u8], words: &mut Vec<(usize, usize, u16)>) -> usize {
+    let Some(&(_, mut end, _)) = words.last() else { return 0 };
+    loop {
+        let rest = bytes.get(end..).unwrap_or_default();
+        let gap = rest.iter().take(GAP + 1).take_while(|b| !b.is_ascii_alphabetic()).count();
+        let start = end + gap;
+        let length =
+            bytes.get(start..).unwrap_or_default().iter().take(9).take_while(|b| b.is_ascii_alphabetic()).count();
+        let Some(number) = number_of(bytes, start, start + length).filter(|_| (1..=GAP).contains(&gap)) else {
+            return end;
+        };
+        end = start + length;
+        words.push((start, end, number));
+    }
+}
+
+/// Reports the longest valid phrases in a run of words of the list.
+fn whole_phrases(words: &[(usize, usize, u16)], report: &mut impl FnMut(&str, usize, usize)) {
+    let mut first = 0;
+    while first + 12 <= words.len() {
+        let found = [24, 21, 18, 15, 12].into_iter().find_map(|n| {
+            let phrase = words.get(first..first + n)?;
+            checksum_fits(phrase).then_some(phrase)
+        });
+        match found {
+            Some(phrase) => {
+                if let (Some(a), Some(z)) = (phrase.first(), phrase.last()) {
+                    report("seed-phrase", a.0, z.1);
+                }
+                first += phrase.len();
+            }
+            None => first += 1,
+        }
+    }
+}
+
+/// Eleven bits a word; the last bits of all are the first bits of the SHA-256 of those before (BIP-39).
+fn checksum_fits(phrase: &[(usize, usize, u16)]) -> bool {
+    let mut bits: Vec<bool> = Vec::with_capacity(phrase.len() * 11);
+    for (_, _, number) in phrase {
+        bits.extend((0..11).rev().map(|b| number >> b & 1 == 1));
+    }
+    let entropy = bits.len() / 33 * 32;
+    let (entropy, sum) = bits.split_at(entropy);
+    let byte = |chunk: &[bool]| chunk.iter().fold(0u8, |n, b| n << 1 | u8::from(*b));
+    let bytes: Vec<u8> = entropy.chunks(8).map(byte).collect();
+    let Some(first) = Sha256::digest(&bytes).first().copied() else { return false };
+    let distinct = phrase.iter().map(|w| w.2).collect::<std::collections::BTreeSet<_>>().len();
+    distinct > 1 && sum.iter().enumerate().all(|(i, b)| (first >> (7 - i) & 1 == 1) == *b)
+}
