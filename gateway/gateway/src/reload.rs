@@ -64,3 +64,6 @@ fn follow(watcher: Option<&mut RecommendedWatcher>, folder: &Path) {
         let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
     }
 }
+
+#[cfg(test)]
+mod tests;

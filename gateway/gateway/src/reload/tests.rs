@@ -1,0 +1,112 @@
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
+
+use super::*;
+use crate::{Config, Home, Settings};
+
+fn policy(name: &str) -> String {
+    format!(
+        "version: \"1\"\npolicies:\n  - name: {name}\n    match: {{ tool: read }}\n    rules:\n      - action: deny\n        when: {{ path_matches: [\"/x\"] }}\n        message: no\n"
+    )
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    gateway: Arc<Gateway>,
+    folder: PathBuf,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        home.prepare().unwrap();
+        fs::write(home.policies().join("custom.yaml"), policy("zero")).unwrap();
+        let folder = home.policies();
+        let settings = Settings { home, config: Config::default(), headless: false, project_policies: true };
+        Self { _dir: dir, gateway: Gateway::open(settings).await.unwrap(), folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("custom.yaml")
+    }
+
+    fn in_force(&self) -> Vec<String> {
+        self.gateway.rules_in_force().ruleset.policies().iter().map(|p| p.name.clone()).collect()
+    }
+
+    /// Waits until a policy is in force; at no time may there be none.
+    async fn comes(&self, name: &str) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while self.in_force() != [name] {
+            assert_eq!(self.in_force().len(), 1, "a moment without the policy, or with another one");
+            assert!(Instant::now() < until, "{name} is not in force: {:?}", self.in_force());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_an_editor_saves_is_noticed() {
+    let world = World::new().await;
+    let aside = world.folder.join(".custom.yaml.new");
+
+    fs::write(world.file(), policy("in-place")).unwrap();
+    world.comes("in-place").await;
+
+    fs::write(&aside, policy("renamed-over")).unwrap();
+    fs::rename(&aside, world.file()).unwrap();
+    world.comes("renamed-over").await;
+
+    fs::rename(world.file(), world.folder.join("custom.yaml~")).unwrap();
+    fs::write(world.file(), policy("backup-kept")).unwrap();
+    world.comes("backup-kept").await;
+
+    fs::remove_file(world.file()).unwrap();
+    fs::write(world.file(), policy("deleted-and-made")).unwrap();
+    world.comes("deleted-and-made").await;
+
+    let (one, two) = (world.folder.join("..one"), world.folder.join("..two"));
+    fs::write(&one, policy("linked")).unwrap();
+    fs::write(&two, policy("linked-elsewhere")).unwrap();
+    symlink(&one, &aside).unwrap();
+    fs::rename(&aside, world.file()).unwrap();
+    world.comes("linked").await;
+    symlink(&two, &aside).unwrap();
+    fs::rename(&aside, world.file()).unwrap();
+    world.comes("linked-elsewhere").await;
+
+    let other = world.folder.with_file_name("policies.new");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("custom.yaml"), policy("folder-replaced")).unwrap();
+    fs::rename(&world.folder, world.folder.with_file_name("policies.old")).unwrap();
+    fs::rename(&other, &world.folder).unwrap();
+    world.comes("folder-replaced").await;
+
+    fs::write(world.file(), policy("in-the-new-folder")).unwrap();
+    world.comes("in-the-new-folder").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_policy_is_seen_and_the_old_one_stays() {
+    let world = World::new().await;
+    fs::write(world.file(), "policies: [").unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while world.gateway.rules_in_force().rejected.is_empty() {
+        assert!(Instant::now() < until, "nobody noticed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.in_force(), ["zero"]);
+    assert!(world.gateway.reload().await.is_err(), "asked again it says so again");
+    fs::write(world.file(), policy("mended")).unwrap();
+    world.comes("mended").await;
+    assert!(world.gateway.rules_in_force().rejected.is_empty());
+    world.gateway.close().await;
+    let trail: String = fs::read_dir(world.gateway.home().audit())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(trail.matches(r#""event":"rejected""#).count(), 1, "recorded once");
+    assert_eq!(trail.matches(r#""event":"loaded""#).count(), 2);
+}
