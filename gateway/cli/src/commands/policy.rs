@@ -1,0 +1,171 @@
+//! `rampart policy`: check, explain and list policies.
+
+use std::collections::BTreeSet;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use rampart_call::{Effect, Target};
+use rampart_policy::{History, Severity, explain, lint, packs};
+use rampart_scan::visible;
+use serde_json::json;
+
+use crate::{
+    args::{PolicyVerb, Test},
+    commands::test,
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, DIM, Printer, outcome_style, styled},
+    rules,
+};
+
+pub(crate) fn run(verb: PolicyVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    match verb {
+        PolicyVerb::Lint { files, json } => check(&files, json, environment, printer),
+        PolicyVerb::Explain(args) => explain_call(&args, environment, printer),
+        PolicyVerb::Rules(args) => list_rules(args.json, environment, printer),
+        PolicyVerb::List(args) => list_packs(args.json, printer),
+        PolicyVerb::Fetch(_) => {
+            printer.note("rampart: `policy fetch` is not built in this version; `rampart init --profile` writes a built-in profile");
+            Ok(Exit::Error)
+        }
+    }
+}
+
+fn check(
+    named: &[std::path::PathBuf],
+    json: bool,
+    environment: &Environment,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    let files = rules::files(environment, named)?;
+    let found = lint(&files);
+    let errors = found.iter().filter(|d| d.severity == Severity::Error).count();
+    if json {
+        for d in &found {
+            printer.json(&json!({
+                "severity": if d.severity == Severity::Error { "error" } else { "warning" }, "code": d.code,
+                "message": d.message, "file": d.file, "line": d.line, "column": d.column, "help": d.help,
+            }))?;
+        }
+    } else if found.is_empty() {
+        let names: Vec<_> = files.iter().map(|f| f.name.as_str()).collect();
+        printer.out(format!("no findings in {}", names.join(", ")));
+    } else {
+        rules::show(&found, &files, printer);
+        printer.note(format!("\n{errors} errors, {} warnings", found.len() - errors));
+    }
+    Ok(if errors == 0 { Exit::Yes } else { Exit::No })
+}
+
+fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let files = rules::files(environment, &args.policy)?;
+    let call = test::call(args, environment)?;
+    let ruleset = rules::compile(&files, printer)?;
+    let (labels, history) = (BTreeSet::new(), History::default());
+    let told = explain(&ruleset, &call, &test::context(&labels, &history, environment));
+    let judgement = &told.judgement;
+    if args.json {
+        printer.json(judgement)?;
+        return Ok(test::exit(judgement.outcome));
+    }
+    let heading = |text: &str| printer.out(format!("\n{}", styled(BOLD, text)));
+    printer.out(format!(
+        "{}  {}",
+        styled(outcome_style(judgement.outcome), judgement.outcome),
+        visible(&judgement.message)
+    ));
+    if let Some(shown) = underlined(&test::line_of(&call), judgement.effect.as_ref()) {
+        printer.out(shown);
+    }
+    if !told.components.is_empty() {
+        heading("Commands that would run");
+        for component in &told.components {
+            printer.out(format!("  {}", visible(&component.text)));
+        }
+    }
+    if !told.effects.is_empty() {
+        heading("What they would do");
+        for effect in &told.effects {
+            printer.out(format!("  {}", effect_line(effect)));
+        }
+    }
+    if !told.complete {
+        printer.out("  (the analysis ran out of its budget here)");
+    }
+    heading("Rules that match");
+    if told.matched.is_empty() {
+        printer.out(format!("  none; the default is {}", told.default_action));
+    }
+    for rule in &told.matched {
+        let mark = if rule.decides { "→" } else { " " };
+        let action = styled(outcome_style(rule.rule.action), format!("{:<5}", rule.rule.action));
+        printer.out(format!("{mark} {action}  {}  {}", rule.rule, styled(DIM, &rule.message)));
+    }
+    if !judgement.suggestions.is_empty() {
+        heading("To allow it");
+        for suggestion in &judgement.suggestions {
+            printer.out(format!("  {suggestion}"));
+        }
+    }
+    Ok(test::exit(judgement.outcome))
+}
+
+/// The call's text with what the rule matched underlined.
+fn underlined(text: &str, effect: Option<&Effect>) -> Option<String> {
+    let span = effect?.span?;
+    // Offsets must fit the text that is shown, so nothing is escaped where the original holds only plain characters.
+    if visible(text) != text || text.get(span.start..span.end).is_none_or(str::is_empty) {
+        return None;
+    }
+    let snippet = Snippet::source(text).line_start(1).annotation(AnnotationKind::Primary.span(span.start..span.end));
+    let report = Level::INFO.no_name().secondary_title("").element(snippet);
+    let shown = Renderer::styled().render(&[report]);
+    Some(shown.lines().skip(1).collect::<Vec<_>>().join("\n"))
+}
+
+fn effect_line(effect: &Effect) -> String {
+    let (target, place) = match &effect.target {
+        Some(Target::Path { path, scope, sensitivity, .. }) => {
+            (path.clone(), format!("  {scope:?}, {sensitivity:?}").to_lowercase())
+        }
+        Some(Target::Host { host, port, url }) => {
+            let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+            (url.clone().unwrap_or(host), String::new())
+        }
+        Some(Target::Program { name, .. }) => (name.clone(), String::new()),
+        Some(Target::Named { what, name }) => (format!("{what} {name}"), String::new()),
+        None => (String::new(), String::new()),
+    };
+    let note = if effect.note.is_empty() { String::new() } else { format!("  {}", effect.note) };
+    format!("{:<16} {}{}", effect.kind.as_str(), visible(&target), styled(DIM, place + &note))
+}
+
+fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let files = rules::files(environment, &[])?;
+    let ruleset = rules::compile(&files, printer)?;
+    for policy in ruleset.policies() {
+        if json {
+            printer.json(&json!({
+                "name": policy.name, "description": policy.description, "file": policy.file,
+                "priority": policy.priority, "enabled": policy.enabled, "rules": policy.rules,
+            }))?;
+        } else {
+            printer.out(format!("{:<32} {:>3} rules  {}", policy.name, policy.rules, styled(DIM, &policy.file)));
+        }
+    }
+    if !json {
+        printer.note(format!("{} rules; what no rule matches: {}", ruleset.rule_count(), ruleset.default_action()));
+    }
+    Ok(Exit::Yes)
+}
+
+fn list_packs(json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    for pack in packs::all() {
+        if json {
+            printer.json(&json!({"name": pack.name, "description": pack.description, "profile": pack.profile}))?;
+        } else {
+            let kind = if pack.profile { "profile" } else { "pack" };
+            printer.out(format!("{:<16} {:<8} {}", pack.name, kind, styled(DIM, pack.description)));
+        }
+    }
+    Ok(Exit::Yes)
+}

@@ -1,0 +1,166 @@
+//! `rampart test`: what the policy decides about a call, without making it.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Outcome, Phase, strict};
+use rampart_policy::{Context, History, run_tests};
+use serde_json::{Value, json};
+
+use crate::{
+    args::Test,
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, DIM, Printer, outcome_style, styled},
+    rules,
+};
+
+pub(crate) fn run(args: &Test, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let files = rules::files(environment, &args.policy)?;
+    if args.run {
+        return run_suite(&files, args.json, printer);
+    }
+    let call = call(args, environment)?;
+    let ruleset = rules::compile(&files, printer)?;
+    let (labels, history) = (BTreeSet::new(), History::default());
+    let began = std::time::Instant::now();
+    let mut judgement = ruleset.judge(&call, &context(&labels, &history, environment));
+    judgement.micros = began.elapsed().as_micros() as u64;
+    if args.json {
+        printer.json(&rampart_client::wire::Decision::of(&judgement, None))?;
+    } else {
+        show(&judgement, printer);
+    }
+    Ok(exit(judgement.outcome))
+}
+
+/// What the judgement depends on besides call and rules: now, and an agent nothing is known of.
+pub(crate) fn context<'a>(
+    labels: &'a BTreeSet<String>,
+    history: &'a History,
+    environment: &'a Environment,
+) -> Context<'a> {
+    Context {
+        now_ms: jiff::Timestamp::now().as_millisecond(),
+        headless: false,
+        labels,
+        history,
+        rampart_home: environment.home.to_str(),
+    }
+}
+
+/// 0: it goes on; 1: it is denied; 3: somebody is asked.
+pub(crate) fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Allow | Outcome::Watch => Exit::Yes,
+        Outcome::Ask | Outcome::Webhook => Exit::Ask,
+        Outcome::Deny => Exit::No,
+    }
+}
+
+/// The call that the arguments describe.
+pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Call> {
+    let mut action = match (&args.subject, &args.params) {
+        (Some(subject), _) => Action::from_tool(&args.tool, &params(&args.tool, subject))?,
+        (None, Some(text)) => {
+            let params = strict::parse(text.as_bytes()).context("--params is not JSON that means one thing")?;
+            Action::from_tool(&args.tool, &params)?
+        }
+        (None, None) => bail!("say what to test, such as `rampart test \"rm -rf /\"`; --run runs the policies' own tests"),
+    };
+    let cwd = environment.cwd.display().to_string();
+    match &mut action {
+        Action::Exec { cwd: place @ None, .. } => *place = Some(cwd),
+        Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } => {
+            for located in paths {
+                let path = environment.cwd.join(&located.path);
+                located.resolved = std::fs::canonicalize(path).ok().map(|p| p.display().to_string());
+            }
+        }
+        _ => {}
+    }
+    Ok(Call {
+        origin: Origin {
+            agent: args.agent.clone(),
+            workspace: Some(environment.workspace().display().to_string()),
+            home: Some(environment.user_home.display().to_string()),
+            ..Origin::default()
+        },
+        phase: Phase::Before,
+        action,
+        response: None,
+    })
+}
+
+/// The one parameter that says what a tool would do.
+fn params(tool: &str, subject: &str) -> Value {
+    match tool {
+        "exec" => json!({ "command": subject }),
+        "read" | "write" | "edit" => json!({ "path": subject }),
+        "fetch" => json!({ "url": subject }),
+        "connect" => match subject.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
+            Some((host, port)) => json!({ "host": host, "port": port }),
+            None => json!({ "host": subject }),
+        },
+        "mcp" => match subject.split_once('/') {
+            Some((server, tool)) => json!({ "server": server, "tool": tool }),
+            None => json!({ "tool": subject }),
+        },
+        _ => json!({ "input": subject }),
+    }
+}
+
+fn show(judgement: &Judgement, printer: Printer) {
+    let outcome = judgement.outcome;
+    let mut line = styled(outcome_style(outcome), outcome);
+    if !judgement.message.is_empty() {
+        line.push_str(&format!("  {}", judgement.message));
+    }
+    printer.out(line);
+    if let Some(rule) = &judgement.rule {
+        printer.out(format!("{}  {rule}", styled(DIM, "rule")));
+    } else {
+        printer.out(styled(DIM, format!("no rule matches: {}", judgement.reason)));
+    }
+    for suggestion in &judgement.suggestions {
+        printer.out(format!("{}  {}", styled(DIM, "to allow it"), styled(BOLD, suggestion)));
+    }
+}
+
+/// Runs the tests that stand in the policy files.
+fn run_suite(files: &[rampart_policy::SourceFile], json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let outcomes = match run_tests(files) {
+        Ok(outcomes) => outcomes,
+        Err(wrong) => {
+            rules::show(&wrong, files, printer);
+            bail!("the policy does not load");
+        }
+    };
+    let mut failed = 0;
+    for test in &outcomes {
+        failed += usize::from(!test.passed);
+        let (subject, got) = (test.call.action.subject(), test.judgement.outcome);
+        if json {
+            printer.json(&json!({
+                "file": test.file, "line": test.line, "tool": test.call.action.tool(), "subject": subject,
+                "expected": test.expected, "policy": test.policy, "decision": got.as_str(),
+                "decided_by": test.judgement.decided_by(), "passed": test.passed,
+            }))?;
+        } else if !test.passed {
+            let by = test.judgement.decided_by();
+            printer.out(format!("{}:{}: {subject}: expected {}, got {got} [{by}]", test.file, test.line, test.expected));
+        }
+    }
+    if !json {
+        printer.out(format!("{} passed, {failed} failed", outcomes.len() - failed));
+    }
+    Ok(if failed == 0 { Exit::Yes } else { Exit::No })
+}
+
+/// The command line of a call, for showing where in it something stands.
+pub(crate) fn line_of(call: &Call) -> String {
+    match &call.action {
+        Action::Exec { command: CommandLine::Command(text), .. } => text.clone(),
+        other => other.subject(),
+    }
+}
