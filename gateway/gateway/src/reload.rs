@@ -29,15 +29,17 @@ pub(crate) async fn watch(gateway: Weak<Gateway>) {
     let changed = Arc::new(Notify::new());
     let mut watcher = watcher(&changed);
     loop {
-        // The folder may have been replaced: the watch is on what it was. Its parent tells of that.
+        // The folder may have been replaced, and the watch is on what it was. Watch first and look afterwards: what is
+        // written in between is seen by one of the two.
         for folder in [home.root(), &home.policies()] {
             follow(watcher.as_mut(), folder);
         }
+        let Some(alive) = gateway.upgrade() else { return };
+        // What is wrong was told and recorded; `status` shows it too.
+        let _ = alive.reload().await;
+        drop(alive);
         let _ = timeout(LOOK, changed.notified()).await;
         settle(&changed).await;
-        let Some(gateway) = gateway.upgrade() else { return };
-        // What is wrong was told and recorded; `status` shows it too.
-        let _ = gateway.reload().await;
     }
 }
 
