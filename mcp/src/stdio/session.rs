@@ -178,6 +178,9 @@ impl<'g> Session<'g> {
         }
         self.client_open = false;
         self.step(Input::ClientEof);
+        if self.exit.is_some() && self.stage < Stage::Flushing {
+            self.wait(self.limits.drain);
+        }
         self.enter(Stage::Draining);
         self.advance();
     }
@@ -249,12 +252,16 @@ impl<'g> Session<'g> {
             self.step(Input::ServerGone(how));
         }
         if self.exit.is_none() {
-            return self.leave();
+            self.leave();
+            if !self.waits {
+                self.wait(self.limits.grace); // of a later stage, whose deadline LINGER has replaced
+            }
+            return;
         }
         // Only verdicts on its last messages can be missing. A client that listens may wait for them.
         self.waits = false;
-        if !self.client_open {
-            self.wait(self.limits.drain);
+        if !self.client_open || self.stage >= Stage::Terminated {
+            self.wait(if self.client_open { self.limits.grace } else { self.limits.drain });
         }
         self.advance();
     }
@@ -280,6 +287,9 @@ impl<'g> Session<'g> {
         };
         server.signal(signal);
         if [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT].contains(&signal) {
+            if self.exit.is_some() {
+                self.wait(self.limits.grace);
+            }
             self.enter(Stage::Terminated);
         }
     }
@@ -336,7 +346,10 @@ impl<'g> Session<'g> {
     }
 
     fn wait(&mut self, time: Duration) {
-        self.deadline = Instant::now() + time;
+        let deadline = Instant::now() + time;
+        // Nothing that happens meanwhile makes the rest of an ended server more worth waiting for.
+        let lingers = self.waits && !self.gone && (!self.server_open || self.exit.is_some());
+        self.deadline = if lingers { deadline.min(self.deadline) } else { deadline };
         self.waits = true;
     }
 }

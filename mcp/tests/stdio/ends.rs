@@ -70,6 +70,34 @@ async fn a_server_that_ignores_everything_is_killed_with_its_children() {
 }
 
 #[tokio::test]
+async fn a_server_that_closes_its_output_and_stays_is_killed() {
+    let script = "trap '' TERM; exec >&-; while :; do sleep 0.1; done";
+    for signal in [None, Some(15)] {
+        let mut world = World::with(options(&["sh", "-c", script]), |_: Call| allow());
+        if let Some(signal) = signal {
+            world.signals.send(signal).unwrap();
+        }
+        world.say(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})).await;
+        let answer = world.hear().await;
+        assert!(answer["error"]["message"].as_str().unwrap().contains("server"), "{answer}");
+        let code = world.end().await.exit_code;
+        assert!(code == 137 || signal.is_some(), "{code}"); // the signal may come before the trap
+    }
+}
+
+#[tokio::test]
+async fn a_signal_does_not_wait_for_an_approval() {
+    let (gate, mut questions) = holding();
+    let mut world = World::new(gate);
+    world.call(1, "held", json!({})).await;
+    let question = questions.recv().await.unwrap();
+    world.signals.send(15).unwrap();
+    assert_eq!(world.hear().await["id"], 1);
+    assert_eq!(world.end().await.exit_code, 143);
+    assert!(question.is_closed());
+}
+
+#[tokio::test]
 async fn a_server_that_only_ignores_the_end_of_its_input_is_asked_to_go() {
     let mut world = World::with(options(&[FIXTURE, "--stays"]), |_: Call| allow());
     world.call(1, "pid", json!({})).await;
@@ -86,6 +114,18 @@ async fn grandchildren_end_with_the_server_even_when_they_hold_its_output() {
     assert!(lives(&grandchild));
     assert_eq!(world.close().await.exit_code, 0);
     gone(&grandchild).await;
+}
+
+#[tokio::test]
+async fn a_grandchild_that_ignores_requests_and_holds_the_output_is_killed() {
+    let script = r#"(trap '' TERM; exec sleep 600) & echo '{"jsonrpc":"2.0","method":"n/pid","params":{"p":'$!'}}'"#;
+    for client_stays in [true, false] {
+        let mut world = World::with(options(&["sh", "-c", script]), |_: Call| allow());
+        let grandchild = world.hear().await["params"]["p"].to_string();
+        let outcome = if client_stays { world.end().await } else { world.close().await };
+        assert_eq!(outcome.exit_code, 0);
+        gone(&grandchild).await;
+    }
 }
 
 #[tokio::test]
