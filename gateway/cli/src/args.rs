@@ -242,6 +242,9 @@ pub(crate) struct Hook {
     /// The agent whose hook this is
     #[arg(long, value_name = "AGENT")]
     pub(crate) format: String,
+    /// How long the agent's settings let this hook take, where that is not the agent's default
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]

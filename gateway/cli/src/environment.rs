@@ -1,9 +1,6 @@
 //! What the surroundings of the process say. Read once, here and nowhere else.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::PathBuf};
 
 /// The environment variables that matter, and where things are.
 #[derive(Debug, Clone)]
@@ -55,34 +52,14 @@ impl Environment {
         })
     }
 
-    /// The project that the working directory belongs to: the nearest folder upwards with `.rampart` or `.git`, but
-    /// never the home directory or anything above it.
-    pub(crate) fn workspace(&self) -> PathBuf {
-        project_of(&self.cwd, &self.user_home)
+    /// One variable, for the few that only pass through.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub(crate) fn variable(name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
     }
-}
 
-fn project_of(cwd: &Path, user_home: &Path) -> PathBuf {
-    cwd.ancestors()
-        .take_while(|dir| *dir != user_home && *dir != Path::new("/"))
-        .find(|dir| dir.join(".git").exists() || dir.join(".rampart/policy.yaml").exists())
-        .unwrap_or(cwd)
-        .to_path_buf()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_project_is_the_nearest_checkout_but_never_the_home() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = dir.path();
-        std::fs::create_dir_all(home.join(".git")).unwrap();
-        std::fs::create_dir_all(home.join("code/app/.git")).unwrap();
-        std::fs::create_dir_all(home.join("code/app/src/deep")).unwrap();
-        std::fs::create_dir_all(home.join("notes")).unwrap();
-        assert_eq!(project_of(&home.join("code/app/src/deep"), home), home.join("code/app"));
-        assert_eq!(project_of(&home.join("notes"), home), home.join("notes"));
+    /// The project that the working directory belongs to.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        rampart_shim::project(&self.cwd, Some(&self.user_home))
     }
 }

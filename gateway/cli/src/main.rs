@@ -4,10 +4,17 @@
 
 mod args;
 mod commands;
+mod configuration;
 mod diagnostics;
 mod environment;
 mod exit;
+mod log_output;
+mod outbound;
 mod printer;
+mod profile_file;
+mod reach;
+mod record;
+mod rules;
 
 use std::process::ExitCode;
 
@@ -21,6 +28,12 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    // Under a shell's name this program is that shell: `rampart wrap` puts it in front of the real ones.
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    if rampart_shim::shell::name(&name).is_some() {
+        return ExitCode::from(rampart_shim::program::run(name, words.collect()));
+    }
     let cli = Cli::parse();
     match cli.color {
         Color::Auto => {}
@@ -43,7 +56,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),
         Verb::Serve(args) => c::serve::run(args, environment, printer),
         Verb::Env(args) => c::env::run(&args, environment, printer),
-        Verb::Hook(args) => c::hook::run(&args, environment),
+        Verb::Hook(args) => Ok(c::hook::run(&args)),
         Verb::Init(args) => c::init::run(&args, environment, printer),
         Verb::Test(args) => c::test::run(&args, environment, printer),
         Verb::Policy { verb } => c::policy::run(verb, environment, printer),

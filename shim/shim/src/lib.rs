@@ -1,11 +1,12 @@
 //! The exec and file road's small end: an agent's hook, and the shell that asks before it runs anything.
 //!
 //! Not here: any judgement. What an agent says is read by `rampart-agents`, what it may do is asked of the gateway.
-//! Nothing here reads arguments or the environment: the two programs that do hand in values.
+//! Only `program` reads the environment and prints.
 
 mod ask;
 pub mod hook;
 mod locate;
+pub mod program;
 pub mod shell;
 
 pub use ask::{Ask, on_demand};

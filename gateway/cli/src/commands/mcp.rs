@@ -36,7 +36,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let home = environment.user_home.display().to_string();
     let options = stdio::Options {
         server: args.name.unwrap_or_else(|| server_name(&args.server)),
-        env: clean(std::env::vars_os(), &explicit(&args.env)?),
+        env: clean(std::env::vars_os()).into_iter().chain(explicit(&args.env)?).collect(),
         command: args.server,
         origin: Origin {
             agent: environment.agent.clone().unwrap_or(args.agent_id),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rampart_client::blocking::Client;
 use rampart_gateway::Home;
 
 use crate::{
@@ -58,7 +59,7 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
 }
 
 /// One line about what was decided.
-fn summary(client: &rampart_client::blocking::Client, session: &str, printer: Printer) {
+fn summary(client: &Client, session: &str, printer: Printer) {
     let Ok(summary) = client.session(session) else { return };
     if summary.calls > 0 {
         let line = format!("rampart: {} calls judged, {} refused", summary.calls, summary.refused);

@@ -1,0 +1,49 @@
+//! `rampart config show`: what is in force, and where each value comes from.
+
+use rampart_gateway::{Config, Home};
+use serde_json::json;
+
+use crate::{
+    args::ConfigVerb,
+    configuration,
+    environment::Environment,
+    exit::Exit,
+    printer::{DIM, Printer, styled},
+};
+
+pub(crate) fn run(verb: &ConfigVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let ConfigVerb::Show(args) = verb;
+    let home = Home::at(&environment.home);
+    let config = configuration::read(&home, printer)?;
+    let (values, defaults) = (values(&config), values(&Config::default()));
+    for ((key, value), (_, default)) in values.iter().zip(&defaults) {
+        let source = if value == default { "default" } else { "config.yaml" };
+        if args.json {
+            printer.json(&json!({ "key": key, "value": value, "source": source }))?;
+        } else {
+            printer.out(format!("{key:<20} {value:<24} {}", styled(DIM, source)));
+        }
+    }
+    Ok(Exit::Yes)
+}
+
+/// Every key with its value as it would be written.
+fn values(config: &Config) -> Vec<(&'static str, String)> {
+    let list = |items: Vec<String>| if items.is_empty() { "[]".to_owned() } else { items.join(", ") };
+    let resolve = config.egress.resolve.iter().map(|r| {
+        let port = r.port.map(|p| format!(":{p}")).unwrap_or_default();
+        format!("{}{port}:{}", r.host, r.address)
+    });
+    vec![
+        ("listen", config.listen.to_string()),
+        ("mode", config.mode.as_str().to_owned()),
+        ("egress.listen", config.egress.listen.to_string()),
+        ("egress.resolve", list(resolve.collect())),
+        ("egress.upstream_ca", list(config.egress.upstream_ca.iter().map(|p| p.display().to_string()).collect())),
+        ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
+        ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
+        ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),
+        ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
+        ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
+    ]
+}

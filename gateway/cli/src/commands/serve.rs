@@ -1,0 +1,262 @@
+//! `rampart serve`: the gateway, its API and the egress proxy in one process.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use rampart_api::{Api, bind_socket, bind_tcp, router};
+use rampart_call::{Gate, Origin, Surface};
+use rampart_certs::{Authority, parse_pem};
+use rampart_egress as egress;
+use rampart_gateway::{Config, Gateway, Home, OpenError, Settings, policy_files};
+use rampart_policy::SourceFile;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::{Serve, ServeVerb},
+    configuration,
+    environment::Environment,
+    exit::Exit,
+    log_output,
+    printer::Printer,
+    reach, rules,
+};
+
+pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    match &args.verb {
+        Some(ServeVerb::Stop) => return stop(environment, printer),
+        Some(ServeVerb::Install(_) | ServeVerb::Uninstall(_)) => {
+            printer.note("rampart: `serve install` is not built in this version; use `rampart serve --background`");
+            return Ok(Exit::Error);
+        }
+        None => {}
+    }
+    if args.background {
+        return background(&args, environment, printer);
+    }
+    if args.on_demand {
+        rampart_client::start::detach();
+    }
+    log_output::start(environment.log.as_deref());
+    let home = Home::at(&environment.home);
+    home.prepare()?;
+    let config = configuration::with_flags(configuration::read(&home, printer)?, &args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(home, config, args.on_demand, environment, printer))
+}
+
+async fn serve(
+    home: Home,
+    config: Config,
+    on_demand: bool,
+    environment: &Environment,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    let settings = Settings {
+        home: home.clone(),
+        config: config.clone(),
+        headless: false,
+        project_policies: environment.project_policy,
+    };
+    let gateway = match Gateway::open(settings).await {
+        Ok(gateway) => gateway,
+        Err(OpenError::Policies(wrong)) => {
+            let files: Vec<SourceFile> = policy_files(&home.policies()).unwrap_or_default();
+            rules::show(&wrong, &files, printer);
+            bail!("the policies do not load, and without rules there is no gateway");
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // A gateway that a road started serves that road even where another program has a port.
+    let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
+    let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
+    let socket = bind_socket(&home.socket())?;
+    let token = match &environment.token {
+        Some(token) => token.clone(),
+        None => home.token()?,
+    };
+    let stop = CancellationToken::new();
+    let mut api = Api::new(Arc::clone(&gateway), &token, env!("CARGO_PKG_VERSION"), stop.clone());
+    let mut lines = vec![format!("gateway  {}  {}", home.socket().display(), config.mode.as_str())];
+    if let Some(tcp) = &tcp {
+        lines.push(format!("api      http://{}", tcp.local_addr()?));
+        api = api.listens_on(tcp.local_addr()?);
+    }
+    if let Some(proxy) = &proxy {
+        lines.push(format!("egress   http://{}  (`eval \"$(rampart env)\"` uses it)", proxy.local_addr()?));
+        api = api.egress_on(proxy.local_addr()?);
+    }
+    let options = proxy_options(&home, &config, environment)?;
+    let roads = tokio_util::task::TaskTracker::new();
+    if let Some(proxy) = proxy {
+        let gate: Arc<dyn Gate> = Arc::<Gateway>::clone(&gateway);
+        roads.spawn(egress::serve(proxy, options, gate, stop.clone()));
+    }
+    roads.spawn(rampart_api::serve(router(api), socket, tcp, stop.clone()));
+    roads.close();
+    for line in lines {
+        printer.note(line);
+    }
+    ended().await?;
+    stop.cancel();
+    roads.wait().await;
+    gateway.close().await;
+    let _ = std::fs::remove_file(home.socket());
+    Ok(Exit::Yes)
+}
+
+/// A listener, or a word why there is none where that may be.
+fn optional<E: std::error::Error + Send + Sync + 'static>(
+    bound: Result<TcpListener, E>,
+    may_lack: bool,
+    printer: Printer,
+) -> anyhow::Result<Option<TcpListener>> {
+    match bound {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if may_lack => {
+            printer.note(format!("rampart: going on without: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the egress proxy cannot listen on {address}: {source}; choose another address with `rampart serve --egress ADDRESS:PORT` or `egress.listen` in config.yaml")]
+struct NoProxy {
+    address: std::net::SocketAddr,
+    source: std::io::Error,
+}
+
+async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
+    let address = config.egress.listen;
+    TcpListener::bind(address).await.map_err(|source| NoProxy { address, source })
+}
+
+fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> anyhow::Result<egress::Options> {
+    let authority = Authority::open(&home.ca())?;
+    let mut upstream_ca = Vec::new();
+    for path in &config.egress.upstream_ca {
+        let text = std::fs::read(path).with_context(|| format!("egress.upstream_ca: cannot read {}", path.display()))?;
+        let certificates = parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
+        upstream_ca.extend(certificates);
+    }
+    let resolve = config.egress.resolve.iter().map(|r| egress::Override {
+        host: r.host.clone(),
+        port: r.port,
+        address: r.address,
+        to_port: r.to_port,
+    });
+    let home_of_user = environment.user_home.display().to_string();
+    Ok(egress::Options {
+        authority: Arc::new(authority),
+        resolve: resolve.collect(),
+        upstream_ca,
+        allow_private: Vec::new(),
+        limits: egress::Limits::default(),
+        identify: Arc::new(move |session, _token| {
+            Some(Origin {
+                surface: Surface::Egress,
+                session: session.to_owned(),
+                home: Some(home_of_user.clone()),
+                ..Origin::default()
+            })
+        }),
+    })
+}
+
+/// Resolves when somebody asks us to end.
+async fn ended() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Starts the same command in the background and returns when it answers.
+fn background(args: &Serve, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    if let Ok(status) = reach::client(environment).status() {
+        printer.note(format!("a gateway runs already (process {})", status.pid));
+        return Ok(Exit::Yes);
+    }
+    let home = Home::at(&environment.home);
+    home.prepare()?;
+    let log_path = rampart_client::start::log(&environment.home);
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .with_context(|| format!("cannot write {}", log_path.display()))?;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.arg("serve").args(flags(args)).stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // Out of the terminal's process group, so that an interrupt there does not end it.
+    let mut child = command.process_group(0).spawn().context("cannot start the gateway")?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Ok(status) = reach::client(environment).status() {
+            printer.note(format!("gateway started (process {}); `rampart serve stop` ends it", status.pid));
+            return Ok(Exit::Yes);
+        }
+        if let Some(status) = child.try_wait()? {
+            let words = std::fs::read_to_string(&log_path).unwrap_or_default();
+            let last: Vec<_> = words.lines().rev().take(12).collect();
+            let last: Vec<_> = last.into_iter().rev().collect();
+            bail!("the gateway ended at once ({status}):\n{}", last.join("\n"));
+        }
+        if Instant::now() > deadline {
+            bail!("the gateway does not answer yet; its log is {}", log_path.display());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The flags of this command for the one in the background.
+fn flags(args: &Serve) -> Vec<String> {
+    let mut flags = Vec::new();
+    let mut push = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            flags.extend([format!("--{name}"), value]);
+        }
+    };
+    push("port", args.port.map(|p| p.to_string()));
+    push("addr", args.addr.map(|a| a.to_string()));
+    push("egress", args.egress.map(|a| a.to_string()));
+    push("mode", args.mode.map(|m| format!("{m:?}").to_lowercase()));
+    push("approval-timeout", args.approval_timeout.clone());
+    flags
+}
+
+fn stop(environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let client = reach::client(environment);
+    let Ok(status) = client.status() else {
+        printer.note("no gateway runs in this home");
+        return Ok(Exit::Yes);
+    };
+    let pid = i32::try_from(status.pid).ok().and_then(rustix::process::Pid::from_raw).context("the gateway tells no process id")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        .with_context(|| format!("cannot end process {}", status.pid))?;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while client.status().is_ok() || rustix::process::test_kill_process(pid).is_ok() && !is_zombie(status.pid) {
+        if Instant::now() > deadline {
+            bail!("process {} was asked to end and still runs", status.pid);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    printer.note(format!("gateway stopped (process {})", status.pid));
+    Ok(Exit::Yes)
+}
+
+/// A process that has ended and waits for its parent to notice.
+fn is_zombie(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}

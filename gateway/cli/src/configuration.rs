@@ -1,0 +1,52 @@
+//! `config.yaml` of this home, with what flags say on top.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, bail};
+use rampart_gateway::{Config, Home, Mode};
+use rampart_policy::parse_duration;
+
+use crate::{args, diagnostics, printer::Printer};
+
+/// What is in force when nothing is typed.
+///
+/// # Errors
+/// When the file does not load; the lines are shown.
+pub(crate) fn read(home: &Home, printer: Printer) -> anyhow::Result<Config> {
+    let text = home.config()?.unwrap_or_default();
+    let name = home.config_file().display().to_string();
+    Config::parse(&text, &name).map_err(|wrong| {
+        printer.note(diagnostics::render(&wrong, |_| Some(text.as_str())));
+        anyhow::anyhow!("{name} does not load; mend it or remove it")
+    })
+}
+
+/// The same with the flags of `rampart serve`.
+///
+/// # Errors
+/// When a flag's value makes no sense.
+pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Result<Config> {
+    if let Some(port) = args.port {
+        config.listen = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    }
+    config.listen = args.addr.unwrap_or(config.listen);
+    config.egress.listen = args.egress.unwrap_or(config.egress.listen);
+    if let Some(mode) = args.mode {
+        config.mode = match mode {
+            args::Mode::Enforce => Mode::Enforce,
+            args::Mode::Monitor => Mode::Monitor,
+            args::Mode::Disabled => Mode::Disabled,
+        };
+    }
+    if let Some(text) = &args.approval_timeout {
+        let ms = parse_duration(text).with_context(|| format!("`{text}` is not a time; write it as 90s or 5m"))?;
+        if ms < 1000 {
+            bail!("--approval-timeout {text} is too short for anybody to answer");
+        }
+        config.approval_timeout = std::time::Duration::from_millis(ms.unsigned_abs());
+    }
+    if !config.listen.ip().is_loopback() {
+        bail!("{} can be reached from other machines; the API listens on loopback only", config.listen);
+    }
+    Ok(config)
+}
