@@ -1,7 +1,7 @@
 //! What crosses the API, apart from [`Call`] and [`Answer`](rampart_call::Answer): the JSON of requests and responses.
 //! The server writes these same types.
 
-use rampart_call::{Call, Effect, Judgement};
+use rampart_call::{Call, Effect, Judgement, RuleRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,9 +36,9 @@ pub struct Decision {
     pub message: String,
     /// Names of the policies that matched, the deciding one first.
     pub matched_policies: Vec<String>,
-    /// File and line of the deciding rule.
+    /// The deciding rule and its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<RuleRef>,
     /// SHA-256 of the ruleset, in hex.
     pub policy_hash: String,
     /// Commands by which a human could allow it.
@@ -50,6 +50,32 @@ pub struct Decision {
     /// Number of the record in the audit trail; none for a preflight, which leaves no record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+}
+
+impl Decision {
+    /// How a judgement is told. `allowed` is what the caller may do, which in monitor mode is more than policy says.
+    pub fn of(judgement: Judgement, allowed: bool, seq: Option<u64>) -> Self {
+        let mut matched_policies: Vec<String> = Vec::new();
+        for rule in judgement.rule.iter().chain(&judgement.matched) {
+            if !matched_policies.contains(&rule.policy) {
+                matched_policies.push(rule.policy.clone());
+            }
+        }
+        let Judgement { outcome, reason, rule, message, suggestions, effects, ruleset, micros, .. } = judgement;
+        Self {
+            allowed,
+            decision: outcome.as_str().to_owned(),
+            reason: reason.as_str().to_owned(),
+            message,
+            matched_policies,
+            rule,
+            policy_hash: ruleset,
+            suggestions,
+            effects,
+            micros,
+            seq,
+        }
+    }
 }
 
 /// Answer to `GET /v1/status`.

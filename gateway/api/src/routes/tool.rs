@@ -6,7 +6,7 @@ use axum::{
     Extension, Json,
     extract::{Path, State},
 };
-use rampart_call::{Action, Answer, Call, Judgement, Origin, Outcome, Phase, Surface};
+use rampart_call::{Action, Answer, Call, Origin, Phase, Surface};
 use rampart_client::wire::{Decision, ToolRequest};
 
 use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
@@ -20,7 +20,7 @@ pub(super) async fn decide(
 ) -> Result<Json<Decision>, Error> {
     let call = call(&tool, request, &caller)?;
     let Answer { verdict, judgement, seq } = api.gateway().answer(call).await;
-    Ok(Json(decision(judgement, verdict.passes(), seq)))
+    Ok(Json(Decision::of(judgement, verdict.passes(), seq)))
 }
 
 /// Says what would be decided.
@@ -32,7 +32,7 @@ pub(super) async fn preflight(
 ) -> Result<Json<Decision>, Error> {
     let judgement = api.gateway().decide_only(&call(&tool, request, &caller)?);
     let allowed = judgement.outcome.passes();
-    Ok(Json(decision(judgement, allowed, None)))
+    Ok(Json(Decision::of(judgement, allowed, None)))
 }
 
 fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
@@ -44,31 +44,4 @@ fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error
     };
     let origin = Origin { surface: Surface::Api, agent, session, workspace, home, pid, uid, ..Origin::default() };
     Ok(Call { origin, phase: Phase::Before, action, response: None })
-}
-
-fn decision(judgement: Judgement, allowed: bool, seq: Option<u64>) -> Decision {
-    let mut matched: Vec<String> = Vec::new();
-    for rule in judgement.rule.iter().chain(&judgement.matched) {
-        if !matched.contains(&rule.policy) {
-            matched.push(rule.policy.clone());
-        }
-    }
-    let Judgement { outcome, reason, rule, message, suggestions, effects, ruleset, micros, .. } = judgement;
-    Decision {
-        allowed,
-        decision: outcome_word(outcome).to_owned(),
-        reason: reason.as_str().to_owned(),
-        message,
-        matched_policies: matched,
-        rule: rule.map(|rule| rule.to_string()),
-        policy_hash: ruleset,
-        suggestions,
-        effects,
-        micros,
-        seq,
-    }
-}
-
-fn outcome_word(outcome: Outcome) -> &'static str {
-    outcome.as_str()
 }

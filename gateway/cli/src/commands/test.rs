@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Outcome, Phase, strict};
+use rampart_client::wire::Decision;
 use rampart_policy::{Context, History, run_tests};
 use serde_json::{Value, json};
 
@@ -26,12 +27,13 @@ pub(crate) fn run(args: &Test, environment: &Environment, printer: Printer) -> a
     let began = std::time::Instant::now();
     let mut judgement = ruleset.judge(&call, &context(&labels, &history, environment));
     judgement.micros = began.elapsed().as_micros() as u64;
+    let outcome = judgement.outcome;
     if args.json {
-        printer.json(&rampart_client::wire::Decision::of(&judgement, None))?;
+        printer.json(&Decision::of(judgement, outcome.passes(), None))?;
     } else {
         show(&judgement, printer);
     }
-    Ok(exit(judgement.outcome))
+    Ok(exit(outcome))
 }
 
 /// What the judgement depends on besides call and rules: now, and an agent nothing is known of.
