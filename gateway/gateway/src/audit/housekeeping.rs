@@ -45,8 +45,27 @@ pub(super) struct Lost {
     pub(super) first: u64,
     /// The last; less than `first` when no record that anybody relied on is concerned.
     pub(super) last: u64,
+    /// `disk` when the disk did not confirm what was written, `tampered` when somebody changed the file.
+    pub(super) reason: LossReason,
     /// What happened, for people.
     pub(super) cause: String,
+}
+
+/// Why records may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LossReason {
+    /// The disk did not confirm what was written.
+    Disk,
+    /// Somebody changed, cut or removed the file.
+    Tampered,
+}
+
+impl Lost {
+    /// Whether nobody need be suspected.
+    pub(super) fn is_innocent(&self) -> bool {
+        self.reason == LossReason::Disk
+    }
 }
 
 /// `gap`: decisions that could not be recorded.

@@ -2,7 +2,10 @@
 //! with the settings. What goes wrong here ends in one of two ways: the batch stands in a new segment, or nobody is
 //! told that it was recorded.
 
-use std::{io, sync::Arc};
+use std::{
+    io::{self, Seek as _},
+    sync::Arc,
+};
 
 use ed25519_dalek::SigningKey;
 use rustix::io::Errno;
@@ -13,11 +16,11 @@ use super::{
     OpenError, Recorded, Settings, Unavailable,
     checkpoint::Checkpoint,
     directory::Directory,
-    housekeeping::{Closing, Gap, Lost, Opening, Recovered},
+    housekeeping::{Closing, Gap, LossReason, Lost, Opening, Recovered},
     keys::{self, Introduction},
     ledger::{Ledger, Stamp},
     record::{Draft, Kind},
-    recovery::{self, CHECKPOINT, Standing},
+    recovery::{self, CHECKPOINT, HashWriter, Standing},
     segment::{Segment, Tampering},
 };
 
@@ -49,6 +52,8 @@ pub(super) struct Log {
     checkpoint: Option<Checkpoint>,
     /// Size of the trail right after the last checkpoint, and when that was.
     checkpointed: (u64, Stamp),
+    /// The segment is about to be left in order, so that a checkpoint is due at once.
+    leaving: bool,
     refused: u64,
     passed: u64,
     lines: broadcast::Sender<Recorded>,
@@ -105,6 +110,7 @@ impl Log {
             report,
             trouble: None,
             checkpoint: None,
+            leaving: false,
             refused: 0,
             passed: 0,
             lines,
@@ -153,8 +159,7 @@ impl Log {
         let now = self.now();
         let closing = Draft::own(Kind::Close, &Closing { reason: "the gateway ended".into() });
         if self.resume(now).is_ok() {
-            // the checkpoint after it covers it
-            self.checkpointed.1.boot_ms = 0;
+            self.leaving = true;
             let _ = self.put(&[closing], now);
         }
     }
@@ -244,6 +249,7 @@ impl Log {
         }
         if let Some(checkpoint) = checkpoint {
             self.checkpointed = (self.ledger.size(), now);
+            self.leaving = false;
             self.publish_checkpoint(checkpoint);
         }
         self.publish(first);
@@ -258,8 +264,9 @@ impl Log {
     }
 
     fn checkpoint_due(&self, now: Stamp) -> bool {
-        let new = self.ledger.size() - self.checkpointed.0.min(self.ledger.size());
-        new >= CHECKPOINT_RECORDS || (new > 0 && now.boot_ms >= self.checkpointed.1.boot_ms + CHECKPOINT_MS)
+        let (size, at) = self.checkpointed;
+        let new = self.ledger.size().saturating_sub(size);
+        new >= CHECKPOINT_RECORDS || (new > 0 && (self.leaving || now.boot_ms >= at.boot_ms + CHECKPOINT_MS))
     }
 
     /// Begins a new segment when the current one is long enough.
@@ -267,7 +274,7 @@ impl Log {
         if self.segment.as_ref().is_none_or(|s| s.length() < self.settings.segment_bytes) {
             return Ok(());
         }
-        self.checkpointed.1.boot_ms = 0;
+        self.leaving = true;
         self.put(&[], now)?;
         let old = self.segment.take();
         let key = self.key.clone();
@@ -299,18 +306,19 @@ impl Log {
     /// What the trail must say about a segment that is given up.
     fn account_for(&mut self, segment: &Segment, fault: &Fault) -> Vec<Draft> {
         let (name, offset) = (segment.name().to_owned(), segment.length());
-        let lost = |offset, first, last, cause: String| {
-            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset, first, last, cause })
+        let lost = |offset, first, last, reason, cause: String| {
+            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset, first, last, reason, cause })
         };
         let mut told = Vec::new();
+        if let Some(unsynced) = self.unsynced
+            && !matches!(fault, Fault::Sync(_) | Fault::Tampering(Tampering::Removed))
+            && let Err(e) = segment.sync(&self.settings.disk)
+        {
+            let cause = format!("the disk did not confirm: {e}");
+            told.push(lost(unsynced.offset, unsynced.first, self.ledger.size(), LossReason::Disk, cause));
+        }
         match fault {
             Fault::Write(written, e) => {
-                if let Some(unsynced) = self.unsynced
-                    && let Err(e) = segment.sync(&self.settings.disk)
-                {
-                    let cause = format!("the disk did not confirm: {e}");
-                    told.push(lost(unsynced.offset, unsynced.first, self.ledger.size(), cause));
-                }
                 let torn = self.buffer.get(..*written).unwrap_or_default();
                 if !torn.is_empty() {
                     told.push(Draft::own(
@@ -327,26 +335,36 @@ impl Log {
             }
             Fault::Sync(e) => {
                 let (at, first) = self.unsynced.map_or((offset, self.ledger.size() + 1), |u| (u.offset, u.first));
-                told.push(lost(at, first, self.ledger.size(), format!("the disk did not confirm: {e}")));
+                told.push(lost(at, first, self.ledger.size(), LossReason::Disk, format!("the disk did not confirm: {e}")));
             }
-            Fault::Tampering(how) => {
-                let walked = self.dir.read(segment.name()).and_then(|f| recovery::walk(io::BufReader::new(f), 0));
-                let walked = walked.ok().flatten().filter(|_| *how != Tampering::Removed);
-                let (length, last) = walked.as_ref().map_or((0, segment.first() - 1), |w| (w.length, w.ledger.size()));
-                if last < self.ledger.size() {
-                    let cause = match how {
-                        Tampering::Removed => "another process removed the segment",
-                        _ => "another process cut or changed the segment",
-                    };
-                    told.push(lost(length, last + 1, self.ledger.size(), cause.into()));
-                } else if let Some((length, sha256)) = walked.and_then(|w| w.rest) {
+            Fault::Tampering(Tampering::Grew) => {
+                if let Ok((length, sha256)) = self.foreign_bytes(segment) {
                     let cause = "another process appended to the segment".into();
                     told.push(Draft::own(Kind::Recover, &Recovered { segment: name, offset, length, sha256, cause }));
                 }
             }
+            Fault::Tampering(how) => {
+                let walked = self.dir.read(segment.name()).and_then(|f| recovery::walk(io::BufReader::new(f), 0));
+                let walked = walked.ok().flatten().filter(|_| *how == Tampering::Shrank);
+                let (length, last) = walked.map_or((0, segment.first() - 1), |w| (w.length, w.ledger.size()));
+                let cause = match how {
+                    Tampering::Removed => "another process removed the segment",
+                    _ => "another process cut the segment",
+                };
+                told.push(lost(length, last + 1, self.ledger.size(), LossReason::Tampered, cause.into()));
+            }
             Fault::None => {}
         }
         told
+    }
+
+    /// Length and SHA-256 of what follows our last record in a segment.
+    fn foreign_bytes(&self, segment: &Segment) -> io::Result<(u64, String)> {
+        let mut file = self.dir.read(segment.name())?;
+        file.seek(io::SeekFrom::Start(segment.length()))?;
+        let mut hash = Sha256::new();
+        let length = io::copy(&mut file, &mut HashWriter(&mut hash))?;
+        Ok((length, hex::encode(hash.finalize())))
     }
 
     /// Begins a segment with what there is to tell, and ends the old key.

@@ -1,7 +1,7 @@
 //! The audit trail: every decision is one line in one hash chain, on disk before it is answered. `docs/audit.md`
 //! describes the files, the records and how to check them without this program.
 //!
-//! [`Trail`] appends.
+//! [`Trail`] appends, [`verify::verify`] checks.
 
 mod chain;
 mod checkpoint;
@@ -20,6 +20,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod trail;
+pub mod verify;
 mod writer;
 
 pub use checkpoint::Checkpoint;

@@ -9,7 +9,7 @@ use super::{
     chain,
     checkpoint::Checkpoint,
     directory::Directory,
-    housekeeping::{Lost, Opening, Recovered},
+    housekeeping::{LossReason, Lost, Opening, Recovered},
     ledger::Ledger,
     line::Line,
     record::{Draft, Kind},
@@ -103,7 +103,8 @@ pub(super) fn body_of<T: serde::de::DeserializeOwned>(line: &Line<'_>) -> Option
     serde_json::from_slice(&object).ok()
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
+/// Hashes what is written to it.
+pub(super) struct HashWriter<'a>(pub(super) &'a mut Sha256);
 
 impl io::Write for HashWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -161,7 +162,7 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         }
         let missing = |cause: String, first| {
             let last = witnessed.as_ref().map_or(0, |w| w.size);
-            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset: walk.length, first, last, cause })
+            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset: walk.length, first, last, reason: LossReason::Tampered, cause })
         };
         match &witnessed {
             Some(w) if w.size > walk.ledger.size() => standing.report.push(missing(
@@ -177,7 +178,7 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         if let Err(e) = synced {
             let (first, last) = (first, walk.ledger.size());
             let cause = format!("what was there could not be synced: {e}");
-            standing.report.push(Draft::own(Kind::Lost, &Lost { segment: name, offset: 0, first, last, cause }));
+            standing.report.push(Draft::own(Kind::Lost, &Lost { segment: name, offset: 0, first, last, reason: LossReason::Disk, cause }));
         }
         standing.last = Some((first, walk.key));
         standing.ledger = walk.ledger;
@@ -185,7 +186,7 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
     }
     if let Some(w) = witnessed {
         let cause = format!("the checkpoint covers {} records, but no segment is there", w.size);
-        let lost = Lost { segment: segment::file_name(1), offset: 0, first: 1, last: w.size, cause };
+        let lost = Lost { segment: segment::file_name(1), offset: 0, first: 1, last: w.size, reason: LossReason::Tampered, cause };
         standing.report.push(Draft::own(Kind::Lost, &lost));
     }
     Ok(standing)

@@ -1,0 +1,167 @@
+//! The disk fails, or somebody else writes to it.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use rustix::io::Errno;
+
+use super::*;
+use crate::audit::{segment::Disk, verify::What};
+
+/// Settings whose disk answers the nth call (from 0) to write or sync with these errors.
+fn failing(writes: &'static [(u32, Errno)], syncs: &'static [(u32, Errno)]) -> Settings {
+    let real = Disk::default();
+    let (written, synced) = (AtomicU32::new(0), AtomicU32::new(0));
+    let nth = |plan: &[(u32, Errno)], n| plan.iter().find(|(at, _)| *at == n).map(|(_, e)| io::Error::from(*e));
+    Settings {
+        disk: Disk {
+            write: Arc::new(move |fd, bytes| match nth(writes, written.fetch_add(1, SeqCst)) {
+                Some(e) => Err(e),
+                None => (real.write)(fd, bytes),
+            }),
+            sync: Arc::new(move |fd| match nth(syncs, synced.fetch_add(1, SeqCst)) {
+                Some(e) => Err(e),
+                None => Ok(rustix::fs::fdatasync(fd)?),
+            }),
+        },
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn short_and_interrupted_writes_tear_nothing() {
+    let home = Home::new();
+    let real = Disk::default();
+    let calls = AtomicUsize::new(0);
+    let disk = Disk {
+        write: Arc::new(move |fd, bytes| match calls.fetch_add(1, SeqCst) % 3 {
+            0 => Err(Errno::INTR.into()),
+            n => (real.write)(fd, &bytes[..bytes.len().min(n * 11)]),
+        }),
+        ..Disk::default()
+    };
+    let trail = Trail::open(&home.dir, Settings { disk, ..Settings::default() }).unwrap();
+    for _ in 0..5 {
+        deny(&trail, "x").await.unwrap();
+    }
+    trail.close().await;
+    assert_eq!(assert_sound(&home.dir).notes, []);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_never_retried_on_that_file() {
+    let home = Home::new();
+    let trail = Trail::open(&home.dir, failing(&[], &[(2, Errno::IO)])).unwrap();
+    assert_eq!(deny(&trail, "first").await.unwrap(), 2);
+    let seq = deny(&trail, "second").await.unwrap();
+    trail.close().await;
+    assert_eq!(seq, 5, "after the new segment's open and lost records");
+    let types = home.types();
+    assert_eq!(types, ["open", "decision", "decision", "open", "lost", "decision", "close", "checkpoint"]);
+    let report = assert_sound(&home.dir);
+    assert_eq!(report.notes[0].what, What::Lost);
+    assert_eq!(report.records, 7, "what was written twice counts once");
+}
+
+#[tokio::test]
+async fn a_write_that_breaks_off_is_told_and_done_again() {
+    let home = Home::new();
+    let real = Disk::default();
+    let calls = AtomicUsize::new(0);
+    let disk = Disk {
+        write: Arc::new(move |fd, bytes| match calls.fetch_add(1, SeqCst) {
+            2 => (real.write)(fd, &bytes[..40]),
+            3 => Err(Errno::IO.into()),
+            _ => (real.write)(fd, bytes),
+        }),
+        ..Disk::default()
+    };
+    let trail = Trail::open(&home.dir, Settings { disk, ..Settings::default() }).unwrap();
+    allow(&trail, "first").await.unwrap();
+    allow(&trail, "second").await.unwrap();
+    trail.close().await;
+    let report = assert_sound(&home.dir);
+    assert_eq!(report.notes.iter().map(|n| n.what).collect::<Vec<_>>(), [What::Torn], "{report:#?}");
+    assert_eq!(home.segments().len(), 2);
+}
+
+/// Disk full after a number of bytes, until told otherwise.
+fn small_disk(room: &Arc<AtomicUsize>) -> Disk {
+    let real = Disk::default();
+    let room = Arc::clone(room);
+    Disk {
+        write: Arc::new(move |fd, bytes| {
+            let left = room.load(SeqCst);
+            if left == 0 {
+                return Err(Errno::NOSPC.into());
+            }
+            let written = (real.write)(fd, &bytes[..bytes.len().min(left)])?;
+            room.fetch_sub(written, SeqCst);
+            Ok(written)
+        }),
+        ..Disk::default()
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_ends_by_itself() {
+    let home = Home::new();
+    let room = Arc::new(AtomicUsize::new(4000));
+    let trail = Trail::open(&home.dir, Settings { disk: small_disk(&room), ..Settings::default() }).unwrap();
+    let mut refused = 0_u64;
+    let why = loop {
+        match deny(&trail, "x").await {
+            Ok(_) => {}
+            Err(e) => break e.to_string(),
+        }
+    };
+    refused += 1;
+    assert!(why.contains("No space left on device"), "{why}");
+    assert!(trail.health().error.is_some());
+    assert!(deny(&trail, "x").await.is_err());
+    refused += 1;
+    trail.passed_unrecorded();
+    room.store(1 << 20, SeqCst);
+    while deny(&trail, "x").await.is_err() {
+        refused += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(trail.health().error.is_none());
+    trail.close().await;
+    let report = assert_sound(&home.dir);
+    assert!(report.notes.iter().all(|n| n.what == What::Torn), "{report:#?}");
+    let gaps: Vec<_> = home.lines().into_iter().filter(|l| field(l, "type") == "gap").collect();
+    let told = |name| gaps.iter().map(|gap| field(gap, name).parse::<u64>().unwrap()).sum::<u64>();
+    assert_eq!((told("refused"), told("passed")), (refused, 1), "{gaps:#?}");
+    assert_eq!(field(&gaps[0], "reason"), "disk_full");
+}
+
+#[tokio::test]
+async fn a_segment_that_others_touch_is_left_at_once() {
+    let touches: [(&str, fn(&Path), bool); 3] = [
+        ("appended to", |p| fs::OpenOptions::new().append(true).open(p).unwrap().write_all(b"hello\n").unwrap(), true),
+        ("cut", |p| fs::OpenOptions::new().write(true).open(p).unwrap().set_len(700).unwrap(), false),
+        ("removed", |p| fs::remove_file(p).unwrap(), false),
+    ];
+    for (name, touch, innocent) in touches {
+        let home = Home::new();
+        let trail = home.open();
+        for _ in 0..3 {
+            deny(&trail, "x").await.unwrap();
+        }
+        touch(&home.segments()[0]);
+        deny(&trail, "y").await.unwrap();
+        trail.close().await;
+        let report = verify_dir(&home.dir);
+        assert_eq!(report.ok, innocent, "{name}: {report:#?}");
+        let account = if innocent { "recover" } else { "lost" };
+        assert!(home.types().contains(&account.into()), "{name}: {:?}", home.types());
+        assert!(!report.problems.iter().any(|p| p.what == What::Edited), "{name}: {report:#?}");
+    }
+}
