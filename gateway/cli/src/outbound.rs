@@ -10,9 +10,10 @@ use rampart_gateway::Home;
 
 /// Every variable with its value, in the order they are printed.
 pub(crate) fn variables(status: &Status, home: &Home) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let Some(address) = status.egress else {
+    let Some(address) = &status.egress else {
         bail!("the gateway runs without its egress proxy; its log says why, and `egress.listen` in config.yaml moves it");
     };
+    let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
     let authority = Authority::open(&home.ca())?;
     let ours = Authority::certificate_path(&home.ca());
     let bundle = trust::bundle(&system_roots(), authority.certificate());

@@ -54,9 +54,9 @@ pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> a
     for name in PROFILES {
         retire(&folder.join(format!("{name}.yaml")), args.force, printer)?;
     }
-    let text = packs::builtin(&args.profile).context("the profile is built in")?;
+    let pack = packs::builtin(&args.profile).context("the profile is built in")?;
     let path = folder.join(format!("{}.yaml", args.profile));
-    fs::write(&path, profile_file::stamp(&text)).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, profile_file::stamp(&pack.text)).with_context(|| format!("cannot write {}", path.display()))?;
     printer.out(format!("profile {}: {}", args.profile, path.display()));
     let custom = folder.join("custom.yaml");
     if !custom.exists() {

@@ -53,7 +53,8 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let gate = Arc::new(Client::new(reach::settings(environment)));
-        let outcome = stdio::run(options, gate, tokio::io::stdin(), tokio::io::stdout(), signals()?).await;
+        let (client_in, client_out) = (stdio::Handle::new(std::io::stdin())?, stdio::Handle::new(std::io::stdout())?);
+        let outcome = stdio::run(options, gate, client_in, client_out, signals()?).await;
         Ok(Exit::Child(match outcome {
             Ok(outcome) => outcome.exit_code,
             Err(error) => {

@@ -1,6 +1,7 @@
 //! `rampart serve`: the gateway, its API and the egress proxy in one process.
 
 use std::{
+    net::SocketAddr,
     os::unix::process::CommandExt as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -97,14 +98,24 @@ async fn serve(
     let roads = tokio_util::task::TaskTracker::new();
     if let Some(proxy) = proxy {
         let gate: Arc<dyn Gate> = Arc::<Gateway>::clone(&gateway);
-        roads.spawn(egress::serve(proxy, options, gate, stop.clone()));
+        let (serving, stop) = (egress::serve(proxy, options, gate, stop.clone()), stop.clone());
+        roads.spawn(async move {
+            if let Err(error) = serving.await {
+                // Without its proxy the gateway would only look whole.
+                tracing::error!("the egress proxy ended: {error}");
+                stop.cancel();
+            }
+        });
     }
     roads.spawn(rampart_api::serve(router(api), socket, tcp, stop.clone()));
     roads.close();
     for line in lines {
         printer.note(line);
     }
-    ended().await?;
+    tokio::select! {
+        asked = ended() => asked?,
+        () = stop.cancelled() => {}
+    }
     stop.cancel();
     roads.wait().await;
     gateway.close().await;
@@ -131,7 +142,7 @@ fn optional<E: std::error::Error + Send + Sync + 'static>(
 #[derive(Debug, thiserror::Error)]
 #[error("the egress proxy cannot listen on {address}: {source}; choose another address with `rampart serve --egress ADDRESS:PORT` or `egress.listen` in config.yaml")]
 struct NoProxy {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     source: std::io::Error,
 }
 
@@ -148,16 +159,16 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
         let certificates = parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
         upstream_ca.extend(certificates);
     }
-    let resolve = config.egress.resolve.iter().map(|r| egress::Override {
-        host: r.host.clone(),
-        port: r.port,
-        address: r.address,
-        to_port: r.to_port,
+    let resolve = config.egress.resolve.iter().map(|r| {
+        let port = r.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let to = r.to_port.map_or_else(|| r.address.to_string(), |to| SocketAddr::new(r.address, to).to_string());
+        let text = format!("{}{port}={to}", r.host);
+        text.parse().map_err(|why| anyhow::anyhow!("egress.resolve: {why}"))
     });
     let home_of_user = environment.user_home.display().to_string();
     Ok(egress::Options {
         authority: Arc::new(authority),
-        resolve: resolve.collect(),
+        resolve: resolve.collect::<anyhow::Result<_>>()?,
         upstream_ca,
         allow_private: Vec::new(),
         limits: egress::Limits::default(),
