@@ -90,7 +90,7 @@ pub(crate) async fn identify(State(api): State<Arc<Api>>, mut request: Request, 
 fn loopback(api: &Api, request: &Request) -> Result<Caller, Error> {
     let headers = request.headers();
     let host = only(headers, header::HOST);
-    let target = request.uri().authority().map(|authority| authority.as_str());
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
     let ours = |host: &str| api.hosts.iter().any(|known| known == host);
     if !host.is_some_and(ours) || target.is_some_and(|target| !ours(target)) {
         let text = format!("this is not the host you asked for; ask for {}", api.hosts.join(" or "));

@@ -56,7 +56,8 @@ pub(crate) fn table() -> Vec<Route> {
 }
 
 /// All of the API.
-pub fn router(api: Arc<Api>) -> Router {
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
     let mut router = Router::new();
     for (_, path, scope, door, handler) in table() {
         let guard = move |request: Request, next: Next| guard(scope, door, request, next);

@@ -65,7 +65,7 @@ impl World {
         let tcp = bind_tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = tcp.local_addr().unwrap();
         let api = Api::new(Arc::clone(&gateway), TOKEN, "0.0.0", stop.clone()).listens_on(address);
-        let router = router(Arc::new(api));
+        let router = router(api);
         let serving = tokio::spawn(serve(router.clone(), socket, Some(tcp), stop.clone()));
         Self { _dir: dir, home, gateway, router, address, stop, serving }
     }

@@ -109,15 +109,13 @@ impl Held {
         self.question.decision = decision;
         lock(&self.inner).queue.publish(&self.question.id, decision);
         loop {
-            match timeout(LOOK.min(self.left()), &mut self.ending).await {
-                Ok(ending) => return ending.unwrap_or(Ending::Withdrawn),
-                Err(_) => {
-                    let mut inner = lock(&self.inner);
-                    for ended in inner.queue.tick(clock::boot_ms()) {
-                        if let Some(tell) = inner.held.remove(&ended.question.id) {
-                            let _ = tell.send(ended.ending);
-                        }
-                    }
+            if let Ok(ending) = timeout(LOOK.min(self.left()), &mut self.ending).await {
+                return ending.unwrap_or(Ending::Withdrawn);
+            }
+            let mut inner = lock(&self.inner);
+            for ended in inner.queue.tick(clock::boot_ms()) {
+                if let Some(tell) = inner.held.remove(&ended.question.id) {
+                    let _ = tell.send(ended.ending);
                 }
             }
         }

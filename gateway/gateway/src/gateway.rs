@@ -33,7 +33,8 @@ pub struct Gateway {
 
 /// What a judgement depends on besides the call.
 struct Facts {
-    ruleset: Arc<Ruleset>,
+    /// The rules for calls from its project, or what is wrong with those that the project adds.
+    rules: Result<Arc<Ruleset>, Vec<Diagnostic>>,
     now_ms: i64,
 }
 
@@ -43,7 +44,7 @@ impl Gateway {
         let began = Instant::now();
         self.sessions.remember().enter(&call); // 1 session
         let facts = self.facts(&call); // 2 facts
-        let judgement = self.decide(&call, facts, began); // 3 decide
+        let judgement = self.decide(&call, &facts, began); // 3 decide
         let (answer, held) = self.ask(&call, judgement); // 4 ask
         let mut answer = self.record(&call, answer).await; // 5 record
         if let Some(held) = held
@@ -59,44 +60,39 @@ impl Gateway {
     /// trace.
     pub fn decide_only(&self, call: &Call) -> Judgement {
         let began = Instant::now();
-        let memory = self.sessions.remember();
-        match self.facts(call) {
-            _ if self.config.mode == Mode::Disabled => Judgement::allowed(Reason::Disabled),
-            Ok(facts) => self.judge_with(call, &facts, &memory, began),
-            Err(refusal) => refusal,
-        }
+        let facts = self.facts(call);
+        self.judge_by(call, &facts, &self.sessions.remember(), began)
     }
 
-    fn facts(&self, call: &Call) -> Result<Facts, Judgement> {
-        let ruleset = self.rules.for_workspace(call.origin.workspace.as_deref()).map_err(|wrong| {
-            let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
-            let text = format!("the project's own policy does not load, and it could restrict this: {first}");
-            Judgement::refused(Reason::PolicyUnavailable, text)
-        })?;
-        Ok(Facts { ruleset, now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX) })
+    fn facts(&self, call: &Call) -> Facts {
+        let rules = self.rules.for_workspace(call.origin.workspace.as_deref());
+        Facts { rules, now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX) }
     }
 
-    fn decide(&self, call: &Call, facts: Result<Facts, Judgement>, began: Instant) -> Judgement {
-        if self.config.mode == Mode::Disabled {
-            return Judgement::allowed(Reason::Disabled);
-        }
-        let facts = match facts {
-            Ok(facts) => facts,
-            Err(refusal) => return refusal,
-        };
+    fn decide(&self, call: &Call, facts: &Facts, began: Instant) -> Judgement {
         let mut memory = self.sessions.remember();
-        let judgement = self.judge_with(call, &facts, &memory, began);
+        let judgement = self.judge_by(call, facts, &memory, began);
         memory.history.record(call, facts.now_ms);
-        if judgement.outcome.passes() {
-            memory.learn(call, &judgement);
-            if let Some(rule) = &judgement.rule {
-                memory.history.spend(&facts.ruleset, rule);
-            }
+        if judgement.outcome.passes()
+            && let (Ok(ruleset), Some(rule)) = (&facts.rules, &judgement.rule)
+        {
+            memory.history.spend(ruleset, rule);
         }
         judgement
     }
 
-    fn judge_with(&self, call: &Call, facts: &Facts, memory: &Memory, began: Instant) -> Judgement {
+    fn judge_by(&self, call: &Call, facts: &Facts, memory: &Memory, began: Instant) -> Judgement {
+        if self.config.mode == Mode::Disabled {
+            return Judgement::allowed(Reason::Disabled);
+        }
+        let ruleset = match &facts.rules {
+            Ok(ruleset) => ruleset,
+            Err(wrong) => {
+                let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
+                let text = format!("the project's own policy does not load, and it could restrict this: {first}");
+                return Judgement::refused(Reason::PolicyUnavailable, text);
+            }
+        };
         let context = Context {
             now_ms: facts.now_ms,
             headless: self.headless,
@@ -104,7 +100,7 @@ impl Gateway {
             history: &memory.history,
             rampart_home: self.home.root().to_str(),
         };
-        let mut judgement = facts.ruleset.judge(call, &context);
+        let mut judgement = ruleset.judge(call, &context);
         judgement.micros = began.elapsed().as_micros() as u64;
         judgement
     }
@@ -125,17 +121,16 @@ impl Gateway {
                 judgement.reason = Reason::NobodyToAsk;
                 Outcome::Deny
             }
-            (Mode::Enforce, Outcome::Ask) => match self.approvals.ask(call, &judgement) {
-                Ok(question) => {
-                    held = Some(question);
+            (Mode::Enforce, Outcome::Ask) => {
+                held = self.approvals.ask(call, &judgement).ok();
+                if held.is_some() {
                     Outcome::Ask
-                }
-                Err(_) => {
+                } else {
                     judgement.reason = Reason::TooManyPending;
                     judgement.message.push_str(&format!(" ({PER_AGENT} questions of this agent wait already)"));
                     Outcome::Deny
                 }
-            },
+            }
         };
         (Answer { verdict, judgement, seq: None }, held)
     }
@@ -195,7 +190,7 @@ impl Gateway {
     fn tell(&self, call: &Call, answer: &Answer) {
         let Answer { verdict, judgement, seq } = answer;
         let (surface, agent, by) = (call.origin.surface, &call.origin.agent, judgement.decided_by());
-        self.sessions.remember().count(call, *verdict == Outcome::Deny);
+        self.sessions.remember().learn(call, judgement, *verdict);
         match verdict {
             Outcome::Allow => debug!(%surface, agent, by, seq, "allowed"),
             other => info!(%surface, agent, by, seq, "{other}"),
@@ -227,3 +222,6 @@ impl Gate for Gateway {
         Box::pin(async move { answer_to_verdict(self.answer(call).await) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, EffectKind, Judgement, Phase, Sensitivity, Target};
+use rampart_call::{Action, Call, EffectKind, Judgement, Outcome, Phase, Sensitivity, Target};
 use rampart_policy::History;
 
 use crate::clock;
@@ -77,16 +77,6 @@ impl Memory {
         self.sessions.get(&key(call)).map_or(&NO_LABELS, |session| &session.labels)
     }
 
-    /// Counts what became of a call.
-    pub(crate) fn count(&mut self, call: &Call, refused: bool) {
-        if call.phase == Phase::Before
-            && let Some(session) = self.sessions.get_mut(&key(call))
-        {
-            session.count.calls += 1;
-            session.count.refused += u64::from(refused);
-        }
-    }
-
     /// What became of the calls of a session, whichever agents used that name.
     pub(crate) fn counted(&self, session: &str) -> Count {
         let of_it = self.sessions.iter().filter(|((_, name), _)| name == session);
@@ -96,9 +86,17 @@ impl Memory {
         })
     }
 
-    /// Remembers what a call that goes on brings into its session.
-    pub(crate) fn learn(&mut self, call: &Call, judgement: &Judgement) {
+    /// Remembers what became of a call, and what it brings into its session if it goes on.
+    pub(crate) fn learn(&mut self, call: &Call, judgement: &Judgement, verdict: Outcome) {
         let Some(session) = self.sessions.get_mut(&key(call)) else { return };
+        let refused = verdict == Outcome::Deny;
+        if call.phase == Phase::Before {
+            session.count.calls += 1;
+            session.count.refused += u64::from(refused);
+        }
+        if refused {
+            return;
+        }
         if judgement.effects.iter().any(|effect| {
             let delicate = |s: &Sensitivity| matches!(s, Sensitivity::MayHoldSecrets | Sensitivity::Credential);
             let secret_file = matches!(&effect.target, Some(Target::Path { sensitivity, .. }) if delicate(sensitivity));

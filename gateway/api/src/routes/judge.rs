@@ -36,13 +36,11 @@ pub(super) async fn judge(
         call.origin.uid = Some(uid);
     }
     let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
-    match timeout(BEAT, &mut answering).await {
-        Ok(answer) => Json(answer).into_response(),
-        Err(_) => {
-            let body = Body::from_stream(stream::unfold(Some(answering), beat));
-            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-        }
+    if let Ok(answer) = timeout(BEAT, &mut answering).await {
+        return Json(answer).into_response();
     }
+    let body = Body::from_stream(stream::unfold(Some(answering), beat));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 type Beat = Option<(Result<Bytes, serde_json::Error>, Option<Answering>)>;

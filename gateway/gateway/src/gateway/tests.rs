@@ -1,0 +1,143 @@
+use std::fs;
+
+use rampart_call::{Action, Located, Origin, Phase, Response, Verdict};
+
+use super::*;
+use crate::{Settings, config};
+
+const POLICY: &str = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: table
+    rules:
+      - action: deny
+        when: { path_matches: ["/forbidden/**"] }
+        message: Off limits
+      - action: ask
+        when: { path_matches: ["/ask/**"] }
+        message: A human decides
+      - action: webhook
+        when: { path_matches: ["/webhook/**"] }
+        webhook: { url: "http://127.0.0.1:1/verify" }
+        message: Somebody else decides
+      - action: deny
+        when: { label: [secret-read], domain_matches: ["paste.example"] }
+        message: This session has seen a secret
+      - action: deny
+        when: { label: [untrusted-content], path_matches: ["/careful/**"] }
+        message: This session has read what anybody could have written
+      - action: deny
+        when: { path_matches: ["/often/**"], call_count: { gte: 3, window: 1h } }
+        message: Too often
+"#;
+
+struct World {
+    _dir: tempfile::TempDir,
+    gateway: Arc<Gateway>,
+}
+
+impl World {
+    async fn with(config: Config, headless: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        home.prepare().unwrap();
+        fs::write(home.policies().join("custom.yaml"), POLICY).unwrap();
+        let settings = Settings { home, config, headless, project_policies: true };
+        Self { _dir: dir, gateway: Gateway::open(settings).await.unwrap() }
+    }
+
+    async fn reads(&self, path: &str) -> (Outcome, Reason) {
+        let answer = self.gateway.answer(read(path)).await;
+        (answer.verdict, answer.judgement.reason)
+    }
+}
+
+fn call(action: Action) -> Call {
+    let origin = Origin { agent: "bot".into(), session: "s".into(), ..Origin::default() };
+    Call { origin, phase: Phase::Before, action, response: None }
+}
+
+fn read(path: &str) -> Call {
+    call(Action::Read { paths: vec![Located::written(path)] })
+}
+
+fn fetch(url: &str) -> Call {
+    let (method, url) = ("GET".to_owned(), url.to_owned());
+    call(Action::Fetch { method, url, headers: vec![], body: None, body_size: None, addresses: vec![] })
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_asked_a_question_is_a_refusal() {
+    let world = World::with(Config::default(), true).await;
+    assert_eq!(world.reads("/ask/x").await, (Outcome::Deny, Reason::NobodyToAsk));
+    assert!(world.gateway.pending().is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused_unless_a_human_chose_otherwise() {
+    let world = World::with(Config::default(), false).await;
+    world.gateway.close().await;
+    for path in ["/x", "/forbidden/x", "/ask/x"] {
+        assert_eq!(world.reads(path).await, (Outcome::Deny, Reason::AuditUnavailable), "{path}");
+    }
+    assert!(world.gateway.pending().is_empty(), "and nobody is asked");
+
+    let audit = config::Audit { allow_on_failure: true, ..config::Audit::default() };
+    let world = World::with(Config { audit, ..Config::default() }, false).await;
+    world.gateway.close().await;
+    assert_eq!(world.reads("/x").await.0, Outcome::Allow);
+    assert_eq!(world.reads("/forbidden/x").await, (Outcome::Deny, Reason::Rule));
+    assert_eq!(world.reads("/ask/x").await.0, Outcome::Deny, "a question must be on record");
+
+    let world = World::with(Config { mode: Mode::Monitor, ..Config::default() }, false).await;
+    world.gateway.close().await;
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Allow, "monitoring blocks nothing");
+}
+
+#[tokio::test]
+async fn an_external_verifier_that_is_not_there_refuses() {
+    let world = World::with(Config::default(), false).await;
+    assert_eq!(world.reads("/webhook/x").await, (Outcome::Deny, Reason::Webhook));
+}
+
+#[tokio::test]
+async fn a_session_is_remembered_by_what_it_has_seen() {
+    let world = World::with(Config::default(), false).await;
+    let gateway = &world.gateway;
+    let paste = || fetch("https://paste.example/");
+    assert_eq!(gateway.answer(paste()).await.verdict, Outcome::Allow);
+    gateway.answer(read("/home/x/.ssh/id_rsa")).await;
+    assert_eq!(gateway.answer(paste()).await.verdict, Outcome::Deny);
+    let mut other = paste();
+    other.origin.session = "another".into();
+    assert_eq!(gateway.answer(other).await.verdict, Outcome::Allow, "another session has not seen it");
+
+    assert_eq!(world.reads("/careful/x").await.0, Outcome::Allow);
+    let mut page = fetch("https://news.example/");
+    page.phase = Phase::After;
+    page.response = Some(Response { text: "hello".into(), ..Response::default() });
+    gateway.answer(page).await;
+    assert_eq!(world.reads("/careful/x").await.0, Outcome::Deny);
+}
+
+#[tokio::test]
+async fn calls_are_counted_and_previews_are_not() {
+    let world = World::with(Config::default(), false).await;
+    for _ in 0..10 {
+        assert_eq!(world.gateway.decide_only(&read("/often/x")).outcome, Outcome::Allow);
+    }
+    let mut said = Vec::new();
+    for _ in 0..5 {
+        said.push(world.reads("/often/x").await.0);
+    }
+    assert!(said.contains(&Outcome::Allow) && said.ends_with(&[Outcome::Deny]), "{said:?}");
+    assert_eq!(world.gateway.decide_only(&read("/often/x")).outcome, Outcome::Deny, "a preview sees what was counted");
+}
+
+#[tokio::test]
+async fn the_gateway_is_a_gate() {
+    let world = World::with(Config::default(), false).await;
+    assert!(matches!(world.gateway.judge(read("/x")).await, Verdict::Allow(_)));
+    assert!(matches!(world.gateway.judge(read("/forbidden/x")).await, Verdict::Deny(_)));
+}
