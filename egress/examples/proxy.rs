@@ -1,6 +1,6 @@
 //! The egress proxy by itself, with a closure for a gate: everything passes but one host and what is below it.
 //!
-//! `cargo run -p rampart-egress --example proxy -- 127.0.0.1:9091 CA_FOLDER DENIED_HOST [host=address]... [roots.pem]...`
+//! `cargo run -p rampart-egress --example proxy -- 127.0.0.1:9091 CA_FOLDER DENIED_HOST [host=address | private-network | roots.pem]...`
 #![expect(clippy::print_stdout, reason = "this program's output is for the person who runs it")]
 
 use std::{path::PathBuf, sync::Arc};
@@ -13,14 +13,17 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: proxy ADDRESS CA_FOLDER DENIED_HOST [host=address]... [roots.pem]...";
+    let usage = "usage: proxy ADDRESS CA_FOLDER DENIED_HOST [host=address | private-network | roots.pem]...";
     let (address, folder, denied) =
         (args.next().ok_or(usage)?, PathBuf::from(args.next().ok_or(usage)?), args.next().ok_or(usage)?);
-    let (mut resolve, mut upstream_ca) = (Vec::new(), Vec::new());
+    let (mut resolve, mut allow_private, mut upstream_ca) = (Vec::new(), Vec::new(), Vec::new());
     for arg in args {
-        match arg.parse() {
-            Ok(over) => resolve.push(over),
-            Err(_) => upstream_ca.extend(parse_pem(&std::fs::read(&arg)?)?),
+        if arg.contains('=') {
+            resolve.push(arg.parse()?);
+        } else if std::path::Path::new(&arg).extension().is_some_and(|e| e == "pem") {
+            upstream_ca.extend(parse_pem(&std::fs::read(&arg)?)?);
+        } else {
+            allow_private.push(arg.parse()?);
         }
     }
     let authority = Arc::new(Authority::open(&folder)?);
@@ -60,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         authority,
         resolve,
         upstream_ca,
-        allow_private: Vec::new(),
+        allow_private,
         limits: Limits::default(),
         identify: Arc::new(|session, token| {
             (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })

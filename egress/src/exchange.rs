@@ -35,14 +35,14 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
     match &connection.scope {
         Scope::Tunnel(tunnel) => {
             let route = tunnel.route.as_ref().map_err(Clone::clone)?;
-            agree(request.headers(), request.uri(), &tunnel.to)?;
+            agreed(proxy, &tunnel.origin, &tunnel.to, &request).await?;
             let exchange = Exchange::read(proxy, tunnel.origin.clone(), &tunnel.to, request, route.protocol)?;
             exchange.go(Ok(route.clone())).await
         }
         Scope::Forward => {
             let origin = proxy.origin(request.headers())?;
             let to = absolute(request.uri())?;
-            agree(request.headers(), request.uri(), &to)?;
+            agreed(proxy, &origin, &to, &request).await?;
             let session = session(&origin);
             let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
             let resolved = proxy.resolver.resolve(&to).await;
@@ -50,6 +50,16 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
             exchange.go(resolved.map(|addresses| Route { key, addresses, protocol: Protocol::Http1 })).await
         }
     }
+}
+
+/// Refuses a request whose names disagree, and puts the attempt on record.
+async fn agreed(proxy: &Proxy, origin: &Origin, to: &Destination, request: &Request<Incoming>) -> Result<(), Refused> {
+    let agreed = agree(request.headers(), request.uri(), to);
+    if let Err(refused) = &agreed {
+        let action = Action::Connect { host: to.host.text(), port: to.port, addresses: Vec::new() };
+        record_failure(proxy, origin, action, refused).await;
+    }
+    agreed
 }
 
 /// Puts on record that something the gate allowed failed all the same.

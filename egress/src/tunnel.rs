@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rampart_call::{Action, Call, Origin, Permit, Phase};
@@ -80,8 +80,12 @@ pub(crate) async fn open(connection: &Connection, mut request: Request<Incoming>
     let to = Destination::parse_connect(authority).map_err(Refused::malformed)?;
     host_agrees(request.headers(), &to)?;
     let opened = Opened { way: judge(proxy, &origin, &to).await, origin, to };
+    let mut response = Response::new(Body::empty());
+    if opened.way.is_err() {
+        response.headers_mut().insert("x-rampart-decision", HeaderValue::from_static("deny"));
+    }
     start(Arc::clone(&connection.slot), hyper::upgrade::on(&mut request), opened);
-    Ok(Response::new(Body::empty()))
+    Ok(response)
 }
 
 /// Clients write the port there or leave it out.

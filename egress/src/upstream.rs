@@ -25,6 +25,7 @@ use crate::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that has just answered is ready again within one turn of its task.
 const READY_TIMEOUT: Duration = Duration::from_millis(50);
@@ -208,10 +209,13 @@ fn repeatable(request: &Request<Body>) -> Option<Request<Body>> {
 async fn dial(to: &Destination, addresses: &Addresses) -> Result<(TcpStream, SocketAddr), Refused> {
     let mut last = "the name has no address".to_owned();
     let dialled = timeout(CONNECT_TIMEOUT, async {
-        for &address in &*addresses.list {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => return Some((tcp, address)),
-                Err(e) => last = format!("{address}: {e}"),
+        for (i, &address) in addresses.list.iter().enumerate() {
+            // One address that swallows packets must not use up the time of the others.
+            let patience = if i + 1 == addresses.list.len() { CONNECT_TIMEOUT } else { ATTEMPT_TIMEOUT };
+            match timeout(patience, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return Some((tcp, address)),
+                Ok(Err(e)) => last = format!("{address}: {e}"),
+                Err(_) => last = format!("{address}: no answer"),
             }
         }
         None

@@ -2,7 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use crate::world::{Setting, World};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    origin::{Pki, Stage, secure},
+    world::{Setting, World, read_all},
+};
 
 /// Ways to write an IPv4 address that some client or resolver understands.
 fn spellings(address: Ipv4Addr) -> Vec<String> {
@@ -80,30 +85,21 @@ async fn no_spelling_reaches_a_private_address() {
     ] {
         let (mut tcp, head) = world.tunnel(to, "").await;
         assert!(head.starts_with("HTTP/1.1 200"), "the reason is told inside: {head}");
-        tokio::io::AsyncWriteExt::write_all(
-            &mut tcp,
-            format!("GET / HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n").as_bytes(),
-        )
-        .await
-        .unwrap();
-        let answer = crate::world::read_all(&mut tcp).await;
+        tcp.write_all(format!("GET / HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let answer = read_all(&mut tcp).await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("private_address"), "{to}: {answer}");
     }
 }
 
 #[tokio::test]
-async fn what_the_configuration_allows_is_reached() {
-    let world = World::with(Setting { allow_private: vec!["127.0.0.1"], ..Setting::default() }).await;
-    let port = world.origin.port();
-    let (tcp, _) = world.tunnel(&format!("127.0.0.1:{port}"), "").await;
-    drop(tcp);
-    let answer = world
-        .raw(
-            format!("GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
-                .as_bytes(),
-        )
-        .await;
-    assert!(!answer.contains("private_address"), "{answer}");
+async fn what_the_configuration_allows_is_reached_under_a_certificate_for_the_address() {
+    let pki = Pki::new();
+    let origin = secure(pki.issue(&["127.0.0.1"], |_| {}), &["http/1.1"], Stage::default()).await;
+    let world = World::with(Setting { pki, allow_private: vec!["127.0.0.1"], ..Setting::default() }).await;
+    let mut tls = world.tls(&origin.to_string(), "127.0.0.1", &["http/1.1"]).await.unwrap();
+    tls.write_all(format!("GET / HTTP/1.1\r\nHost: {origin}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let answer = read_all(&mut tls).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! Requests in absolute form, identity, and what belongs to the hop.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::sync::{Arc, atomic::Ordering};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::Notify,
+};
 
 use crate::world::{Setting, World, read_all};
 
@@ -71,10 +76,12 @@ async fn what_is_no_request_for_a_proxy_says_so() {
             "only WebSockets",
         ),
     ] {
+        let request = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
         let answer = world.raw(request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(says), "{request}{answer}");
     }
-    assert!(world.calls().is_empty());
+    let calls = world.calls();
+    assert!(calls.iter().all(|c| c.phase == rampart_call::Phase::After), "only failures are on record: {calls:?}");
 }
 
 #[tokio::test]
@@ -130,12 +137,53 @@ async fn one_address_cannot_take_every_connection() {
     panic!("the place of the closed connection was not given back");
 }
 
+fn as_session(credentials: &str) -> String {
+    format!(
+        "GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: Basic {credentials}\r\nConnection: close\r\n\r\n"
+    )
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_used_again_by_its_session_only() {
     let world = World::new().await;
-    let mut tcp = tokio::net::TcpStream::connect(world.proxy).await.unwrap();
-    for _ in 0..3 {
-        tcp.write_all(b"GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\n\r\n").await.unwrap();
-        assert!(read_all(&mut tcp).await.ends_with("hello"));
+    // alice:t0ken, alice:t0ken, bob:t0ken
+    for (credentials, opened) in [("YWxpY2U6dDBrZW4=", 1), ("YWxpY2U6dDBrZW4=", 1), ("Ym9iOnQwa2Vu", 2)] {
+        assert!(world.raw(as_session(credentials).as_bytes()).await.ends_with("hello"));
+        assert_eq!(world.stage.opened.load(Ordering::SeqCst), opened);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_died_while_idle_is_replaced() {
+    let curt = crate::origin::curt().await;
+    let world = World::with(Setting { resolve: vec![format!("curt.test={curt}")], ..Setting::default() }).await;
+    for _ in 0..3 {
+        let answer = world.raw(b"GET http://curt.test/ HTTP/1.1\r\nHost: curt.test\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("curt"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_holds_the_request() {
+    let hold = Arc::new(Notify::new());
+    let world = World::with(Setting { hold: Some(Arc::clone(&hold)), ..Setting::default() }).await;
+    let mut tcp = tokio::net::TcpStream::connect(world.proxy).await.unwrap();
+    tcp.write_all(b"GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n").await.unwrap();
+    while world.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.stage.opened.load(Ordering::SeqCst), 0, "nothing is opened before the answer");
+    hold.notify_one();
+    assert!(read_all(&mut tcp).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn the_proxy_stops_when_it_is_told_to() {
+    let world = World::new().await;
+    let mut idle = world.h1("origin.test").await;
+    crate::world::Got::from(idle.send_request(crate::world::get("origin.test", "/")).await.unwrap()).await;
+    tokio::time::timeout(std::time::Duration::from_secs(2), world.stop())
+        .await
+        .expect("idle connections do not hold it");
+    assert!(idle.send_request(crate::world::get("origin.test", "/")).await.is_err());
 }

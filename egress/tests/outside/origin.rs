@@ -1,6 +1,14 @@
 //! An origin on loopback that speaks HTTP/1.1 and HTTP/2 over TLS, or HTTP/1.1 without.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -66,6 +74,8 @@ pub(crate) struct Stage {
     pub(crate) given_up: Arc<Notify>,
     /// Told when `/hang` has begun.
     pub(crate) begun: Arc<Notify>,
+    /// Connections that were opened to origins without TLS.
+    pub(crate) opened: Arc<AtomicUsize>,
 }
 
 /// Starts an origin with TLS, offering `alpn`.
@@ -98,6 +108,7 @@ pub(crate) async fn plain(stage: Stage) -> SocketAddr {
     tokio::spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
+            stage.opened.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(serve(tcp, stage.clone()));
         }
     });
@@ -216,4 +227,20 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
         "/secret" => text("the key is s3cret, yes"),
         _ => text("hello"),
     }
+}
+
+/// Starts an origin that answers one request on each connection and hangs up without announcing it.
+pub(crate) async fn curt() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let _ = tcp.read(&mut [0; 4096]).await;
+                let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ncurt").await;
+            });
+        }
+    });
+    address
 }

@@ -9,7 +9,7 @@ use hyper::body::{Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::world::{Got, World, get};
+use crate::world::{Got, World, get, read_all, read_until};
 
 #[tokio::test]
 async fn the_first_event_arrives_before_the_second_is_sent() {
@@ -167,9 +167,9 @@ async fn a_declined_upgrade_leaves_a_connection_that_is_still_read_strictly() {
     tls.write_all(b"GET /nows HTTP/1.1\r\nHost: origin.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         .await
         .unwrap();
-    assert!(crate::world::read_all(&mut tls).await.starts_with("HTTP/1.1 200 "));
+    assert!(read_until(&mut tls, "hello").await.starts_with("HTTP/1.1 200 "));
     tls.write_all(b"GET / HTTP/1.1\nHost: origin.test\n\n").await.unwrap();
-    let answer = crate::world::read_all(&mut tls).await;
+    let answer = read_all(&mut tls).await;
     assert!(!answer.contains("200 OK"), "{answer}");
     assert!(!world.judged().contains(&"before get https://origin.test/".to_owned()));
 }
@@ -180,14 +180,14 @@ async fn a_client_that_waits_is_told_to_go_on_only_after_judgement() {
     for (host, first) in [("plain.test", "HTTP/1.1 100 "), ("denied.test", "HTTP/1.1 403 ")] {
         let mut tcp = tokio::net::TcpStream::connect(world.proxy).await.unwrap();
         let head = format!(
-            "POST http://{host}/echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            "POST http://{host}/echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
         );
         tcp.write_all(head.as_bytes()).await.unwrap();
-        let answer = crate::world::read_all(&mut tcp).await;
+        let answer = read_until(&mut tcp, "\r\n\r\n").await;
         assert!(answer.starts_with(first), "{answer}");
         if host == "plain.test" {
             tcp.write_all(b"body").await.unwrap();
-            let answer = crate::world::read_all(&mut tcp).await;
+            let answer = read_all(&mut tcp).await;
             assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("body"), "{answer}");
             assert_eq!(world.judged_body().0.as_deref(), Some("body"));
         }

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,13 +14,14 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rampart_call::{Action, Answer, Call, Judgement, Origin, Outcome, Phase, Reason, RuleRef, Verdict};
+use rampart_call::{Action, Answer, Call, Gate, Judgement, Judging, Origin, Outcome, Phase, Reason, RuleRef, Verdict};
 use rampart_certs::Authority;
 use rampart_egress::{Limits, Options, serve};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +35,8 @@ pub(crate) struct World {
     pub(crate) stage: Stage,
     pub(crate) origin: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
-    _stop: tokio_util::sync::DropGuard,
+    stop: tokio_util::sync::DropGuard,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 type Judge = Box<dyn Fn(&Call) -> Option<(Outcome, Judgement)> + Send + Sync>;
@@ -46,6 +49,31 @@ pub(crate) struct Setting {
     pub(crate) limits: Limits,
     /// Judges what the usual gate would allow.
     pub(crate) judge: Judge,
+    /// Holds fetches back until it is told to go on, as a question to a human does.
+    pub(crate) hold: Option<Arc<Notify>>,
+}
+
+/// Puts every call on a list and judges it.
+struct TestGate {
+    calls: Arc<Mutex<Vec<Call>>>,
+    judge: Judge,
+    hold: Option<Arc<Notify>>,
+}
+
+impl Gate for TestGate {
+    fn judge(&self, call: Call) -> Judging<'_> {
+        Box::pin(async move {
+            let before = call.phase == Phase::Before;
+            let denied = before && call.action.subject().contains("denied.test");
+            let judged = if denied { Some(denial("`denied.test` is denied")) } else { (self.judge)(&call) };
+            let held = self.hold.as_ref().filter(|_| before && matches!(call.action, Action::Fetch { .. }));
+            self.calls.lock().unwrap().push(call);
+            if let Some(hold) = held {
+                hold.notified().await;
+            }
+            verdict(judged.unwrap_or_else(|| (Outcome::Allow, Judgement::allowed(Reason::Default))))
+        })
+    }
 }
 
 impl Default for Setting {
@@ -56,6 +84,7 @@ impl Default for Setting {
             allow_private: Vec::new(),
             limits: Limits::default(),
             judge: Box::new(|_| None),
+            hold: None,
         }
     }
 }
@@ -109,19 +138,19 @@ impl World {
             }),
         };
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let (seen, judge) = (Arc::clone(&calls), setting.judge);
-        let gate = move |call: Call| {
-            let denied = call.phase == Phase::Before && call.action.subject().contains("denied.test");
-            let judged = if denied { Some(denial("`denied.test` is denied")) } else { judge(&call) };
-            seen.lock().unwrap().push(call);
-            verdict(judged.unwrap_or_else(|| (Outcome::Allow, Judgement::allowed(Reason::Default))))
-        };
+        let gate = TestGate { calls: Arc::clone(&calls), judge: setting.judge, hold: setting.hold };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let serving = serve(listener, options, Arc::new(gate), stop.clone());
-        tokio::spawn(async move { serving.await.unwrap() });
-        Self { proxy, authority, stage, origin, calls, _stop: stop.drop_guard() }
+        let serving = tokio::spawn(async move { serving.await.unwrap() });
+        Self { proxy, authority, stage, origin, calls, stop: stop.drop_guard(), serving }
+    }
+
+    /// Tells the proxy to stop and waits until it has.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        self.serving.await.unwrap();
     }
 
     /// What the gate was asked so far: phase and subject.
@@ -144,7 +173,7 @@ impl World {
         fetches.next_back().unwrap()
     }
 
-    /// Sends bytes to the proxy and reads until it closes or falls silent.
+    /// Sends bytes to the proxy and reads until it closes.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut tcp = TcpStream::connect(self.proxy).await.unwrap();
         tcp.write_all(bytes).await.unwrap();
@@ -241,11 +270,22 @@ pub(crate) fn post(host: &str, path: &str, body: impl Into<Bytes>) -> Request<Fu
     Request::post(path).header("host", host).body(Full::new(body.into())).unwrap()
 }
 
+/// Longer than anything here takes on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What comes until the other side closes.
 pub(crate) async fn read_all(io: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    read_until(io, "nothing that anybody sends").await
+}
+
+/// What comes until `needle` is in it, or the other side closes.
+pub(crate) async fn read_until(io: &mut (impl tokio::io::AsyncRead + Unpin), needle: &str) -> String {
     let (mut out, mut buf) = (Vec::new(), [0; 4096]);
-    let silence = std::time::Duration::from_millis(300);
-    while let Ok(Ok(n @ 1..)) = tokio::time::timeout(silence, io.read(&mut buf)).await {
-        out.extend_from_slice(&buf[..n]);
+    while !String::from_utf8_lossy(&out).contains(needle) {
+        match tokio::time::timeout(PATIENCE, io.read(&mut buf)).await.unwrap() {
+            Ok(n @ 1..) => out.extend_from_slice(&buf[..n]),
+            _ => break,
+        }
     }
     String::from_utf8_lossy(&out).into_owned()
 }
