@@ -1,6 +1,8 @@
 //! The result of an analysis, and its entrance.
 
-use rampart_call::{CommandLine, Effect, Scope, Sensitivity, Span, Target};
+use rampart_call::{CommandLine, Effect, Span};
+
+use crate::walk::Walk;
 
 /// What is known of the place a command would run in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,19 +55,11 @@ pub struct Pipeline {
 }
 
 /// Finds out what `command` would do in `around`. Total: every text has an analysis.
-pub fn analyze(command: &CommandLine, _around: &Surroundings<'_>) -> Analysis {
-    let _ = command;
-    Analysis { complete: true, ..Analysis::default() }
-}
-
-/// Says where a path lies and how delicate it is. The answer is always a [`Target::Path`].
-pub fn locate(path: &str, _around: &Surroundings<'_>) -> Target {
-    Target::Path {
-        path: path.to_owned(),
-        written: path.to_owned(),
-        scope: Scope::Elsewhere,
-        sensitivity: Sensitivity::Ordinary,
-        glob: false,
-        recursive: false,
+pub fn analyze(command: &CommandLine, around: &Surroundings<'_>) -> Analysis {
+    let mut walk = Walk::new(around);
+    match command {
+        CommandLine::Command(text) => walk.whole(text),
+        CommandLine::Argv(words) => walk.argv(words),
     }
+    walk.finish()
 }

@@ -1,0 +1,137 @@
+//! Code that is carried by a command: shell text, scripts, inline code of interpreters.
+
+mod calls;
+mod languages;
+mod sql;
+mod texts;
+mod tokens;
+
+use rampart_call::{Certainty, EffectKind, Span};
+
+use crate::knowledge::Language;
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::Walk;
+
+impl Walk<'_> {
+    /// Shell code in a word: what `eval`, `trap` and `sh -c` take.
+    pub(crate) fn code_text(&mut self, arg: &Arg) -> Flow {
+        self.code_text_with(arg, Vec::new(), Flow::empty())
+    }
+
+    pub(crate) fn code_text_with(&mut self, arg: &Arg, positional: Vec<Arg>, stdin: Flow) -> Flow {
+        if self.origin(arg.taint) {
+            return Flow::unknown(arg.taint);
+        }
+        if arg.shape.as_deref().is_some_and(|s| s.chars().all(|c| c == '*')) {
+            if !arg.taint.has(Taint::LOCAL) {
+                self.note(EffectKind::Opaque, "computed-code");
+            }
+            return Flow::unknown(arg.taint);
+        }
+        let before = self.swap_positional(positional);
+        let out = self.text_of(&arg.text, arg.span, stdin);
+        self.swap_positional(before);
+        out
+    }
+
+    /// A file is executed.
+    pub(crate) fn script(&mut self, arg: &Arg, positional: Vec<Arg>) -> Flow {
+        self.file_of_code(Language::Shell, arg, positional)
+    }
+
+    pub(crate) fn file_of_code(&mut self, language: Language, arg: &Arg, positional: Vec<Arg>) -> Flow {
+        if let Some(flow) = &arg.content {
+            return self.flow_of_code(language, (**flow).clone(), positional);
+        }
+        if let Some(flow) = self.written_flow(&arg.text) {
+            return self.written_code(language, flow, positional);
+        }
+        if arg.text.contains("://") {
+            self.net_url(arg, "");
+            self.note(EffectKind::Exec, "download-run");
+            return Flow::unknown(Taint::DOWNLOADED);
+        }
+        let target = self.target(arg, false);
+        self.push_with(EffectKind::Exec, Some(target), if arg.is_literal() { "" } else { "computed-path" }, Certainty::Proven);
+        Flow::unknown(Taint::LOCAL)
+    }
+
+    /// A file that this command line wrote is executed by its path.
+    pub(crate) fn run_written(&mut self, path: &str, args: &[Arg], _stdin: Flow) -> Flow {
+        let Some(flow) = self.written_flow(path) else { return Flow::unknown(Taint::NONE) };
+        let language = flow.text.as_deref().map_or(Language::Shell, languages::by_shebang);
+        self.written_code(language, flow, args.to_vec())
+    }
+
+    fn written_code(&mut self, language: Language, flow: Flow, positional: Vec<Arg>) -> Flow {
+        if flow.text.is_none() && !flow.taint.has(Taint::DOWNLOADED.with(Taint::DECODED)) {
+            self.note(EffectKind::Exec, "write-then-run");
+            return Flow::unknown(flow.taint);
+        }
+        self.flow_of_code(language, flow, positional)
+    }
+
+    /// Code that flows: standard input, a process substitution, a file just written.
+    pub(crate) fn flow_of_code(&mut self, language: Language, flow: Flow, positional: Vec<Arg>) -> Flow {
+        let told = self.origin(flow.taint);
+        match flow.text {
+            Some(text) => {
+                let span = self.span();
+                if language == Language::Shell {
+                    let before = self.swap_positional(positional);
+                    let out = self.text_of(&text, span, Flow::empty());
+                    self.swap_positional(before);
+                    return out;
+                }
+                let arg = Arg { taint: flow.taint, ..Arg::literal(text, span) };
+                self.inline(language, &arg)
+            }
+            None => {
+                // a file of this machine is no more hidden than a script that is named
+                if !told && !flow.taint.has(Taint::LOCAL) {
+                    self.note(EffectKind::Opaque, "stdin-code");
+                }
+                Flow::unknown(flow.taint)
+            }
+        }
+    }
+
+    /// Says where code comes from that was fetched or decoded. True where that is all there is to say.
+    fn origin(&mut self, taint: Taint) -> bool {
+        if taint.has(Taint::DOWNLOADED) {
+            self.note(EffectKind::Exec, "download-run");
+        } else if taint.has(Taint::DECODED) {
+            self.note(EffectKind::Exec, "decode-run");
+        }
+        taint.has(Taint::DOWNLOADED.with(Taint::DECODED))
+    }
+
+    /// Inline code.
+    pub(crate) fn inline(&mut self, language: Language, arg: &Arg) -> Flow {
+        if self.origin(arg.taint) && !arg.is_literal() {
+            return Flow::unknown(arg.taint);
+        }
+        if arg.shape.as_deref().is_some_and(|s| s.chars().all(|c| c == '*')) {
+            if !arg.taint.has(Taint::LOCAL) {
+                self.note(EffectKind::Opaque, "computed-code");
+            }
+            return Flow::unknown(arg.taint);
+        }
+        match language {
+            Language::Shell => self.code_text(arg),
+            Language::Sql => sql::statements(self, &arg.text),
+            Language::Sed => texts::sed(self, arg),
+            Language::Awk => texts::awk(self, arg),
+            Language::Vim => texts::vim(self, arg),
+            Language::Other => {
+                self.note(EffectKind::Opaque, "inline-code");
+                Flow::unknown(Taint::NONE)
+            }
+            language => calls::look(self, language, arg),
+        }
+    }
+
+    fn text_of(&mut self, text: &str, span: Span, stdin: Flow) -> Flow {
+        self.shell_text(text, span, stdin)
+    }
+}

@@ -1,0 +1,545 @@
+//! Follows the calls of inline code whose arguments can be told. Code that only computes has no effects.
+
+mod effects;
+
+use std::collections::HashMap;
+
+use rampart_call::EffectKind;
+
+use super::languages::Calls;
+use super::tokens::{Token, tokens};
+use crate::knowledge::Language;
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::Walk;
+
+/// Deepest nesting of expressions that is followed.
+const MAX_DEPTH: usize = 60;
+
+/// What is known of an expression's value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) text: Option<String>,
+    /// The text holds `$_` for what is computed.
+    pub(super) partly: bool,
+    pub(super) list: Option<Vec<Value>>,
+    /// A dotted name: a module, a function, a variable that nobody assigned.
+    pub(super) name: Option<String>,
+    pub(super) taint: Taint,
+}
+
+impl Value {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), ..Self::default() }
+    }
+
+    fn name(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    pub(super) fn unknown(taint: Taint) -> Self {
+        Self { taint, ..Self::default() }
+    }
+
+    /// The value as a word of a command.
+    pub(super) fn arg(&self, span: rampart_call::Span) -> Arg {
+        match &self.text {
+            Some(text) => {
+                let shape = self.partly.then(|| text.replace("$_", "*"));
+                Arg { taint: self.taint, shape, quoted: true, ..Arg::literal(text.clone(), span) }
+            }
+            None => Arg::unresolved(self.name.as_deref().unwrap_or("?"), self.taint, span),
+        }
+    }
+}
+
+/// Follows the code of a word.
+pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
+    let Some(calls) = Calls::of(language) else {
+        walk.note(EffectKind::Opaque, "inline-code");
+        return Flow::unknown(Taint::NONE);
+    };
+    let mut reader = Reader {
+        walk,
+        language,
+        calls,
+        tokens: tokens(language, &arg.text),
+        at: 0,
+        depth: 0,
+        variables: HashMap::new(),
+        printed: Taint::NONE,
+        arg,
+    };
+    reader.program();
+    Flow::unknown(reader.printed)
+}
+
+pub(super) struct Reader<'r, 'a> {
+    pub(super) walk: &'r mut Walk<'a>,
+    pub(super) language: Language,
+    calls: &'static Calls,
+    tokens: Vec<Token>,
+    at: usize,
+    depth: usize,
+    variables: HashMap<String, Value>,
+    pub(super) printed: Taint,
+    pub(super) arg: &'r Arg,
+}
+
+impl Reader<'_, '_> {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn peek_at(&self, ahead: usize) -> Option<&Token> {
+        self.tokens.get(self.at + ahead)
+    }
+
+    fn eat(&mut self, sign: char) -> bool {
+        let found = self.peek() == Some(&Token::Sign(sign));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn program(&mut self) {
+        while self.at < self.tokens.len() {
+            let before = self.at;
+            self.imports();
+            self.assignment();
+            if self.at == before {
+                let _ = self.expression();
+            }
+            if self.at == before {
+                self.at += 1;
+            }
+        }
+    }
+
+    /// `import x as y`, `from x import y as z`, `use X`.
+    fn imports(&mut self) {
+        if self.language != Language::Python {
+            return;
+        }
+        match (self.peek(), self.peek_at(1)) {
+            (Some(Token::Name(word)), Some(Token::Name(_))) if word == "import" => {
+                self.at += 1;
+                loop {
+                    let module = self.dotted();
+                    let local = self.local_name(&module);
+                    if local != module {
+                        self.variables.insert(local, Value::name(module));
+                    }
+                    if !self.eat(',') {
+                        return;
+                    }
+                }
+            }
+            (Some(Token::Name(word)), Some(Token::Name(_))) if word == "from" => {
+                self.at += 1;
+                let module = self.dotted();
+                if self.peek() != Some(&Token::Name("import".to_owned())) {
+                    return;
+                }
+                self.at += 1;
+                self.eat('(');
+                while let Some(Token::Name(name)) = self.peek().cloned() {
+                    self.at += 1;
+                    let local = self.local_name(&name);
+                    self.variables.insert(local, Value::name(format!("{module}.{name}")));
+                    if !self.eat(',') {
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn dotted(&mut self) -> String {
+        let mut name = String::new();
+        while let Some(Token::Name(part)) = self.peek() {
+            name.push_str(part);
+            self.at += 1;
+            if !self.eat('.') {
+                break;
+            }
+            name.push('.');
+        }
+        name
+    }
+
+    /// The name after `as`, or the one given.
+    fn local_name(&mut self, name: &str) -> String {
+        if let (Some(Token::Name(word)), Some(Token::Name(local))) = (self.peek(), self.peek_at(1))
+            && word == "as"
+        {
+            let local = local.clone();
+            self.at += 2;
+            return local;
+        }
+        name.to_owned()
+    }
+
+    /// `name = value`, also `const { a, b } = require("x")`.
+    fn assignment(&mut self) {
+        while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local")) {
+            self.at += 1;
+        }
+        if self.peek() == Some(&Token::Sign('{')) && matches!(self.language, Language::Js | Language::Mongo) {
+            let close = self.tokens.iter().skip(self.at).take(40).position(|t| *t == Token::Sign('}'));
+            if let Some(length) = close
+                && self.peek_at(length + 1) == Some(&Token::Sign('='))
+                && self.peek_at(length + 2) != Some(&Token::Sign('='))
+            {
+                let names: Vec<String> = self
+                    .tokens
+                    .get(self.at..self.at + length)
+                    .unwrap_or(&[])
+                    .iter()
+                    .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
+                    .collect();
+                self.at += length + 2;
+                let value = self.expression();
+                if let Some(module) = value.name {
+                    for name in names {
+                        let value = Value::name(format!("{module}.{name}"));
+                        self.variables.insert(name, value);
+                    }
+                }
+                return;
+            }
+        }
+        let (Some(Token::Name(name)), Some(Token::Sign('='))) = (self.peek(), self.peek_at(1)) else { return };
+        if matches!(self.peek_at(2), Some(Token::Sign('=' | '~' | '>'))) {
+            return;
+        }
+        let name = name.clone();
+        self.at += 2;
+        let value = self.expression();
+        self.variables.insert(name, value);
+    }
+
+    pub(super) fn expression(&mut self) -> Value {
+        if self.depth >= MAX_DEPTH {
+            self.walk.give_up();
+            self.at = self.tokens.len();
+            return Value::default();
+        }
+        self.depth += 1;
+        let mut left = self.postfix();
+        loop {
+            let joins = match self.peek() {
+                Some(Token::Sign('+')) => "",
+                Some(Token::Sign('.')) if matches!(self.language, Language::Perl | Language::Php) => "",
+                Some(Token::Dots) if self.language == Language::Lua => "",
+                // a path goes on
+                Some(Token::Sign('/')) if self.language == Language::Python && (left.text.is_some() || left.name.is_none()) => "/",
+                // the other value of `a or b`, of formats and comparisons
+                Some(Token::Sign('%' | '*' | '-' | '|' | '&' | '<' | '>' | '?' | '=' | '!' | ':')) => {
+                    self.at += 1;
+                    let right = self.postfix();
+                    left = Value::unknown(left.taint.with(right.taint));
+                    continue;
+                }
+                _ => break,
+            };
+            self.at += 1;
+            if self.peek() == Some(&Token::Sign('=')) {
+                self.at += 1;
+            }
+            let right = self.postfix();
+            left = join(&left, joins, &right);
+        }
+        self.depth -= 1;
+        left
+    }
+
+    fn primary(&mut self) -> Value {
+        let Some(token) = self.peek().cloned() else { return Value::default() };
+        match token {
+            Token::Text { text, holes } => {
+                self.at += 1;
+                self.text_value(text, &holes)
+            }
+            Token::Shell { text, holes } => {
+                self.at += 1;
+                let value = self.text_value(text, &holes);
+                let span = self.arg.span;
+                let flow = self.walk.code_text(&value.arg(span));
+                Value::unknown(flow.taint)
+            }
+            Token::Name(name) => {
+                self.at += 1;
+                if let Some(value) = self.variables.get(&name) {
+                    return value.clone();
+                }
+                // a command without parentheses
+                let bare = matches!(self.language, Language::Perl | Language::Ruby | Language::Php | Language::Lua);
+                let begins = matches!(self.peek(), Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_)))
+                    || self.peek() == Some(&Token::Sign('[')) && self.language == Language::Ruby && false;
+                if bare && begins && self.calls.is_command(&name) {
+                    let args = self.arguments(None);
+                    return self.call(&name, None, &args);
+                }
+                Value::name(name)
+            }
+            Token::Number(text) => {
+                self.at += 1;
+                Value::text(text)
+            }
+            Token::Sign('(') => {
+                self.at += 1;
+                let items = self.arguments(Some(')'));
+                match <[Value; 1]>::try_from(items) {
+                    Ok([one]) => one,
+                    Err(items) => Value { taint: taint_of(&items), list: Some(items), ..Value::default() },
+                }
+            }
+            Token::Sign('[') => {
+                self.at += 1;
+                let items = self.arguments(Some(']'));
+                Value { taint: taint_of(&items), list: Some(items), ..Value::default() }
+            }
+            Token::Sign('{') => {
+                self.at += 1;
+                let items = self.arguments(Some('}'));
+                Value::unknown(taint_of(&items))
+            }
+            Token::Sign(')' | ']' | '}' | ',') | Token::End => Value::default(),
+            _ => {
+                self.at += 1;
+                Value::default()
+            }
+        }
+    }
+
+    fn text_value(&mut self, text: String, holes: &[String]) -> Value {
+        if holes.is_empty() {
+            return Value::text(text);
+        }
+        let mut taint = Taint::NONE;
+        let mut out = text;
+        let mut partly = false;
+        for hole in holes {
+            let value = match self.variables.get(hole.trim()) {
+                Some(value) => value.clone(),
+                None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => Value::default(),
+                None => {
+                    // the hole is code of its own
+                    let outer = std::mem::replace(&mut self.tokens, tokens(self.language, hole));
+                    let at = std::mem::replace(&mut self.at, 0);
+                    self.depth += 10;
+                    let value = self.expression();
+                    self.depth -= 10;
+                    self.tokens = outer;
+                    self.at = at;
+                    value
+                }
+            };
+            taint = taint.with(value.taint);
+            match value.text {
+                Some(text) if !value.partly => out = out.replacen("$_", &text, 1),
+                _ => partly = true,
+            }
+        }
+        Value { text: Some(out), partly, taint, ..Value::default() }
+    }
+
+    fn postfix(&mut self) -> Value {
+        let mut value = self.primary();
+        loop {
+            match self.peek() {
+                Some(Token::Sign('.') | Token::Arrow) => {
+                    let dot_joins = matches!(self.language, Language::Perl | Language::Php) && self.peek() == Some(&Token::Sign('.'));
+                    let Some(Token::Name(member)) = self.peek_at(1).cloned() else { return value };
+                    if dot_joins {
+                        return value;
+                    }
+                    self.at += 2;
+                    if self.peek() == Some(&Token::Sign('(')) {
+                        self.at += 1;
+                        let args = self.arguments(Some(')'));
+                        value = self.method(value, &member, &args);
+                    } else if self.language == Language::Ruby
+                        && matches!(self.peek(), Some(Token::Text { .. }))
+                        && value.name.is_some()
+                    {
+                        let args = self.arguments(None);
+                        value = self.method(value, &member, &args);
+                    } else if value.text.is_none() && value.name.is_some() {
+                        let home = value.name.as_deref() == Some("process.env") && member == "HOME";
+                        let dotted = format!("{}.{member}", value.name.as_deref().unwrap_or(""));
+                        value = if home {
+                            Value::text(self.walk.home().to_owned())
+                        } else if dotted.starts_with("process.env.") {
+                            self.variable(&member)
+                        } else if self.language == Language::Ruby && matches!(dotted.as_str(), "Dir.home") {
+                            Value::text(self.walk.home().to_owned())
+                        } else {
+                            Value { taint: value.taint, ..Value::name(dotted) }
+                        };
+                    } else if matches!(self.language, Language::Ruby) {
+                        value = self.method(value, &member, &[]);
+                    } else {
+                        value = Value::unknown(value.taint);
+                    }
+                }
+                Some(Token::Sign('(')) if value.name.is_some() => {
+                    self.at += 1;
+                    let args = self.arguments(Some(')'));
+                    let name = value.name.clone().unwrap_or_default();
+                    value = self.call(&name, None, &args);
+                }
+                Some(Token::Sign('(')) if value.list.is_none() && value.text.is_none() => {
+                    self.at += 1;
+                    let args = self.arguments(Some(')'));
+                    value = Value::unknown(value.taint.with(taint_of(&args)));
+                }
+                Some(Token::Sign('[')) if value.name.is_some() || value.list.is_some() || value.text.is_some() => {
+                    self.at += 1;
+                    let index = self.arguments(Some(']'));
+                    value = self.index(&value, &index);
+                }
+                Some(Token::Sign('{')) if value.name.as_deref() == Some("ENV") => {
+                    self.at += 1;
+                    let index = match self.peek().cloned() {
+                        Some(Token::Name(name)) => {
+                            self.at += 1;
+                            vec![Value::text(name)]
+                        }
+                        _ => self.arguments(None),
+                    };
+                    self.eat('}');
+                    value = self.index(&value, &index);
+                }
+                // `name`string``
+                Some(Token::Text { .. }) if value.name.is_some() && matches!(self.language, Language::Js) => {
+                    let args = vec![self.primary()];
+                    let name = value.name.clone().unwrap_or_default();
+                    value = self.call(&name, None, &args);
+                }
+                _ => return value,
+            }
+        }
+    }
+
+    fn index(&mut self, value: &Value, index: &[Value]) -> Value {
+        let key = index.first().and_then(|v| v.text.clone());
+        match (&value.name, key) {
+            (Some(name), Some(key)) if matches!(name.as_str(), "os.environ" | "environ" | "process.env" | "ENV" | "_ENV" | "_SERVER") => {
+                if key == "HOME" { Value::text(self.walk.home().to_owned()) } else { self.variable(&key) }
+            }
+            // `fs["rmSync"]`
+            (Some(name), Some(key)) if !key.is_empty() => Value::name(format!("{name}.{key}")),
+            _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok())) {
+                (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
+                _ => Value::unknown(value.taint),
+            },
+        }
+    }
+
+    /// The value of an environment variable.
+    pub(super) fn variable(&self, name: &str) -> Value {
+        if name == "HOME" {
+            return Value::text(self.walk.home().to_owned());
+        }
+        Value::unknown(if crate::walk::is_secret_name(name) { Taint::TOKEN } else { Taint::NONE })
+    }
+
+    /// Reads values up to the closing sign, or to the end of the line without one. Keyword arguments count as values.
+    fn arguments(&mut self, close: Option<char>) -> Vec<Value> {
+        let mut items = Vec::new();
+        loop {
+            match self.peek() {
+                None => return items,
+                Some(Token::Sign(c)) if Some(*c) == close => {
+                    self.at += 1;
+                    return items;
+                }
+                Some(Token::End) if close.is_none() => return items,
+                Some(Token::Sign(')' | ']' | '}')) => {
+                    if close.is_none() {
+                        return items;
+                    }
+                    self.at += 1;
+                }
+                Some(Token::End | Token::Sign(',')) => self.at += 1,
+                Some(_) => {
+                    let before = self.at;
+                    // a block of statements inside parentheses or braces
+                    self.imports();
+                    let statement = matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Name(_))))
+                        || matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Sign('='))));
+                    if statement && close == Some('}') {
+                        self.assignment();
+                    }
+                    if self.at == before {
+                        // the name of a keyword argument, unless it is compared
+                        if let (Some(Token::Name(_)), Some(Token::Sign('=' | ':'))) = (self.peek(), self.peek_at(1))
+                            && !matches!(self.peek_at(2), Some(Token::Sign('=')))
+                            && close.is_some()
+                        {
+                            self.at += 2;
+                        }
+                        let value = self.expression();
+                        items.push(value);
+                    }
+                    if self.at == before {
+                        self.at += 1;
+                    }
+                    if close.is_none() && !matches!(self.peek(), Some(Token::Sign(','))) {
+                        return items;
+                    }
+                }
+            }
+        }
+    }
+
+    fn method(&mut self, receiver: Value, member: &str, args: &[Value]) -> Value {
+        match (&receiver.name, &receiver.text) {
+            (Some(name), None) => {
+                let dotted = format!("{name}.{member}");
+                self.call(&dotted, Some(&receiver), args)
+            }
+            _ => self.call(&format!("_.{member}"), Some(&receiver), args),
+        }
+    }
+
+    fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
+        let Some(does) = self.calls.find(name) else {
+            if matches!(name, "getattr") || name.ends_with("__getattribute__") {
+                // an attribute by a literal name is as good as a dot
+                if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {
+                    return Value::name(format!("{module}.{member}"));
+                }
+                self.walk.note(EffectKind::Opaque, "inline-code");
+            }
+            let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
+            // what is joined or formatted is still what it was made of
+            if let (Some(Value { text: Some(glue), .. }), [Value { list: Some(items), .. }]) = (receiver, args)
+                && name.ends_with(".join")
+                && items.iter().all(|i| i.text.is_some() && !i.partly)
+            {
+                let texts: Vec<&str> = items.iter().filter_map(|i| i.text.as_deref()).collect();
+                return Value { taint, ..Value::text(texts.join(glue)) };
+            }
+            return Value::unknown(taint);
+        };
+        self.effect(does, name, receiver, args)
+    }
+}
+
+pub(super) fn taint_of(values: &[Value]) -> Taint {
+    values.iter().fold(Taint::NONE, |t, v| t.with(v.taint))
+}
+
+fn join(left: &Value, between: &str, right: &Value) -> Value {
+    let taint = left.taint.with(right.taint);
+    match (&left.text, &right.text) {
+        (None, None) => Value::unknown(taint),
+        (a, b) => {
+            let text = format!("{}{between}{}", a.as_deref().unwrap_or("$_"), b.as_deref().unwrap_or("$_"));
+            let partly = left.partly || right.partly || a.is_none() || b.is_none();
+            Value { text: Some(text), partly, taint, ..Value::default() }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What a call that is known does.
+
+use rampart_call::{Certainty, EffectKind, Target};
+
+use super::{Reader, Value, taint_of};
+use crate::code::languages::Does;
+use crate::knowledge::Language;
+use crate::value::{Arg, Taint};
+
+impl Reader<'_, '_> {
+    pub(super) fn effect(&mut self, does: Does, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
+        let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
+        let span = self.arg.span;
+        // `Path("x").unlink()`: the receiver is the argument
+        let own = receiver.filter(|r| r.text.is_some());
+        let first = own.or(args.first()).cloned().unwrap_or_default();
+        let word = first.arg(span);
+        match does {
+            Does::Shell => self.shell(&first, args),
+            Does::Run => self.run(&first, args),
+            Does::Eval => {
+                if first.text.is_none() && first.taint == Taint::NONE && args.is_empty() {
+                    return Value::default();
+                }
+                if name == "import" || self.language == Language::Php && name.starts_with("include") || name.starts_with("require") {
+                    return Value::default();
+                }
+                if self.language == Language::Perl && matches!(name, "do" | "require") {
+                    return Value::default();
+                }
+                let language = self.language;
+                self.walk.inline(language, &word);
+                Value::unknown(taint)
+            }
+            Does::Import => match first.text {
+                Some(text) => {
+                    let module = text.trim_start_matches("node:").trim_end_matches("/promises").to_owned();
+                    Value { name: Some(module), ..Value::default() }
+                }
+                None => {
+                    if taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) {
+                        self.walk.note(EffectKind::Opaque, "inline-code");
+                    }
+                    Value::unknown(taint)
+                }
+            },
+            Does::Read => self.read(&word, taint),
+            Does::Open => self.open(&first, args, taint),
+            Does::Write => {
+                if first.text.is_some() {
+                    self.walk.write(&word, "");
+                }
+                Value::unknown(taint)
+            }
+            Does::Delete | Does::DeleteTree => {
+                self.walk.delete(&word, does == Does::DeleteTree, "");
+                Value::default()
+            }
+            Does::Move => {
+                self.walk.moved(&word);
+                if let Some(to) = if own.is_some() { args.first() } else { args.get(1) } {
+                    let to = to.arg(span);
+                    self.walk.write(&to, "");
+                }
+                Value::default()
+            }
+            Does::Copy => {
+                let flow = if first.text.is_some() { self.read(&word, taint).taint } else { taint };
+                if let Some(to) = args.get(1).filter(|v| v.text.is_some()) {
+                    let to = to.arg(span);
+                    self.walk.write(&to, "");
+                }
+                Value::unknown(flow)
+            }
+            Does::Chmod => {
+                self.walk.chmod(&word, false, "");
+                Value::default()
+            }
+            Does::Fetch => {
+                let url = args.iter().find(|a| a.text.as_deref().is_some_and(|t| t.contains("://"))).unwrap_or(&first);
+                self.walk.net_url(&url.arg(span), "");
+                let sent = taint_of(args);
+                if sent.has(Taint::SECRET.with(Taint::TOKEN).with(Taint::LOCAL)) {
+                    let host = url.text.as_deref().and_then(crate::host::of_url).map(|p| Target::Host { host: p.host, port: p.port, url: None });
+                    self.walk.send(sent, host.as_ref());
+                }
+                Value::unknown(Taint::DOWNLOADED)
+            }
+            Does::Connect => {
+                let items = first.list.as_deref().unwrap_or(args);
+                if let Some(host) = items.first().filter(|v| v.text.is_some()) {
+                    let port = items.get(1).and_then(|v| v.text.as_deref()).and_then(|p| p.parse().ok());
+                    let (name, own) = crate::host::of_word(host.text.as_deref().unwrap_or(""));
+                    let note = if crate::host::is_loopback(&name) { "" } else { "raw-socket" };
+                    self.walk.push(EffectKind::Net, Some(Target::Host { host: name, port: port.or(own), url: None }), note);
+                } else if matches!(self.language, Language::Perl) {
+                    self.walk.note(EffectKind::Net, "raw-socket");
+                }
+                Value::unknown(Taint::DOWNLOADED)
+            }
+            Does::Socket => {
+                if self.language == Language::Perl {
+                    self.walk.note(EffectKind::Net, "raw-socket");
+                }
+                Value::unknown(Taint::NONE)
+            }
+            Does::Listen => {
+                self.walk.note(EffectKind::Listen, "");
+                Value::default()
+            }
+            Does::Decode => {
+                // a number or character alone is no hidden text, and neither is what a file held
+                let small = first.text.as_deref().is_some_and(|t| t.len() < 4) && first.list.is_none();
+                if small { Value::unknown(taint) } else { Value::unknown(taint.with(Taint::DECODED)) }
+            }
+            Does::Home => Value::text(self.walk.home().to_owned()),
+            Does::Join => {
+                let parts: Vec<&Value> = own.into_iter().chain(args.iter()).collect();
+                let partly = parts.iter().any(|v| v.text.is_none() || v.partly);
+                let texts: Vec<&str> = parts.iter().map(|v| v.text.as_deref().unwrap_or("$_")).collect();
+                if texts.iter().all(|t| *t == "$_") {
+                    return Value::unknown(taint);
+                }
+                Value { partly, taint, ..Value::text(texts.join("/")) }
+            }
+            Does::Same => first,
+            Does::Environment => match &first.text {
+                Some(name) => self.variable(name),
+                None => Value::default(),
+            },
+            Does::Print => {
+                self.printed = self.printed.with(taint);
+                if taint.has(Taint::TOKEN) {
+                    self.walk.note(EffectKind::Secret, "secret-variable");
+                }
+                if args.iter().any(|a| matches!(a.name.as_deref(), Some("os.environ" | "process.env" | "ENV" | "environ"))) {
+                    self.walk.note(EffectKind::Secret, "environment");
+                }
+                Value::default()
+            }
+            Does::Kill => {
+                let everything = args.iter().any(|a| a.text.as_deref() == Some("-1"));
+                self.walk.note(EffectKind::Signal, if everything { "kill-all" } else { "" });
+                Value::default()
+            }
+            Does::Hidden => {
+                self.walk.note(EffectKind::Opaque, "inline-code");
+                Value::unknown(taint)
+            }
+            Does::DropDatabase => {
+                self.walk.note(EffectKind::RemoteMutate, "database-drop");
+                Value::default()
+            }
+        }
+    }
+
+    fn read(&mut self, word: &Arg, taint: Taint) -> Value {
+        if word.shape.as_deref() == Some("*") {
+            self.walk.push_with(EffectKind::Read, None, "computed-path", Certainty::Opaque);
+            return Value::unknown(taint.with(Taint::LOCAL));
+        }
+        let flow = self.walk.read(word, false);
+        Value::unknown(taint.with(flow.taint))
+    }
+
+    fn open(&mut self, first: &Value, args: &[Value], taint: Taint) -> Value {
+        let word = first.arg(self.arg.span);
+        let mode = args.get(1).and_then(|v| v.text.as_deref()).unwrap_or("");
+        // Perl's two-argument form runs commands and says the mode in front
+        if self.language == Language::Perl {
+            let target = args.last().and_then(|v| v.text.clone()).unwrap_or_default();
+            let text = target.trim();
+            if mode.contains('|') || mode.starts_with('-') || text.starts_with('|') || text.ends_with('|') {
+                let value = Value::text(text.trim_matches('|').trim().to_owned());
+                return self.shell(&value, args);
+            }
+            if let Some(path) = text.strip_prefix(['>', '<']).filter(|p| !p.trim_start_matches('>').starts_with('&')) {
+                let arg = Arg::literal(path.trim_start_matches('>').trim(), self.arg.span);
+                if text.starts_with('<') {
+                    return self.read(&arg, taint);
+                }
+                self.walk.write(&arg, "");
+                return Value::default();
+            }
+            if args.len() >= 3 {
+                let word = args.last().map_or(word, |v| v.arg(self.arg.span));
+                if mode.contains('>') {
+                    self.walk.write(&word, "");
+                    return Value::default();
+                }
+                return self.read(&word, taint);
+            }
+        }
+        if self.language == Language::Ruby && first.text.as_deref().is_some_and(|t| t.starts_with('|')) {
+            let value = Value::text(first.text.as_deref().unwrap_or("").trim_start_matches('|').to_owned());
+            return self.shell(&value, args);
+        }
+        let writes = mode.contains(['w', 'a', 'x', '+', '>']) && mode.len() < 6;
+        if writes {
+            if first.text.is_some() {
+                self.walk.write(&word, "");
+            } else {
+                self.walk.push_with(EffectKind::Write, None, "computed-path", Certainty::Opaque);
+            }
+            return Value::unknown(taint);
+        }
+        if first.text.as_deref().is_some_and(|t| t.contains("://") && !t.starts_with("file:")) {
+            self.walk.net_url(&word, "");
+            return Value::unknown(Taint::DOWNLOADED);
+        }
+        self.read(&word, taint)
+    }
+
+    fn shell(&mut self, first: &Value, args: &[Value]) -> Value {
+        if first.list.is_some() || args.len() > 1 && matches!(self.language, Language::Perl | Language::Ruby) {
+            return self.run(first, args);
+        }
+        let span = self.arg.span;
+        if first.text.is_none() && first.taint == Taint::NONE && args.is_empty() {
+            return Value::default();
+        }
+        let flow = self.walk.code_text(&first.arg(span));
+        Value::unknown(flow.taint)
+    }
+
+    fn run(&mut self, first: &Value, args: &[Value]) -> Value {
+        let span = self.arg.span;
+        let words: Vec<Arg> = match &first.list {
+            Some(items) => items.iter().map(|i| i.arg(span)).collect(),
+            None => {
+                let Some(text) = &first.text else {
+                    if first.taint != Taint::NONE || !args.is_empty() {
+                        self.walk.code_text(&first.arg(span));
+                    }
+                    return Value::default();
+                };
+                let mut words = Vec::new();
+                // a lone string with blanks is shell text, or will be refused
+                if text.contains(char::is_whitespace) {
+                    let flow = self.walk.code_text(&first.arg(span));
+                    return Value::unknown(flow.taint);
+                }
+                words.push(first.arg(span));
+                for value in args.iter().skip(1) {
+                    match &value.list {
+                        Some(items) => words.extend(items.iter().map(|i| i.arg(span))),
+                        None if value.text.is_some() => words.push(value.arg(span)),
+                        None => {}
+                    }
+                }
+                words
+            }
+        };
+        if words.is_empty() {
+            return Value::default();
+        }
+        let flow = self.walk.run_argv(words);
+        Value::unknown(flow.taint)
+    }
+}

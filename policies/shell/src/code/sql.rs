@@ -1,0 +1,101 @@
+//! SQL statements: which ones destroy or change what is stored.
+
+use rampart_call::EffectKind;
+
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::Walk;
+
+/// Looks at statements given to a database client.
+pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
+    for line in text.lines() {
+        client_command(walk, line.trim());
+    }
+    for statement in words(text).split(|w| w == ";") {
+        let word = |at: usize| statement.get(at).map_or("", String::as_str);
+        let has = |name: &str| statement.iter().any(|w| w == name);
+        let note = match (word(0), word(1)) {
+            ("drop", "index" | "view" | "trigger" | "function" | "procedure") => "database-change",
+            ("drop" | "truncate" | "dropdb" | "flushall" | "flushdb", _) => "database-drop",
+            ("delete", _) if !has("where") => "database-drop",
+            ("update", _) if !has("where") => "database-drop",
+            ("alter", "table") if has("drop") => "database-drop",
+            ("alter" | "grant" | "revoke", _) => "database-change",
+            ("create", "user" | "role" | "extension" | "login") => "database-change",
+            ("delete" | "update" | "insert" | "replace" | "merge" | "create" | "rename", _) => "",
+            ("with", _) if (has("delete") || has("update")) && !has("where") => "database-drop",
+            _ => "",
+        };
+        if !note.is_empty() {
+            walk.note(EffectKind::RemoteMutate, note);
+        }
+        if has("program") && has("copy") || has("xp_cmdshell") || has("sys_exec") || has("load_extension") || has("sp_execute_external_script") {
+            walk.note(EffectKind::CodeLoad, "option-code");
+        }
+        if has("outfile") || has("dumpfile") || has("lo_export") {
+            walk.note(EffectKind::Write, "computed-path");
+        }
+        if has("pg_read_file") || has("load_file") || has("pg_shadow") || has("pg_authid") {
+            walk.note(EffectKind::Secret, "token-shown");
+        }
+    }
+    Flow::unknown(Taint::LOCAL)
+}
+
+/// `\! cmd` of psql and mysql, `.shell cmd` of sqlite.
+fn client_command(walk: &mut Walk<'_>, line: &str) {
+    let command = [r"\!", "\\system ", ".shell ", ".system ", "system "].iter().find_map(|p| line.strip_prefix(p));
+    if let Some(command) = command {
+        let span = walk.span();
+        walk.code_text(&Arg::literal(command.trim(), span));
+    } else if let Some(path) = [".output ", ".once ", r"\o "].iter().find_map(|p| line.strip_prefix(p)) {
+        let span = walk.span();
+        walk.write(&Arg::literal(path.trim(), span), "");
+    } else if line.starts_with(".load ") {
+        walk.note(EffectKind::CodeLoad, "option-code");
+    }
+}
+
+/// Words in lower case, without strings and comments; `;` stands alone.
+fn words(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut word = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c.is_alphanumeric() || c == '_' {
+            word.extend(c.to_lowercase());
+            continue;
+        }
+        if !word.is_empty() {
+            out.push(std::mem::take(&mut word));
+        }
+        match c {
+            '\'' => while chars.next().is_some_and(|n| n != '\'') {},
+            '-' if chars.peek() == Some(&'-') => while chars.next().is_some_and(|n| n != '\n') {},
+            '/' if chars.peek() == Some(&'*') => {
+                let mut last = ' ';
+                for n in chars.by_ref() {
+                    if last == '*' && n == '/' {
+                        break;
+                    }
+                    last = n;
+                }
+            }
+            ';' => out.push(";".to_owned()),
+            _ => {}
+        }
+    }
+    if !word.is_empty() {
+        out.push(word);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn strings_and_comments_are_no_words() {
+        assert_eq!(words("select 'drop table t' -- drop\n; /* x */ DROP"), ["select", ";", "drop"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Hosts inside commands, as far as rules on effects need them; the ruleset parses URLs by the WHATWG rules.
+
+/// A URL taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) path: String,
+    pub(crate) local_file: bool,
+}
+
+/// Takes a URL apart; a bare `host/path` is one, as curl and wget read it.
+pub(crate) fn of_url(text: &str) -> Option<Parsed> {
+    let text = text.trim();
+    let is_scheme = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", text));
+    if scheme.eq_ignore_ascii_case("file") {
+        return Some(Parsed { host: String::new(), port: None, path: rest.to_owned(), local_file: true });
+    }
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (host, port) = split_port(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
+    let default = match scheme.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Some(443),
+        "http" | "ws" => Some(80),
+        "ftp" => Some(21),
+        "ssh" | "sftp" | "scp" => Some(22),
+        _ => None,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or("").to_owned();
+    let host = fold(&host);
+    (!host.is_empty()).then_some(Parsed { host, port: port.or(default), path, local_file: false })
+}
+
+/// The host and port of a word such as `user@host:22`.
+pub(crate) fn of_word(text: &str) -> (String, Option<u16>) {
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let (host, port) = split_port(text);
+    (fold(&host), port)
+}
+
+fn split_port(text: &str) -> (String, Option<u16>) {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').unwrap_or((rest, ""));
+        return (host.to_owned(), after.strip_prefix(':').and_then(|p| p.parse().ok()));
+    }
+    match text.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (host.to_owned(), port.parse().ok()),
+        _ => (text.to_owned(), None),
+    }
+}
+
+/// Lower case, percent escapes resolved, no trailing dot.
+fn fold(host: &str) -> String {
+    let mut out = String::with_capacity(host.len());
+    let mut rest = host;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        match after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if byte.is_ascii() => {
+                out.push(char::from(byte));
+                rest = after.get(2..).unwrap_or("");
+            }
+            _ => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    let mut out = out.to_lowercase().replace(['\u{3002}', '\u{ff0e}'], ".");
+    while out.ends_with('.') {
+        out.pop();
+    }
+    out
+}
+
+/// What is known of a host: one of the words of `NOTES`, or nothing.
+pub(crate) fn note(host: &str) -> &'static str {
+    if is_metadata(host) {
+        return "metadata-address";
+    }
+    let below = |list: &[&str]| list.iter().any(|d| host == *d || host.strip_suffix(d).is_some_and(|h| h.ends_with('.')));
+    if below(COLLECTORS) {
+        "collector"
+    } else if below(TUNNELS) {
+        "tunnel"
+    } else {
+        ""
+    }
+}
+
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host == "::1" || address(host).is_some_and(|a| a[0] == 127 || a == [0, 0, 0, 0])
+}
+
+fn is_metadata(host: &str) -> bool {
+    matches!(host, "metadata.google.internal" | "metadata" | "metadata.goog" | "instance-data" | "metadata.azure.internal" | "fd00:ec2::254")
+        || address(host).is_some_and(|a| a == [169, 254, 169, 254] || a == [169, 254, 170, 2] || a == [100, 100, 100, 200] || a == [192, 0, 0, 192])
+}
+
+/// An IPv4 address in any of the spellings that `inet_aton` takes, and inside IPv6.
+pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
+    if host.contains(':') {
+        let address: std::net::Ipv6Addr = host.parse().ok()?;
+        return address.to_ipv4().map(|a| a.octets());
+    }
+    let host = ["nip.io", "sslip.io", "xip.io"]
+        .iter()
+        .find_map(|d| host.strip_suffix(d).and_then(|h| h.strip_suffix('.')))
+        .map_or_else(|| host.to_owned(), |h| h.split(['.', '-']).rev().take(4).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."));
+    let parts: Vec<&str> = host.split('.').collect();
+    if parts.len() > 4 {
+        return None;
+    }
+    let mut numbers = Vec::with_capacity(4);
+    for part in &parts {
+        let number = if let Some(hex) = part.strip_prefix("0x") {
+            u32::from_str_radix(hex, 16)
+        } else if part.len() > 1 && part.starts_with('0') {
+            u32::from_str_radix(part, 8)
+        } else {
+            part.parse()
+        };
+        numbers.push(number.ok()?);
+    }
+    let (last, head) = numbers.split_last()?;
+    let mut value = u64::from(*last);
+    for (number, byte) in head.iter().enumerate() {
+        if *byte > 255 {
+            return None;
+        }
+        value += u64::from(*byte) << (24 - 8 * number);
+    }
+    u32::try_from(value).ok().map(u32::to_be_bytes)
+}
+
+/// Hosts that collect what strangers send to them.
+const COLLECTORS: &[&str] = &[
+    "webhook.site", "requestbin.com", "requestbin.net", "requestcatcher.com", "pipedream.net", "pipedream.com", "hookbin.com", "beeceptor.com",
+    "mockbin.org", "mockbin.io", "interact.sh", "interactsh.com", "oast.pro", "oast.live", "oast.site", "oast.online", "oast.fun", "oast.me",
+    "burpcollaborator.net", "oastify.com", "canarytokens.com", "dnslog.cn", "ceye.io", "dnsbin.zhack.ca", "requestrepo.com", "ptsv2.com", "ptsv3.com", "postb.in",
+    "transfer.sh", "file.io", "0x0.st", "termbin.com", "ix.io", "sprunge.us", "paste.rs", "bashupload.com", "temp.sh", "oshi.at", "gofile.io", "anonfiles.com",
+    "catbox.moe", "litterbox.catbox.moe", "pastebin.com", "paste.ee", "dpaste.com", "dpaste.org", "hastebin.com", "rentry.co", "ghostbin.com", "controlc.com",
+    "privatebin.net", "uguu.se", "pixeldrain.com", "filebin.net", "wetransfer.com", "mega.nz", "tmpfiles.org", "put.io", "keep.sh", "api.telegram.org", "envs.sh",
+    "discord.com/api/webhooks", "hooks.zapier.com", "maker.ifttt.com", "webhook.cool", "webhookinbox.com", "typedwebhook.tools", "smee.io", "httpdump.app", "send.vis.ee",
+];
+
+/// Hosts at the other end of tunnels.
+const TUNNELS: &[&str] = &[
+    "ngrok.io", "ngrok.app", "ngrok-free.app", "ngrok-free.dev", "ngrok.dev", "ngrok.com", "trycloudflare.com", "localtunnel.me", "loca.lt", "serveo.net", "localhost.run", "lhr.life",
+    "pagekite.me", "bore.pub", "tunnelto.dev", "telebit.io", "localxpose.io", "loclx.io", "pinggy.io", "pinggy.link", "devtunnels.ms", "tailscale.io", "zrok.io",
+    "playit.gg", "tunnel.pyjam.as", "sish.io", "gsocket.io", "onion",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{address, note, of_url, of_word};
+
+    #[test]
+    fn hosts_are_folded() {
+        for (url, host) in [
+            ("https://WEBHOOK.site/x", "webhook.site"),
+            ("https://webhook%2esite/abc", "webhook.site"),
+            ("https://webhook.site.:443/", "webhook.site"),
+            ("https://good.example@evil.example/", "evil.example"),
+            ("evil.example/x?u=https://good", "evil.example"),
+            ("http://[::1]:80/", "::1"),
+        ] {
+            assert_eq!(of_url(url).map(|p| p.host).as_deref(), Some(host), "{url}");
+        }
+        assert_eq!(of_word("me@host:22"), ("host".to_owned(), Some(22)));
+    }
+
+    #[test]
+    fn spellings_of_the_metadata_address_are_known() {
+        for host in ["169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "::ffff:169.254.169.254", "169.254.169.254.nip.io"] {
+            assert_eq!(note(host), "metadata-address", "{host}");
+        }
+        assert_eq!(address("example.com"), None);
+        assert_eq!(note("notwebhook.site"), "");
+        assert_eq!(note("x.webhook.site"), "collector");
+    }
+}

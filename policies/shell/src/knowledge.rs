@@ -1,0 +1,363 @@
+//! What programs do with their words, read from `commands/*.toml`.
+
+mod options;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use rampart_call::EffectKind;
+use serde::Deserialize;
+
+pub(crate) use options::{Usage, sort};
+
+/// The files, by topic.
+const FILES: &[(&str, &str)] = &[
+    ("archives", include_str!("../commands/archives.toml")),
+    ("build", include_str!("../commands/build.toml")),
+    ("cloud", include_str!("../commands/cloud.toml")),
+    ("containers", include_str!("../commands/containers.toml")),
+    ("coreutils", include_str!("../commands/coreutils.toml")),
+    ("databases", include_str!("../commands/databases.toml")),
+    ("editors", include_str!("../commands/editors.toml")),
+    ("git", include_str!("../commands/git.toml")),
+    ("interpreters", include_str!("../commands/interpreters.toml")),
+    ("net", include_str!("../commands/net.toml")),
+    ("packages", include_str!("../commands/packages.toml")),
+    ("secrets", include_str!("../commands/secrets.toml")),
+    ("shells", include_str!("../commands/shells.toml")),
+    ("system", include_str!("../commands/system.toml")),
+    ("windows", include_str!("../commands/windows.toml")),
+];
+
+/// A program, or a sub-command of one. `commands/README.md` explains the keys.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct Program {
+    /// Other names.
+    pub(crate) also: Vec<String>,
+    /// Options that take a value, and what the value is.
+    pub(crate) options: HashMap<String, Role>,
+    /// What the operands are, in order; a repeating role takes what the ones after it leave.
+    pub(crate) operands: Vec<Operand>,
+    /// With one of these options the first role of `operands` is left out.
+    pub(crate) given: Vec<String>,
+    /// Options end at the first operand.
+    pub(crate) posix: bool,
+    /// `-name` is one option and not four.
+    pub(crate) single_dash: bool,
+    /// Options that make operands mean whole trees.
+    pub(crate) recursive: Vec<String>,
+    /// Operands always mean whole trees.
+    pub(crate) always_recursive: bool,
+    /// With one of these nothing is done.
+    pub(crate) harmless: Vec<String>,
+    /// With one of these the output is decoded input.
+    pub(crate) decodes: Vec<String>,
+    /// With one of these the files that are read are written too.
+    pub(crate) in_place: Vec<String>,
+    /// What running it does, whatever its operands are.
+    pub(crate) does: Vec<Does>,
+    pub(crate) output: Output,
+    pub(crate) input: Input,
+    /// What its inline code, scripts and standard input are written in.
+    pub(crate) language: Option<Language>,
+    /// Sub-commands; a name may hold `*`.
+    pub(crate) sub: HashMap<String, Program>,
+    /// An irregular program's function in `src/programs`.
+    pub(crate) rule: Option<Rule>,
+}
+
+/// What a word of a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// Data that nothing is done to.
+    Text,
+    /// Text that is printed.
+    Print,
+    /// A file that is looked at from outside (`ls`, `stat`).
+    Look,
+    Read,
+    Write,
+    /// A directory that the operands are written into.
+    Into,
+    Append,
+    Edit,
+    Delete,
+    Move,
+    Chmod,
+    /// A directory to work in.
+    Dir,
+    /// This and the following words are a command.
+    Run,
+    /// Text that a shell runs.
+    Shell,
+    /// This and the following words, joined, are text that a shell runs.
+    ShellRest,
+    /// Text that a shell of another machine or container runs, with the words that follow.
+    RemoteRest,
+    /// A file whose content is executed.
+    Script,
+    /// A file that is loaded as code.
+    Load,
+    /// Code in the program's language.
+    Code,
+    Url,
+    Host,
+    /// `host:path`, or a local path that is read.
+    RemoteRead,
+    /// `host:path`, or a local path that is written.
+    RemoteWrite,
+    /// Data that is sent; `@file` names a file.
+    Send,
+    /// A file that is sent.
+    SendFile,
+    /// A header that is sent.
+    Header,
+    Package,
+    /// A package that is not from the registry.
+    PackageUrl,
+    /// Where packages come from instead of the registry.
+    PackageIndex,
+    /// A package whose program is run with the words that follow.
+    RunPackage,
+    /// A module that is run with the words that follow.
+    Module,
+    Process,
+    Ref,
+    /// `NAME=value` for the command that follows.
+    Env,
+    /// `key=value` of git's configuration.
+    GitConfig,
+    /// `key=value` of an option that may run a program (`ssh -o`).
+    SshConfig,
+    /// `key=value` of a program's own settings.
+    Setting,
+    /// A name that is looked up.
+    NameLookup,
+    /// A device or image that is formatted.
+    Format,
+    /// Encoded code.
+    Encoded,
+    /// A URL, if it is one.
+    UrlIf,
+    /// `source:target` of a container's mount.
+    Mount,
+    /// A name of something that is not a file.
+    Name,
+}
+
+/// A role, and whether it repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Operand {
+    pub(crate) role: Role,
+    pub(crate) repeats: bool,
+}
+
+impl TryFrom<String> for Operand {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (word, repeats) = text.strip_suffix('*').map_or((text.as_str(), false), |word| (word, true));
+        let role = Role::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(word))
+            .map_err(|e| e.to_string())?;
+        Ok(Self { role, repeats })
+    }
+}
+
+/// An effect of running a program.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Does {
+    pub(crate) effect: EffectKind,
+    #[serde(default)]
+    pub(crate) note: String,
+    /// Only with one of these options or words; a word may hold `*`.
+    #[serde(default)]
+    pub(crate) when: Vec<String>,
+    /// Not with one of these.
+    #[serde(default)]
+    pub(crate) unless: Vec<String>,
+    /// Only where there is at least one operand.
+    #[serde(default)]
+    pub(crate) with_operand: bool,
+    /// Only where there is none.
+    #[serde(default)]
+    pub(crate) without_operand: bool,
+    /// What the first operand names.
+    #[serde(default)]
+    pub(crate) what: Option<String>,
+    /// It can be undone.
+    #[serde(default)]
+    pub(crate) undo: bool,
+}
+
+/// What comes out of standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Output {
+    /// What went in, and the content of what was read.
+    #[default]
+    Through,
+    /// What went in, unchanged.
+    Verbatim,
+    /// What the network answered.
+    Download,
+    /// Decoded input.
+    Decode,
+    /// A digest, a count, a listing: nothing of the input.
+    Digest,
+    /// Shell code of the program's own, meant for `eval`.
+    ShellCode,
+    /// A secret.
+    Secret,
+}
+
+/// What is done with standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Input {
+    /// It is read as data.
+    #[default]
+    Data,
+    /// It is run as code where no operand says what to run.
+    Code,
+    /// It is sent to the host.
+    Send,
+}
+
+/// Languages whose calls are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Language {
+    Shell,
+    Python,
+    Js,
+    Perl,
+    Ruby,
+    Php,
+    Lua,
+    R,
+    Awk,
+    Sed,
+    Vim,
+    Sql,
+    Mongo,
+    Powershell,
+    /// One whose calls are not known: its inline code is opaque.
+    Other,
+}
+
+/// Programs whose words follow no common grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rule {
+    Cat,
+    Chmod,
+    Chown,
+    Container,
+    Copy,
+    Dd,
+    Echo,
+    Env,
+    Find,
+    GitCheckout,
+    GitConfig,
+    GitPush,
+    Kill,
+    Link,
+    List,
+    Move,
+    Parallel,
+    Printf,
+    Rampart,
+    Rsync,
+    Socat,
+    Ssh,
+    Tar,
+    Xargs,
+}
+
+static PROGRAMS: LazyLock<HashMap<&'static str, &'static Program>> = LazyLock::new(|| {
+    let mut index = HashMap::new();
+    for (_, text) in FILES {
+        // the files are part of the program, and a test reads each of them; a broken one leaves its programs unknown
+        let programs: HashMap<String, Program> = toml::from_str(text).unwrap_or_default();
+        for (name, program) in programs {
+            let program: &'static Program = Box::leak(Box::new(program));
+            for other in &program.also {
+                index.insert(other.as_str(), program);
+            }
+            index.insert(&*Box::leak(name.into_boxed_str()), program);
+        }
+    }
+    index
+});
+
+/// The program of that name, without directories.
+pub(crate) fn program(name: &str) -> Option<&'static Program> {
+    if let Some(program) = PROGRAMS.get(name) {
+        return Some(program);
+    }
+    let plain = name.strip_suffix(".exe").unwrap_or(name).to_ascii_lowercase();
+    if let Some(program) = PROGRAMS.get(plain.as_str()) {
+        return Some(program);
+    }
+    // `python3.11`, `gcc-12`, `clang-format-15`
+    let bare = plain.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
+    if bare.is_empty() || bare == plain {
+        return None;
+    }
+    PROGRAMS.get(bare).copied()
+}
+
+impl Program {
+    /// The sub-command of that name.
+    pub(crate) fn sub_command(&self, name: &str) -> Option<&Self> {
+        self.sub.get(name).or_else(|| {
+            let mut best: Option<(&String, &Self)> = None;
+            for (pattern, sub) in &self.sub {
+                let longer = best.is_none_or(|(other, _)| pattern.len() > other.len());
+                if pattern.contains('*') && longer && crate::glob::matches(pattern, name) {
+                    best = Some((pattern, sub));
+                }
+            }
+            best.map(|(_, sub)| sub)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_read_and_every_name_is_given_once() {
+        let mut names: HashMap<String, &str> = HashMap::new();
+        for (file, text) in FILES {
+            let programs: HashMap<String, Program> = toml::from_str(text).unwrap_or_else(|e| panic!("{file}: {e}"));
+            for (name, program) in programs {
+                for name in std::iter::once(name).chain(program.also) {
+                    let before = names.insert(name.clone(), file);
+                    assert_eq!(before, None, "`{name}` of {file} is known already");
+                }
+            }
+        }
+        assert!(names.len() > 150, "{}", names.len());
+    }
+
+    #[test]
+    fn versions_and_spellings_of_a_name_are_the_program() {
+        for name in ["python3.11", "gcc-12", "CURL.exe", "Remove-Item"] {
+            assert!(program(name).is_some(), "{name}");
+        }
+        assert!(program("12").is_none());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(toml::from_str::<HashMap<String, Program>>("[x]\noperand = [\"read\"]").is_err());
+        assert!(toml::from_str::<HashMap<String, Program>>("[x]\noperands = [\"reed\"]").is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! Where a path lies, and how delicate it is.
+
+mod lists;
+mod normal;
+
+use rampart_call::{Scope, Sensitivity, Target};
+
+use crate::Surroundings;
+pub(crate) use normal::{is_absolute, join};
+use normal::{Normal, normalise};
+
+/// Says where a path lies and how delicate it is. The answer is always a [`Target::Path`]. A relative path starts at
+/// `around.cwd`, or in the project where that is not known.
+pub fn locate(path: &str, around: &Surroundings<'_>) -> Target {
+    find(path, path, around, around.cwd, false, has_glob(path))
+}
+
+fn has_glob(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
+/// [`locate`] for a path seen from `cwd`, with all that is below it where `recursive` is set.
+pub(crate) fn find(
+    path: &str,
+    written: &str,
+    around: &Surroundings<'_>,
+    cwd: Option<&str>,
+    recursive: bool,
+    glob: bool,
+) -> Target {
+    let normal = normalise(path, around.home, cwd);
+    let sensitivity = lists::sensitivity(&normal, recursive, glob);
+    let scope = scope(&normal, around, glob);
+    Target::Path { path: normal.text, written: written.to_owned(), scope, sensitivity, glob, recursive }
+}
+
+/// Whether the path is the project itself, or all of it.
+pub(crate) fn is_project_root(path: &str, around: &Surroundings<'_>) -> bool {
+    let path = path.strip_suffix("/*").unwrap_or(path);
+    matches!(path, "." | "*" | "./*" | "") || project(around).is_some_and(|root| root.trim_end_matches('/') == path)
+}
+
+fn project<'a>(around: &Surroundings<'a>) -> Option<&'a str> {
+    let named = around.workspace.filter(|w| !is_too_wide(w, around));
+    named.or_else(|| {
+        around.cwd.filter(|cwd| {
+            let normal = normalise(cwd, around.home, None);
+            let source = normal.text.starts_with("/usr/src/") || normal.text.starts_with("/usr/local/src/");
+            let first = normal.segments().next().unwrap_or("");
+            let in_home = normal.home.as_deref().is_some_and(|rest| !rest.is_empty());
+            let plain = !lists::is_system(first) || matches!(first, "opt" | "srv" | "mnt" | "media" | "home" | "Users" | "Volumes");
+            !is_too_wide(cwd, around) && (source || in_home || plain || lists::is_temp(&normal.text))
+        })
+    })
+}
+
+/// The root of the file system, a home, or a directory above one.
+fn is_too_wide(path: &str, around: &Surroundings<'_>) -> bool {
+    let normal = normalise(path, around.home, None);
+    normal.text == "/" || normal.home.as_deref() == Some("") || matches!(normal.text.as_str(), "/home" | "/Users" | "/root")
+}
+
+fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
+    let text = path.text.as_str();
+    let in_rampart_home = around.rampart_home.is_some_and(|home| is_below(text, home));
+    if in_rampart_home || lists::is_rampart(path) {
+        return Scope::Rampart;
+    }
+    if lists::is_agent_config(path) {
+        return Scope::AgentConfig;
+    }
+    if lists::is_temp(text) {
+        // a project may lie in a temporary directory
+        let own = project(around).is_some_and(|root| is_below(text, root) && !matches!(root, "/tmp" | "/var/tmp"));
+        return if own { Scope::Project } else { Scope::Temp };
+    }
+    if let Some(device) = text.strip_prefix("/dev/") {
+        let name = device.split('/').next().unwrap_or("");
+        return if lists::is_harmless_device(name) { Scope::Elsewhere } else { Scope::Device };
+    }
+    if let Some(root) = project(around)
+        && is_below(text, root)
+    {
+        return Scope::Project;
+    }
+    if !is_absolute(text) {
+        return if text == ".." || text.starts_with("../") { Scope::Elsewhere } else { Scope::Project };
+    }
+    if let Some(rest) = &path.home {
+        let all = rest.is_empty() || matches!(rest.as_str(), "*" | ".*" | "**" | "{*,.*}" | ".[!.]*" | "?*");
+        return if all { Scope::HomeRoot } else { Scope::Home };
+    }
+    let mut segments = path.segments();
+    let Some(first) = segments.next() else { return Scope::SystemRoot };
+    let second = segments.next();
+    if first.contains(['*', '?', '[']) && glob {
+        return Scope::SystemRoot;
+    }
+    if matches!(first, "home" | "Users") {
+        return match second {
+            Some(name) if glob && name.contains(['*', '?']) => Scope::HomeRoot,
+            _ => Scope::SystemRoot,
+        };
+    }
+    let drive = first.len() == 2 && first.ends_with(':');
+    if drive {
+        return match second {
+            None | Some("*") => Scope::SystemRoot,
+            Some(name) if ["windows", "program files", "program files (x86)", "programdata"].contains(&&*name.to_ascii_lowercase()) => {
+                if segments.next().is_none() { Scope::SystemRoot } else { Scope::System }
+            }
+            _ => Scope::Elsewhere,
+        };
+    }
+    if lists::is_system(first) {
+        let whole = second.is_none() || second == Some("*") && segments.next().is_none();
+        return if whole { Scope::SystemRoot } else { Scope::System };
+    }
+    if second.is_none() { Scope::SystemRoot } else { Scope::Elsewhere }
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a sensitivity makes what is read a secret.
+pub(crate) const fn is_secret(sensitivity: Sensitivity) -> bool {
+    matches!(sensitivity, Sensitivity::Credential | Sensitivity::MayHoldSecrets)
+}
+
+/// Whether the path is a folder directly below a home, or everything in it.
+pub(crate) fn is_home_folder(path: &str, around: &Surroundings<'_>) -> bool {
+    let normal = normalise(path.strip_suffix("/*").unwrap_or(path), around.home, None);
+    normal.home.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+}

@@ -1,0 +1,138 @@
+//! Paths without `.`, `..`, doubled slashes and spellings of the home.
+
+/// A path in its simplest form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Normal {
+    /// Absolute where that was possible; begins with `~` where the home is not known.
+    pub(crate) text: String,
+    /// What stands behind the home it lies in: empty for the home itself.
+    pub(crate) home: Option<String>,
+}
+
+impl Normal {
+    /// The names between the slashes.
+    pub(crate) fn segments(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
+        self.text.split('/').filter(|s| !s.is_empty())
+    }
+}
+
+/// Whether a path needs no working directory.
+pub(crate) fn is_absolute(path: &str) -> bool {
+    path.starts_with(['/', '~']) || is_windows(path)
+}
+
+fn is_windows(path: &str) -> bool {
+    matches!(path.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic()) || path.starts_with(r"\\")
+}
+
+/// `path` as seen from `cwd`.
+pub(crate) fn join(cwd: Option<&str>, path: &str) -> String {
+    match cwd {
+        Some(cwd) if !is_absolute(path) => format!("{}/{path}", cwd.trim_end_matches('/')),
+        _ => path.to_owned(),
+    }
+}
+
+pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> Normal {
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    let path = path.strip_prefix(r"\\?\").or_else(|| path.strip_prefix("//?/")).unwrap_or(path);
+    let mut joined;
+    let path = if is_windows(path) {
+        joined = path.replace('\\', "/");
+        joined.as_str()
+    } else {
+        joined = join(cwd, path);
+        if let (Some(home), Some(rest)) = (home, joined.strip_prefix('~'))
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            joined = format!("{}{rest}", home.trim_end_matches('/'));
+        }
+        joined.as_str()
+    };
+    // what the kernel shows of a process's own root and directory
+    let path = path.strip_prefix("/proc/self/root").or_else(|| path.strip_prefix("/proc/1/root")).unwrap_or(path);
+    let path = if path.is_empty() { "/" } else { path };
+    let absolute = path.starts_with('/') || path.starts_with('~') || is_windows(path);
+    let mut parts: Vec<&str> = Vec::with_capacity(8);
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match parts.last() {
+                Some(&"..") | None if !absolute => parts.push(".."),
+                // above a home that is not known
+                Some(&("~" | "..")) if parts.first() == Some(&"~") => parts.push(".."),
+                _ => {
+                    parts.pop();
+                }
+            },
+            name => parts.push(name),
+        }
+    }
+    let mut text = String::with_capacity(path.len() + 1);
+    if absolute && parts.first() != Some(&"~") {
+        text.push('/');
+    }
+    text.push_str(&parts.join("/"));
+    if let Some(above) = text.strip_prefix("~/../..") {
+        text = above.trim_start_matches("/..").to_owned();
+        if text.is_empty() {
+            text.push('/');
+        }
+    } else if let Some(above) = text.strip_prefix("~/..") {
+        // where the homes lie
+        text = format!("/home{above}");
+    }
+    if text.is_empty() {
+        text.push('.');
+    }
+    if is_windows(path) && text.starts_with('/') && !path.starts_with('/') {
+        text.remove(0);
+    }
+    let home = behind_home(&text, home).map(str::to_owned);
+    Normal { text, home }
+}
+
+fn behind_home<'p>(path: &'p str, home: Option<&str>) -> Option<&'p str> {
+    if let Some(home) = home
+        && let Some(rest) = path.strip_prefix(home.trim_end_matches('/'))
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        return Some(rest.trim_start_matches('/'));
+    }
+    for root in ["~", "/root", "/var/root"] {
+        if let Some(rest) = path.strip_prefix(root)
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            return Some(rest.trim_start_matches('/'));
+        }
+    }
+    let below = path
+        .strip_prefix("/home/")
+        .or_else(|| path.strip_prefix("/Users/"))
+        .or_else(|| path.get(1..).filter(|_| is_windows(path))?.strip_prefix(":/Users/"))?;
+    let (user, rest) = below.split_once('/').unwrap_or((below, ""));
+    (!user.is_empty() && user != "*" && user != "Shared").then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalise;
+
+    #[test]
+    fn spellings_of_a_path_become_one() {
+        for (path, cwd, want) in [
+            ("/etc/../etc//shadow", None, "/etc/shadow"),
+            ("./a/./b/..", Some("/w"), "/w/a"),
+            ("a/../../b", None, "../b"),
+            ("~/x", None, "/home/u/x"),
+            ("..", Some("/home/u/p"), "/home/u"),
+            ("/..", None, "/"),
+            (r"C:\Users\A\.aws\credentials", None, "C:/Users/A/.aws/credentials"),
+            ("/proc/self/root/etc/shadow", None, "/etc/shadow"),
+            ("", Some("/w"), "/w"),
+        ] {
+            assert_eq!(normalise(path, Some("/home/u"), cwd).text, want, "{path}");
+        }
+        assert_eq!(normalise("~/../../etc", None, None).text, "/etc");
+    }
+}

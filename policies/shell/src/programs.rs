@@ -1,0 +1,50 @@
+//! Programs whose words follow no common grammar. What a table can say stands in `commands/*.toml` instead.
+
+mod carriers;
+mod files;
+mod find;
+mod git;
+mod network;
+mod output;
+mod packages;
+mod system;
+mod tar;
+
+use crate::knowledge::Rule;
+use crate::value::Arg;
+use crate::walk::{Use, Walk};
+
+pub(crate) use git::setting as git_setting;
+pub(crate) use network::{lookup, ssh_setting};
+pub(crate) use packages::setting;
+pub(crate) use system::mount;
+
+/// Applies a program's rule to its words. True where the rule has said everything, false where the tables go on.
+pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    match rule {
+        Rule::Cat => output::cat(walk, used),
+        Rule::Chmod => files::chmod(walk, used, words),
+        Rule::Chown => files::chown(walk, used),
+        Rule::Container => carriers::container(walk, used),
+        Rule::Copy => files::copy(walk, used),
+        Rule::Dd => files::dd(walk, used, words),
+        Rule::Echo => output::echo(walk, used, words),
+        Rule::Env => carriers::env(walk, used, words),
+        Rule::Find => find::find(walk, used, words),
+        Rule::GitCheckout => git::checkout(walk, used, words),
+        Rule::GitConfig => git::config(walk, used),
+        Rule::GitPush => git::push(walk, used),
+        Rule::Kill => system::kill(walk, used, words),
+        Rule::Link => files::link(walk, used),
+        Rule::List => output::list(walk, used),
+        Rule::Move => files::rename(walk, used),
+        Rule::Parallel => carriers::parallel(walk, used, words),
+        Rule::Printf => output::printf(walk, used, words),
+        Rule::Rampart => system::rampart(walk, used, words),
+        Rule::Rsync => network::rsync(walk, used),
+        Rule::Socat => network::socat(walk, used),
+        Rule::Ssh => network::ssh(walk, used),
+        Rule::Tar => tar::tar(walk, used, words),
+        Rule::Xargs => carriers::xargs(walk, used),
+    }
+}

@@ -1,0 +1,127 @@
+//! Programs that run other programs in irregular ways.
+
+use rampart_call::{Certainty, EffectKind};
+
+use crate::knowledge::Role;
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::{Use, Walk};
+
+pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let split = used.usage.values.iter().find(|(option, ..)| option == "-S" || option == "--split-string").map(|(_, _, v)| v.clone());
+    if let Some(text) = split {
+        let mut all = vec![text];
+        all.extend(used.usage.operands.iter().cloned());
+        walk.shell_words(&all, false, used);
+        return true;
+    }
+    let operands = used.usage.operands.clone();
+    let runs = operands.iter().any(|a| !is_assignment(&a.text));
+    if runs {
+        walk.run_words(operands, used);
+    } else if !words.iter().any(|a| a.text == "-i" || a.text == "-") {
+        walk.note(EffectKind::Secret, "environment");
+        used.stdout = Some(Flow::unknown(Taint::TOKEN));
+    }
+    true
+}
+
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()))
+}
+
+pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let mut command = used.usage.operands.clone();
+    if command.is_empty() {
+        return true;
+    }
+    let replace = used
+        .usage
+        .values
+        .iter()
+        .find(|(option, ..)| matches!(option.as_str(), "-I" | "-J" | "--replace"))
+        .map(|(_, _, v)| v.text.clone())
+        .or_else(|| (used.usage.has("-i") || used.usage.flags.iter().any(|f| f == "--replace")).then(|| "{}".to_owned()));
+    let file = used.usage.values.iter().find(|(option, ..)| option == "-a" || option == "--arg-file").map(|(_, _, v)| v.clone());
+    let input = match file {
+        Some(file) => walk.read(&file, false),
+        None => used.stdin.clone(),
+    };
+    let span = walk.span();
+    let items: Vec<Arg> = match &input.text {
+        Some(text) => text
+            .split(|c: char| c.is_whitespace() || c == '\0')
+            .filter(|w| !w.is_empty())
+            .take(32)
+            .map(|w| Arg { taint: input.taint, glob: w.contains(['*', '?', '[']), ..Arg::literal(w.trim_matches(['"', '\'']), span) })
+            .collect(),
+        None => vec![Arg::unresolved("{}", input.taint, span)],
+    };
+    match replace {
+        Some(mark) => {
+            let first = items.first().cloned().unwrap_or(Arg::literal("", span));
+            for word in &mut command {
+                if word.text.contains(&mark) {
+                    let shape = match (&word.shape, &first.shape) {
+                        (None, None) => None,
+                        _ => Some(word.text.replace(&mark, first.shape.as_deref().unwrap_or(&first.text))),
+                    };
+                    *word = Arg { text: word.text.replace(&mark, &first.text), shape, taint: word.taint.with(first.taint), ..word.clone() };
+                }
+            }
+        }
+        None => command.extend(items),
+    }
+    // a shell without a script takes its words from the list
+    let stdin = std::mem::replace(&mut used.stdin, Flow::empty());
+    if input.taint.has(Taint::SECRET.with(Taint::LOCAL)) {
+        used.sent = Taint::NONE;
+    }
+    walk.run_words(command, used);
+    used.stdin = stdin;
+    true
+}
+
+pub(super) fn parallel(walk: &mut Walk<'_>, used: &mut Use<'_>, _words: &[Arg]) -> bool {
+    let operands = used.usage.operands.clone();
+    let split = operands.iter().position(|a| a.text.starts_with(":::")).unwrap_or(operands.len());
+    let (command, values) = operands.split_at(split);
+    let values: Vec<Arg> = values.iter().filter(|a| !a.text.starts_with(":::")).take(32).cloned().collect();
+    let mut words = command.to_vec();
+    if words.is_empty() {
+        // without a command every value is one
+        for value in values {
+            walk.shell_words(&[value], false, used);
+        }
+        return true;
+    }
+    let span = walk.span();
+    let values = if values.is_empty() { vec![Arg::unresolved("{}", used.stdin.taint, span)] } else { values };
+    if words.iter().any(|w| w.text.contains("{}")) {
+        let first = values.first().map_or("", |v| v.text.as_str());
+        for word in &mut words {
+            word.text = word.text.replace("{}", first);
+        }
+    } else {
+        words.extend(values);
+    }
+    walk.shell_words(&words, false, used);
+    true
+}
+
+/// `docker run`: what happens inside matters to this machine where it shares its files or rights.
+pub(super) fn container(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.does(used);
+    walk.option_values(used);
+    let shares = used.usage.values.iter().any(|(_, role, _)| *role == Role::Mount)
+        || used.usage.has("--privileged")
+        || used.usage.has("--pid")
+        || used.usage.has("--volumes-from");
+    let command = used.usage.operands.get(1..).unwrap_or(&[]).to_vec();
+    if shares && !command.is_empty() {
+        let before = walk.certain(Certainty::Possible);
+        walk.run_words(command, used);
+        walk.certain(before);
+    }
+    used.stdout = Some(Flow::unknown(Taint::NONE));
+    true
+}

@@ -1,0 +1,106 @@
+//! `find`: what it deletes, and what it runs on what it finds.
+
+use rampart_call::EffectKind;
+
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::{Use, Walk};
+
+pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let is_expression = |a: &Arg| a.text.starts_with('-') && a.text.len() > 1 || matches!(a.text.as_str(), "(" | "!" | ")");
+    let leading = words.iter().take_while(|a| matches!(a.text.as_str(), "-H" | "-L" | "-P") || a.text.starts_with("-O")).count();
+    let words = words.get(leading..).unwrap_or(&[]);
+    let split = words.iter().position(is_expression).unwrap_or(words.len());
+    let (starts, expression) = words.split_at(split);
+    let mut starts = starts.to_vec();
+    if starts.is_empty() {
+        starts.push(Arg::literal(".", walk.span()));
+    }
+    let found: Vec<Arg> = starts.iter().map(|start| matches_of(start, expression)).collect();
+    let mut printed = true;
+    let mut words = expression.iter().enumerate();
+    while let Some((at, word)) = words.next() {
+        match word.text.as_str() {
+            "-delete" => {
+                for path in &found {
+                    walk.delete(path, true, "");
+                }
+            }
+            "-exec" | "-execdir" | "-ok" | "-okdir" => {
+                printed = false;
+                let rest = expression.get(at + 1..).unwrap_or(&[]);
+                let length = rest
+                    .iter()
+                    .enumerate()
+                    .position(|(i, a)| a.text == ";" || a.text == "+" && i > 0 && rest.get(i - 1).is_some_and(|b| b.text.contains("{}")))
+                    .unwrap_or(rest.len());
+                let command = rest.get(..length).unwrap_or(&[]);
+                let command: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found)).collect();
+                walk.nested("find", |walk| walk.run_argv(command));
+                for _ in 0..length {
+                    words.next();
+                }
+            }
+            "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
+                if let Some((_, path)) = words.next() {
+                    walk.write(path, "");
+                }
+            }
+            "-files0-from" => {
+                if let Some((_, path)) = words.next() {
+                    let _ = walk.read(path, false);
+                }
+            }
+            "-perm" => {
+                if starts.iter().any(|s| s.text == "/") && words.next().is_some_and(|(_, m)| m.text.contains("4000") || m.text.contains("u=s") || m.text.contains("6000")) {
+                    walk.note(EffectKind::Privilege, "scan");
+                }
+            }
+            _ => {}
+        }
+    }
+    if printed {
+        let text: Vec<&str> = found.iter().map(|a| a.text.as_str()).collect();
+        used.stdout = Some(Flow::known(text.join("\n"), found.iter().fold(Taint::NONE, |t, a| t.with(a.taint))));
+    }
+    true
+}
+
+/// What a search from `start` finds, as one pattern.
+fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
+    let mut name = None;
+    let mut negated = false;
+    for pair in expression.windows(2) {
+        let [option, value] = pair else { continue };
+        match option.text.as_str() {
+            "!" | "-not" => negated = true,
+            "-name" | "-iname" | "-path" | "-ipath" | "-wholename" if !negated => {
+                let last = value.text.rsplit('/').next().unwrap_or("").to_owned();
+                // several names may be meant
+                name = if name.is_some() { Some("?*".to_owned()) } else { Some(last) };
+            }
+            "-mindepth" if value.text != "0" && name.is_none() => name = Some("?*".to_owned()),
+            _ => {
+                if !matches!(option.text.as_str(), "-name" | "-iname") {
+                    negated = false;
+                }
+            }
+        }
+    }
+    let Some(name) = name.filter(|n| !n.is_empty() && n != "*" && n != ".*") else {
+        return start.clone();
+    };
+    let path = format!("{}/{name}", start.text.trim_end_matches('/'));
+    let shape = start.shape.as_ref().map(|s| format!("{}/{name}", s.trim_end_matches('/')));
+    Arg { glob: name.contains(['*', '?', '[']), shape, text: path, ..start.clone() }
+}
+
+fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {
+    if word.text == "{}" {
+        return found.to_vec();
+    }
+    if !word.text.contains("{}") {
+        return vec![word.clone()];
+    }
+    let first = found.first().map_or("{}", |a| a.text.as_str());
+    vec![Arg { text: word.text.replace("{}", first), ..word.clone() }]
+}

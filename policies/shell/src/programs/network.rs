@@ -1,0 +1,145 @@
+//! ssh, rsync, socat.
+
+use rampart_call::{EffectKind, Target};
+
+use crate::host;
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::{Use, Walk};
+
+pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.option_values(used);
+    for (option, note) in [("-R", "tunnel"), ("-D", "tunnel"), ("-w", "tunnel"), ("-L", "")] {
+        if used.usage.has(option) && !note.is_empty() {
+            walk.note(EffectKind::Listen, note);
+        }
+    }
+    let operands = used.usage.operands.clone();
+    let Some((host, command)) = operands.split_first() else { return true };
+    let word = host.with_text(host.text.trim_start_matches("ssh://"));
+    walk.net_host(&word, "");
+    let (name, port) = host::of_word(&word.text);
+    used.host = Some(Target::Host { host: name, port, url: None });
+    used.sent = used.stdin.taint;
+    if command.is_empty() {
+        // what comes in is run by the shell at the other end
+        if let Some(text) = used.stdin.text.clone().filter(|t| !t.is_empty()) {
+            let arg = Arg { taint: used.stdin.taint, ..Arg::literal(text, walk.span()) };
+            walk.nested("ssh", |walk| walk.code_text(&arg));
+        }
+        return true;
+    }
+    walk.shell_words(command, true, used);
+    used.stdout = Some(Flow::unknown(Taint::DOWNLOADED));
+    true
+}
+
+/// `key=value` of `ssh -o`.
+pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
+    let Some((key, value)) = arg.text.split_once(['=', ' ']) else { return };
+    let runs = matches!(
+        key.to_ascii_lowercase().as_str(),
+        "proxycommand" | "localcommand" | "knownhostscommand" | "remotecommand" | "pkcs11provider" | "securitykeyprovider" | "xauthlocation"
+    );
+    if runs && value != "none" {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        walk.named(EffectKind::CodeLoad, "setting", &key, "option-code");
+        let word = Arg { shape: None, ..arg.with_text(&value) };
+        walk.nested("ssh", |walk| walk.code_text(&word));
+    }
+}
+
+pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.option_values(used);
+    let mut operands = used.usage.operands.clone();
+    let is_remote = |text: &str| text.starts_with("rsync://") || text.split_once(':').is_some_and(|(h, _)| !h.is_empty() && !h.contains('/'));
+    let to = if operands.len() > 1 { operands.pop() } else { None };
+    let mut content = Taint::NONE;
+    for source in &operands {
+        if is_remote(&source.text) {
+            walk.net_host(&source.with_text(source.text.split(':').next().unwrap_or("")), "");
+            content = content.with(Taint::DOWNLOADED);
+        } else {
+            let flow = walk.read(source, true);
+            content = content.with(flow.taint);
+            if used.usage.has("--remove-source-files") {
+                walk.delete(source, true, "");
+            }
+        }
+    }
+    let Some(to) = to else { return true };
+    if is_remote(&to.text) {
+        let word = to.with_text(to.text.trim_start_matches("rsync://").split([':', '/']).next().unwrap_or(""));
+        walk.net_host(&word, "");
+        used.host = Some(Target::Host { host: host::of_word(&word.text).0, port: None, url: None });
+        used.sent = content.with(Taint::LOCAL);
+    } else {
+        walk.write(&to, "");
+        if used.usage.flags.iter().any(|f| f.starts_with("--delete")) && !used.usage.has("-n") && !used.usage.has("--dry-run") {
+            walk.delete(&to, true, "sync-delete");
+        }
+        walk.remember(&to, Flow::unknown(content));
+    }
+    true
+}
+
+pub(super) fn socat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let operands = used.usage.operands.clone();
+    let mut far = None;
+    let mut runs = false;
+    let mut sent = used.stdin.taint;
+    for address in &operands {
+        let text = address.text.clone();
+        let (kind, rest) = text.split_once(':').unwrap_or((&text, ""));
+        let kind = kind.to_ascii_uppercase();
+        match kind.as_str() {
+            k if k.contains("LISTEN") || k.contains("RECV") => {
+                let local = rest.contains("bind=127.") || rest.contains("bind=localhost");
+                walk.note(EffectKind::Listen, if local { "" } else { "tunnel" });
+                far = Some(None);
+            }
+            "TCP" | "TCP4" | "TCP6" | "TCP-CONNECT" | "UDP" | "UDP4" | "UDP-CONNECT" | "OPENSSL" | "SSL" | "SOCKS4" | "PROXY" | "SCTP" | "OPENSSL-CONNECT" => {
+                let place = rest.split(',').next().unwrap_or("").to_owned();
+                let (name, port) = host::of_word(&place);
+                let target = Target::Host { host: name.clone(), port, url: None };
+                let note = if host::is_loopback(&name) { "" } else { "raw-socket" };
+                walk.push(EffectKind::Net, Some(target.clone()), note);
+                far = Some(Some(target));
+            }
+            "EXEC" | "SYSTEM" | "SHELL" => {
+                runs = true;
+                let command = rest.split(',').next().unwrap_or("").to_owned();
+                let word = Arg { shape: None, ..address.with_text(&command) };
+                walk.nested("socat", |walk| walk.code_text(&word));
+            }
+            "OPEN" | "FILE" | "GOPEN" | "CREATE" => {
+                let path = rest.split(',').next().unwrap_or("").to_owned();
+                let word = address.with_text(&path);
+                if rest.contains("creat") || rest.contains("wronly") || kind == "CREATE" {
+                    walk.write(&word, "");
+                } else {
+                    let flow = walk.read(&word, false);
+                    sent = sent.with(flow.taint);
+                }
+            }
+            _ => {}
+        }
+    }
+    if runs && far.is_some() {
+        walk.note(EffectKind::Exec, "reverse-shell");
+    }
+    if let Some(host) = far {
+        walk.send(sent, host.as_ref());
+        used.stdout = Some(Flow::unknown(Taint::DOWNLOADED));
+    }
+    true
+}
+
+/// A name that is looked up; data inside it leaves with the question.
+pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
+    if arg.text.starts_with('+') {
+        return;
+    }
+    let computed = !arg.is_literal() && arg.shape.as_deref().is_some_and(|s| s.trim_matches('*').contains('.'));
+    let carries = arg.taint.has(Taint::SECRET.with(Taint::LOCAL).with(Taint::TOKEN));
+    walk.net_host(&arg.with_text(arg.text.trim_start_matches('@')), if computed || carries { "name-lookup" } else { "" });
+}

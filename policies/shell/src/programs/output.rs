@@ -1,0 +1,101 @@
+//! Programs whose output can be told.
+
+use rampart_call::EffectKind;
+
+use crate::syntax::unescape;
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::{Use, Walk};
+
+fn shown(walk: &mut Walk<'_>, words: &[Arg]) -> Taint {
+    let taint = words.iter().fold(Taint::NONE, |t, w| t.with(w.taint));
+    if let Some(word) = words.iter().find(|w| w.taint.has(Taint::TOKEN)) {
+        let name = word.text.clone();
+        walk.named(EffectKind::Secret, "variable", &name, "secret-variable");
+    }
+    taint
+}
+
+pub(super) fn echo(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let options = words.iter().take_while(|w| matches!(w.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en")).count();
+    let escapes = words.iter().take(options).any(|w| w.text.contains('e'));
+    let words = words.get(options..).unwrap_or(&[]);
+    let taint = shown(walk, words);
+    if words.iter().all(Arg::is_literal) {
+        let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+        let text = if escapes { unescape(&text) } else { text };
+        used.stdout = Some(Flow::known(format!("{text}\n"), taint));
+    } else {
+        used.stdout = Some(partly(words, taint));
+    }
+    true
+}
+
+/// Text of which some words are not known: they stand as their source, unless nothing else is there.
+fn partly(words: &[Arg], taint: Taint) -> Flow {
+    let known = words.iter().any(|w| w.shape.as_deref().is_none_or(|s| s.chars().any(|c| c != '*')));
+    if !known {
+        return Flow::unknown(taint);
+    }
+    let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+    Flow::known(format!("{text}\n"), taint)
+}
+
+pub(super) fn printf(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let words = if words.first().is_some_and(|w| w.text == "--") { words.get(1..).unwrap_or(&[]) } else { words };
+    let taint = shown(walk, words);
+    let Some((format, values)) = words.split_first() else { return true };
+    if !words.iter().all(Arg::is_literal) {
+        used.stdout = Some(Flow::unknown(taint));
+        return true;
+    }
+    let format = unescape(&format.text);
+    let mut out = String::new();
+    let mut values = values.iter();
+    loop {
+        let before = values.len();
+        let mut chars = format.chars().peekable();
+        while let Some(c) = chars.next() {
+            if c != '%' {
+                out.push(c);
+                continue;
+            }
+            while chars.peek().is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | '+' | '#')) {
+                chars.next();
+            }
+            match chars.next() {
+                Some('%') => out.push('%'),
+                Some('b') => out.push_str(&values.next().map_or(String::new(), |v| unescape(&v.text))),
+                Some(_) => out.push_str(values.next().map_or("", |v| &v.text)),
+                None => break,
+            }
+        }
+        if values.len() == 0 || values.len() == before || out.len() > 1 << 14 {
+            break;
+        }
+    }
+    used.stdout = Some(Flow::known(out, taint));
+    true
+}
+
+pub(super) fn cat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let operands = used.usage.operands.clone();
+    let mut out = if operands.is_empty() { used.stdin.clone() } else { Flow::empty() };
+    for operand in &operands {
+        if operand.text == "-" || operand.text == "/dev/stdin" {
+            out.append(used.stdin.clone());
+        } else {
+            let flow = walk.read(operand, false);
+            out.append(flow);
+        }
+    }
+    used.stdout = Some(out);
+    true
+}
+
+/// What lists files prints their names.
+pub(super) fn list(_: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let names: Vec<&str> = used.usage.operands.iter().filter(|a| a.is_literal()).map(|a| a.text.as_str()).collect();
+    let text = if names.is_empty() { "./*".to_owned() } else { names.join("\n") };
+    used.stdout = Some(Flow::known(text, Taint::NONE));
+    true
+}

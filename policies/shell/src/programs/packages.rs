@@ -1,0 +1,46 @@
+//! What package managers install.
+
+use rampart_call::{EffectKind, Target};
+
+use crate::value::Arg;
+use crate::walk::Walk;
+
+impl Walk<'_> {
+    /// A package is installed: from a registry, from a URL, from a path.
+    pub(crate) fn package(&mut self, arg: &Arg) {
+        let text = arg.text.as_str();
+        let name = text.split_once(" @ ").map_or(text, |(_, from)| from);
+        let forge = ["github:", "gitlab:", "bitbucket:", "gist:"].iter().any(|p| name.starts_with(p));
+        let direct = name.contains("://") || name.starts_with("git+") || name.starts_with("git@") || forge;
+        let path = matches!(name, "." | "..") || name.starts_with(['.', '/', '~']) || name.ends_with(".whl") || name.ends_with(".tgz") || name.ends_with(".tar.gz");
+        let note = if direct {
+            "package-url"
+        } else if path {
+            return;
+        } else {
+            "package-registry"
+        };
+        let target = Target::Named { what: "package".to_owned(), name: text.to_owned() };
+        self.push(EffectKind::PackageInstall, Some(target), note);
+        if name.contains("://") {
+            let url = arg.with_text(name.trim_start_matches("git+"));
+            self.net_url(&url, "");
+        }
+    }
+}
+
+/// `key=value` of cargo, apt and make.
+pub(crate) fn setting(walk: &mut Walk<'_>, arg: &Arg) {
+    let key = arg.text.to_ascii_lowercase();
+    let runs = ["runner", "rustc", "linker", "-invoke", "auto-detect", "pager", "shell=", "$(shell", "editor"];
+    if !runs.iter().any(|piece| key.contains(piece)) {
+        return;
+    }
+    let name = arg.text.split('=').next().unwrap_or("").to_owned();
+    walk.named(EffectKind::CodeLoad, "setting", &name, "option-code");
+    if let Some((_, value)) = arg.text.split_once('=') {
+        let text = value.trim_matches(['"', '\'', ' ']).to_owned();
+        let word = Arg { shape: None, ..arg.with_text(&text) };
+        walk.nested(&name, |walk| walk.code_text(&word));
+    }
+}

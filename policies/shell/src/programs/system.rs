@@ -1,0 +1,99 @@
+//! Processes, mounts, and Rampart itself.
+
+use rampart_call::{EffectKind, Scope, Sensitivity, Target};
+
+use crate::value::{Arg, Flow};
+use crate::walk::{Use, Walk};
+
+pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let lists = words.iter().any(|w| matches!(w.text.as_str(), "-l" | "-L" | "--list" | "-0"));
+    if lists {
+        return true;
+    }
+    let mut signal_seen = false;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let text = word.text.as_str();
+        match text {
+            "-s" | "-n" | "--signal" | "-u" | "-U" | "-g" | "-G" | "-t" | "-P" | "--timeout" => {
+                words.next();
+                signal_seen = true;
+            }
+            "--" => signal_seen = true,
+            // the first such word is the signal, the next a process group
+            _ if text.starts_with('-') && used.name == "kill" => {
+                if text == "-1" && signal_seen {
+                    walk.named(EffectKind::Signal, "process", text, "kill-all");
+                }
+                signal_seen = true;
+            }
+            _ if text.starts_with('-') => {}
+            _ => {
+                // what patterns of names may reach
+                let own = used.name != "kill" && names_rampart(text) || text.contains("rampart");
+                if own {
+                    walk.named(EffectKind::SelfTamper, "process", text, "rampart-stop");
+                } else {
+                    walk.named(EffectKind::Signal, "process", text, if text == "1" { "shutdown" } else { "" });
+                }
+            }
+        }
+    }
+    used.stdout = Some(Flow::empty());
+    true
+}
+
+/// Whether a process pattern finds Rampart.
+fn names_rampart(pattern: &str) -> bool {
+    let plain = pattern.trim_matches(['^', '$', '.', '*']);
+    plain.len() >= 3 && ("rampart".contains(plain) || plain.contains("rampart")) || pattern == "." || pattern == ".*"
+}
+
+/// Commands of Rampart that only show.
+const SHOWS: &[&str] = &[
+    "status", "doctor", "test", "version", "help", "log", "logs", "explain", "lint", "scan", "audit", "watch", "report", "preflight", "hook", "bench",
+    "completion", "completions", "docs", "env",
+];
+
+pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    if words.iter().any(|w| matches!(w.text.as_str(), "--help" | "-h" | "--version" | "-V")) {
+        return true;
+    }
+    let named: Vec<&str> = words.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-')).collect();
+    let shows = match &named[..] {
+        [] => true,
+        ["policy", "lint" | "explain" | "list" | "show", ..] | ["rules", "list"] | ["rules"] | ["policy"] | ["config", "show"] | ["ca", "show"] => true,
+        ["mcp", "scan" | "pins", ..] => true,
+        [first, ..] => SHOWS.contains(first),
+    };
+    if !shows {
+        let name = named.join(" ");
+        let note = if matches!(named.first(), Some(&("stop" | "disable" | "uninstall" | "serve"))) { "rampart-stop" } else { "rampart-command" };
+        walk.named(EffectKind::SelfTamper, "command", &name, note);
+    }
+    used.stdout = Some(Flow::empty());
+    true
+}
+
+/// `source:target` of a container's mount, or `type=bind,source=..`.
+pub(crate) fn mount(walk: &mut Walk<'_>, arg: &Arg, _option: &str) {
+    let text = arg.text.as_str();
+    let source = text
+        .split(',')
+        .find_map(|part| part.strip_prefix("source=").or_else(|| part.strip_prefix("src=")))
+        .or_else(|| text.split_once(':').map(|(source, _)| source));
+    let Some(source) = source.filter(|s| s.starts_with(['/', '~', '.', '$'])) else { return };
+    let word = arg.with_text(source);
+    let target = walk.target(&word, true);
+    let Target::Path { scope, sensitivity, path, .. } = &target else { return };
+    let socket = path.ends_with("docker.sock") || path.ends_with("containerd.sock") || path.ends_with("podman.sock") || path.ends_with("crio.sock");
+    let delicate = matches!(scope, Scope::SystemRoot | Scope::HomeRoot | Scope::Rampart)
+        || *scope == Scope::System && !["/usr/share/", "/etc/localtime", "/etc/ssl/certs", "/etc/timezone", "/opt/", "/srv/", "/mnt/", "/media/", "/var/lib/docker/volumes"].iter().any(|p| path.starts_with(p))
+        || *scope == Scope::Device && path != "/dev/dri" && !path.starts_with("/dev/nvidia")
+        || *sensitivity == Sensitivity::Credential;
+    if socket {
+        walk.push(EffectKind::Privilege, Some(target), "privileged-container");
+    } else if delicate {
+        walk.push(EffectKind::Privilege, Some(target), "host-mount");
+    }
+}

@@ -1,0 +1,475 @@
+//! Gives a command's words the meaning that the knowledge says they have.
+
+use rampart_call::{Certainty, EffectKind, Target};
+
+use super::Walk;
+use crate::host;
+use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
+use crate::programs;
+use crate::value::{Arg, Flow, Taint};
+
+/// A command while its words are looked at.
+pub(crate) struct Use<'u> {
+    pub(crate) name: &'u str,
+    pub(crate) program: &'static Program,
+    pub(crate) usage: Usage,
+    pub(crate) stdin: Flow,
+    pub(crate) recursive: bool,
+    pub(crate) in_place: bool,
+    /// What was read, for standard output and for what is sent.
+    pub(crate) content: Flow,
+    pub(crate) sent: Taint,
+    pub(crate) host: Option<Target>,
+    /// Files that the output is written to.
+    pub(crate) outputs: Vec<Arg>,
+    /// Something was run, so that standard input is not code.
+    pub(crate) ran: bool,
+    pub(crate) stdout: Option<Flow>,
+}
+
+impl Walk<'_> {
+    /// Runs a known program.
+    pub(super) fn program(&mut self, name: &str, program: &'static Program, args: &[Arg], stdin: Flow) -> Flow {
+        let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
+        self.push_with(EffectKind::Exec, Some(target), "", Certainty::Proven);
+        let words = args.get(1..).unwrap_or(&[]);
+        let (leaf, usage) = sort(program, words);
+        if asks_for_help(leaf, program, &usage, words) || usage.has_any(&leaf.harmless) {
+            return Flow::unknown(Taint::NONE);
+        }
+        let recursive = leaf.always_recursive || usage.has_any(&leaf.recursive);
+        // `-i.bak` is `-i` with letters behind it
+        let in_place = !leaf.in_place.is_empty() && usage.has_any(&leaf.in_place);
+        let mut used = Use {
+            name,
+            program: leaf,
+            usage,
+            stdin,
+            recursive,
+            in_place,
+            content: Flow::empty(),
+            sent: Taint::NONE,
+            host: None,
+            outputs: Vec::new(),
+            ran: false,
+            stdout: None,
+        };
+        let cwd = self.env.cwd.clone();
+        let directory = used.usage.values.iter().rfind(|(_, role, _)| *role == Role::Dir).map(|(_, _, v)| v.clone());
+        if let Some(directory) = directory {
+            let path = self.absolute(directory.shape.as_deref().unwrap_or(&directory.text));
+            self.env.cwd = Some(path);
+        }
+        let done = match leaf.rule.or(program.rule) {
+            Some(rule) => programs::apply(self, rule, &mut used, words),
+            None => false,
+        };
+        if !done {
+            self.does(&used);
+            self.option_values(&mut used);
+            self.operands(&mut used);
+        }
+        let out = self.finish_use(used);
+        self.env.cwd = cwd;
+        out
+    }
+
+    /// The effects that running the program has, whatever its words are.
+    pub(crate) fn does(&mut self, used: &Use<'_>) {
+        for does in &used.program.does {
+            if applies(does, &used.usage) {
+                let target = does.what.as_ref().and_then(|what| {
+                    let name = used.usage.operands.first()?.text.clone();
+                    Some(Target::Named { what: what.clone(), name })
+                });
+                self.push(does.effect, target, &does.note);
+                if does.undo && let Some(effect) = self.out.effects.last_mut() {
+                    effect.reversibility = rampart_call::Reversibility::Reversible;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn option_values(&mut self, used: &mut Use<'_>) {
+        let values = std::mem::take(&mut used.usage.values);
+        for (option, role, value) in &values {
+            self.word(*role, value, option, used);
+        }
+        used.usage.values = values;
+    }
+
+    pub(crate) fn operands(&mut self, used: &mut Use<'_>) {
+        let operands = std::mem::take(&mut used.usage.operands);
+        let module = used.usage.values.iter().find(|(_, role, _)| *role == Role::Module).map(|(_, _, v)| v.clone());
+        if let Some(module) = module {
+            let mut words = vec![module];
+            words.extend(operands.iter().cloned());
+            self.run_module(words, used);
+            used.usage.operands = operands;
+            return;
+        }
+        let skip = usize::from(used.usage.has_any(&used.program.given) && !used.program.given.is_empty());
+        let roles = used.program.operands.get(skip..).unwrap_or(&[]);
+        let into = used.usage.values.iter().any(|(_, role, _)| *role == Role::Into);
+        for (at, arg) in operands.iter().enumerate() {
+            let Some(role) = role_at(roles, at, operands.len(), into) else { break };
+            match role {
+                Role::Run => {
+                    let rest = operands.get(at..).unwrap_or(&[]).to_vec();
+                    self.run_words(rest, used);
+                    break;
+                }
+                Role::ShellRest | Role::RemoteRest => {
+                    let rest = operands.get(at..).unwrap_or(&[]);
+                    self.shell_words(rest, role == Role::RemoteRest, used);
+                    break;
+                }
+                Role::Script => {
+                    let positional = operands.get(at..).unwrap_or(&[]).to_vec();
+                    self.script_of(used, arg, positional);
+                    break;
+                }
+                Role::RunPackage => {
+                    let rest = operands.get(at..).unwrap_or(&[]).to_vec();
+                    self.run_package(rest, used);
+                    break;
+                }
+                role => self.word(role, arg, "", used),
+            }
+        }
+        used.usage.operands = operands;
+    }
+
+    /// `npx NAME ..`: a package's program, of which nothing is known unless it has the name of one.
+    fn run_package(&mut self, words: Vec<Arg>, used: &mut Use<'_>) {
+        used.ran = true;
+        let Some(first) = words.first() else { return };
+        let direct = first.text.contains("://") || first.text.starts_with("github:") || first.text.starts_with("git+");
+        if direct {
+            self.package(first);
+        }
+        let scoped = first.text.trim_start_matches('@');
+        let name = scoped.split('@').next().unwrap_or(scoped).rsplit('/').next().unwrap_or(scoped).to_owned();
+        if knowledge::program(&name).is_some() {
+            let mut words = words;
+            if let Some(first) = words.first_mut() {
+                *first = first.with_text(&name);
+            }
+            self.run_words(words, used);
+        }
+    }
+
+    /// `python -m NAME ..`
+    fn run_module(&mut self, mut words: Vec<Arg>, used: &mut Use<'_>) {
+        used.ran = true;
+        let Some(first) = words.first_mut() else { return };
+        match first.text.as_str() {
+            "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => self.note(EffectKind::Listen, ""),
+            name if knowledge::program(name).is_some() && !matches!(name, "http" | "test" | "site" | "code" | "trace" | "profile" | "calendar") => {
+                self.run_words(words, used);
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs words as a command.
+    pub(crate) fn run_words(&mut self, words: Vec<Arg>, used: &mut Use<'_>) {
+        used.ran = true;
+        let stdin = used.stdin.clone();
+        let name = used.name.to_owned();
+        used.stdout = Some(self.nested(&name, |walk| walk.run_with_assignments(words, stdin)));
+    }
+
+    /// Runs words of which the first may be assignments, as `env` and `sudo` take them.
+    pub(crate) fn run_with_assignments(&mut self, mut words: Vec<Arg>, stdin: Flow) -> Flow {
+        let mut assigned = Vec::new();
+        while let Some(first) = words.first()
+            && let Some((name, value)) = first.text.split_once('=')
+            && !name.is_empty()
+            && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
+        {
+            let value = first.with_text(value);
+            let name = name.to_owned();
+            self.variable_carries_code(&name, Some(&value));
+            assigned.push((name, value));
+            words.remove(0);
+        }
+        if words.is_empty() { stdin } else { self.run(words, assigned, stdin) }
+    }
+
+    /// Runs words, joined, as shell text.
+    pub(crate) fn shell_words(&mut self, words: &[Arg], _remote: bool, used: &mut Use<'_>) {
+        if words.is_empty() {
+            return;
+        }
+        used.ran = true;
+        let mut line = String::new();
+        let mut shape = None;
+        let mut taint = Taint::NONE;
+        for word in words {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word.text);
+            taint = taint.with(word.taint);
+            shape = shape.or_else(|| word.shape.as_ref().map(|_| if words.len() == 1 { "*" } else { "*." }.to_owned()));
+        }
+        let span = words.first().map_or(self.span, |w| rampart_call::Span { start: w.span.start, end: words.last().map_or(w.span.end, |l| l.span.end) });
+        let shape = match words {
+            [only] => only.shape.clone(),
+            _ => shape,
+        };
+        let arg = Arg { shape, taint, ..Arg::literal(line, span) };
+        let name = used.name.to_owned();
+        let stdin = used.stdin.clone();
+        used.stdout = Some(self.nested(&name, |walk| walk.code_text_with(&arg, Vec::new(), stdin)));
+    }
+
+    fn script_of(&mut self, used: &mut Use<'_>, arg: &Arg, positional: Vec<Arg>) {
+        if arg.text == "-" || arg.text == "/dev/stdin" {
+            return;
+        }
+        used.ran = true;
+        let language = used.program.language.unwrap_or(Language::Shell);
+        let name = used.name.to_owned();
+        let out = self.nested(&name, |walk| walk.file_of_code(language, arg, positional));
+        used.stdout = Some(out);
+    }
+
+    /// One word in its role.
+    pub(crate) fn word(&mut self, role: Role, arg: &Arg, option: &str, used: &mut Use<'_>) {
+        match role {
+            Role::Text | Role::Look | Role::Dir | Role::Run | Role::ShellRest | Role::RemoteRest | Role::Script | Role::Name | Role::RunPackage => {
+                if role == Role::Look && arg.content.is_some() {
+                    used.content.taint = used.content.taint.with(arg.taint);
+                }
+            }
+            Role::Print => {
+                used.content.taint = used.content.taint.with(arg.taint);
+                if arg.taint.has(Taint::TOKEN) {
+                    self.named(EffectKind::Secret, "variable", &arg.text, "secret-variable");
+                }
+            }
+            Role::Read => {
+                let flow = self.read(arg, used.recursive);
+                used.content.append(flow);
+                if used.in_place {
+                    self.write(arg, "");
+                }
+            }
+            Role::Write | Role::Append => {
+                self.write(arg, "");
+                used.outputs.push(arg.clone());
+            }
+            Role::Into => self.write(arg, ""),
+            Role::Edit => {
+                let flow = self.read(arg, false);
+                used.content.taint = used.content.taint.with(flow.taint);
+                self.write(arg, "");
+            }
+            Role::Delete => self.delete(arg, used.recursive, ""),
+            Role::Move => self.moved(arg),
+            Role::Chmod => self.chmod(arg, used.recursive, ""),
+            Role::Shell => {
+                used.ran = true;
+                let (name, stdin) = (used.name.to_owned(), used.stdin.clone());
+                let positional = used.usage.operands.clone();
+                used.stdout = Some(self.nested(&name, |walk| walk.code_text_with(arg, positional, stdin)));
+            }
+            Role::Code => {
+                used.ran = true;
+                let language = used.program.language.unwrap_or(Language::Other);
+                let name = used.name.to_owned();
+                let flow = self.nested(&name, |walk| walk.inline(language, arg));
+                used.content.append(flow);
+            }
+            Role::Load => {
+                let target = self.target(arg, false);
+                self.push(EffectKind::CodeLoad, Some(target), "option-code");
+            }
+            Role::Url => {
+                self.net_url(arg, "");
+                self.remember_host(arg, used);
+            }
+            Role::Host => {
+                self.net_host(arg, "");
+                self.remember_host(arg, used);
+            }
+            Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
+            Role::Send => self.sent(arg, used),
+            Role::SendFile => {
+                let flow = if arg.text == "-" || arg.text == "." { used.stdin.clone() } else { self.read(arg, false) };
+                used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
+            }
+            Role::Header => {
+                if arg.taint.has(Taint::TOKEN) {
+                    self.named(EffectKind::Secret, "variable", &arg.text, "token-header");
+                }
+                used.sent = used.sent.with(arg.taint.without(Taint::TOKEN));
+            }
+            Role::Package => self.package(arg),
+            Role::PackageUrl => {
+                self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
+                self.net_url(arg, "");
+            }
+            Role::PackageIndex => {
+                self.named(EffectKind::PackageInstall, "index", &arg.text, "package-index");
+                self.net_url(arg, "");
+            }
+            Role::Module => used.ran = true,
+            Role::Setting => programs::setting(self, arg),
+            Role::NameLookup => programs::lookup(self, arg),
+            Role::Format => self.delete(arg, false, "wipe-device"),
+            Role::Encoded => {
+                used.ran = true;
+                self.note(EffectKind::Exec, "decode-run");
+            }
+            Role::UrlIf => {
+                if arg.text.contains("://") {
+                    self.net_url(arg, "");
+                }
+            }
+            Role::Process => self.named(EffectKind::Signal, "process", &arg.text, ""),
+            Role::Ref => {}
+            Role::Env => {
+                if let Some((name, value)) = arg.text.split_once('=') {
+                    let value = arg.with_text(value);
+                    self.variable_carries_code(name, Some(&value));
+                }
+            }
+            Role::GitConfig => programs::git_setting(self, arg),
+            Role::SshConfig => programs::ssh_setting(self, arg),
+            Role::Mount => programs::mount(self, arg, option),
+        }
+    }
+
+    fn remember_host(&mut self, arg: &Arg, used: &mut Use<'_>) {
+        let Some(parsed) = host::of_url(&arg.text) else { return };
+        used.host = Some(Target::Host { host: parsed.host, port: parsed.port, url: None });
+    }
+
+    /// `host:path`, or a local path.
+    fn remote(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
+        let far = match arg.text.split_once("://") {
+            Some((_, rest)) => Some((rest.split('/').next().unwrap_or(""), "")),
+            None => arg.text.split_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/') && host.len() > 1),
+        };
+        match far {
+            Some((host, _)) => {
+                self.net_host(&arg.with_text(host), "");
+                used.host = Some(Target::Host { host: host::of_word(host).0, port: None, url: None });
+                if reads {
+                    used.content.taint = used.content.taint.with(Taint::DOWNLOADED);
+                } else {
+                    used.sent = used.sent.with(used.content.taint);
+                }
+            }
+            None if reads => {
+                let flow = self.read(arg, true);
+                used.content.append(flow);
+            }
+            None => {
+                self.write(arg, "");
+                used.outputs.push(arg.clone());
+            }
+        }
+    }
+
+    /// Data that is sent; `@file` names a file.
+    pub(crate) fn sent(&mut self, arg: &Arg, used: &mut Use<'_>) {
+        used.sent = used.sent.with(arg.taint);
+        let file = arg.text.strip_prefix('@').or_else(|| {
+            let (_, value) = arg.text.split_once('=')?;
+            value.strip_prefix(['@', '<'])
+        });
+        match file {
+            Some("-") => used.sent = used.sent.with(used.stdin.taint),
+            Some(path) if !path.is_empty() => {
+                let path = path.split(';').next().unwrap_or(path);
+                let tilde;
+                // curl does not know `~`, but who writes it means the home
+                let path = match path.strip_prefix('~') {
+                    Some(rest) => {
+                        tilde = format!("{}{rest}", self.home());
+                        tilde.as_str()
+                    }
+                    None => path,
+                };
+                let flow = self.read(&arg.with_text(path), false);
+                used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn home(&self) -> &str {
+        self.around.home.unwrap_or("~")
+    }
+
+    fn finish_use(&mut self, used: Use<'_>) -> Flow {
+        let Use { program, stdin, content, mut sent, host, outputs, ran, stdout, name, usage, .. } = used;
+        if program.input == Input::Send && !stdin.is_empty() {
+            sent = sent.with(stdin.taint);
+        }
+        if sent != Taint::NONE && (host.is_some() || program.input == Input::Send) {
+            self.send(sent, host.as_ref());
+        }
+        let mut stdout = stdout;
+        if program.input == Input::Code && !ran && !stdin.is_empty() {
+            let language = program.language.unwrap_or(Language::Other);
+            let input = stdin.clone();
+            stdout = Some(self.nested(name, |walk| walk.flow_of_code(language, input, Vec::new())));
+        }
+        let decodes = !program.decodes.is_empty() && usage.has_any(&program.decodes);
+        let output = if decodes { Output::Decode } else { program.output };
+        let out = match output {
+            Output::Through => stdout.unwrap_or_else(|| {
+                let plain = content.text.as_deref() == Some("") && content.taint == Taint::NONE;
+                Flow::unknown(if plain { stdin.taint } else { content.taint.with(stdin.taint) })
+            }),
+            Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),
+            Output::Download => Flow::unknown(Taint::DOWNLOADED.with(content.taint)),
+            Output::Decode => Flow::unknown(Taint::DECODED.with(content.taint).with(stdin.taint)),
+            Output::Digest => Flow::unknown(Taint::NONE),
+            Output::ShellCode => Flow::empty(),
+            Output::Secret => Flow::unknown(Taint::SECRET),
+        };
+        for file in &outputs {
+            self.remember(file, out.clone());
+        }
+        out
+    }
+}
+
+/// The role of the operand at `at` of `count`.
+fn role_at(roles: &[crate::knowledge::Operand], at: usize, count: usize, into: bool) -> Option<Role> {
+    let repeating = roles.iter().position(|r| r.repeats);
+    let Some(middle) = repeating else { return roles.get(at).map(|r| r.role) };
+    let behind = if into { 0 } else { roles.len() - middle - 1 };
+    if at < middle {
+        return roles.get(at).map(|r| r.role);
+    }
+    // the last operands, where there are enough of them
+    let from_end = count - at;
+    if from_end <= behind && count > middle + behind.min(1) {
+        return roles.get(roles.len() - from_end).map(|r| r.role);
+    }
+    roles.get(middle).map(|r| r.role)
+}
+
+fn applies(does: &Does, usage: &Usage) -> bool {
+    (does.when.is_empty() || usage.has_any(&does.when))
+        && !usage.has_any(&does.unless)
+        && (!does.with_operand || !usage.operands.is_empty())
+        && (!does.without_operand || usage.operands.is_empty())
+}
+
+/// `--help` and `--version`: nothing else happens. Behind an operand some programs take them for operands.
+fn asks_for_help(leaf: &Program, program: &Program, usage: &Usage, words: &[Arg]) -> bool {
+    let asked = usage.flags.iter().any(|f| matches!(f.as_str(), "--help" | "--version") || leaf.single_dash && matches!(f.as_str(), "-help" | "-version"));
+    if !asked {
+        return false;
+    }
+    let before = words.iter().position(|w| matches!(w.text.as_str(), "--help" | "--version" | "-help" | "-version"));
+    !program.sub.is_empty() || usage.first_operand.is_none_or(|operand| before.is_some_and(|at| at < operand))
+}

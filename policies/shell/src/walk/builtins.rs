@@ -1,0 +1,213 @@
+//! The shell's own commands that change what later commands mean.
+
+use rampart_call::{EffectKind, Target};
+
+use super::Walk;
+use super::simple::base_name;
+use crate::place;
+use crate::value::{Arg, Flow, Taint};
+
+impl Walk<'_> {
+    /// Runs a builtin. None where the name is none of them.
+    pub(super) fn builtin(&mut self, name: &str, args: &[Arg], stdin: &Flow) -> Option<Flow> {
+        match name {
+            "cd" | "chdir" | "pushd" => {
+                if name == "pushd" {
+                    let cwd = self.env.cwd.clone();
+                    self.env.directories.push(cwd);
+                }
+                let operand = args.iter().skip(1).find(|a| !a.text.starts_with('-') || a.text == "-");
+                match operand {
+                    None => self.env.cwd = Some(self.around.home.unwrap_or("~").to_owned()),
+                    Some(arg) if arg.text == "-" => self.env.cwd = self.around.cwd.map(str::to_owned),
+                    Some(arg) => {
+                        let arg = arg.clone();
+                        let text = arg.shape.as_deref().filter(|s| *s != "*").unwrap_or(&arg.text);
+                        self.env.cwd = Some(self.absolute(text));
+                    }
+                }
+                Some(Flow::empty())
+            }
+            "popd" => {
+                if let Some(cwd) = self.env.directories.pop() {
+                    self.env.cwd = cwd;
+                }
+                Some(Flow::empty())
+            }
+            "pwd" => Some(match &self.env.cwd {
+                Some(cwd) => Flow::known(cwd.clone(), Taint::NONE),
+                None => Flow::known(".".to_owned(), Taint::NONE),
+            }),
+            "export" | "declare" | "typeset" | "local" | "readonly" => {
+                let shown = args.iter().any(|a| a.text == "-p") || args.len() == 1 && name != "local";
+                if shown {
+                    self.note(EffectKind::Secret, "environment");
+                    return Some(Flow::unknown(Taint::TOKEN));
+                }
+                for arg in args.iter().skip(1) {
+                    let Some((variable, value)) = arg.text.split_once('=') else { continue };
+                    let append = variable.ends_with('+');
+                    let variable = variable.trim_end_matches('+');
+                    let value = arg.with_text(value);
+                    self.variable_carries_code(variable, Some(&value));
+                    self.protected_variable(variable);
+                    // `local a=(x y)` is split at the parenthesis, which is harmless: the values follow as words
+                    self.assign(variable, append, vec![value]);
+                }
+                Some(Flow::empty())
+            }
+            "unset" => {
+                for arg in args.iter().skip(1) {
+                    self.env.variables.remove(&arg.text);
+                    self.env.functions.remove(&arg.text);
+                    self.protected_variable(&arg.text);
+                }
+                Some(Flow::empty())
+            }
+            "read" | "mapfile" | "readarray" => {
+                // an option's value is taken for a name too, which does no harm
+                for arg in args.iter().skip(1).filter(|a| !a.text.starts_with('-')) {
+                    let value = match &stdin.text {
+                        Some(text) if !text.trim().is_empty() && !self.conditional => {
+                            Arg { taint: stdin.taint, ..Arg::literal(text.trim(), self.span) }
+                        }
+                        _ => Arg::unresolved(&format!("${}", arg.text), stdin.taint, self.span),
+                    };
+                    self.env.variables.insert(arg.text.clone(), vec![value]);
+                }
+                Some(Flow::empty())
+            }
+            "alias" => {
+                for arg in args.iter().skip(1) {
+                    if let Some((name, text)) = arg.text.split_once('=') {
+                        self.env.aliases.insert(name.to_owned(), text.to_owned());
+                    }
+                }
+                Some(Flow::empty())
+            }
+            "unalias" => {
+                for arg in args.iter().skip(1) {
+                    self.env.aliases.remove(&arg.text);
+                }
+                Some(Flow::empty())
+            }
+            "set" => {
+                if args.len() == 1 {
+                    self.note(EffectKind::Secret, "environment");
+                    return Some(Flow::unknown(Taint::TOKEN));
+                }
+                let from = args.iter().position(|a| a.text == "--").map_or_else(
+                    || args.iter().position(|a| !a.text.starts_with(['-', '+'])).filter(|at| *at > 0 && args.get(1).is_some_and(|a| !a.text.starts_with('-'))),
+                    |at| Some(at + 1),
+                );
+                if let Some(from) = from {
+                    let mut positional = vec![Arg::literal("sh", self.span)];
+                    positional.extend(args.iter().skip(from).cloned());
+                    self.env.positional = positional;
+                }
+                Some(Flow::empty())
+            }
+            "shift" => {
+                let by = args.get(1).and_then(|a| a.text.parse().ok()).unwrap_or(1_usize);
+                let end = (1 + by).min(self.env.positional.len());
+                if end > 1 {
+                    self.env.positional.drain(1..end);
+                }
+                Some(Flow::empty())
+            }
+            "trap" => {
+                if let Some(arg) = args.get(1).filter(|a| !a.text.is_empty() && !a.text.starts_with('-') && args.len() > 2).cloned() {
+                    self.nested("trap", |walk| walk.code_text(&arg));
+                }
+                Some(Flow::empty())
+            }
+            "eval" => {
+                let mut line = String::new();
+                let mut taint = Taint::NONE;
+                let mut literal = true;
+                for arg in args.iter().skip(1) {
+                    if !line.is_empty() {
+                        line.push(' ');
+                    }
+                    line.push_str(&arg.text);
+                    taint = taint.with(arg.taint);
+                    literal &= arg.is_literal();
+                }
+                let shape = (!literal).then(|| "*".to_owned());
+                let arg = Arg { taint, shape, ..Arg::literal(line, self.span) };
+                Some(self.nested("eval", |walk| walk.code_text(&arg)))
+            }
+            "source" | "." => {
+                let arg = args.get(1).cloned()?;
+                let positional: Vec<Arg> = args.iter().skip(1).cloned().collect();
+                Some(self.nested("source", |walk| walk.script(&arg, positional)))
+            }
+            "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs" | "fg" | "bg" | "disown"
+            | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "let" | "bind" | "complete" | "compgen" | "compopt" | "dirs"
+            | "enable" | "fc" | "logout" | "suspend" | "setopt" | "unsetopt" | "autoload" => {
+                if name == "enable" && args.iter().any(|a| a.text == "-f") {
+                    self.note(EffectKind::CodeLoad, "option-code");
+                }
+                Some(Flow::empty())
+            }
+            "history" => {
+                if args.len() == 1 || args.get(1).is_some_and(|a| a.text.bytes().all(|b| b.is_ascii_digit())) {
+                    self.note(EffectKind::Secret, "environment");
+                    return Some(Flow::unknown(Taint::SECRET));
+                }
+                Some(Flow::empty())
+            }
+            "type" => Some(Flow::unknown(Taint::NONE)),
+            "which" | "whereis" => {
+                let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
+                Some(match name {
+                    Some(arg) if arg.is_literal() => Flow::known(arg.text.clone(), Taint::NONE),
+                    _ => Flow::unknown(Taint::NONE),
+                })
+            }
+            "mktemp" => {
+                let named = args.iter().skip(1).rfind(|a| a.text.contains('/') && a.text.contains("XX"));
+                let path = named.map_or_else(|| "/tmp/tmp.XXXXXXXXXX".to_owned(), |a| a.text.clone());
+                Some(Flow::known(path, Taint::NONE))
+            }
+            "dirname" => {
+                let operand = args.get(1).filter(|a| a.is_literal())?;
+                let (parent, _) = operand.text.trim_end_matches('/').rsplit_once('/').unwrap_or((".", ""));
+                Some(Flow::known(if parent.is_empty() { "/" } else { parent }.to_owned(), operand.taint))
+            }
+            "basename" => {
+                let operand = args.get(1).filter(|a| a.is_literal())?;
+                Some(Flow::known(base_name(&operand.text).to_owned(), operand.taint))
+            }
+            "realpath" | "readlink" => {
+                let operand = args.iter().skip(1).find(|a| !a.text.starts_with('-'))?;
+                if operand.is_literal() {
+                    return Some(Flow::known(self.absolute(&operand.text), operand.taint));
+                }
+                Some(Flow::unknown(operand.taint))
+            }
+            "rev" => {
+                let text = stdin.text.as_ref().filter(|_| args.len() == 1)?;
+                let back: Vec<String> = text.lines().map(|l| l.chars().rev().collect()).collect();
+                // the reversal of what can be read can be read
+                Some(Flow::known(back.join("\n"), stdin.taint.with(Taint::DECODED)))
+            }
+            _ => None,
+        }
+    }
+
+    fn protected_variable(&mut self, name: &str) {
+        if name.starts_with("RAMPART_") {
+            let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
+            self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
+        }
+    }
+
+    /// A path as it is seen from the working directory.
+    pub(super) fn absolute(&self, path: &str) -> String {
+        match place::find(path, path, &self.around, self.env.cwd.as_deref(), false, false) {
+            Target::Path { path, .. } => path,
+            _ => path.to_owned(),
+        }
+    }
+}

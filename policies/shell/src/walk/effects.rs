@@ -1,0 +1,281 @@
+//! Effects on files and hosts.
+
+use rampart_call::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Target};
+
+use super::Walk;
+use crate::value::{Arg, Flow, Taint};
+use crate::{host, place};
+
+/// Most effects that one command line may have.
+const MAX_EFFECTS: usize = 2_000;
+
+impl Walk<'_> {
+    pub(crate) fn note(&mut self, kind: EffectKind, note: &str) {
+        self.push(kind, None, note);
+    }
+
+    pub(crate) fn push(&mut self, kind: EffectKind, target: Option<Target>, note: &str) {
+        self.push_with(kind, target, note, self.certainty);
+    }
+
+    pub(crate) fn push_with(&mut self, kind: EffectKind, target: Option<Target>, note: &str, certainty: Certainty) {
+        if self.out.effects.len() >= MAX_EFFECTS {
+            self.out_of_budget();
+            return;
+        }
+        let effect = Effect {
+            kind,
+            target,
+            certainty: certainty.max(self.certainty),
+            reversibility: reversibility(kind, note),
+            via: self.via.clone(),
+            note: note.to_owned(),
+            span: Some(self.span),
+        };
+        self.out.effects.push(effect);
+    }
+
+    pub(crate) fn named(&mut self, kind: EffectKind, what: &str, name: &str, note: &str) {
+        let target = Target::Named { what: what.to_owned(), name: name.to_owned() };
+        self.push(kind, Some(target), note);
+    }
+
+    /// Where a word's path lies.
+    pub(crate) fn target(&self, arg: &Arg, recursive: bool) -> Target {
+        let path = arg.shape.as_deref().unwrap_or(&arg.text);
+        place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, arg.glob || !arg.is_literal())
+    }
+
+    fn certainty_of(&self, arg: &Arg) -> Certainty {
+        if arg.is_literal() { Certainty::Proven } else { Certainty::Possible }
+    }
+
+    fn path_note<'n>(&self, arg: &Arg, note: &'n str) -> &'n str {
+        if arg.is_literal() || !note.is_empty() { note } else { "computed-path" }
+    }
+
+    /// A file is read. Returns what its content is known to be.
+    pub(crate) fn read(&mut self, arg: &Arg, recursive: bool) -> Flow {
+        if let Some(flow) = &arg.content {
+            return (**flow).clone();
+        }
+        if matches!(arg.text.as_str(), "-" | "/dev/stdin" | "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random" | "/dev/tty") {
+            return Flow::unknown(Taint::NONE);
+        }
+        let target = self.target(arg, recursive);
+        let Target::Path { path, sensitivity, .. } = &target else { return Flow::unknown(Taint::NONE) };
+        let mut flow = match self.written.get(path) {
+            Some(written) => written.flow.clone(),
+            None => Flow::unknown(Taint::LOCAL),
+        };
+        let note = match sensitivity {
+            Sensitivity::MayHoldSecrets if path.starts_with("/proc/") => "process-environment",
+            Sensitivity::Credential if path.contains("/Keychains/") || path.contains("keyrings") => "keychain",
+            _ => "",
+        };
+        if place::is_secret(*sensitivity) {
+            flow.taint = flow.taint.with(Taint::SECRET);
+        }
+        let (certainty, note) = (self.certainty_of(arg), self.path_note(arg, note));
+        self.push_with(EffectKind::Read, Some(target), note, certainty);
+        flow
+    }
+
+    /// Standard input from a file.
+    pub(super) fn read_as_flow(&mut self, arg: &Arg) -> Flow {
+        self.read(arg, false)
+    }
+
+    pub(crate) fn read_if_delicate(&mut self, arg: &Arg) {
+        let target = self.target(arg, true);
+        if let Target::Path { sensitivity, scope, .. } = &target
+            && (place::is_secret(*sensitivity) || *scope == Scope::Rampart)
+        {
+            self.push_with(EffectKind::Read, Some(target), "", Certainty::Possible);
+        }
+    }
+
+    /// A file is created or changed.
+    pub(crate) fn write(&mut self, arg: &Arg, note: &str) {
+        let text = arg.text.as_str();
+        if arg.content.is_some()
+            || matches!(text, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/full" | "/dev/ptmx")
+            || text.starts_with("/dev/fd/")
+            || text.starts_with("/dev/pts/")
+        {
+            return;
+        }
+        let target = self.target(arg, false);
+        self.written_to(target, arg, note);
+    }
+
+    fn written_to(&mut self, target: Target, arg: &Arg, note: &str) {
+        let Target::Path { path, scope, sensitivity, .. } = &target else { return };
+        let certainty = self.certainty_of(arg);
+        if *scope == Scope::Device {
+            self.push_with(EffectKind::Delete, Some(target), "wipe-device", certainty);
+            return;
+        }
+        if *sensitivity == Sensitivity::Persistence || *scope == Scope::AgentConfig {
+            let note = persistence_note(path, *scope);
+            self.push_with(EffectKind::Persist, Some(target.clone()), note, certainty);
+        }
+        if *scope == Scope::Rampart {
+            self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
+        }
+        if path.starts_with("/proc/") || path.starts_with("/sys/") {
+            self.push_with(EffectKind::Privilege, Some(target.clone()), "kernel-setting", certainty);
+        }
+        let note = self.path_note(arg, note);
+        self.push_with(EffectKind::Write, Some(target), note, certainty);
+    }
+
+    /// A file or tree is deleted.
+    pub(crate) fn delete(&mut self, arg: &Arg, recursive: bool, note: &str) {
+        let target = self.target(arg, recursive);
+        let Target::Path { path, scope, .. } = &target else { return };
+        let certainty = self.certainty_of(arg);
+        if *scope == Scope::Rampart {
+            self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
+        }
+        let last = path.trim_end_matches("/*").rsplit('/').next().unwrap_or("");
+        if last == ".git" {
+            self.push_with(EffectKind::VcsHistory, Some(target.clone()), "delete-repository", certainty);
+        }
+        let note = if !note.is_empty() {
+            note
+        } else if *scope == Scope::Project && place::is_project_root(path, &self.around) {
+            "project-root"
+        } else if *scope == Scope::Home && place::is_home_folder(path, &self.around) {
+            "home-folder"
+        } else if *scope == Scope::Device {
+            "wipe-device"
+        } else {
+            self.path_note(arg, "")
+        };
+        self.push_with(EffectKind::Delete, Some(target), note, certainty);
+        // an unset variable leaves what stands around it
+        if let Some(shape) = &arg.shape
+            && matches!(shape.as_str(), "*/" | "*/*" | "/*" | "**/" | "*/." | "**/*")
+        {
+            let rest = shape.trim_start_matches('*');
+            let bare = Arg { text: rest.to_owned(), shape: None, glob: rest.contains('*'), ..arg.clone() };
+            let target = self.target(&bare, recursive);
+            self.push_with(EffectKind::Delete, Some(target), "computed-path", Certainty::Possible);
+        }
+    }
+
+    pub(crate) fn moved(&mut self, arg: &Arg) {
+        let target = self.target(arg, true);
+        let Target::Path { scope, path, .. } = &target else { return };
+        if *scope == Scope::Rampart {
+            self.push(EffectKind::SelfTamper, Some(target.clone()), "rampart-files");
+        }
+        if path.rsplit('/').next() == Some(".git") {
+            self.push(EffectKind::VcsHistory, Some(target.clone()), "delete-repository");
+        }
+        let (certainty, note) = (self.certainty_of(arg), self.path_note(arg, ""));
+        self.push_with(EffectKind::Move, Some(target), note, certainty);
+    }
+
+    pub(crate) fn chmod(&mut self, arg: &Arg, recursive: bool, note: &str) {
+        let target = self.target(arg, recursive);
+        if matches!(&target, Target::Path { scope: Scope::Rampart, .. }) {
+            self.push(EffectKind::SelfTamper, Some(target.clone()), "rampart-files");
+        }
+        let certainty = self.certainty_of(arg);
+        self.push_with(EffectKind::Chmod, Some(target), note, certainty);
+    }
+
+    /// A URL is fetched.
+    pub(crate) fn net_url(&mut self, arg: &Arg, note: &str) {
+        let Some(parsed) = host::of_url(&arg.text) else {
+            // a host that is computed
+            if !arg.is_literal() {
+                let target = Target::Host { host: arg.text.clone(), port: None, url: Some(arg.text.clone()) };
+                self.push_with(EffectKind::Net, Some(target), note, Certainty::Possible);
+            }
+            return;
+        };
+        if parsed.local_file {
+            let path = arg.text.trim_start_matches("file://").to_owned();
+            let _ = self.read(&arg.with_text(&path), false);
+            return;
+        }
+        let note = if note.is_empty() { host::note(&parsed.host) } else { note };
+        self.rampart_interface(&parsed);
+        let secret = arg.taint.has(Taint::SECRET.with(Taint::TOKEN));
+        let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(arg.text.clone()) };
+        let certainty = self.certainty_of(arg);
+        if secret {
+            self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
+        }
+        self.push_with(EffectKind::Net, Some(target), note, certainty);
+    }
+
+    fn rampart_interface(&mut self, parsed: &host::Parsed) {
+        let own = parsed.port == Some(9090) && host::is_loopback(&parsed.host);
+        let reads = matches!(parsed.path.as_str(), "" | "/" | "/healthz" | "/metrics" | "/v1/status");
+        if own && !reads {
+            let target = Target::Host { host: parsed.host.clone(), port: parsed.port, url: None };
+            self.push(EffectKind::SelfTamper, Some(target), "rampart-api");
+        }
+    }
+
+    /// A host, perhaps with a user in front and a port behind.
+    pub(crate) fn net_host(&mut self, arg: &Arg, note: &str) {
+        if arg.text.contains("://") {
+            return self.net_url(arg, note);
+        }
+        let (name, port) = host::of_word(&arg.text);
+        if name.is_empty() {
+            return;
+        }
+        let own = host::note(&name);
+        let note = if own.is_empty() { note } else { own };
+        let (certainty, secret) = (self.certainty_of(arg), arg.taint.has(Taint::SECRET.with(Taint::TOKEN)));
+        let target = Target::Host { host: name, port, url: None };
+        if secret {
+            self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
+        }
+        self.push_with(EffectKind::Net, Some(target), note, certainty);
+    }
+
+    /// Data leaves for a host.
+    pub(crate) fn send(&mut self, taint: Taint, host: Option<&Target>) {
+        if taint.has(Taint::SECRET.with(Taint::TOKEN)) {
+            self.push(EffectKind::Secret, host.cloned(), "secret-to-net");
+        } else if taint.has(Taint::LOCAL) {
+            self.push(EffectKind::Net, host.cloned(), "upload");
+        }
+    }
+}
+
+fn persistence_note(path: &str, scope: Scope) -> &'static str {
+    if scope == Scope::AgentConfig {
+        "agent-config"
+    } else if path.contains("/.git/") || path.starts_with(".git/") || path.ends_with("gitconfig") || path.contains(".husky") || path.contains(".githooks") {
+        "git-hook"
+    } else if path.contains("authorized_keys") || path.contains("/ssh") {
+        "authorized-keys"
+    } else if path.contains("cron") {
+        "crontab"
+    } else if path.contains("systemd") || path.contains("Launch") || path.contains("/init") || path.contains("supervisor") {
+        "service-unit"
+    } else {
+        "startup-file"
+    }
+}
+
+fn reversibility(kind: EffectKind, note: &str) -> Reversibility {
+    match (kind, note) {
+        (EffectKind::Delete, _) | (_, "discard-changes" | "force-push" | "rewrite-history" | "wipe-device" | "publish") => {
+            Reversibility::Irreversible
+        }
+        (_, "cloud-delete" | "cluster-delete" | "infra-destroy" | "database-drop" | "repo-delete" | "container-prune" | "delete-repository") => {
+            Reversibility::Irreversible
+        }
+        (EffectKind::Move | EffectKind::Chmod, _) => Reversibility::Reversible,
+        _ => Reversibility::Unknown,
+    }
+}

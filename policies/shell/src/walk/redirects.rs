@@ -1,0 +1,188 @@
+//! Redirects are reads and writes.
+
+use rampart_call::{EffectKind, Target};
+
+use super::Walk;
+use super::env::Written;
+use super::simple::base_name;
+use crate::syntax::{Redirect, RedirectKind};
+use crate::value::{Arg, Flow, Taint};
+
+/// What a command's redirects make of its input and output.
+pub(super) struct Redirected {
+    pub(super) stdin: Flow,
+    /// Files that standard output goes to.
+    outputs: Vec<Arg>,
+    /// Standard output does not reach the pipe.
+    away: bool,
+}
+
+impl Walk<'_> {
+    pub(super) fn redirects(&mut self, redirects: &[Redirect<'_>], stdin: Flow) -> Redirected {
+        let mut out = Redirected { stdin, outputs: Vec::new(), away: false };
+        let whole = self.span;
+        for redirect in redirects {
+            self.span = self.span_of(redirect.span.start, redirect.span.end);
+            let stdout = redirect.fd.is_none_or(|fd| fd == 1);
+            match &redirect.kind {
+                RedirectKind::Read(word) => {
+                    let arg = self.expand_whole(word);
+                    out.stdin = match &arg.content {
+                        Some(flow) => (**flow).clone(),
+                        None => self.read_as_flow(&arg),
+                    };
+                }
+                RedirectKind::HereString(word) => {
+                    let arg = self.expand_whole(word);
+                    out.stdin = match arg.is_literal() {
+                        true => Flow::known(format!("{}\n", arg.text), arg.taint),
+                        false => Flow::unknown(arg.taint),
+                    };
+                }
+                RedirectKind::HereDoc(word) => {
+                    let arg = self.expand_whole(word);
+                    // what could not be resolved stands in the text as its source, which is as good as can be had
+                    out.stdin = Flow::known(arg.text, arg.taint);
+                    continue;
+                }
+                RedirectKind::Duplicate(word) => {
+                    let arg = self.expand_whole(word);
+                    let number = arg.text.trim_end_matches('-');
+                    if number.bytes().all(|b| b.is_ascii_digit()) {
+                        if redirect.fd.is_none_or(|fd| fd == 1) && arg.text == "2" {
+                            out.away = true;
+                        }
+                        continue;
+                    }
+                    self.redirect_to(arg, stdout, &mut out);
+                }
+                RedirectKind::Write(word) | RedirectKind::Append(word) | RedirectKind::WriteAll(word) => {
+                    let arg = self.expand_whole(word);
+                    self.redirect_to(arg, stdout, &mut out);
+                }
+                RedirectKind::ReadWrite(word) => {
+                    let arg = self.expand_whole(word);
+                    if !self.socket(&arg, Taint::NONE) {
+                        self.write(&arg, "");
+                    }
+                }
+            }
+        }
+        self.span = whole;
+        self.render_redirects(redirects);
+        out
+    }
+
+    fn redirect_to(&mut self, arg: Arg, stdout: bool, out: &mut Redirected) {
+        if arg.text == "/dev/null" {
+            out.away |= stdout;
+            return;
+        }
+        if arg.content.is_some() || arg.text.starts_with("/dev/fd/") {
+            return;
+        }
+        if !self.socket(&arg, Taint::NONE) {
+            self.write(&arg, "");
+        }
+        if stdout {
+            out.outputs.push(arg);
+            out.away = true;
+        }
+    }
+
+    /// Sends a command's output where its redirects say. Returns what is left for the pipe.
+    pub(super) fn redirected(&mut self, redirected: Redirected, out: Flow) -> Flow {
+        for arg in &redirected.outputs {
+            if arg.text.starts_with("/dev/tcp/") || arg.text.starts_with("/dev/udp/") {
+                self.socket(arg, out.taint);
+            } else {
+                self.remember(arg, out.clone());
+            }
+        }
+        if redirected.away { Flow::empty() } else { out }
+    }
+
+    /// Bash's own sockets. False for any other path.
+    fn socket(&mut self, arg: &Arg, taint: Taint) -> bool {
+        let Some(rest) = arg.text.strip_prefix("/dev/tcp/").or_else(|| arg.text.strip_prefix("/dev/udp/")) else {
+            return false;
+        };
+        let (host, port) = rest.split_once('/').unwrap_or((rest, ""));
+        let target = Target::Host { host: host.to_lowercase(), port: port.parse().ok(), url: None };
+        if taint.has(Taint::SECRET.with(Taint::TOKEN)) {
+            self.push(EffectKind::Secret, Some(target), "secret-to-net");
+        } else {
+            self.push(EffectKind::Net, Some(target), "raw-socket");
+        }
+        true
+    }
+
+    /// Keeps what was written to a file, for a later command that runs or sends it.
+    pub(crate) fn remember(&mut self, arg: &Arg, flow: Flow) {
+        let path = self.absolute(&arg.text);
+        self.written.insert(path, Written { flow, program: None });
+    }
+
+    /// What was written to the file of that name.
+    pub(crate) fn written_flow(&self, path: &str) -> Option<Flow> {
+        if self.written.is_empty() {
+            return None;
+        }
+        self.written.get(&self.absolute(path)).map(|w| w.flow.clone())
+    }
+
+    pub(super) fn written_here(&self, path: &str) -> bool {
+        !self.written.is_empty() && self.written.contains_key(&self.absolute(path))
+    }
+
+    /// A file is copied or renamed: the copy of a program is that program.
+    pub(crate) fn remember_copy(&mut self, to: &Arg, flow: Flow, source: &Arg) {
+        let name = base_name(&source.text);
+        let path = self.absolute(&to.text);
+        let from = self.written.get(&self.absolute(&source.text));
+        let program = from.and_then(|w| w.program.clone()).or_else(|| {
+            let binary = source.text.contains("bin/") && crate::knowledge::program(name).is_some();
+            binary.then(|| name.to_owned())
+        });
+        self.written.insert(path, Written { flow, program });
+    }
+
+    /// A link stands for what it points to.
+    pub(crate) fn remember_link(&mut self, to: &Arg, source: &Arg) {
+        let (link, path) = (self.absolute(&to.text), self.absolute(&source.text));
+        self.links.push((link, path));
+    }
+
+    fn render_redirects(&mut self, redirects: &[Redirect<'_>]) {
+        if redirects.is_empty() {
+            return;
+        }
+        let mut text = String::new();
+        for redirect in redirects {
+            let (sign, word) = match &redirect.kind {
+                RedirectKind::Read(word) => ("<", word),
+                RedirectKind::Write(word) => (">", word),
+                RedirectKind::Append(word) => (">>", word),
+                RedirectKind::ReadWrite(word) => ("<>", word),
+                RedirectKind::WriteAll(word) => ("&>", word),
+                RedirectKind::HereString(word) => ("<<<", word),
+                RedirectKind::Duplicate(_) | RedirectKind::HereDoc(_) => continue,
+            };
+            text.push(' ');
+            text.extend(redirect.fd.filter(|fd| *fd > 1).map(|fd| fd.to_string()));
+            text.push_str(sign);
+            text.push(' ');
+            for part in &word.parts {
+                match part {
+                    crate::syntax::Part::Text { text: piece, .. } => text.push_str(piece),
+                    crate::syntax::Part::Variable(variable) => text.push_str(variable.source),
+                    crate::syntax::Part::Command { source, .. }
+                    | crate::syntax::Part::Backquoted { source, .. }
+                    | crate::syntax::Part::Process { source, .. }
+                    | crate::syntax::Part::Arithmetic { source, .. } => text.push_str(source),
+                }
+            }
+        }
+        self.tail = text;
+    }
+}
