@@ -1,7 +1,7 @@
 //! The audit trail: every decision is one line in one hash chain, on disk before it is answered. `docs/audit.md`
 //! describes the files, the records and how to check them without this program.
 //!
-//! [`Trail`] appends, [`verify::verify`] checks.
+//! [`Trail`] appends, [`verify::verify`] checks, [`read`] looks things up.
 
 mod chain;
 mod checkpoint;
@@ -12,6 +12,7 @@ mod ledger;
 mod line;
 mod log;
 mod merkle;
+pub mod read;
 mod record;
 mod recovery;
 mod redact;

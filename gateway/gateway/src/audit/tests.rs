@@ -14,19 +14,19 @@ use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Outcome, Phase,
 use super::{verify::Report, *};
 
 /// An audit directory that goes away with the test.
-struct Home {
+pub(super) struct Home {
     _temp: tempfile::TempDir,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("audit");
         Self { _temp: temp, dir }
     }
 
-    fn open(&self) -> Trail {
+    pub(super) fn open(&self) -> Trail {
         Trail::open(&self.dir, Settings::default()).unwrap()
     }
 
@@ -35,7 +35,7 @@ impl Home {
     }
 
     /// The segments, oldest first.
-    fn segments(&self) -> Vec<PathBuf> {
+    pub(super) fn segments(&self) -> Vec<PathBuf> {
         verify::segments(&self.dir).unwrap().into_iter().map(|n| self.path(&segment::file_name(n))).collect()
     }
 
@@ -94,11 +94,11 @@ async fn decide(trail: &Trail, command: &str, verdict: Outcome) -> Result<u64, U
     trail.append(Entry::Decision(Decision { call: &call, judgement: &judgement, verdict, mode: "enforce" })).await
 }
 
-async fn allow(trail: &Trail, command: &str) -> Result<u64, Unavailable> {
+pub(super) async fn allow(trail: &Trail, command: &str) -> Result<u64, Unavailable> {
     decide(trail, command, Outcome::Allow).await
 }
 
-async fn deny(trail: &Trail, command: &str) -> Result<u64, Unavailable> {
+pub(super) async fn deny(trail: &Trail, command: &str) -> Result<u64, Unavailable> {
     decide(trail, command, Outcome::Deny).await
 }
 

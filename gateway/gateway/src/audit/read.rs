@@ -1,0 +1,344 @@
+//! Looking things up in a trail: its records in order from some number on, or backward from the newest, on their own or
+//! as they come. Nothing is checked here; that is `verify`'s work.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use memchr::{memmem, memrchr};
+use rampart_call::Outcome;
+use serde::Deserialize;
+
+use super::{
+    ledger::Stamp,
+    line::Line,
+    record::Kind,
+    segment::file_name,
+    verify::segments,
+};
+
+/// How often somebody who follows looks for new records.
+const POLL: Duration = Duration::from_millis(100);
+/// Bytes read at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number.
+    pub seq: u64,
+    /// Its type.
+    pub kind: Kind,
+    /// The line, without a newline.
+    pub line: String,
+}
+
+impl Record {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let Line { seq, kind, .. } = Line::parse(bytes)?;
+        Some(Self { seq, kind, line: String::from_utf8_lossy(bytes).into_owned() })
+    }
+}
+
+/// Which records are wanted. An empty filter admits all; every condition that is set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// What policy said.
+    pub decision: Option<Outcome>,
+    /// The action's word (`exec`, `mcp`, ...), or the name of the MCP or host tool.
+    pub tool: Option<String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The session.
+    pub session: Option<String>,
+    /// Wall clock, milliseconds since 1970 UTC: nothing from before.
+    pub since_ms: Option<u64>,
+}
+
+/// The members that filters look at.
+#[derive(Deserialize)]
+struct Members {
+    outcome: Option<Outcome>,
+    tool: Option<String>,
+    actor: Option<Actor>,
+    action: Option<Action>,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    agent: String,
+    session: String,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    tool: Option<String>,
+    name: Option<String>,
+}
+
+impl Filter {
+    /// Whether this record is wanted. Parses its JSON only if the words that are looked for stand somewhere in it.
+    pub fn admits(&self, record: &Record) -> bool {
+        let line = record.line.as_bytes();
+        if let Some(ms) = self.since_ms {
+            // both are UTC with milliseconds, so that the order of the texts is the order in time
+            let since = Stamp { wall_ms: ms, boot_ms: 0 }.rfc3339();
+            let at = memmem::find(line, br#","at":""#).and_then(|i| line.get(i + 7..i + 7 + since.len()));
+            if at.is_none_or(|at| at < since.as_bytes()) {
+                return false;
+            }
+        }
+        let words = [self.tool.as_deref(), self.agent.as_deref(), self.session.as_deref(), self.decision.map(Outcome::as_str)];
+        let mut words = words.into_iter().flatten().map(|word| serde_json::Value::from(word).to_string()).peekable();
+        if words.peek().is_none() {
+            return true;
+        }
+        if words.any(|word| memmem::find(line, word.as_bytes()).is_none()) {
+            return false;
+        }
+        serde_json::from_slice(line).is_ok_and(|members| self.agrees(&members))
+    }
+
+    fn agrees(&self, members: &Members) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&String>| wanted.is_none() || wanted.as_ref() == found;
+        let (actor, action) = (members.actor.as_ref(), members.action.as_ref());
+        let tools = [members.tool.as_ref(), action.and_then(|a| a.tool.as_ref()), action.and_then(|a| a.name.as_ref())];
+        (self.decision.is_none() || self.decision == members.outcome)
+            && is(&self.agent, actor.map(|a| &a.agent))
+            && is(&self.session, actor.map(|a| &a.session))
+            && tools.into_iter().any(|tool| is(&self.tool, tool))
+    }
+}
+
+/// Records in order. Once it has given all there are, asking again gives what has been written since.
+#[derive(Debug)]
+pub struct Forward {
+    dir: PathBuf,
+    from: u64,
+    /// The segment that is being read, by its first record.
+    current: Option<(u64, BufReader<File>)>,
+    /// The segment after it, if there was one when that was last looked at. What stands in the current one from that
+    /// number on was written again there.
+    successor: Option<u64>,
+    /// The beginning of a line whose end is not written yet.
+    partial: Vec<u8>,
+}
+
+/// The records of the trail in `dir` from number `from` on.
+pub fn forward(dir: &Path, from: u64) -> Forward {
+    Forward { dir: dir.to_owned(), from, current: None, successor: None, partial: Vec::new() }
+}
+
+impl Iterator for Forward {
+    type Item = io::Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+impl Forward {
+    /// The next record, as soon as there is one.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub async fn wait(&mut self) -> io::Result<Record> {
+        loop {
+            match self.read()? {
+                Some(record) => return Ok(record),
+                None => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let Some((first, reader)) = &mut self.current else {
+                match self.after(None)? {
+                    Some(first) => self.enter(first)?,
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            let first = *first;
+            reader.read_until(b'\n', &mut self.partial)?;
+            if let Some(line) = self.partial.strip_suffix(b"\n") {
+                let end = self.successor.unwrap_or(u64::MAX);
+                let record = Record::parse(line).filter(|record| (self.from..end).contains(&record.seq));
+                self.partial.clear();
+                if record.is_some() {
+                    return Ok(record);
+                }
+            } else if let Some(next) = self.successor {
+                // what is left over is torn: nobody writes to this segment any more
+                self.enter(next)?;
+            } else {
+                // if there is another segment by now, this one may have grown before that was begun
+                self.successor = self.after(Some(first))?;
+                if self.successor.is_none() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The segment after this one; without one, the segment that holds record `from`.
+    fn after(&self, current: Option<u64>) -> io::Result<Option<u64>> {
+        let firsts = segments(&self.dir)?;
+        Ok(match current {
+            Some(current) => firsts.into_iter().find(|&first| first > current),
+            None => firsts.iter().rev().find(|&&first| first <= self.from).or(firsts.first()).copied(),
+        })
+    }
+
+    fn enter(&mut self, first: u64) -> io::Result<()> {
+        self.partial.clear();
+        self.successor = self.after(Some(first))?;
+        self.current = Some((first, BufReader::with_capacity(BLOCK, File::open(self.dir.join(file_name(first)))?)));
+        Ok(())
+    }
+}
+
+/// Records from the newest to the oldest.
+#[derive(Debug)]
+pub struct Backward {
+    dir: PathBuf,
+    /// Segments that are still to be read.
+    firsts: Vec<u64>,
+    /// What is left of the segment that is being read: a file and the bytes of it that were read but not given yet.
+    current: Option<(File, u64, Vec<u8>)>,
+    /// Where the segment after the current one begins; what stands here from that number on was written again there.
+    end: u64,
+}
+
+/// The records of the trail in `dir`, newest first.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn backward(dir: &Path) -> io::Result<Backward> {
+    Ok(Backward { dir: dir.to_owned(), firsts: segments(dir)?, current: None, end: u64::MAX })
+}
+
+impl Iterator for Backward {
+    type Item = io::Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+impl Backward {
+    fn read(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let Some((file, position, bytes)) = &mut self.current else {
+                let Some(first) = self.firsts.last() else { return Ok(None) };
+                let mut file = File::open(self.dir.join(file_name(*first)))?;
+                let length = file.seek(io::SeekFrom::End(0))?;
+                self.current = Some((file, length, Vec::new()));
+                continue;
+            };
+            let line = match memrchr(b'\n', bytes) {
+                Some(newline) => {
+                    let line = bytes.split_off(newline + 1);
+                    bytes.pop();
+                    line
+                }
+                None if *position == 0 => {
+                    let line = std::mem::take(bytes);
+                    self.current = None;
+                    let end = self.firsts.pop().unwrap_or(self.end);
+                    match Record::parse(&line).filter(|record| record.seq < std::mem::replace(&mut self.end, end)) {
+                        Some(record) => return Ok(Some(record)),
+                        None => continue,
+                    }
+                }
+                None => {
+                    let more = (*position).min(BLOCK as u64);
+                    *position -= more;
+                    file.seek(io::SeekFrom::Start(*position))?;
+                    let mut block = Vec::with_capacity(BLOCK + bytes.len());
+                    io::Read::by_ref(file).take(more).read_to_end(&mut block)?;
+                    block.append(bytes);
+                    *bytes = block;
+                    continue;
+                }
+            };
+            if let Some(record) = Record::parse(&line).filter(|record| record.seq < self.end) {
+                return Ok(Some(record));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{
+        Settings, Trail,
+        tests::{Home, allow, deny},
+    };
+
+    /// Two segments of decisions; the second is torn at its end.
+    async fn trail() -> Home {
+        let home = Home::new();
+        for n in 0..2 {
+            let trail = home.open();
+            allow(&trail, &format!("echo {n}")).await.unwrap();
+            deny(&trail, "rm -rf /").await.unwrap();
+            trail.close().await;
+        }
+        let last = home.segments().pop().unwrap();
+        let mut text = std::fs::read(&last).unwrap();
+        text.extend_from_slice(br#"{"v":"rampart.audit.v2","seq":11,"ty"#);
+        std::fs::write(&last, text).unwrap();
+        home
+    }
+
+    fn seqs(records: impl Iterator<Item = io::Result<Record>>) -> Vec<u64> {
+        records.map(|r| r.unwrap().seq).collect()
+    }
+
+    #[tokio::test]
+    async fn records_are_read_both_ways_across_segments() {
+        let home = trail().await;
+        assert_eq!(seqs(forward(&home.dir, 0)), (1..=10).collect::<Vec<_>>());
+        assert_eq!(seqs(forward(&home.dir, 8)), [8, 9, 10]);
+        assert_eq!(seqs(forward(&home.dir, 99)), [0; 0]);
+        assert_eq!(seqs(backward(&home.dir).unwrap()), (1..=10).rev().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn filters_admit_what_they_name() {
+        let home = trail().await;
+        let count = |filter: Filter| forward(&home.dir, 0).filter(|r| filter.admits(r.as_ref().unwrap())).count();
+        let text = |word: &str| Some(word.to_owned());
+        assert_eq!(count(Filter::default()), 10);
+        assert_eq!(count(Filter { decision: Some(Outcome::Deny), ..Filter::default() }), 2);
+        assert_eq!(count(Filter { tool: text("exec"), ..Filter::default() }), 4);
+        assert_eq!(count(Filter { agent: text("claude-code"), session: text("s-1"), ..Filter::default() }), 4);
+        assert_eq!(count(Filter { session: text("claude-code"), ..Filter::default() }), 0);
+        assert_eq!(count(Filter { since_ms: Some(0), ..Filter::default() }), 10);
+        assert_eq!(count(Filter { since_ms: Some(4_000_000_000_000), ..Filter::default() }), 0);
+    }
+
+    #[tokio::test]
+    async fn following_goes_on_across_segments() {
+        let home = Home::new();
+        let settings = Settings { segment_bytes: 2000, ..Settings::default() };
+        let trail = Trail::open(&home.dir, settings).unwrap();
+        let mut reader = forward(&home.dir, 2);
+        let mut next = 2;
+        for _ in 0..20 {
+            let seq = allow(&trail, "ls").await.unwrap();
+            while next <= seq {
+                assert_eq!(reader.wait().await.unwrap().seq, next);
+                next += 1;
+            }
+        }
+        assert!(home.segments().len() > 3);
+        assert_eq!(reader.read().unwrap(), None);
+    }
+}
