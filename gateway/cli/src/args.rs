@@ -162,8 +162,9 @@ pub(crate) struct Mcp {
     /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
-    /// The MCP server's command
-    #[arg(last = true, required = true, value_name = "SERVER")]
+    /// The MCP server's command; put `--` in front of it
+    // Some clients take the `--` for themselves, so it is no condition.
+    #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
     pub(crate) server: Vec<OsString>,
 }
 
