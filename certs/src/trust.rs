@@ -38,6 +38,7 @@ pub const VARIABLES: &[Variable] = &[
     replaces("npm_config_cafile", "npm"),
     replaces("YARN_HTTPS_CA_FILE_PATH", "Yarn 2 and later"),
     replaces("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "Google Cloud CLI"),
+    replaces("NIX_SSL_CERT_FILE", "programs built by Nix"),
     replaces("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "gRPC C core (Python, Ruby, C++)"),
     adds("NODE_EXTRA_CA_CERTS", "Node, Bun, and what runs on them"),
     adds("DENO_CERT", "Deno"),

@@ -24,6 +24,14 @@ async fn a_request_with_a_whole_url_is_judged_and_sent() {
 }
 
 #[tokio::test]
+async fn a_whole_url_may_be_one_of_https() {
+    let world = World::new().await;
+    let answer = world.raw(b"GET https://old.test/x HTTP/1.1\r\nHost: old.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
+    assert_eq!(world.judged()[0], "before get https://old.test/x");
+}
+
+#[tokio::test]
 async fn a_denied_url_is_refused_on_a_connection_that_lives_on() {
     let world = World::new().await;
     let answer = world
