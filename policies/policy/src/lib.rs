@@ -9,6 +9,7 @@ mod facts;
 mod history;
 mod index;
 mod judge;
+mod lint;
 mod notify;
 mod overrides;
 pub mod packs;
@@ -28,9 +29,13 @@ pub use context::Context;
 pub use diagnostic::{Diagnostic, Severity};
 pub use explain::{ExplainedComponent, ExplainedRule, Explanation, NearMiss, explain};
 pub use history::{History, LONGEST_WINDOW_MS, Per};
+pub use lint::lint;
 pub use notify::Notify;
 pub use overrides::{Override, OverrideAction};
 pub use read::parse_duration;
 pub use rule::{AskOptions, Rule, Webhook};
 pub use ruleset::{Layer, Loaded, Policy, Ruleset, SourceFile, load};
 pub use testing::{TestOutcome, run_tests};
+
+#[cfg(test)]
+mod tests;

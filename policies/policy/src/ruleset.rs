@@ -194,6 +194,10 @@ impl Compiler {
             let help = "name the tool that these conditions are about under `match`";
             reader.error_with("never-true", &source.span, message, help);
         }
+        if source.when.default && !tests.is_empty() {
+            let message = "`default: true` adds nothing beside other conditions, which must still hold";
+            reader.warn("default-beside", &source.span, message, "remove `default`, or the other conditions");
+        }
         if file.layer == Layer::Project && matches!(action, Action::Allow | Action::Webhook) {
             let message = "a project's policy may only restrict; this rule has no effect";
             let help = "only your own policies can allow, or ask a service";

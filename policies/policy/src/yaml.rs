@@ -100,7 +100,15 @@ fn bytes(location: Location) -> Option<Range<usize>> {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self { span: bytes(spanned.defined).unwrap_or(0..0), value: spanned.value })
+        let mut span = bytes(spanned.defined).unwrap_or(0..0);
+        // The parser gives a list or mapping the place where it begins; it reaches as far as what is in it.
+        let last = match &spanned.value {
+            Value::List(items) => items.last(),
+            Value::Map(entries) => entries.last().map(|(_, node)| node),
+            _ => None,
+        };
+        span.end = last.map_or(span.end, |node| node.span.end.max(span.end));
+        Ok(Self { span, value: spanned.value })
     }
 }
 

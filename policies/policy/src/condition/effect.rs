@@ -86,15 +86,6 @@ impl Source {
             into.item("reversibility", move |_, effect| all.contains(&effect.reversibility));
         }
     }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.kinds.is_some()
-            || self.scopes.is_some()
-            || self.sensitivities.is_some()
-            || self.notes.is_some()
-            || self.certainties.is_some()
-            || self.reversibilities.is_some()
-    }
 }
 
 fn words<T: Copy>(

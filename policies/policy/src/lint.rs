@@ -1,0 +1,91 @@
+//! What a policy file says that its author can hardly mean: rules that never decide, allowances that hold nothing back,
+//! conditions that cannot meet the policy's tools.
+
+mod breadth;
+mod cover;
+
+use crate::{
+    Diagnostic, Layer, Severity, SourceFile,
+    condition::RuleBuilder,
+    pattern::Reading,
+    read::Reader,
+    ruleset::compile,
+    sets::SetsBuilder,
+    source::{self, Action, Document, PolicySource, RuleSource},
+    tool::Tools,
+};
+
+/// A rule with where it stands.
+struct Entry<'d> {
+    file: usize,
+    layer: Layer,
+    policy: &'d PolicySource,
+    rule: &'d RuleSource,
+    /// The conditions it has.
+    keys: Vec<&'static str>,
+    /// The tools its conditions can meet.
+    reach: Tools,
+    line: usize,
+}
+
+/// Looks the files over. What keeps them from loading comes first; the rest are warnings.
+pub fn lint(files: &[SourceFile]) -> Vec<Diagnostic> {
+    let mut notes = match compile(files) {
+        Ok((loaded, _)) => loaded.warnings,
+        Err(errors) => errors,
+    };
+    // That no file has a default is no fault of a file that is looked at by itself.
+    notes.retain(|n| n.code != "no-default");
+    let mut readers: Vec<Reader<'_>> = files.iter().map(|f| Reader::new(&f.name, &f.text)).collect();
+    let documents: Vec<Document> =
+        files.iter().zip(&mut readers).map(|(f, reader)| source::read(&f.text, f.layer, reader)).collect();
+    readers.iter_mut().for_each(|r| r.notes.clear());
+    let entries = entries(files, &documents, &mut readers);
+    readers.iter_mut().for_each(|r| r.notes.clear());
+    for (i, entry) in entries.iter().enumerate() {
+        let Some(reader) = readers.get_mut(entry.file) else { continue };
+        breadth::check(entry, reader);
+        tools(entry, reader);
+        cover::check(entries.get(..i).unwrap_or_default(), entry, entries.get(i + 1..).unwrap_or_default(), files, reader);
+    }
+    notes.extend(readers.into_iter().flat_map(|r| r.notes));
+    notes.sort_by_key(|n| (n.severity == Severity::Warning, n.file.clone(), n.line, n.column));
+    notes.dedup();
+    notes
+}
+
+fn entries<'d>(files: &[SourceFile], documents: &'d [Document], readers: &mut [Reader<'_>]) -> Vec<Entry<'d>> {
+    let mut entries = Vec::new();
+    for (file, (document, (source, reader))) in documents.iter().zip(files.iter().zip(readers)).enumerate() {
+        for policy in document.policies.iter().filter(|p| p.enabled) {
+            for rule in &policy.rules {
+                let reading = if rule.action.value == Action::Allow { Reading::Exact } else { Reading::Broad };
+                let mut sets = SetsBuilder::new();
+                let mut builder = RuleBuilder::new(reading, &mut sets);
+                rule.when.compile(&mut builder, reader);
+                entries.push(Entry {
+                    file,
+                    layer: source.layer,
+                    policy,
+                    rule,
+                    keys: builder.tests.iter().map(|t| t.key).collect(),
+                    reach: builder.reach,
+                    line: reader.line(rule.span.start),
+                });
+            }
+        }
+    }
+    entries
+}
+
+/// A tool that is named beside others, and has nothing the conditions speak of.
+fn tools(entry: &Entry<'_>, reader: &mut Reader<'_>) {
+    for tool in entry.policy.matching.tool.iter().flatten() {
+        let Some((_, known)) = Tools::NAMED.iter().find(|(word, _)| *word == tool.value) else { continue };
+        if !entry.reach.meets(*known) {
+            let message = format!("the rule in line {} never meets `{}`", entry.line, tool.value);
+            let help = format!("`{}` has nothing that {} speaks of", tool.value, entry.keys.join(", "));
+            reader.warn("cannot-meet-tool", &tool.span, message, help);
+        }
+    }
+}
