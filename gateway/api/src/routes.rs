@@ -1,6 +1,7 @@
 //! Every route, with the scope it needs, in one table. There is no other way to add one.
 
 mod approvals;
+mod audit;
 mod judge;
 mod policy;
 mod status;
@@ -51,6 +52,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/approvals", Approve, Both, get(approvals::list)),
         ("GET", "/v1/approvals/{id}", Approve, Both, get(approvals::show)),
         ("POST", "/v1/approvals/{id}/resolve", Approve, Both, post(approvals::resolve)),
+        ("GET", "/v1/audit/events", Approve, Both, get(audit::events)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]
 }

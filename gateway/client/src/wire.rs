@@ -215,6 +215,13 @@ pub struct Resolved {
     pub subject: String,
 }
 
+/// Answer to `GET /v1/audit/events`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditEvents {
+    /// The records, each as it stands in the trail.
+    pub events: Vec<Value>,
+}
+
 /// Every error of the API.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ErrorBody {

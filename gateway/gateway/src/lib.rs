@@ -6,11 +6,11 @@ mod approvals;
 pub mod audit;
 mod clock;
 pub mod config;
-mod follow;
 mod gateway;
 mod home;
 mod open;
 mod questions;
+mod records;
 mod reload;
 mod rules;
 mod session;
@@ -18,11 +18,11 @@ mod status;
 
 pub use approvals::{Ended, Ending, NotTaken, Question, Reply};
 pub use config::{Config, Mode};
-pub use follow::Following;
 pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
 pub use open::{OpenError, Settings};
 pub use questions::ResolveError;
+pub use records::{Following, Lookup};
 /// What the rules in force are described with.
 pub use rampart_policy::{Layer, Policy};
 pub use rules::{layer, policy_files};

@@ -40,7 +40,7 @@ async fn next((mut following, stop): State_) -> Option<(Result<Bytes, std::io::E
     let text = tokio::select! {
         () = stop.cancelled() => return None,
         record = timeout(BEAT, following.next()) => match record {
-            Ok(Ok(Some(record))) => format!("id: {}\nevent: record\ndata: {}\n\n", record.seq, record.line),
+            Ok(Ok(Some((seq, line)))) => format!("id: {seq}\nevent: record\ndata: {line}\n\n"),
             Ok(Ok(None)) => return None,
             Ok(Err(e)) => return Some((Err(e), (following, stop))),
             Err(_) => ": alive\n\n".to_owned(),

@@ -27,3 +27,56 @@ async fn a_stream_ends_with_the_gateway() {
     assert!(ended.is_ok(), "the reader is not left hanging");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_goes_on_where_it_was() {
+    let world = World::new().await;
+    let client = world.client();
+    for n in 0..5 {
+        client.judge(read(&format!("/tmp/{n}"))).await;
+    }
+    let newest = world.records().len() as u64;
+    let mut events = world.blocking(move |client| client.events(Some(newest - 3)).unwrap()).await;
+    client.judge(read("/tmp/last")).await;
+    let seqs: Vec<u64> = tokio::task::spawn_blocking(move || {
+        let ids = events.by_ref().map(|event| event.unwrap().id.unwrap());
+        ids.take(4).collect()
+    })
+    .await
+    .unwrap();
+    assert_eq!(seqs, (newest - 2..=newest + 1).collect::<Vec<_>>(), "none twice, none missing");
+
+    let mut bad = world.good("GET", "/v1/events/stream", "");
+    bad.headers_mut().insert("last-event-id", "yesterday".parse().unwrap());
+    assert_eq!(world.request(Peer::Tcp, bad).await.0, 400);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_looked_up() {
+    let world = World::new().await;
+    let client = world.client();
+    for path in ["/tmp/one", "/forbidden/two", "/tmp/three"] {
+        client.judge(read(path)).await;
+    }
+    let look = async |query: &str| {
+        let path = format!("/v1/audit/events?{query}");
+        let (status, answer) = world.request(Peer::Tcp, world.good("GET", &path, "")).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["events"].as_array().unwrap().clone()
+    };
+    let newest = look("tool=read").await;
+    assert_eq!(newest.len(), 3);
+    assert!(newest[0]["seq"].as_u64() > newest[2]["seq"].as_u64(), "newest first");
+    assert_eq!(look("decision=deny&agent=bot").await.len(), 1);
+    assert_eq!(look("tool=read&limit=1").await.len(), 1);
+    let first = newest[2]["seq"].as_u64().unwrap();
+    let later = look(&format!("tool=read&after={first}")).await;
+    assert_eq!(later.len(), 2);
+    assert!(later[0]["seq"].as_u64() < later[1]["seq"].as_u64(), "oldest first");
+    for bad in ["decison=deny", "decision=maybe", "limit=x"] {
+        let request = world.good("GET", &format!("/v1/audit/events?{bad}"), "");
+        assert_eq!(world.request(Peer::Tcp, request).await.0, 400, "{bad}");
+    }
+    world.end().await;
+}
