@@ -36,7 +36,7 @@ pub struct Limits {
     pub connections_per_source: usize,
     /// Bytes of the head of an HTTP/1 request.
     pub head_size: usize,
-    /// How long a begun head may take to come; also the first one of a connection.
+    /// How long a head that has begun may take to come.
     pub head_time: Duration,
     /// How long a client's TLS handshake may take.
     pub handshake_time: Duration,

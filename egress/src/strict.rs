@@ -30,6 +30,9 @@ const MAX_TRAILERS: usize = 16 * 1024;
 /// What a client may send before it knows the answer to its CONNECT.
 const MAX_EARLY: usize = 64 * 1024;
 
+/// How long a connection may stay without a first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(30);
+
 /// Limits of the head of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadLimits {
@@ -74,6 +77,15 @@ enum State {
     Closed,
 }
 
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The first request of a connection, which clients also open in advance.
+    First,
+    /// The rest of a head that has begun.
+    Rest,
+}
+
 /// A connection whose HTTP/1 requests are checked before they are handed on.
 pub(crate) struct Strict<IO> {
     io: IO,
@@ -88,8 +100,8 @@ pub(crate) struct Strict<IO> {
     /// Its first line has been looked at.
     begun: bool,
     limits: HeadLimits,
-    /// Runs while a head is awaited that must come.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// Runs while the first request is awaited, and while a head that has begun is.
+    deadline: Option<(Waiting, Pin<Box<Sleep>>)>,
     /// The last word to a client whose request was refused here.
     last_word: Option<Bytes>,
 }
@@ -105,7 +117,7 @@ impl<IO> Strict<IO> {
             looked: 0,
             begun: false,
             limits,
-            deadline: Some(Box::pin(tokio::time::sleep(limits.time))),
+            deadline: Some((Waiting::First, Box::pin(tokio::time::sleep(FIRST_REQUEST)))),
             last_word: None,
         }
     }
@@ -289,13 +301,18 @@ impl<IO: AsyncRead + Unpin> Strict<IO> {
         if self.state != State::Head {
             return;
         }
-        if !self.inbox.is_empty() && self.deadline.is_none() {
-            self.deadline = Some(Box::pin(tokio::time::sleep(self.limits.time)));
+        if !self.inbox.is_empty() && !matches!(self.deadline, Some((Waiting::Rest, _))) {
+            self.deadline = Some((Waiting::Rest, Box::pin(tokio::time::sleep(self.limits.time))));
         }
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            self.refuse("408 Request Timeout", "the head of the request did not come in time");
+        let Some((waiting, deadline)) = &mut self.deadline else { return };
+        if deadline.as_mut().poll(cx).is_ready() {
+            match waiting {
+                // A client that has asked nothing must not take our last word for an answer.
+                Waiting::First => self.state = State::Closed,
+                Waiting::Rest => {
+                    self.refuse("408 Request Timeout", "the head of the request did not come in time");
+                }
+            }
         }
     }
 }
@@ -494,15 +511,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_dribbles_is_cut_off() {
-        let (mut client, server) = duplex(1024);
-        let mut strict = Strict::new(server, LIMITS);
-        client.write_all(b"GET / HT").await.unwrap();
-        assert_eq!(strict.read(&mut [0; 10]).await.unwrap(), 0);
-        strict.shutdown().await.unwrap();
-        drop(strict);
-        let mut word = String::new();
-        client.read_to_string(&mut word).await.unwrap();
-        assert!(word.starts_with("HTTP/1.1 408 "), "{word}");
+    async fn a_head_that_dribbles_is_cut_off_and_a_silent_client_is_let_go() {
+        for (sent, seconds, word) in [(&b"GET / HT"[..], 5, "HTTP/1.1 408 "), (b"", 30, "")] {
+            let (mut client, server) = duplex(1024);
+            let mut strict = Strict::new(server, LIMITS);
+            client.write_all(sent).await.unwrap();
+            let started = tokio::time::Instant::now();
+            assert_eq!(strict.read(&mut [0; 10]).await.unwrap(), 0);
+            assert_eq!(started.elapsed().as_secs(), seconds);
+            strict.shutdown().await.unwrap();
+            drop(strict);
+            let mut said = String::new();
+            client.read_to_string(&mut said).await.unwrap();
+            assert!(said.starts_with(word) && said.is_empty() == word.is_empty(), "{said}");
+        }
     }
 }
