@@ -14,11 +14,13 @@ const VALUE: usize = 1024;
 pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(usize, usize)> {
     let (start, end) = match &detector.shape {
         Shape::Token { prefixes, rest } => {
-            let found = bytes.get(hit.start..hit.end)?;
-            if !prefixes.iter().any(|p| p.as_bytes() == found) || !begins_here(bytes, hit, found) {
+            let here = bytes.get(hit.start..)?;
+            let prefix = prefixes.iter().map(String::as_bytes).find(|p| here.starts_with(p))?;
+            if !begins_here(bytes, hit.start, prefix) {
                 return None;
             }
-            let Matched { all, secret } = rest.at(bytes, hit.end, hit.end + REACH)?;
+            let from = hit.start + prefix.len();
+            let Matched { all, secret } = rest.at(bytes, from, from + REACH)?;
             let in_word = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphanumeric);
             if secret != all {
                 secret
@@ -28,11 +30,15 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
                 (hit.start, all.1)
             }
         }
-        Shape::Assigned { value, telling, .. } => {
+        Shape::Assigned { names, value, telling } => {
             if !begins_word(bytes, hit.start) && !detector.id().starts_with("generic-") {
                 return None;
             }
-            let assigned = assignment::read(bytes, hit.start, hit.end)?;
+            let is_here = |n: &&String| {
+                bytes.get(hit.start..hit.start + n.len()).is_some_and(|b| b.eq_ignore_ascii_case(n.as_bytes()))
+            };
+            let name = names.iter().filter(is_here).max_by_key(|n| n.len())?;
+            let assigned = assignment::read(bytes, hit.start, hit.start + name.len())?;
             let Matched { all, secret } = value.at(bytes, assigned.value, assigned.value + VALUE)?;
             if !assigned.ends(bytes, all.1) {
                 return None;
@@ -57,9 +63,9 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
 }
 
 /// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.
-fn begins_here(bytes: &[u8], hit: Hit, prefix: &[u8]) -> bool {
+fn begins_here(bytes: &[u8], start: usize, prefix: &[u8]) -> bool {
     let distinctive = prefix.len() >= 4 && prefix.last().is_some_and(|b| b"_-.".contains(b));
-    distinctive || starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
+    distinctive || starts_word(bytes, start, u8::is_ascii_alphanumeric)
 }
 
 /// Whether a name may begin at `at`: after something else than a letter, or where camel case begins a word.

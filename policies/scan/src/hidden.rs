@@ -69,7 +69,8 @@ pub(crate) fn look(bytes: &[u8], at: usize) -> Option<(&'static str, usize, usiz
         "unicode-tags"
     } else if count(|c| matches!(c, '\u{202a}' | '\u{202b}' | '\u{202d}' | '\u{202e}' | '\u{2066}' | '\u{2067}')) > 0 {
         "bidi-control"
-    } else if count(is_selector) >= 2 || matches!(first, '\u{e0100}'..='\u{e01ef}') && !before.is_some_and(is_ideograph)
+    } else if count(is_selector) >= 2 && count(|c| c == '\u{fe0f}') < run.len()
+        || matches!(first, '\u{e0100}'..='\u{e01ef}') && !before.is_some_and(is_ideograph)
     {
         "variation-selectors"
     } else if count(|c| !is_selector(c) && c != '\u{ad}') >= 2 || hides_in_word(first, before, after) {

@@ -14,8 +14,8 @@ pub(crate) struct View<'a> {
 
 /// How the bytes of a view relate to the view it was decoded from.
 pub(crate) enum Link<'a> {
-    /// All of it stands in these bytes.
-    Run(usize, usize),
+    /// It was decoded from a run.
+    Run(runs::Place),
     /// From each first position on (in this view), bytes stand at the second (in the other), one for one.
     Steps(&'a [(usize, usize)]),
 }
@@ -47,7 +47,10 @@ impl<'a> View<'a> {
     pub(crate) fn locate(&self, start: usize, end: usize) -> (usize, usize) {
         match &self.from {
             None => (start, end),
-            Some((outer, Link::Run(from, to), _)) => outer.locate(*from, *to),
+            Some((outer, Link::Run(place), _)) => {
+                let (start, end) = place.locate(outer.bytes, start, end);
+                outer.locate(start, end)
+            }
             Some((outer, Link::Steps(steps), _)) => outer.locate(step(steps, start), step(steps, end)),
         }
     }

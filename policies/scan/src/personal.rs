@@ -80,10 +80,10 @@ fn groups(bytes: &[u8], start: usize, end: usize) -> Vec<(usize, usize)> {
 fn issued(number: &[u8], length: usize) -> bool {
     let head = number.iter().filter(|b| b.is_ascii_digit()).take(4).fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
     match head {
-        4000..=4999 => matches!(length, 13 | 16 | 19),
+        4000..=4999 => length == 16,
         5100..=5599 | 2221..=2720 => length == 16,
         3400..=3499 | 3700..=3799 => length == 15,
-        6011 | 6440..=6599 | 3528..=3589 | 6200..=6299 => (16..=19).contains(&length),
+        6011 | 6440..=6599 | 3528..=3589 | 6200..=6299 => length == 16,
         3000..=3059 | 3600..=3699 | 3800..=3999 => length == 14,
         _ => false,
     }

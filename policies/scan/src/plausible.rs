@@ -104,8 +104,15 @@ pub(crate) fn password(value: &[u8]) -> bool {
 pub(crate) fn random(value: &[u8]) -> bool {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let plain = digits >= 2 && letters >= 2 && !is_reference(value) && !is_code(value);
+    let plain = digits >= 2 && letters >= 2 && !is_name(value) && !is_reference(value) && !is_code(value);
     plain && entropy(value) >= if hexadecimal(value) { 3.0 } else { 3.5 }
+}
+
+/// Whether most of the value is words, as in names that programs give: `Rfc5915PrivateKeyDer`.
+fn is_name(value: &[u8]) -> bool {
+    let numbers = value.split(|b| !b.is_ascii_digit()).filter(|n| !n.is_empty()).count();
+    let in_words: usize = value.split(|b| !b.is_ascii_lowercase()).map(<[u8]>::len).filter(|n| *n >= 2).sum();
+    numbers <= 1 && in_words * 2 > value.len()
 }
 
 /// Whether the value has upper case, lower case and digits, as keys of mixed alphabets of some length do.
@@ -164,7 +171,9 @@ mod tests {
         for value in ["a8f5f167f44f4964e6c998dee827110c", "Zk3vQ9xW2mN7pL4sT8rY"] {
             assert!(random(value.as_bytes()), "{value}");
         }
-        for value in ["next-auth.session-token.v2", "cancellationTokenSource", "aaaaaaaa11111111"] {
+        for value in
+            ["next-auth.session-token.v2", "cancellationTokenSource", "aaaaaaaa11111111", "EcPrivateKeyRfc5915Der"]
+        {
             assert!(!random(value.as_bytes()), "{value}");
         }
     }

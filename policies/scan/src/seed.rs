@@ -9,6 +9,25 @@ use sha2::{Digest, Sha256};
 static WORDS: LazyLock<HashMap<&'static [u8], u16>> =
     LazyLock::new(|| include_str!("../data/bip39-english.txt").lines().map(str::as_bytes).zip(0..).collect());
 
+/// By the first three letters: whether a word of the list begins with them. Most words of a text end here.
+static BEGINNINGS: LazyLock<Vec<bool>> = LazyLock::new(|| {
+    let mut table = vec![false; 1 << 15];
+    for word in WORDS.keys() {
+        if let Some(entry) = table.get_mut(beginning(word)) {
+            *entry = true;
+        }
+    }
+    table
+});
+
+fn beginning(word: &[u8]) -> usize {
+    word.iter().take(3).fold(0, |n, b| n << 5 | usize::from(b & 31))
+}
+
+fn may_begin(word: &[u8]) -> bool {
+    BEGINNINGS.get(beginning(word)).copied().unwrap_or(false)
+}
+
 /// Twelve words of three letters and what stands between them.
 const SHORTEST: usize = 12 * 3 + 11;
 /// The most that may stand between two words: ` 12. `, `","`.
@@ -50,7 +69,7 @@ fn word_before(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize, Op
     let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic);
     let mut last = at;
     while !letter(last) {
-        if last <= from || at - last >= GAP {
+        if last <= from || at - last >= GAP || !bytes.get(last).is_some_and(separates) {
             return None;
         }
         last -= 1;
@@ -66,8 +85,13 @@ fn word_before(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize, Op
     Some((start, end, number_of(bytes, start, end)))
 }
 
+/// Whether the byte may stand between two words of a phrase: blanks, numbering, a list in quotes.
+fn separates(byte: &u8) -> bool {
+    byte.is_ascii_digit() || b" \t\r\n.,\"'`-)|:\\".contains(byte)
+}
+
 fn number_of(bytes: &[u8], start: usize, end: usize) -> Option<u16> {
-    let word = bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()))?;
+    let word = bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()) && may_begin(w))?;
     WORDS.get(word.to_ascii_lowercase().as_slice()).copied()
 }
 
@@ -76,7 +100,7 @@ fn extend(bytes: &[u8], words: &mut Vec<(usize, usize, u16)>) -> usize {
     let Some(&(_, mut end, _)) = words.last() else { return 0 };
     loop {
         let rest = bytes.get(end..).unwrap_or_default();
-        let gap = rest.iter().take(GAP + 1).take_while(|b| !b.is_ascii_alphabetic()).count();
+        let gap = rest.iter().take(GAP + 1).take_while(|b| separates(b)).count();
         let start = end + gap;
         let length =
             bytes.get(start..).unwrap_or_default().iter().take(9).take_while(|b| b.is_ascii_alphabetic()).count();

@@ -12,6 +12,9 @@ const TRY_ALL: usize = 8 * 1024;
 /// The shortest line of a run that goes on in the next line.
 const LINE: usize = 60;
 
+/// The longest run that a finding in it covers as a whole; of longer ones it covers the characters that hold it.
+const WHOLE: usize = 2 * 1024;
+
 const UPPER: u8 = 1;
 const LOWER: u8 = 2;
 const DIGIT: u8 = 4;
@@ -79,18 +82,55 @@ fn run_end(bytes: &[u8], start: usize) -> usize {
     }
 }
 
+/// Where a decoded text comes from: bytes `start..end`, of which each character but the first `skip` gives `width` bits,
+/// and what stands before the text in what they give.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    start: usize,
+    end: usize,
+    skip: usize,
+    width: usize,
+    before: usize,
+}
+
+impl Place {
+    /// Where in `bytes`, in which the run stands, `from..to` of the text comes from.
+    pub(super) fn locate(&self, bytes: &[u8], from: usize, to: usize) -> (usize, usize) {
+        if self.end - self.start <= WHOLE {
+            return (self.start, self.end);
+        }
+        let first = self.skip + (self.before + from) * 8 / self.width;
+        let last = self.skip + ((self.before + to) * 8).div_ceil(self.width);
+        let mut characters =
+            characters(bytes.get(self.start..self.end).unwrap_or_default()).map(|(i, _)| self.start + i);
+        let start = characters.nth(first).unwrap_or(self.start);
+        let end = characters.nth(last.saturating_sub(first + 2)).map_or(self.end, |i| i + 1);
+        (start, end)
+    }
+}
+
+/// The characters of a run without its line breaks, also those written as `\n`, and where they stand.
+fn characters(run: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let mut escaped = false;
+    run.iter().copied().enumerate().filter(move |(_, b)| {
+        let dropped = escaped || kind(*b) == 0;
+        escaped = *b == b'\\';
+        !dropped
+    })
+}
+
 /// Scans what `start..end` decodes to, where that is text.
 fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View<'_>)) {
     let run = view.bytes.get(start..end).unwrap_or_default();
     let all = run.iter().fold(0, |all, b| all | kind(*b));
     if all & NOT_HEX == 0 {
         if run.len() >= 2 * TEXT {
-            texts(view, start, end, &bits(run, 4, hex_value), "hex", look);
+            texts(view, Place { start, end, skip: 0, width: 4, before: 0 }, &bits(run, 0, 4, hex_value), "hex", look);
         }
         return;
     }
     if all & NOT_BASE32 == 0 && all & DIGIT != 0 && all & (UPPER | LOWER) != UPPER | LOWER {
-        texts(view, start, end, &bits(run, 5, base32_value), "base32", look);
+        texts(view, Place { start, end, skip: 0, width: 5, before: 0 }, &bits(run, 0, 5, base32_value), "base32", look);
         return;
     }
     if all & UPPER == 0 || all & LOWER == 0 {
@@ -99,8 +139,9 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     let layer = if run.iter().any(|b| b"-_".contains(b)) { "base64url" } else { "base64" };
     let alignments = if run.len() <= TRY_ALL { 4 } else { 1 };
     for skip in 0..alignments {
-        let decoded = bits(run.get(skip..).unwrap_or_default(), 6, base64_value);
-        if texts(view, start, end, &decoded, layer, look) * 2 > decoded.len() {
+        let decoded = bits(run, skip, 6, base64_value);
+        let place = Place { start, end, skip, width: 6, before: 0 };
+        if texts(view, place, &decoded, layer, look) * 2 > decoded.len() {
             break;
         }
     }
@@ -127,7 +168,7 @@ fn texts(
         let rest = decoded.get(i..).unwrap_or_default();
         let length = rest.iter().take_while(|b| is_text(**b) || **b >= 0x80).count();
         if let Some(text) = rest.get(..length) {
-            look(&View::inner(text, view, Link::Run(start, end), layer));
+            look(&View::inner(text, view, Link::Run(Place { before: i, ..place }), layer));
         }
         i += length;
         total += length;
@@ -135,12 +176,12 @@ fn texts(
     total
 }
 
-/// The bytes that characters of `width` bits each make; characters without a value are skipped.
-fn bits(run: &[u8], width: u32, value: fn(u8) -> Option<u8>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(run.len() * width as usize / 8 + 1);
+/// The bytes that the characters of a run make, but for the first `skip`, at `width` bits each.
+fn bits(run: &[u8], skip: usize, width: usize, value: fn(u8) -> Option<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(run.len() * width / 8 + 1);
     let mut pool = 0u32;
     let mut held = 0;
-    for value in run.iter().filter_map(|b| value(*b)) {
+    for value in characters(run).skip(skip).filter_map(|(_, b)| value(b)) {
         pool = pool << width & 0xffff | u32::from(value);
         held += width;
         if held >= 8 {
