@@ -75,8 +75,10 @@ impl Gateway {
         memory.history.record(call, facts.now_ms);
         if judgement.outcome.passes()
             && let (Ok(ruleset), Some(rule)) = (&facts.rules, &judgement.rule)
+            && let Err(e) = memory.spend(ruleset, rule)
         {
-            memory.history.spend(ruleset, rule);
+            let text = format!("the rule `{rule}` allows this once, and that it did cannot be written down: {e}");
+            return Judgement::refused(Reason::AuditUnavailable, text);
         }
         judgement
     }

@@ -61,18 +61,22 @@ impl Gateway {
         let mut kept = audit::Settings::default();
         kept.durability = durability;
         let trail = Trail::open(&home.audit(), kept)?;
+        let spent = home.state().join("spent-rules");
+        let sessions =
+            Sessions::open(spent.clone()).map_err(|source| HomeError::Io { what: "read", path: spent, source })?;
         let (approvals, abandoned) = Approvals::new(config.approval_timeout);
         let gateway = Arc::new(Self {
             home,
             config,
             headless,
             rules: Arc::new(rules),
-            sessions: Sessions::default(),
+            sessions,
             approvals,
             trail,
             started_ms: clock::wall_ms(),
             _lock: lock,
         });
+        gateway.record_config().await;
         gateway.record_rules().await;
         tokio::spawn(reload::watch(Arc::downgrade(&gateway)));
         tokio::spawn(questions::record_abandoned(Arc::downgrade(&gateway), abandoned));
@@ -109,6 +113,25 @@ impl Gateway {
         self.trail.close().await;
     }
 
+    async fn record_config(&self) {
+        let Config { mode, audit, approval_timeout, surfaces, .. } = &self.config;
+        let fail_open: Vec<&str> = surfaces.fail_open.iter().map(|surface| surface.as_str()).collect();
+        let message = format!(
+            "mode {mode}, durability {}, on failure {}, approvals wait {} s, failing open: {}",
+            if audit.strict { "strict" } else { "normal" },
+            if audit.allow_on_failure { "allow" } else { "deny" },
+            approval_timeout.as_secs(),
+            if fail_open.is_empty() { "none".to_owned() } else { fail_open.join(" ") },
+        );
+        self.record_note(Entry::Config(Change {
+            event: "loaded",
+            subject: "config.yaml",
+            message: &message,
+            ..Change::default()
+        }))
+        .await;
+    }
+
     async fn record_rules(&self) {
         self.record_change("loaded", "").await;
     }
@@ -116,9 +139,15 @@ impl Gateway {
     async fn record_change(&self, event: &str, message: &str) {
         let in_force = self.rules_in_force();
         let subject = in_force.files.join(" ");
-        let change = Change { event, subject: &subject, by: "", ruleset: in_force.ruleset.hash(), message };
-        if let Err(unavailable) = self.trail.append(Entry::Policy(change)).await {
-            warn!("cannot record that the rules changed: {unavailable}");
+        let ruleset = in_force.ruleset.hash();
+        self.record_note(Entry::Policy(Change { event, subject: &subject, ruleset, message, ..Change::default() }))
+            .await;
+    }
+
+    /// Puts on record what holds whether or not that works.
+    async fn record_note(&self, entry: Entry<'_>) {
+        if let Err(unavailable) = self.trail.append(entry).await {
+            warn!("cannot record a change: {unavailable}");
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What is remembered of a session: what it has seen, as labels that rules can ask for, and how often it called what.
 
+mod spent;
+
 use std::{
     collections::{BTreeSet, HashMap},
+    io,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, EffectKind, Judgement, Outcome, Phase, Sensitivity, Target};
-use rampart_policy::History;
+use rampart_call::{Action, Call, EffectKind, Judgement, Outcome, Phase, RuleRef, Sensitivity, Target};
+use rampart_policy::{History, Ruleset};
 
 use crate::clock;
 
@@ -19,15 +23,17 @@ const SECRET_READ: &str = "secret-read";
 const UNTRUSTED_CONTENT: &str = "untrusted-content";
 
 /// Everything remembered of past calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     inner: Mutex<Memory>,
 }
 
 /// The same, held still while a call is judged: two calls at once cannot both be the last one allowed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) history: History,
+    /// Where the rules are kept that held once and did.
+    spent: PathBuf,
     /// By agent and session.
     sessions: HashMap<(String, String), Session>,
 }
@@ -51,6 +57,13 @@ pub struct Count {
 static NO_LABELS: BTreeSet<String> = BTreeSet::new();
 
 impl Sessions {
+    /// Nothing is remembered but the rules that were used up, which stand in the file `spent`.
+    pub(crate) fn open(spent: PathBuf) -> io::Result<Self> {
+        let mut history = History::default();
+        history.restore_spent(spent::read(&spent)?);
+        Ok(Self { inner: Mutex::new(Memory { history, spent, sessions: HashMap::new() }) })
+    }
+
     pub(crate) fn remember(&self) -> MutexGuard<'_, Memory> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,6 +97,16 @@ impl Memory {
             calls: sum.calls + count.calls,
             refused: sum.refused + count.refused,
         })
+    }
+
+    /// Uses up the rule that let a call pass, if it holds only once. That is on disk when this returns.
+    pub(crate) fn spend(&mut self, ruleset: &Ruleset, rule: &RuleRef) -> io::Result<()> {
+        let before = self.history.spent().count();
+        self.history.spend(ruleset, rule);
+        if self.history.spent().count() == before {
+            return Ok(());
+        }
+        spent::write(&self.spent, self.history.spent())
     }
 
     /// Remembers what became of a call, and what it brings into its session if it goes on.

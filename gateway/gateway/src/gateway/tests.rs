@@ -136,6 +136,28 @@ async fn calls_are_counted_and_previews_are_not() {
 }
 
 #[tokio::test]
+async fn what_is_allowed_once_is_allowed_once_over_restarts_too() {
+    let world = World::with(Config::default(), false).await;
+    let once = "version: \"1\"\npolicies:\n  - name: once\n    rules:\n      - action: allow\n        once: true\n        when: { path_matches: [\"/forbidden/x\"] }\n";
+    fs::write(world.gateway.home().policies().join("user-overrides.yaml"), once).unwrap();
+    world.gateway.reload().await.unwrap();
+    assert_eq!(world.gateway.decide_only(&read("/forbidden/x")).outcome, Outcome::Allow, "a preview uses nothing up");
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Allow);
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Deny);
+
+    let World { _dir: dir, gateway } = world;
+    gateway.close().await;
+    let settings =
+        Settings { home: gateway.home().clone(), config: Config::default(), headless: false, project_policies: true };
+    while Arc::strong_count(&gateway) > 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(gateway);
+    let world = World { _dir: dir, gateway: Gateway::open(settings).await.unwrap() };
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Deny);
+}
+
+#[tokio::test]
 async fn the_gateway_is_a_gate() {
     let world = World::with(Config::default(), false).await;
     assert!(matches!(world.gateway.judge(read("/x")).await, Verdict::Allow(_)));
