@@ -1,5 +1,6 @@
 //! The authority on disk: one private file, `authority.pem`, with key and certificate together, so that there is no
-//! moment with one and without the other; and `ca.pem`, the certificate alone, for those who shall trust it.
+//! moment with one and without the other; `ca.pem`, the certificate alone, for those who shall trust it; and
+//! `bundle.pem`, the same with the roots of the machine.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -9,12 +10,14 @@ use std::{
 };
 
 use rustix::process::geteuid;
+use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use crate::{Authority, Fault};
 
 const PRIVATE: &str = "authority.pem";
 const PUBLIC: &str = "ca.pem";
+const BUNDLE: &str = "bundle.pem";
 /// More than any key and certificate of ours; keeps a wrong file from filling the memory.
 const MAX_SIZE: u64 = 64 * 1024;
 
@@ -41,12 +44,19 @@ impl Authority {
             Some(authority) => authority,
             None => create(dir, &path, now)?,
         };
-        let public = dir.join(PUBLIC);
-        if fs::read_to_string(&public).ok().as_deref() != Some(authority.certificate_pem()) {
-            let fresh = write_new(dir, authority.certificate_pem(), 0o644)?;
-            fs::rename(&fresh, &public).map_err(|source| io("write", &public, source))?;
-        }
+        replace(dir, &dir.join(PUBLIC), authority.certificate_pem())?;
         Ok(authority)
+    }
+
+    /// Writes `bundle.pem` into the folder: `roots` and our certificate, for tools whose own roots are replaced by what
+    /// they are pointed to (see [`Kind::Replaces`](crate::trust::Kind::Replaces)). Returns its path.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_bundle(&self, dir: &Path, roots: &[CertificateDer<'_>]) -> Result<PathBuf, Fault> {
+        let path = dir.join(BUNDLE);
+        replace(dir, &path, &crate::trust::bundle(roots, self.certificate()))?;
+        Ok(path)
     }
 
     /// The certificate of the authority kept in `dir`: the file that clients are pointed to.
@@ -83,6 +93,15 @@ fn create(dir: &Path, path: &Path, now: OffsetDateTime) -> Result<Authority, Fau
         }),
         Err(source) => Err(io("write", path, source)),
     }
+}
+
+/// Writes a public file, unless it says that already. Readers see the old text or the new one, never a part.
+fn replace(dir: &Path, path: &Path, text: &str) -> Result<(), Fault> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let fresh = write_new(dir, text, 0o644)?;
+    fs::rename(&fresh, path).map_err(|source| io("write", path, source))
 }
 
 /// Writes a file under a name that nobody uses, and returns the name.
@@ -213,5 +232,18 @@ mod tests {
         fs::write(dir.join(PUBLIC), "stale").unwrap();
         Authority::open(&dir).unwrap();
         assert_eq!(fs::read_to_string(dir.join(PUBLIC)).unwrap(), authority.certificate_pem());
+    }
+
+    #[test]
+    fn the_bundle_is_written_beside_the_authority() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        let (authority, root) = (Authority::open(&dir).unwrap(), Authority::generate().unwrap());
+        for roots in [&[][..], &[root.certificate().clone()]] {
+            let path = authority.write_bundle(&dir, roots).unwrap();
+            let held = crate::parse_pem(&fs::read(&path).unwrap()).unwrap();
+            assert_eq!(held, [roots, &[authority.certificate().clone()]].concat());
+        }
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 3);
     }
 }

@@ -19,7 +19,7 @@ pub struct Variable {
 pub enum Kind {
     /// It comes on top of them: our certificate is enough.
     Adds,
-    /// It takes their place: the file must hold the machine's roots and our certificate (see [`bundle`]).
+    /// It takes their place: the file must hold the machine's roots and our certificate.
     Replaces,
 }
 

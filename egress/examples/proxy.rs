@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let authority = Arc::new(Authority::open(&folder)?);
-    let (bundle, preload) = (folder.join("bundle.pem"), folder.join("node-proxy.cjs"));
-    std::fs::write(&bundle, trust::bundle(&system_roots(), authority.certificate()))?;
+    let bundle = authority.write_bundle(&folder, &system_roots())?;
+    let preload = folder.join("node-proxy.cjs");
     std::fs::write(&preload, NODE_PRELOAD)?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let address = listener.local_addr()?;

@@ -67,7 +67,7 @@ impl Pool {
     }
 
     /// An idle HTTP/1 connection to one of the judged addresses.
-    pub(crate) fn take(&self, key: &Arc<Key>, judged: &Addresses) -> Option<Lease1> {
+    pub(crate) fn take(&self, key: &Arc<Key>, judged: &Addresses) -> Option<(http1::SendRequest<Body>, SocketAddr)> {
         self.with(key, |shelf| {
             while let Some((sender, address, at)) = shelf.idle.pop() {
                 if !sender.is_closed() && at.elapsed() < IDLE && judged.list.contains(&address) {
@@ -114,8 +114,6 @@ impl Pool {
         self.with(key, |shelf| shelf.chosen = chosen);
     }
 }
-
-type Lease1 = (http1::SendRequest<Body>, SocketAddr);
 
 /// An HTTP/1 connection that is in use by one response.
 pub(crate) struct Lease {
