@@ -114,7 +114,8 @@ fn all_text(world: &World) -> String {
 fn secrets_do_not_stand_in_the_trail_and_equal_ones_look_equal() {
     let mut world = World::new();
     world.serve(&[]);
-    let token = ["ghp_", "1B4a2e77838347a7E420", "ce178F2E7c6912E1", "11"].concat();
+    // A token with a valid checksum, in pieces so that no scanner takes this file for a leak.
+    let token = ["ghp_", "1B4a2e77838347a7E420", "ce178F2E7c", "05URMu"].concat();
     for _ in 0..2 {
         let command = format!("git clone https://{token}@github.com/a/b");
         let body = serde_json::json!({"hook_event_name":"PreToolUse","session_id":"s","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":command}});

@@ -3,7 +3,6 @@
 //! Not here: tests of one crate's inside; those sit beside the code.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
-#![expect(missing_docs, reason = "test names are the documentation")]
 
 mod api;
 mod audit;

@@ -12,12 +12,12 @@ use std::{
 use serde_json::Value;
 
 /// The repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 /// Where the binaries of this build are, built if they are not there yet.
-pub fn bin(name: &str) -> PathBuf {
+pub(crate) fn bin(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let test = std::env::current_exe().unwrap();
@@ -34,14 +34,14 @@ pub fn bin(name: &str) -> PathBuf {
 }
 
 /// One home, one user, one project.
-pub struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
     gateway: Option<Child>,
 }
 
 impl World {
     /// A fresh home whose gateway listens on free ports.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("rampart-test-").tempdir().unwrap();
         let world = Self { dir, gateway: None };
         for folder in ["home", "home/.rampart", "project"] {
@@ -53,29 +53,29 @@ impl World {
     }
 
     /// A fresh home with `policy` as the user's own policy, in place of the profile.
-    pub fn with_policy(policy: &str) -> Self {
+    pub(crate) fn with_policy(policy: &str) -> Self {
         let world = Self::new();
         world.write("home/.rampart/policies/custom.yaml", policy);
         world
     }
 
     /// A path inside this world.
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)
     }
 
     /// The home directory of Rampart.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.path("home/.rampart")
     }
 
     /// The project the agent works in.
-    pub fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.path("project")
     }
 
     /// Writes a file, with its folders.
-    pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, relative: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -83,12 +83,12 @@ impl World {
     }
 
     /// Replaces `config.yaml`.
-    pub fn config(&self, text: &str) {
+    pub(crate) fn config(&self, text: &str) {
         self.write("home/.rampart/config.yaml", text);
     }
 
     /// Any program, in this world's surroundings.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -101,29 +101,29 @@ impl World {
     }
 
     /// The `rampart` program with these arguments.
-    pub fn rampart(&self, args: &[&str]) -> Command {
+    pub(crate) fn rampart(&self, args: &[&str]) -> Command {
         let mut command = self.command(bin("rampart"));
         command.args(args);
         command
     }
 
     /// Runs `rampart` to its end.
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::from(self.rampart(args).stdin(Stdio::null()).output().unwrap())
     }
 
     /// Runs `rampart` to its end with this on standard input.
-    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+    pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
         run_with(self.rampart(args), input)
     }
 
     /// Starts the gateway and waits until it answers.
-    pub fn serve(&mut self, args: &[&str]) -> &mut Self {
+    pub(crate) fn serve(&mut self, args: &[&str]) -> &mut Self {
         self.serve_with(args, &[])
     }
 
     /// The same, with these variables set for the gateway.
-    pub fn serve_with(&mut self, args: &[&str], env: &[(&str, &str)]) -> &mut Self {
+    pub(crate) fn serve_with(&mut self, args: &[&str], env: &[(&str, &str)]) -> &mut Self {
         let log = std::fs::File::create(self.path("gateway.log")).unwrap();
         let child = self
             .rampart(&[&["serve"], args].concat())
@@ -146,22 +146,22 @@ impl World {
     }
 
     /// The running gateway's process.
-    pub fn gateway(&mut self) -> &mut Child {
+    pub(crate) fn gateway(&mut self) -> &mut Child {
         self.gateway.as_mut().expect("call serve first")
     }
 
     /// What the gateway printed.
-    pub fn gateway_log(&self) -> String {
+    pub(crate) fn gateway_log(&self) -> String {
         std::fs::read_to_string(self.path("gateway.log")).unwrap_or_default()
     }
 
     /// `rampart status --json`.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.run(&["status", "--json"]).json()
     }
 
     /// The records of the audit trail, in order.
-    pub fn records(&self) -> Vec<Value> {
+    pub(crate) fn records(&self) -> Vec<Value> {
         let mut segments: Vec<_> = std::fs::read_dir(self.home().join("audit"))
             .map(|dir| dir.map(|e| e.unwrap().path()).filter(|p| p.extension() == Some(OsStr::new("jsonl"))).collect())
             .unwrap_or_default();
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// The decisions among them.
-    pub fn decisions(&self) -> Vec<Value> {
+    pub(crate) fn decisions(&self) -> Vec<Value> {
         self.records().into_iter().filter(|r| r["type"] == "decision").collect()
     }
 }
@@ -191,7 +191,7 @@ impl Drop for World {
 }
 
 /// Runs a command to its end with this on standard input.
-pub fn run_with(mut command: Command, input: &[u8]) -> Ran {
+pub(crate) fn run_with(mut command: Command, input: &[u8]) -> Ran {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().unwrap();
@@ -206,10 +206,10 @@ pub fn run_with(mut command: Command, input: &[u8]) -> Ran {
 
 /// How a program ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Ran {
@@ -223,31 +223,31 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    pub fn success(&self) -> bool {
+    pub(crate) fn success(&self) -> bool {
         self.code == Some(0)
     }
 
     /// Fails the test unless the program ended with this code.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 }
 
 /// A program that talks in lines.
-pub struct Talk {
+pub(crate) struct Talk {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
 }
 
 impl Talk {
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (send, lines) = std::sync::mpsc::channel();
@@ -256,28 +256,28 @@ impl Talk {
         Self { child, lines }
     }
 
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("still open");
         stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n")).expect("it listens");
     }
 
     /// The next line, within ten seconds.
     #[track_caller]
-    pub fn hear(&mut self) -> String {
+    pub(crate) fn hear(&mut self) -> String {
         self.lines.recv_timeout(Duration::from_secs(10)).expect("it answers")
     }
 
     #[track_caller]
-    pub fn hear_json(&mut self) -> Value {
+    pub(crate) fn hear_json(&mut self) -> Value {
         serde_json::from_str(&self.hear()).unwrap()
     }
 
-    pub fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     /// Closes its standard input and waits for its end.
-    pub fn finish(mut self) -> Ran {
+    pub(crate) fn finish(mut self) -> Ran {
         drop(self.child.stdin.take());
         let status = self.child.wait().unwrap();
         let mut stderr = String::new();
@@ -286,19 +286,19 @@ impl Talk {
     }
 }
 
-pub fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Says by name what a test needs and does not find. In CI nothing may be skipped.
-pub fn skip(test: &str, needs: &str) {
+pub(crate) fn skip(test: &str, needs: &str) {
     assert!(std::env::var_os("CI").is_none(), "{test} needs {needs}, and in CI nothing is skipped");
     eprintln!("skipped: {test} needs {needs}");
 }
 
 /// Where `tests/clients/install` put the real clients and servers, if it ran.
-pub fn clients(test: &str) -> Option<PathBuf> {
+pub(crate) fn clients(test: &str) -> Option<PathBuf> {
     let folder = root().join("target/clients");
     if folder.join("stamp").exists() {
         return Some(folder);

@@ -44,6 +44,13 @@ class Origin(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def finish(self):
+        super().finish()
+        try:
+            self.connection.unwrap()  # an orderly end: close_notify
+        except (OSError, ValueError):
+            pass
+
     def answer(self, body, kind="text/plain"):
         self.send_response(200)
         self.send_header("Content-Type", kind)
@@ -74,10 +81,15 @@ class Origin(http.server.SimpleHTTPRequestHandler):
         self.answer(f"{len(body)} bytes".encode())
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass  # clients that hang up or do not trust us are part of the tests
+
+
 certificate()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder / "origin.pem", folder / "origin.key")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+server = Server(("127.0.0.1", 0), Origin)
 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print(server.server_address[1], flush=True)
 server.serve_forever()

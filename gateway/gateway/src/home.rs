@@ -61,7 +61,7 @@ pub enum HomeError {
         links: u64,
     },
     /// Another gateway was first.
-    #[error("a gateway runs on {} already ({}): stop it first, or use another RAMPART_HOME", home.display(), holder(*pid))]
+    #[error("a gateway runs on {} already ({}): stop it with `rampart serve stop`, or use another RAMPART_HOME", home.display(), holder(*pid))]
     Taken {
         /// The home.
         home: PathBuf,
