@@ -109,7 +109,8 @@ impl Directory {
 
     /// Makes a new file for appending. Fails when the name is taken.
     pub(super) fn create(&self, name: &str) -> io::Result<OwnedFd> {
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(fs::openat(&self.fd, name, flags, PRIVATE_FILE)?)
     }
 

@@ -7,11 +7,7 @@ use std::io;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    chain::Hash,
-    checkpoint::verify_hex,
-    directory::Directory,
-};
+use super::{chain::Hash, checkpoint::verify_hex, directory::Directory};
 
 /// How the key of a new segment is introduced, as it stands in the segment's `open` record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +34,10 @@ impl Introduction {
     /// Whether the key of the segment before, `known`, vouches for this one and for the state it takes over.
     pub(super) fn is_vouched(&self, known: &str, size: u64, head: &Hash, root: &Hash) -> bool {
         self.previous_key.as_deref() == Some(known)
-            && self.vouched.as_deref().is_some_and(|sig| verify_hex(known, sig, &statement(size, head, root, &self.key)))
+            && self
+                .vouched
+                .as_deref()
+                .is_some_and(|sig| verify_hex(known, sig, &statement(size, head, root, &self.key)))
     }
 }
 
@@ -53,6 +52,11 @@ fn public_hex(key: &SigningKey) -> String {
 /// Name of the file with the private key of the segment that starts at `first`.
 pub(super) fn file_name(first: u64) -> String {
     format!("audit-{first:016}.key")
+}
+
+/// Whether a file by this name holds the private key of a segment.
+pub(super) fn is_file_name(name: &str) -> bool {
+    name.strip_prefix("audit-").and_then(|rest| rest.strip_suffix(".key")).is_some()
 }
 
 /// A new random key.

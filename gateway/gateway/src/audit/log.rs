@@ -2,26 +2,25 @@
 //! with the settings. What goes wrong here ends in one of two ways: the batch stands in a new segment, or nobody is
 //! told that it was recorded.
 
-use std::{
-    io::{self, Seek as _},
-    sync::Arc,
-};
+mod trouble;
+
+use std::{io, sync::Arc};
 
 use ed25519_dalek::SigningKey;
-use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
 
+use self::trouble::{Fault, Trouble};
 use super::{
     OpenError, Recorded, Settings, Unavailable,
     checkpoint::Checkpoint,
     directory::Directory,
-    housekeeping::{Closing, Gap, LossReason, Lost, Opening, Recovered},
+    housekeeping::{Closing, Opening},
     keys::{self, Introduction},
     ledger::{Ledger, Stamp},
     record::{Draft, Kind},
-    recovery::{self, CHECKPOINT, HashWriter, Standing},
-    segment::{Segment, Tampering},
+    recovery::{self, CHECKPOINT, Standing},
+    retention,
+    segment::Segment,
 };
 
 /// Records after which a checkpoint is due, and the most that go into one batch.
@@ -30,11 +29,6 @@ pub(super) const CHECKPOINT_RECORDS: u64 = 1024;
 const CHECKPOINT_MS: u64 = 1000;
 /// Milliseconds that an allowed call's record may wait for the disk.
 const SYNC_MS: u64 = 5;
-/// Milliseconds between attempts to write again.
-const RETRY_MS: u64 = 250;
-/// Space kept back so that a full disk can still be recorded.
-const RESERVE: &str = "reserve";
-const RESERVE_BYTES: usize = 256 * 1024;
 
 /// An open trail.
 pub(super) struct Log {
@@ -67,35 +61,17 @@ struct Unsynced {
     since: Stamp,
 }
 
-/// Why nothing can be recorded at present.
-#[derive(Debug)]
-struct Trouble {
-    cause: String,
-    full: bool,
-    retry_at: u64,
-}
-
-/// What went wrong with the current segment.
-#[derive(Debug)]
-enum Fault {
-    /// Only so many bytes of a batch could be written.
-    Write(usize, io::Error),
-    /// The disk did not confirm.
-    Sync(io::Error),
-    /// Somebody else changed the file.
-    Tampering(Tampering),
-    /// There is no segment.
-    None,
-}
-
 impl Log {
     /// Finds out where the trail stands and begins a segment.
-    pub(super) fn open(dir: Directory, settings: Settings, lines: broadcast::Sender<Recorded>) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        dir: Directory,
+        settings: Settings,
+        lines: broadcast::Sender<Recorded>,
+    ) -> Result<Self, OpenError> {
         let Standing { ledger, last, report } = recovery::standing(&dir)?;
         let previous = match &last {
-            Some((first, public)) => {
-                keys::load(&dir, *first, public).map_err(|e| OpenError::io("read", &dir.path_of(&keys::file_name(*first)), e))?
-            }
+            Some((first, public)) => keys::load(&dir, *first, public)
+                .map_err(|e| OpenError::io("read", &dir.path_of(&keys::file_name(*first)), e))?,
             None => None,
         };
         let now = (settings.clock)().into();
@@ -148,8 +124,8 @@ impl Log {
         }
         let until = |at: u64| at.saturating_sub(now.boot_ms).max(1);
         let sync = self.unsynced.map(|u| until(u.since.boot_ms + SYNC_MS));
-        let checkpoint = (self.ledger.size() > self.checkpointed.0)
-            .then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
+        let checkpoint =
+            (self.ledger.size() > self.checkpointed.0).then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
         let retry = self.trouble.as_ref().map(|t| until(t.retry_at));
         [sync, checkpoint, retry].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS)
     }
@@ -162,6 +138,18 @@ impl Log {
             self.leaving = true;
             let _ = self.put(&[closing], now);
         }
+    }
+
+    /// Removes segments whose records are all from before a point in time, after the trail says so. Returns how many.
+    pub(super) fn retire(&mut self, before: Stamp) -> Result<usize, Unavailable> {
+        let failed = |e: io::Error| Unavailable::new(&e.to_string());
+        let Some(retirement) = retention::retirement(&self.dir, before).map_err(failed)? else { return Ok(0) };
+        self.commit(&[Draft::own(Kind::Retire, &retirement)])?;
+        for name in &retirement.segments {
+            self.dir.remove(name).map_err(failed)?;
+        }
+        self.dir.sync().map_err(failed)?;
+        Ok(retirement.segments.len())
     }
 
     /// Counts a call that went on without a record, because the configuration says so.
@@ -285,88 +273,6 @@ impl Log {
         })
     }
 
-    /// Gives the current segment up and begins another that tells why.
-    fn replace(&mut self, fault: Fault, now: Stamp) -> Result<(), ()> {
-        if let Some(segment) = self.segment.take() {
-            let told = self.account_for(&segment, &fault);
-            self.report.extend(told);
-        }
-        self.unsynced = None;
-        let cause = match fault {
-            Fault::Write(_, e) | Fault::Sync(e) => Some(e),
-            Fault::Tampering(_) | Fault::None => None,
-        };
-        if let Some(e) = &cause {
-            tracing::error!(error = %e, "the audit segment failed; beginning another");
-        }
-        let key = self.key.clone();
-        self.begin_segment("failure", Some(&key), now).map_err(|e| self.trouble_from(&e, now))
-    }
-
-    /// What the trail must say about a segment that is given up.
-    fn account_for(&mut self, segment: &Segment, fault: &Fault) -> Vec<Draft> {
-        let (name, offset) = (segment.name().to_owned(), segment.length());
-        let lost = |offset, first, last, reason, cause: String| {
-            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset, first, last, reason, cause })
-        };
-        let mut told = Vec::new();
-        if let Some(unsynced) = self.unsynced
-            && !matches!(fault, Fault::Sync(_) | Fault::Tampering(Tampering::Removed))
-            && let Err(e) = segment.sync(&self.settings.disk)
-        {
-            let cause = format!("the disk did not confirm: {e}");
-            told.push(lost(unsynced.offset, unsynced.first, self.ledger.size(), LossReason::Disk, cause));
-        }
-        match fault {
-            Fault::Write(written, e) => {
-                let torn = self.buffer.get(..*written).unwrap_or_default();
-                if !torn.is_empty() {
-                    told.push(Draft::own(
-                        Kind::Recover,
-                        &Recovered {
-                            segment: name.clone(),
-                            offset,
-                            length: torn.len() as u64,
-                            sha256: hex::encode(Sha256::digest(torn)),
-                            cause: format!("a write that broke off: {e}"),
-                        },
-                    ));
-                }
-            }
-            Fault::Sync(e) => {
-                let (at, first) = self.unsynced.map_or((offset, self.ledger.size() + 1), |u| (u.offset, u.first));
-                told.push(lost(at, first, self.ledger.size(), LossReason::Disk, format!("the disk did not confirm: {e}")));
-            }
-            Fault::Tampering(Tampering::Grew) => {
-                if let Ok((length, sha256)) = self.foreign_bytes(segment) {
-                    let cause = "another process appended to the segment".into();
-                    told.push(Draft::own(Kind::Recover, &Recovered { segment: name, offset, length, sha256, cause }));
-                }
-            }
-            Fault::Tampering(how) => {
-                let walked = self.dir.read(segment.name()).and_then(|f| recovery::walk(io::BufReader::new(f), 0));
-                let walked = walked.ok().flatten().filter(|_| *how == Tampering::Shrank);
-                let (length, last) = walked.map_or((0, segment.first() - 1), |w| (w.length, w.ledger.size()));
-                let cause = match how {
-                    Tampering::Removed => "another process removed the segment",
-                    _ => "another process cut the segment",
-                };
-                told.push(lost(length, last + 1, self.ledger.size(), LossReason::Tampered, cause.into()));
-            }
-            Fault::None => {}
-        }
-        told
-    }
-
-    /// Length and SHA-256 of what follows our last record in a segment.
-    fn foreign_bytes(&self, segment: &Segment) -> io::Result<(u64, String)> {
-        let mut file = self.dir.read(segment.name())?;
-        file.seek(io::SeekFrom::Start(segment.length()))?;
-        let mut hash = Sha256::new();
-        let length = io::copy(&mut file, &mut HashWriter(&mut hash))?;
-        Ok((length, hex::encode(hash.finalize())))
-    }
-
     /// Begins a segment with what there is to tell, and ends the old key.
     fn begin_segment(&mut self, reason: &str, previous: Option<&SigningKey>, now: Stamp) -> io::Result<()> {
         let mut ledger = self.ledger.clone();
@@ -401,73 +307,12 @@ impl Log {
     /// Only the key of the segment that is being written is needed. One that cannot be wiped now is wiped next time.
     fn wipe_keys_except(&self, first: u64) {
         let current = keys::file_name(first);
-        let old = |name: &String| name.starts_with("audit-") && name.ends_with(".key") && *name != current;
+        let old = |name: &String| keys::is_file_name(name) && *name != current;
         for name in self.dir.names().unwrap_or_default().iter().filter(|name| old(name)) {
             if let Err(e) = self.dir.wipe(name) {
                 tracing::warn!(file = %self.dir.path_of(name).display(), error = %e, "an old audit key could not be wiped");
             }
         }
-    }
-
-    /// Tries to write again after trouble.
-    fn resume(&mut self, now: Stamp) -> Result<(), ()> {
-        let Some(trouble) = &self.trouble else { return Ok(()) };
-        if now.boot_ms < trouble.retry_at {
-            return Err(());
-        }
-        let reason = if trouble.full { "disk_full" } else { "unwritable" };
-        self.reserve().map_err(|e| self.trouble_from(&e, now))?;
-        self.tell_gap(reason, now)?;
-        self.trouble = None;
-        tracing::info!("the audit trail can be written again");
-        Ok(())
-    }
-
-    /// Records how many decisions were not.
-    fn tell_gap(&mut self, reason: &str, now: Stamp) -> Result<(), ()> {
-        let cause = self.trouble.as_ref().map(|t| t.cause.clone()).unwrap_or_default();
-        let gap = Gap { reason: reason.into(), refused: self.refused, passed: self.passed, cause };
-        let gap = Draft::own(Kind::Gap, &gap);
-        if self.segment.is_some() {
-            self.put(&[gap], now)?;
-        } else {
-            self.report.push(gap);
-            let key = self.key.clone();
-            if let Err(e) = self.begin_segment("failure", Some(&key), now) {
-                self.report.pop();
-                self.trouble_from(&e, now);
-                return Err(());
-            }
-        }
-        (self.refused, self.passed) = (0, 0);
-        Ok(())
-    }
-
-    /// Frees the reserve so that the full disk is on record, and goes on refusing until there is room for a new reserve.
-    fn spend_reserve(&mut self, now: Stamp) {
-        if self.dir.remove(RESERVE).is_ok() {
-            let _ = self.tell_gap("disk_full", now);
-        }
-    }
-
-    /// Makes sure that the reserve is there.
-    fn reserve(&self) -> io::Result<()> {
-        if self.dir.names()?.iter().any(|name| name == RESERVE) {
-            return Ok(());
-        }
-        self.dir.create_with(RESERVE, &[0; RESERVE_BYTES]).inspect_err(|_| {
-            let _ = self.dir.remove(RESERVE);
-        })
-    }
-
-    fn trouble_from(&mut self, e: &io::Error, now: Stamp) {
-        let full = [Errno::NOSPC, Errno::DQUOT].iter().any(|n| e.raw_os_error() == Some(n.raw_os_error()));
-        self.give_up(e.to_string(), full, now);
-    }
-
-    fn give_up(&mut self, cause: String, full: bool, now: Stamp) {
-        tracing::error!(%cause, "the audit trail cannot be written");
-        self.trouble = Some(Trouble { cause, full, retry_at: now.boot_ms + RETRY_MS });
     }
 
     fn publish_checkpoint(&mut self, checkpoint: Checkpoint) {

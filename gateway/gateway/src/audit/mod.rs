@@ -16,6 +16,7 @@ pub mod read;
 mod record;
 mod recovery;
 mod redact;
+mod retention;
 mod segment;
 mod settings;
 #[cfg(test)]

@@ -12,13 +12,7 @@ use memchr::{memmem, memrchr};
 use rampart_call::Outcome;
 use serde::Deserialize;
 
-use super::{
-    ledger::Stamp,
-    line::Line,
-    record::Kind,
-    segment::file_name,
-    verify::segments,
-};
+use super::{ledger::Stamp, line::Line, record::Kind, segment::file_name, verify::segments};
 
 /// How often somebody who follows looks for new records.
 const POLL: Duration = Duration::from_millis(100);
@@ -91,7 +85,8 @@ impl Filter {
                 return false;
             }
         }
-        let words = [self.tool.as_deref(), self.agent.as_deref(), self.session.as_deref(), self.decision.map(Outcome::as_str)];
+        let words =
+            [self.tool.as_deref(), self.agent.as_deref(), self.session.as_deref(), self.decision.map(Outcome::as_str)];
         let mut words = words.into_iter().flatten().map(|word| serde_json::Value::from(word).to_string()).peekable();
         if words.peek().is_none() {
             return true;

@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    OpenError,
-    chain,
+    OpenError, chain,
     checkpoint::Checkpoint,
     directory::Directory,
     housekeeping::{LossReason, Lost, Opening, Recovered},
@@ -88,7 +87,7 @@ fn begin(first: &Line<'_>) -> Option<Walk> {
     let peaks = opening.peaks.iter().map(|p| chain::hash_from_hex(p.as_bytes())).collect::<Option<Vec<_>>>()?;
     let ledger = Ledger::resume(first.seq.checked_sub(1)?, prev, peaks)?;
     let sound = chain::link(&prev, first.body) == first.hash;
-    sound.then(|| Walk { ledger, key: opening.introduction.key, length: 0, rest: None, watched: None })
+    sound.then_some(Walk { ledger, key: opening.introduction.key, length: 0, rest: None, watched: None })
 }
 
 /// What an `open` record says.
@@ -127,7 +126,7 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         if draft {
             // a crash while it was written; nothing in it was answered for
             dir.remove(name).map_err(|e| OpenError::io("removed", &dir.path_of(name), e))?;
-        } else if name == CHECKPOINT || name.starts_with("audit-") || name.ends_with(".key") || name == "reserve" {
+        } else if name == CHECKPOINT || name.starts_with("audit-") {
             dir.check(name)?;
         }
     }
@@ -162,23 +161,28 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         }
         let missing = |cause: String, first| {
             let last = witnessed.as_ref().map_or(0, |w| w.size);
-            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset: walk.length, first, last, reason: LossReason::Tampered, cause })
+            Draft::own(
+                Kind::Lost,
+                &Lost { segment: name.clone(), offset: walk.length, first, last, reason: LossReason::Tampered, cause },
+            )
         };
         match &witnessed {
             Some(w) if w.size > walk.ledger.size() => standing.report.push(missing(
                 format!("the checkpoint covers {} records, the last segment ends with {}", w.size, walk.ledger.size()),
                 walk.ledger.size() + 1,
             )),
-            Some(w) if walk.watched.is_some() && walk.watched != w.head_hash() => standing.report.push(missing(
-                format!("record {} is not the one that the checkpoint covers", w.size),
-                first,
-            )),
+            Some(w) if walk.watched.is_some() && walk.watched != w.head_hash() => standing
+                .report
+                .push(missing(format!("record {} is not the one that the checkpoint covers", w.size), first)),
             _ => {}
         }
         if let Err(e) = synced {
             let (first, last) = (first, walk.ledger.size());
             let cause = format!("what was there could not be synced: {e}");
-            standing.report.push(Draft::own(Kind::Lost, &Lost { segment: name, offset: 0, first, last, reason: LossReason::Disk, cause }));
+            standing.report.push(Draft::own(
+                Kind::Lost,
+                &Lost { segment: name, offset: 0, first, last, reason: LossReason::Disk, cause },
+            ));
         }
         standing.last = Some((first, walk.key));
         standing.ledger = walk.ledger;
@@ -186,7 +190,14 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
     }
     if let Some(w) = witnessed {
         let cause = format!("the checkpoint covers {} records, but no segment is there", w.size);
-        let lost = Lost { segment: segment::file_name(1), offset: 0, first: 1, last: w.size, reason: LossReason::Tampered, cause };
+        let lost = Lost {
+            segment: segment::file_name(1),
+            offset: 0,
+            first: 1,
+            last: w.size,
+            reason: LossReason::Tampered,
+            cause,
+        };
         standing.report.push(Draft::own(Kind::Lost, &lost));
     }
     Ok(standing)

@@ -75,7 +75,9 @@ impl Redactor {
             Value::String(text) => *text = self.text(text),
             Value::Array(list) => match list.as_mut_slice() {
                 // a header, or anything else that is written as a pair of name and value
-                [Value::String(name), Value::String(secret)] if is_secret_name(name) => *secret = self.fingerprint(secret),
+                [Value::String(name), Value::String(secret)] if is_secret_name(name) => {
+                    *secret = self.fingerprint(secret);
+                }
                 list => list.iter_mut().for_each(|item| self.value(item)),
             },
             Value::Object(members) => {

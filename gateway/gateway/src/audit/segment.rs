@@ -11,11 +11,14 @@ use rustix::{fs, io::Errno};
 
 use super::directory::Directory;
 
+type Write = dyn Fn(BorrowedFd<'_>, &[u8]) -> io::Result<usize> + Send + std::marker::Sync;
+type Sync = dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + std::marker::Sync;
+
 /// The two system calls that a disk fails with. Tests hand in failing ones.
 #[derive(Clone)]
 pub(super) struct Disk {
-    pub(super) write: Arc<dyn Fn(BorrowedFd<'_>, &[u8]) -> io::Result<usize> + Send + Sync>,
-    pub(super) sync: Arc<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>,
+    pub(super) write: Arc<Write>,
+    pub(super) sync: Arc<Sync>,
 }
 
 impl Default for Disk {

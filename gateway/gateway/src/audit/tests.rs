@@ -81,7 +81,12 @@ fn assert_sound(dir: &Path) -> Report {
 
 fn exec(command: &str) -> Call {
     Call {
-        origin: Origin { surface: Surface::Hook, agent: "claude-code".into(), session: "s-1".into(), ..Origin::default() },
+        origin: Origin {
+            surface: Surface::Hook,
+            agent: "claude-code".into(),
+            session: "s-1".into(),
+            ..Origin::default()
+        },
         phase: Phase::Before,
         action: Action::Exec { command: CommandLine::Command(command.into()), cwd: None },
         response: None,
@@ -150,6 +155,27 @@ async fn a_full_segment_is_followed_by_another() {
 }
 
 #[tokio::test]
+async fn retired_segments_are_gone_and_the_rest_still_holds() {
+    let home = Home::new();
+    for _ in 0..3 {
+        let trail = home.open();
+        allow(&trail, "ls").await.unwrap();
+        trail.close().await;
+    }
+    let trail = home.open();
+    let (now, _) = system_clock();
+    assert_eq!(trail.retire(now - 3_600_000).await.unwrap(), 0);
+    assert_eq!(trail.retire(now + 3_600_000).await.unwrap(), 3);
+    assert_eq!(trail.retire(now + 3_600_000).await.unwrap(), 0);
+    trail.close().await;
+    home.open().close().await;
+    assert_eq!(home.segments().len(), 2);
+    let report = assert_sound(&home.dir);
+    assert_eq!((report.first, report.notes[0].what), (13, verify::What::Retired));
+    assert_ne!(tamper::second_opinion(&home.dir), Some(false));
+}
+
+#[tokio::test]
 async fn many_callers_share_one_chain() {
     let home = Home::new();
     let trail = home.open();
@@ -192,8 +218,13 @@ async fn every_kind_of_entry_has_its_record() {
 fn each_unsafe_directory_or_file_is_refused_in_its_own_words() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let chmod = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    let spoilers: [(&str, fn(&Home), &str); 7] = [
-        ("mode", |h| std::fs::set_permissions(&h.dir, std::fs::Permissions::from_mode(0o777)).unwrap(), "has mode 0777"),
+    type Spoil = fn(&Home);
+    let spoilers: [(&str, Spoil, &str); 7] = [
+        (
+            "mode",
+            |h| std::fs::set_permissions(&h.dir, std::fs::Permissions::from_mode(0o777)).unwrap(),
+            "has mode 0777",
+        ),
         (
             "linked directory",
             |h| {

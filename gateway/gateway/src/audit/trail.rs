@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::{
     Entry, Health, OpenError, Recorded, Settings, Unavailable,
     directory::Directory,
+    ledger::Stamp,
     log::Log,
     record::Draft,
     redact::Redactor,
@@ -24,6 +25,7 @@ use super::{
 const QUEUE: usize = 16 * 1024;
 /// Lines that a slow subscriber may lag behind.
 const BACKLOG: usize = 4096;
+const CLOSED: &str = "the trail is closed";
 /// The file with the key under which secrets are fingerprinted.
 const REDACTION_KEY: &str = "redaction.key";
 
@@ -64,15 +66,12 @@ impl Trail {
     /// When the entry is not on record. The trail recovers by itself when it can.
     pub async fn append(&self, entry: Entry<'_>) -> Result<u64, Unavailable> {
         let draft = entry.draft(&self.redactor);
-        self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new("the trail is closed")))
+        self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
     }
 
     fn enqueue(&self, draft: Draft) -> Result<oneshot::Receiver<Result<u64, Unavailable>>, Unavailable> {
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request::Append(draft, answer)).map_err(|e| match e {
-            TrySendError::Full(_) => Unavailable::new(&format!("{QUEUE} records wait for the disk already")),
-            TrySendError::Disconnected(_) => Unavailable::new("the trail is closed"),
-        })?;
+        self.requests.try_send(Request::Append(draft, answer)).map_err(refused)?;
         Ok(answered)
     }
 
@@ -81,6 +80,18 @@ impl Trail {
     pub fn passed_unrecorded(&self) {
         // if even this cannot be queued, the trail is closed or 16,384 behind, and refuses everything anyway
         let _ = self.requests.try_send(Request::Passed(1));
+    }
+
+    /// Removes the segments whose records are all from before a point in time (wall clock, milliseconds since 1970 UTC),
+    /// after a `retire` record that says so. The segment that is being written stays. Returns how many were removed.
+    ///
+    /// # Errors
+    /// When the record cannot be written or a file cannot be removed.
+    pub async fn retire(&self, before_ms: u64) -> Result<usize, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        let before = Stamp { wall_ms: before_ms, boot_ms: 0 };
+        self.requests.try_send(Request::Retire(before, answer)).map_err(refused)?;
+        answered.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
     }
 
     /// How the trail is doing.
@@ -103,6 +114,13 @@ impl Trail {
             tokio::task::yield_now().await;
         }
         let _ = answered.await;
+    }
+}
+
+fn refused(e: TrySendError<Request>) -> Unavailable {
+    match e {
+        TrySendError::Full(_) => Unavailable::new(&format!("{QUEUE} records wait for the disk already")),
+        TrySendError::Disconnected(_) => Unavailable::new(CLOSED),
     }
 }
 

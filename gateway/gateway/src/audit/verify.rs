@@ -123,13 +123,12 @@ pub fn verify(dir: &Path, options: &Options, mut progress: impl FnMut(u64)) -> i
         };
         let checked = segment::check(File::open(dir.join(&name))?, &expected, &mut report, &mut progress)?;
         retirements.extend(checked.retirements.iter().cloned());
-        match &previous {
-            Some(before) => stitch(before, &checked, &name, &accounts, &mut report),
-            None => {
-                start = checked.opening.as_ref().map(|o| o.prev.clone());
-                report.first = first;
-                report.key = checked.key.clone().unwrap_or_default();
-            }
+        if let Some(before) = &previous {
+            stitch(before, &checked, &name, &accounts, &mut report);
+        } else {
+            start = checked.opening.as_ref().map(|o| o.prev.clone());
+            report.first = first;
+            report.key = checked.key.clone().unwrap_or_default();
         }
         previous = Some(checked);
     }
@@ -184,7 +183,9 @@ fn witnesses(options: &Options, kept: Option<Vec<u8>>, report: &mut Report) -> V
         checkpoint.map(|checkpoint| Witness { name: "the checkpoint file", checkpoint })
     });
     let (good, bad): (Vec<_>, Vec<_>) = given.into_iter().chain(kept).partition(|w| w.checkpoint.is_signed());
-    bad.iter().for_each(|w| report.problem(forged(w.name)));
+    for witness in bad {
+        report.problem(forged(witness.name));
+    }
     good
 }
 
@@ -315,13 +316,8 @@ fn check_end(last: Option<&Checked>, witnesses: &[Witness], options: &Options, r
     let size = last.map_or(0, |l| l.size);
     let file = last.map_or(String::new(), |l| file_name(l.first));
     report.head = last.map(|l| hex::encode(l.ledger.head())).unwrap_or_default();
-    let finding = |what, message, remedy: &str| Finding {
-        what,
-        file: file.clone(),
-        line: 0,
-        message,
-        remedy: remedy.to_owned(),
-    };
+    let finding =
+        |what, message, remedy: &str| Finding { what, file: file.clone(), line: 0, message, remedy: remedy.to_owned() };
     for witness in witnesses {
         let Checkpoint { size: witnessed, .. } = witness.checkpoint;
         if witnessed > size {
@@ -337,6 +333,10 @@ fn check_end(last: Option<&Checked>, witnesses: &[Witness], options: &Options, r
         && *expected != report.head
     {
         let message = format!("the last record has the hash {}, not {expected}", report.head);
-        report.problem(finding(What::Truncated, message, "the end was cut off, changed or added to; compare with a backup"));
+        report.problem(finding(
+            What::Truncated,
+            message,
+            "the end was cut off, changed or added to; compare with a backup",
+        ));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Health, Unavailable,
+    ledger::Stamp,
     log::{CHECKPOINT_RECORDS, Log},
     record::Draft,
 };
@@ -23,6 +24,8 @@ pub(super) enum Request {
     Append(Draft, Answer),
     /// Count calls that went on without a record.
     Passed(u64),
+    /// Remove the segments from before this point in time and answer with their number.
+    Retire(Stamp, oneshot::Sender<Result<usize, Unavailable>>),
     /// End the trail in order, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -47,6 +50,9 @@ pub(super) fn run(mut log: Log, requests: &Receiver<Request>, health: &Arc<Mutex
                 Request::Append(draft, answer) => {
                     drafts.push(draft);
                     answers.push(answer);
+                }
+                Request::Retire(before, answer) => {
+                    let _ = answer.send(log.retire(before));
                 }
                 Request::Passed(calls) => log.count_passed(calls),
                 Request::Close(answer) => closed = Some(answer),

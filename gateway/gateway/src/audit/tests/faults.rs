@@ -144,7 +144,8 @@ async fn a_full_disk_refuses_and_ends_by_itself() {
 
 #[tokio::test]
 async fn a_segment_that_others_touch_is_left_at_once() {
-    let touches: [(&str, fn(&Path), bool); 3] = [
+    type Touch = fn(&Path);
+    let touches: [(&str, Touch, bool); 3] = [
         ("appended to", |p| fs::OpenOptions::new().append(true).open(p).unwrap().write_all(b"hello\n").unwrap(), true),
         ("cut", |p| fs::OpenOptions::new().write(true).open(p).unwrap().set_len(700).unwrap(), false),
         ("removed", |p| fs::remove_file(p).unwrap(), false),

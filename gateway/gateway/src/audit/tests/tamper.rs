@@ -19,7 +19,7 @@ async fn trail() -> Home {
 }
 
 /// What `docs/verify.py` says; none where there is no Python.
-fn second_opinion(dir: &Path) -> Option<bool> {
+pub(super) fn second_opinion(dir: &Path) -> Option<bool> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verify.py");
     match Command::new("python3").arg(script).arg(dir).output() {
         Ok(output) => {
@@ -60,8 +60,22 @@ type Tampering = fn(&[PathBuf]);
 /// problem.
 const TAMPERINGS: [(&str, Tampering, bool, usize, u64, What); 17] = [
     ("an edit", |s| edit_lines(&s[1], |l| l[2] = l[2].replace("rm -rf /", "ls -la /")), true, 1, 3, What::Edited),
-    ("an edited first record", |s| edit_lines(&s[1], |l| l[0] = l[0].replace("rampart 0", "rampart 9")), true, 1, 1, What::Edited),
-    ("an edited hash", |s| edit_lines(&s[0], |l| l[1] = l[1].replace(r#""h":""#, r#""h":"0"#)), true, 0, 2, What::Edited),
+    (
+        "an edited first record",
+        |s| edit_lines(&s[1], |l| l[0] = l[0].replace("rampart 0", "rampart 9")),
+        true,
+        1,
+        1,
+        What::Edited,
+    ),
+    (
+        "an edited hash",
+        |s| edit_lines(&s[0], |l| l[1] = l[1].replace(r#""h":""#, r#""h":"0"#)),
+        true,
+        0,
+        2,
+        What::Edited,
+    ),
     ("a line that is no record", |s| edit_lines(&s[0], |l| l[1] = "{}".into()), true, 0, 2, What::Edited),
     ("a deleted line", |s| edit_lines(&s[1], |l| drop(l.remove(2))), true, 1, 3, What::Missing),
     ("two deleted lines", |s| edit_lines(&s[1], |l| drop(l.drain(1..3))), true, 1, 2, What::Missing),

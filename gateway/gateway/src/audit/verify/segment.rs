@@ -152,7 +152,8 @@ impl Walk<'_> {
         let Some(opening) = opening_of(record) else { return false };
         let Some(prev) = chain::hash_from_hex(opening.prev.as_bytes()) else { return false };
         let peaks = opening.peaks.iter().map(|p| chain::hash_from_hex(p.as_bytes())).collect::<Option<Vec<_>>>();
-        let Some(ledger) = peaks.and_then(|peaks| Ledger::resume(self.expected.first.saturating_sub(1), prev, peaks)) else {
+        let Some(ledger) = peaks.and_then(|peaks| Ledger::resume(self.expected.first.saturating_sub(1), prev, peaks))
+        else {
             return false;
         };
         if record.seq != self.expected.first || chain::link(&prev, record.body) != record.hash {
@@ -167,7 +168,9 @@ impl Walk<'_> {
     fn follows(&self, record: &Line<'_>) -> bool {
         let linked = |head: &Hash| chain::link(head, record.body) == record.hash;
         record.seq == self.checked.size + 1
-            && self.heads.is_none_or(|[claimed, computed]| linked(&claimed) || (claimed != computed && linked(&computed)))
+            && self
+                .heads
+                .is_none_or(|[claimed, computed]| linked(&claimed) || (claimed != computed && linked(&computed)))
     }
 
     /// Whether the trail records that its next record is not in this segment any more: what follows here was written
@@ -250,7 +253,10 @@ impl Walk<'_> {
                 reader.consume(taken);
             }
             if length == torn.length && hex::encode(hash.finalize()) == torn.sha256 {
-                self.note(What::Torn, format!("{length} bytes are no records, which the trail records: {}", torn.cause));
+                self.note(
+                    What::Torn,
+                    format!("{length} bytes are no records, which the trail records: {}", torn.cause),
+                );
             } else {
                 let message = "these are not the bytes that the trail recorded as torn".to_owned();
                 self.problem(What::Edited, message, "restore the file from a backup");
@@ -259,7 +265,8 @@ impl Walk<'_> {
         }
         let unfinished = !line.ends_with(b"\n") && line.len() < TORN && !holds_a_seal(line);
         if self.expected.is_last && unfinished {
-            let message = format!("{} bytes of an unfinished record; the next start of the gateway records them", line.len());
+            let message =
+                format!("{} bytes of an unfinished record; the next start of the gateway records them", line.len());
             self.note(What::Torn, message);
             return Ok(true);
         }
@@ -280,7 +287,8 @@ impl Walk<'_> {
         if record.seq == next {
             self.problem(What::Edited, format!("record {next} is not as it was written"), backup);
         } else if self.line == 1 {
-            let message = format!("the file starts with record {}, not {next}: it was exchanged or renamed", record.seq);
+            let message =
+                format!("the file starts with record {}, not {next}: it was exchanged or renamed", record.seq);
             self.problem(What::Misplaced, message, backup);
         } else if record.seq > next {
             let message = match record.seq - next {
