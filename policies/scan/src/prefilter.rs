@@ -73,32 +73,3 @@ pub(crate) fn each_hit(bytes: &[u8], mut on_hit: impl FnMut(Hit, &[Owner])) {
         }
     }
 }
-#[cfg(test)]
-#[test]
-fn zz_speed() {
-    let text: String = std::fs::read_to_string("/tmp/files.txt")
-        .unwrap()
-        .lines()
-        .take(200)
-        .filter_map(|p| std::fs::read_to_string(p).ok())
-        .collect();
-    println!("states mem {}", PREFILTER.automaton.as_ref().unwrap().memory_usage());
-    let mut n = 0usize;
-    let mut per: BTreeMap<usize, usize> = BTreeMap::new();
-    let t = std::time::Instant::now();
-    each_hit(text.as_bytes(), |_, _| n += 1);
-    let s = t.elapsed().as_secs_f64();
-    println!("{} MB, {n} hits, {:.0} MB/s", text.len() / 1_000_000, text.len() as f64 / s / 1e6);
-    each_hit(text.as_bytes(), |h, o| {
-        *per.entry(match o[0] {
-            Owner::Detector(d) => d,
-            _ => 9999,
-        })
-        .or_default() += 1
-    });
-    let mut v: Vec<_> = per.into_iter().collect();
-    v.sort_by_key(|x| std::cmp::Reverse(x.1));
-    for (d, c) in v.iter().take(40) {
-        println!("{c} {}", ALL.get(*d).map_or("-", |d| d.id()));
-    }
-}

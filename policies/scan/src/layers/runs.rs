@@ -150,8 +150,7 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
 /// Scans the stretches of `decoded` that are text; gives their length.
 fn texts(
     view: &View<'_>,
-    start: usize,
-    end: usize,
+    place: Place,
     decoded: &[u8],
     layer: &'static str,
     look: &mut impl FnMut(&View<'_>),
