@@ -29,9 +29,16 @@ pub(crate) fn find(
     glob: bool,
 ) -> Target {
     let normal = normalise(path, around.home, cwd);
-    let sensitivity = lists::sensitivity(&normal, recursive, glob);
-    let scope = scope(&normal, around, glob);
-    Target::Path { path: normal.text, written: written.to_owned(), scope, sensitivity, glob, recursive }
+    let found = lists::look_up(&normal, recursive, glob);
+    let in_rampart_home = around.rampart_home.is_some_and(|home| is_below(&normal.text, home));
+    let scope = if found.rampart || in_rampart_home {
+        Scope::Rampart
+    } else if found.agent_config {
+        Scope::AgentConfig
+    } else {
+        scope(&normal, around, glob)
+    };
+    Target::Path { path: normal.text, written: written.to_owned(), scope, sensitivity: found.sensitivity, glob, recursive }
 }
 
 /// Whether the path is the project itself, or all of it.
@@ -62,13 +69,6 @@ fn is_too_wide(path: &str, around: &Surroundings<'_>) -> bool {
 
 fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     let text = path.text.as_str();
-    let in_rampart_home = around.rampart_home.is_some_and(|home| is_below(text, home));
-    if in_rampart_home || lists::is_rampart(path) {
-        return Scope::Rampart;
-    }
-    if lists::is_agent_config(path) {
-        return Scope::AgentConfig;
-    }
     if lists::is_temp(text) {
         // a project may lie in a temporary directory
         let own = project(around).is_some_and(|root| is_below(text, root) && !matches!(root, "/tmp" | "/var/tmp"));
@@ -84,7 +84,9 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
         return Scope::Project;
     }
     if !is_absolute(text) {
-        return if text == ".." || text.starts_with("../") { Scope::Elsewhere } else { Scope::Project };
+        // a drive whose backslashes the shell took
+        let drive = matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+        return if text == ".." || text.starts_with("../") || drive { Scope::Elsewhere } else { Scope::Project };
     }
     if let Some(rest) = &path.home {
         let all = rest.is_empty() || matches!(rest.as_str(), "*" | ".*" | "**" | "{*,.*}" | ".[!.]*" | "?*");

@@ -23,13 +23,21 @@ struct Source {
     harmless_devices: Vec<String>,
 }
 
+/// What a list says of the paths on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Credential,
+    MayHoldSecrets,
+    Persistence,
+    AgentConfig,
+    Rampart,
+}
+
+const CLASSES: usize = 6;
+
 struct Lists {
-    plain: List,
-    credential: List,
-    may_hold_secrets: List,
-    persistence: List,
-    agent_config: List,
-    rampart: List,
+    index: Index,
     system: Vec<String>,
     temp: Vec<String>,
     harmless_devices: Vec<String>,
@@ -38,88 +46,97 @@ struct Lists {
 static LISTS: LazyLock<Lists> = LazyLock::new(|| {
     // the file is part of the program, and a test reads it
     let source: Source = toml::from_str(include_str!("../../places.toml")).unwrap_or_default();
-    Lists {
-        plain: List::new(&source.plain),
-        credential: List::new(&source.credential),
-        may_hold_secrets: List::new(&source.may_hold_secrets),
-        persistence: List::new(&source.persistence),
-        agent_config: List::new(&source.agent_config),
-        rampart: List::new(&source.rampart),
-        system: source.system,
-        temp: source.temp,
-        harmless_devices: source.harmless_devices,
+    let mut index = Index::default();
+    for (paths, class) in [
+        (&source.plain, Class::Plain),
+        (&source.credential, Class::Credential),
+        (&source.may_hold_secrets, Class::MayHoldSecrets),
+        (&source.persistence, Class::Persistence),
+        (&source.agent_config, Class::AgentConfig),
+        (&source.rampart, Class::Rampart),
+    ] {
+        paths.iter().for_each(|path| index.add(path, class));
     }
+    Lists { index, system: source.system, temp: source.temp, harmless_devices: source.harmless_devices }
 });
 
 /// Patterns, found by their first segment.
 #[derive(Default)]
-struct List {
+struct Index {
     /// `**/name/..`
-    floating: HashMap<String, Vec<Pattern>>,
-    /// `**/na*me/..`
-    floating_globs: Vec<Pattern>,
-    home: HashMap<String, Vec<Pattern>>,
-    root: HashMap<String, Vec<Pattern>>,
+    floating: Start,
+    /// `~/..`
+    home: Start,
+    /// `/..`
+    root: Start,
+}
+
+#[derive(Default)]
+struct Start {
+    named: HashMap<String, Vec<Pattern>>,
+    /// The first segment holds a `*`.
+    globs: Vec<Pattern>,
 }
 
 struct Pattern {
     /// In lower case.
     segments: Vec<String>,
     tree: bool,
+    class: Class,
 }
 
-impl List {
-    fn new(paths: &[String]) -> Self {
-        let mut list = Self::default();
-        for path in paths {
-            let path = path.to_lowercase();
-            let (map, rest) = if let Some(rest) = path.strip_prefix("**/") {
-                (None, rest)
-            } else if let Some(rest) = path.strip_prefix("~/") {
-                (Some(&mut list.home), rest)
-            } else {
-                (Some(&mut list.root), path.strip_prefix('/').unwrap_or(&path))
-            };
-            let (rest, tree) = rest.strip_suffix("/**").map_or((rest, false), |rest| (rest, true));
-            let segments: Vec<String> = rest.split('/').map(str::to_owned).collect();
-            let first = segments.first().cloned().unwrap_or_default();
-            let pattern = Pattern { segments, tree };
-            match map {
-                Some(map) => map.entry(first).or_default().push(pattern),
-                None if first.contains('*') => list.floating_globs.push(pattern),
-                None => list.floating.entry(first).or_default().push(pattern),
-            }
+impl Index {
+    fn add(&mut self, path: &str, class: Class) {
+        let path = path.to_lowercase();
+        let (start, rest) = if let Some(rest) = path.strip_prefix("**/") {
+            (&mut self.floating, rest)
+        } else if let Some(rest) = path.strip_prefix("~/") {
+            (&mut self.home, rest)
+        } else {
+            (&mut self.root, path.strip_prefix('/').unwrap_or(&path))
+        };
+        let (rest, tree) = rest.strip_suffix("/**").map_or((rest, false), |rest| (rest, true));
+        let segments: Vec<String> = rest.split('/').map(str::to_owned).collect();
+        let first = segments.first().cloned().unwrap_or_default();
+        let pattern = Pattern { segments, tree, class };
+        if first.contains('*') {
+            start.globs.push(pattern);
+        } else {
+            start.named.entry(first).or_default().push(pattern);
         }
-        list
     }
 
-    /// How the path, in lower-case segments, meets the list.
-    fn meets(&self, path: &Segments<'_>) -> Meets {
-        let mut best = Meets::No;
-        if let Some(home) = path.home
-            && let Some(behind) = path.all.get(home..)
-        {
-            best = best.max(anchored(&self.home, behind, path));
+    /// How the path meets each list.
+    fn meets(&self, path: &Segments<'_>) -> [Meets; CLASSES] {
+        let mut best = [Meets::No; CLASSES];
+        if let Some(behind) = path.home.and_then(|home| path.all.get(home..)) {
+            self.home.meets(behind, path, &mut best);
         }
-        best = best.max(anchored(&self.root, &path.all, path));
+        self.root.meets(&path.all, path, &mut best);
         for start in 0..path.all.len() {
-            let Some(rest) = path.all.get(start..) else { break };
-            let Some(first) = rest.first() else { break };
-            if path.glob && first.contains(['*', '?', '[']) {
-                // a segment of stars alone could be anything, and says nothing
-                if first.chars().filter(|c| c.is_alphanumeric()).count() >= 2 {
-                    for (name, patterns) in &self.floating {
-                        if glob::intersect(first, name) {
-                            best = best.max(any(patterns, rest, path));
-                        }
-                    }
-                }
-            } else if let Some(patterns) = self.floating.get(*first) {
-                best = best.max(any(patterns, rest, path));
+            if let Some(rest) = path.all.get(start..) {
+                self.floating.meets(rest, path, &mut best);
             }
-            best = best.max(any(&self.floating_globs, rest, path));
         }
         best
+    }
+}
+
+impl Start {
+    fn meets(&self, path: &[&str], whole: &Segments<'_>, best: &mut [Meets; CLASSES]) {
+        let Some(first) = path.first() else { return };
+        if whole.glob && first.contains(['*', '?', '[']) {
+            if says_something(first) {
+                for (name, patterns) in &self.named {
+                    if glob::intersect(first, name) {
+                        patterns.iter().for_each(|p| p.count(path, whole, best));
+                    }
+                }
+            }
+        } else if let Some(patterns) = self.named.get(*first) {
+            patterns.iter().for_each(|p| p.count(path, whole, best));
+        }
+        self.globs.iter().for_each(|p| p.count(path, whole, best));
     }
 }
 
@@ -142,23 +159,20 @@ struct Segments<'p> {
     recursive: bool,
 }
 
-fn anchored(map: &HashMap<String, Vec<Pattern>>, path: &[&str], whole: &Segments<'_>) -> Meets {
-    let Some(first) = path.first() else { return Meets::No };
-    let mut best = map.get(*first).map_or(Meets::No, |patterns| any(patterns, path, whole));
-    let unknown = whole.glob && first.contains(['*', '?', '[']) && first.chars().any(char::is_alphanumeric);
-    for (name, patterns) in map {
-        if name.contains('*') && glob::matches(name, first) || unknown && glob::intersect(first, name) {
-            best = best.max(any(patterns, path, whole));
-        }
-    }
-    best
-}
-
-fn any(patterns: &[Pattern], path: &[&str], whole: &Segments<'_>) -> Meets {
-    patterns.iter().map(|p| p.meets(path, whole)).max().unwrap_or(Meets::No)
+/// Whether a pattern's name, its ending aside, holds enough letters to mean something: `*.json` does not.
+fn says_something(segment: &str) -> bool {
+    let stem = segment.rsplit_once('.').map_or(segment, |(stem, _)| if stem.is_empty() { segment } else { stem });
+    stem.chars().filter(|c| c.is_alphanumeric()).count() >= 2
 }
 
 impl Pattern {
+    fn count(&self, path: &[&str], whole: &Segments<'_>, best: &mut [Meets; CLASSES]) {
+        let meets = self.meets(path, whole);
+        if let Some(slot) = best.get_mut(self.class as usize) {
+            *slot = meets.max(*slot);
+        }
+    }
+
     fn meets(&self, path: &[&str], whole: &Segments<'_>) -> Meets {
         for (number, want) in self.segments.iter().enumerate() {
             let Some(have) = path.get(number) else {
@@ -169,8 +183,8 @@ impl Pattern {
                 };
             };
             let same = if whole.glob && have.contains(['*', '?', '[']) {
-                // `*` below the right folder meets everything in it; `.*` and `*` elsewhere are no sign of anything
-                glob::intersect(have, want) && (number > 0 || have.chars().any(char::is_alphanumeric))
+                // `*` below the right folder meets everything in it; elsewhere it is no sign of anything
+                (number > 0 || says_something(have)) && glob::intersect(have, want)
             } else if want.contains('*') {
                 glob::matches(want, have)
             } else {
@@ -184,44 +198,39 @@ impl Pattern {
     }
 }
 
-fn with_segments<T>(path: &Normal, recursive: bool, glob: bool, f: impl FnOnce(&Segments<'_>) -> T) -> T {
+/// What the lists say of one path.
+pub(super) struct Found {
+    pub(super) sensitivity: Sensitivity,
+    pub(super) rampart: bool,
+    pub(super) agent_config: bool,
+}
+
+pub(super) fn look_up(path: &Normal, recursive: bool, glob: bool) -> Found {
     let lower = path.text.to_lowercase();
-    let all: Vec<&str> = lower.split('/').filter(|s| !s.is_empty()).collect();
+    let mut all: Vec<&str> = Vec::with_capacity(8);
+    all.extend(lower.split('/').filter(|s| !s.is_empty()));
     let home = path.home.as_ref().map(|rest| {
         let behind = rest.split('/').filter(|s| !s.is_empty()).count();
         all.len().saturating_sub(behind)
     });
-    f(&Segments { all, home, glob, recursive })
-}
-
-pub(super) fn sensitivity(path: &Normal, recursive: bool, glob: bool) -> Sensitivity {
-    with_segments(path, recursive, glob, |segments| {
-        let literal = !segments.all.last().is_some_and(|s| s.contains(['*', '?', '[']));
-        if literal && LISTS.plain.meets(segments) == Meets::Is
-            || segments.all.last().is_some_and(|s| !literal && s.ends_with(".pub"))
-        {
-            return Sensitivity::Ordinary;
-        }
-        let credential = LISTS.credential.meets(segments);
-        if credential >= Meets::Holds {
-            return Sensitivity::Credential;
-        }
-        if LISTS.persistence.meets(segments) == Meets::Is && LISTS.may_hold_secrets.meets(segments) < Meets::Is {
-            return Sensitivity::Persistence;
-        }
-        if LISTS.may_hold_secrets.meets(segments) == Meets::Is || credential == Meets::Above {
-            return Sensitivity::MayHoldSecrets;
-        }
+    let pattern = all.last().is_some_and(|s| s.contains(['*', '?', '[']));
+    let public = pattern && all.last().is_some_and(|s| s.ends_with(".pub"));
+    let [plain, credential, may_hold_secrets, persistence, agent_config, rampart] =
+        LISTS.index.meets(&Segments { all, home, glob, recursive });
+    let sensitivity = if plain == Meets::Is && !pattern || public {
         Sensitivity::Ordinary
-    })
-}
-
-pub(super) fn is_rampart(path: &Normal) -> bool {
-    with_segments(path, false, false, |segments| LISTS.rampart.meets(segments) == Meets::Is)
-}
-
-pub(super) fn is_agent_config(path: &Normal) -> bool {
-    with_segments(path, false, false, |segments| LISTS.agent_config.meets(segments) == Meets::Is)
+    } else if credential >= Meets::Holds {
+        Sensitivity::Credential
+    } else if may_hold_secrets == Meets::Is {
+        Sensitivity::MayHoldSecrets
+    } else if persistence == Meets::Is {
+        Sensitivity::Persistence
+    } else if credential == Meets::Above {
+        Sensitivity::MayHoldSecrets
+    } else {
+        Sensitivity::Ordinary
+    };
+    Found { sensitivity, rampart: rampart == Meets::Is, agent_config: agent_config == Meets::Is }
 }
 
 pub(super) fn is_temp(path: &str) -> bool {

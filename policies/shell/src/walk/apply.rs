@@ -37,6 +37,9 @@ impl Walk<'_> {
         if asks_for_help(leaf, program, &usage, words) || usage.has_any(&leaf.harmless) {
             return Flow::unknown(Taint::NONE);
         }
+        if writes_shell_code(&usage) {
+            return Flow::empty();
+        }
         let recursive = leaf.always_recursive || usage.has_any(&leaf.recursive);
         // `-i.bak` is `-i` with letters behind it
         let in_place = !leaf.in_place.is_empty() && usage.has_any(&leaf.in_place);
@@ -462,6 +465,13 @@ fn applies(does: &Does, usage: &Usage) -> bool {
         && !usage.has_any(&does.unless)
         && (!does.with_operand || !usage.operands.is_empty())
         && (!does.without_operand || usage.operands.is_empty())
+}
+
+/// `kubectl completion bash`, `brew shellenv`: shell code of the program's own, meant for `eval` and `source`.
+pub(super) fn writes_shell_code(usage: &Usage) -> bool {
+    let first = usage.path.first().or_else(|| usage.operands.first().map(|a| &a.text)).map_or("", String::as_str);
+    matches!(first, "completion" | "completions" | "gen-completions" | "generate-shell-completion" | "shellenv" | "shell-init")
+        || usage.flags.iter().any(|f| matches!(f.as_str(), "--completion" | "--bash-completion" | "--show-completion") || f.starts_with("--completion="))
 }
 
 /// `--help` and `--version`: nothing else happens. Behind an operand some programs take them for operands.

@@ -210,6 +210,9 @@ impl Walk<'_> {
         if secret {
             self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
         }
+        // the content of a file inside the address of a known host
+        let inside = !arg.is_literal() && arg.taint.has(Taint::LOCAL) && arg.shape.as_deref().and_then(host::of_url).is_some_and(|p| !p.host.contains('*'));
+        let note = if inside && note.is_empty() { "upload" } else { note };
         self.push_with(EffectKind::Net, Some(target), note, certainty);
     }
 

@@ -30,7 +30,12 @@ struct Builder<'o> {
     out: &'o mut Vec<Arg>,
     span: Span,
     split: bool,
+    /// A word grew too long, and is not whole.
+    over: bool,
 }
+
+/// Longest word, in bytes.
+const MAX_WORD: usize = 1 << 14;
 
 impl Builder<'_> {
     fn fresh(span: Span) -> Open {
@@ -39,6 +44,10 @@ impl Builder<'_> {
 
     fn push(&mut self, text: &str, quoted: bool) {
         for open in &mut self.open {
+            if open.arg.text.len() + text.len() > MAX_WORD {
+                self.over = true;
+                continue;
+            }
             open.arg.text.push_str(text);
             if let Some(shape) = &mut open.arg.shape {
                 shape.push_str(text);
@@ -68,7 +77,7 @@ impl Builder<'_> {
     fn finish_word(&mut self) {
         let span = self.span;
         for open in std::mem::replace(&mut self.open, vec![Self::fresh(span)]) {
-            if open.present && self.out.len() < MAX_WORDS * 16 {
+            if open.present && self.out.len() < MAX_WORDS * 64 {
                 self.out.push(open.arg);
             }
         }
@@ -111,6 +120,10 @@ impl Builder<'_> {
                     break;
                 }
                 let mut open = open.clone();
+                if open.arg.text.len() + value.text.len() > MAX_WORD / 8 {
+                    self.over = true;
+                    continue;
+                }
                 open.arg.text.push_str(&value.text);
                 if value.shape.is_some() || open.arg.shape.is_some() {
                     let mut shape = open.arg.shape.take().unwrap_or_else(|| {
@@ -133,6 +146,10 @@ impl Builder<'_> {
     fn push_value(&mut self, value: &Arg, quoted: bool, blanks: &str) {
         if let Some(shape) = &value.shape {
             for open in &mut self.open {
+                if open.arg.text.len() + value.text.len() > MAX_WORD {
+                    self.over = true;
+                    continue;
+                }
                 let own = open.arg.shape.get_or_insert_with(|| open.arg.text.clone());
                 own.push_str(shape);
                 open.arg.text.push_str(&value.text);
@@ -151,6 +168,10 @@ impl Builder<'_> {
 impl Walk<'_> {
     /// Expands a word of a command into words.
     pub(super) fn expand(&mut self, word: &Word<'_>, out: &mut Vec<Arg>) {
+        if out.len() > MAX_WORDS * 64 {
+            self.out_of_budget();
+            return;
+        }
         let span = self.span_of(word.span.start, word.span.end);
         if let [Part::Text { text, quoted }] = &word.parts[..] {
             if *quoted || !text.contains(['{', '*', '?', '[', '~']) {
@@ -220,7 +241,7 @@ impl Walk<'_> {
     }
 
     fn pieces(&mut self, pieces: &[Piece<'_, '_>], span: Span, out: &mut Vec<Arg>, split: bool) {
-        let mut builder = Builder { open: vec![Builder::fresh(span)], out, span, split };
+        let mut builder = Builder { open: vec![Builder::fresh(span)], out, span, split, over: false };
         for (number, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Bare(text) => {
@@ -233,6 +254,9 @@ impl Walk<'_> {
             }
         }
         builder.finish_word();
+        if builder.over {
+            self.out_of_budget();
+        }
     }
 
     /// `~` and `~user` at the start of a word; also `~+`.
@@ -284,6 +308,7 @@ impl Walk<'_> {
                     out: &mut inner,
                     span: builder.span,
                     split: false,
+                    over: false,
                 };
                 for part in parts {
                     self.part(part, &mut sink);
@@ -334,7 +359,7 @@ impl Walk<'_> {
                 let span = builder.span;
                 let mut inner = Vec::new();
                 let mut nested =
-                    Builder { open: vec![Builder::fresh(span)], out: &mut inner, span, split: builder.split };
+                    Builder { open: vec![Builder::fresh(span)], out: &mut inner, span, split: builder.split, over: false };
                 for part in &variable.operand {
                     self.part(part, &mut nested);
                 }
@@ -394,7 +419,7 @@ impl Walk<'_> {
 
     fn operand_text(&mut self, parts: &[Part<'_>], span: Span) -> Option<String> {
         let mut out = Vec::new();
-        let mut nested = Builder { open: vec![Builder::fresh(span)], out: &mut out, span, split: false };
+        let mut nested = Builder { open: vec![Builder::fresh(span)], out: &mut out, span, split: false, over: false };
         for part in parts {
             self.part(part, &mut nested);
         }

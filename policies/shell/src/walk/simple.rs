@@ -194,6 +194,9 @@ impl Walk<'_> {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
         self.delicate_words(args);
+        if args.get(1).is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init")) {
+            return Flow::empty();
+        }
         Flow::unknown(stdin.taint)
     }
 
