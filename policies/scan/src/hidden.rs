@@ -5,7 +5,18 @@ use crate::visible::is_invisible;
 
 /// First bytes of what is looked at.
 pub(crate) const TRIGGERS: &[&[u8]] = &[
-    b"\x1b",
+    b"\x1b[",
+    b"\x1b]",
+    b"\x1bP",
+    b"\x1bX",
+    b"\x1b^",
+    b"\x1b_",
+    b"\x1bc",
+    b"\x1b7",
+    b"\x1b8",
+    b"\x1bD",
+    b"\x1bE",
+    b"\x1bM",
     b"\xc2\x9b",
     b"\xc2\x9d",
     b"\xc2\x90",

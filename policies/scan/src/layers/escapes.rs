@@ -14,7 +14,22 @@ pub(crate) enum Escape {
 
 /// What announces them.
 pub(crate) const TRIGGERS: &[(&[u8], Escape)] = &[
-    (b"%", Escape::Percent),
+    (b"%0", Escape::Percent),
+    (b"%1", Escape::Percent),
+    (b"%2", Escape::Percent),
+    (b"%3", Escape::Percent),
+    (b"%4", Escape::Percent),
+    (b"%5", Escape::Percent),
+    (b"%6", Escape::Percent),
+    (b"%7", Escape::Percent),
+    (b"%8", Escape::Percent),
+    (b"%9", Escape::Percent),
+    (b"%a", Escape::Percent),
+    (b"%b", Escape::Percent),
+    (b"%c", Escape::Percent),
+    (b"%d", Escape::Percent),
+    (b"%e", Escape::Percent),
+    (b"%f", Escape::Percent),
     (b"\\u00", Escape::Literal),
     (b"\\x", Escape::Literal),
     (b"\\/", Escape::Literal),

@@ -125,12 +125,12 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     let all = run.iter().fold(0, |all, b| all | kind(*b));
     if all & NOT_HEX == 0 {
         if run.len() >= 2 * TEXT {
-            texts(view, Place { start, end, skip: 0, width: 4, before: 0 }, &bits(run, 0, 4, hex_value), "hex", look);
+            texts(view, Place { start, end, skip: 0, width: 4, before: 0 }, &bits(run, 0, 4, &HEX), "hex", look);
         }
         return;
     }
     if all & NOT_BASE32 == 0 && all & DIGIT != 0 && all & (UPPER | LOWER) != UPPER | LOWER {
-        texts(view, Place { start, end, skip: 0, width: 5, before: 0 }, &bits(run, 0, 5, base32_value), "base32", look);
+        texts(view, Place { start, end, skip: 0, width: 5, before: 0 }, &bits(run, 0, 5, &BASE32), "base32", look);
         return;
     }
     if all & UPPER == 0 || all & LOWER == 0 {
@@ -139,7 +139,7 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     let layer = if run.iter().any(|b| b"-_".contains(b)) { "base64url" } else { "base64" };
     let alignments = if run.len() <= TRY_ALL { 4 } else { 1 };
     for skip in 0..alignments {
-        let decoded = bits(run, skip, 6, base64_value);
+        let decoded = bits(run, skip, 6, &BASE64);
         let place = Place { start, end, skip, width: 6, before: 0 };
         if texts(view, place, &decoded, layer, look) * 2 > decoded.len() {
             break;
@@ -176,12 +176,19 @@ fn texts(
 }
 
 /// The bytes that the characters of a run make, but for the first `skip`, at `width` bits each.
-fn bits(run: &[u8], skip: usize, width: usize, value: fn(u8) -> Option<u8>) -> Vec<u8> {
+fn bits(run: &[u8], skip: usize, width: usize, values: &[u8; 256]) -> Vec<u8> {
+    let from = if skip == 0 { 0 } else { characters(run).nth(skip).map_or(run.len(), |(i, _)| i) };
     let mut out = Vec::with_capacity(run.len() * width / 8 + 1);
     let mut pool = 0u32;
     let mut held = 0;
-    for value in characters(run).skip(skip).filter_map(|(_, b)| value(b)) {
-        pool = pool << width & 0xffff | u32::from(value);
+    let mut escaped = false;
+    for byte in run.get(from..).unwrap_or_default() {
+        let value = values.get(usize::from(*byte)).copied().unwrap_or(NONE);
+        if value == NONE || escaped {
+            escaped = *byte == b'\\';
+            continue;
+        }
+        pool = pool << width | u32::from(value);
         held += width;
         if held >= 8 {
             held -= 8;
@@ -191,28 +198,31 @@ fn bits(run: &[u8], skip: usize, width: usize, value: fn(u8) -> Option<u8>) -> V
     out
 }
 
-fn base64_value(c: u8) -> Option<u8> {
-    match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a' + 26),
-        b'0'..=b'9' => Some(c - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    }
-}
+/// The value of a character that has none.
+const NONE: u8 = 0xff;
 
-fn base32_value(c: u8) -> Option<u8> {
-    match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a'),
-        b'2'..=b'7' => Some(c - b'2' + 26),
-        _ => None,
-    }
-}
+const BASE64: [u8; 256] = values(&[
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"##############################################################-_",
+]);
+const BASE32: [u8; 256] = values(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"abcdefghijklmnopqrstuvwxyz"]);
+const HEX: [u8; 256] = values(&[b"0123456789abcdef", b"0123456789ABCDEF"]);
 
-fn hex_value(c: u8) -> Option<u8> {
-    char::from(c).to_digit(16).map(|d| d as u8)
+/// The table of the values that characters have in the first or another alphabet; `#` is none.
+const fn values(alphabets: &[&[u8]]) -> [u8; 256] {
+    let mut table = [NONE; 256];
+    let mut n = 0;
+    while n < alphabets.len() {
+        let mut i = 0;
+        while i < alphabets[n].len() {
+            if alphabets[n][i] != b'#' {
+                table[alphabets[n][i] as usize] = i as u8;
+            }
+            i += 1;
+        }
+        n += 1;
+    }
+    table
 }
 
 #[cfg(test)]
