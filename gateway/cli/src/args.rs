@@ -73,9 +73,7 @@ pub(crate) enum Verb {
         verb: ConfigVerb,
     },
     /// Print completions for a shell
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 
     #[command(flatten)]
     NotBuilt(NotBuilt),

@@ -18,9 +18,7 @@ fn render_one(diagnostic: &Diagnostic, text: Option<&str>) -> String {
         (Some(text), Some(span)) => {
             let span = span.start.min(text.len())..span.end.min(text.len());
             group = group.id(diagnostic.code);
-            group.element(
-                Snippet::source(text).path(&diagnostic.file).annotation(AnnotationKind::Primary.span(span)),
-            )
+            group.element(Snippet::source(text).path(&diagnostic.file).annotation(AnnotationKind::Primary.span(span)))
         }
         _ => group.element(Level::NOTE.message(format!("in {}", diagnostic.file))),
     };

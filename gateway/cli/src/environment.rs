@@ -23,6 +23,8 @@ pub(crate) struct Environment {
     pub(crate) agent: Option<String>,
     /// `RAMPART_LOG`: filter of the log on standard error.
     pub(crate) log: Option<String>,
+    /// `NODE_OPTIONS`, to which the egress proxy's preload is added.
+    pub(crate) node_options: Option<String>,
     /// `PATH`.
     pub(crate) path: OsString,
 }
@@ -48,6 +50,7 @@ impl Environment {
             session: text("RAMPART_SESSION"),
             agent: text("RAMPART_AGENT"),
             log: text("RAMPART_LOG"),
+            node_options: text("NODE_OPTIONS"),
             path: std::env::var_os("PATH").unwrap_or_default(),
         })
     }

@@ -9,17 +9,30 @@ use rampart_egress::{NODE_PRELOAD, proxy_variables};
 use rampart_gateway::Home;
 
 /// Every variable with its value, in the order they are printed.
-pub(crate) fn variables(status: &Status, home: &Home) -> anyhow::Result<Vec<(&'static str, String)>> {
+pub(crate) fn variables(
+    status: &Status,
+    home: &Home,
+    node_options: Option<&str>,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
     let Some(address) = &status.egress else {
-        bail!("the gateway runs without its egress proxy; its log says why, and `egress.listen` in config.yaml moves it");
+        bail!(
+            "the gateway runs without its egress proxy; its log says why, and `egress.listen` in config.yaml moves it"
+        );
     };
     let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
     let authority = Authority::open(&home.ca())?;
     let ours = Authority::certificate_path(&home.ca());
-    let bundle = trust::bundle(&system_roots(), authority.certificate());
-    let all = put(&home.ca().join("bundle.pem"), &bundle)?;
+    let all = authority.write_bundle(&home.ca(), &system_roots())?;
     let preload = put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?;
     let mut variables = proxy_variables(address, None, preload.to_str());
+    for (name, value) in &mut variables {
+        // What the user tells Node stays; ours comes on top, once.
+        if *name == "NODE_OPTIONS"
+            && let Some(theirs) = node_options.filter(|theirs| !theirs.contains(value.as_str()))
+        {
+            *value = format!("{theirs} {value}");
+        }
+    }
     variables.extend(trust::VARIABLES.iter().map(|variable| {
         let file = match variable.kind {
             trust::Kind::Adds => &ours,

@@ -9,7 +9,7 @@ use crate::printer::{DIM, outcome_style, styled};
 /// What a person sees of a record: decisions in one line (two where something was stopped), anything else by its type.
 pub(crate) fn line(record: &Value) -> String {
     let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
-    let time = styled(DIM, local_time(text("time")));
+    let time = styled(DIM, local_time(text("at")));
     let kind = text("type");
     let Some(outcome) = outcome(text("outcome")) else {
         let what = ["event", "subject", "message"].map(text).join(" ");
@@ -37,7 +37,9 @@ fn subject(record: &Value) -> String {
 }
 
 fn outcome(word: &str) -> Option<Outcome> {
-    [Outcome::Allow, Outcome::Watch, Outcome::Ask, Outcome::Webhook, Outcome::Deny].into_iter().find(|o| o.as_str() == word)
+    [Outcome::Allow, Outcome::Watch, Outcome::Ask, Outcome::Webhook, Outcome::Deny]
+        .into_iter()
+        .find(|o| o.as_str() == word)
 }
 
 /// The time of day here; the date too when it is not today.
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn a_denial_is_two_lines_and_what_it_holds_is_made_visible() {
         let record = json!({
-            "time": "2020-01-02T03:04:05.678Z", "type": "decision", "outcome": "deny", "tool": "exec", "reason": "rule",
+            "at": "2020-01-02T03:04:05.678Z", "type": "decision", "outcome": "deny", "tool": "exec", "reason": "rule",
             "rule": {"policy": "block-destructive"}, "message": "no\u{1b}[2J", "actor": {"agent": "claude-code"},
             "action": {"type": "exec", "command": "rm -rf /\u{202e}"}
         });

@@ -18,9 +18,8 @@ pub(crate) fn files(environment: &Environment, named: &[PathBuf]) -> anyhow::Res
     }
     let home = Home::at(&environment.home);
     home.prepare()?;
-    let mut files = policy_files(&home.policies()).map_err(|wrong| {
-        anyhow::anyhow!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let mut files = policy_files(&home.policies())
+        .map_err(|wrong| anyhow::anyhow!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let project = environment.workspace().join(".rampart").join("policy.yaml");
     if environment.project_policy && project.exists() {
         files.push(read(&project, Layer::Project)?);

@@ -105,7 +105,7 @@ fn check(
         };
         report.notes.iter().for_each(line);
         report.problems.iter().for_each(line);
-        let counts = format!("{} records in {} files, head {}", report.records, report.segments, report.head);
+        let counts = format!("records {}, files {}, head {}", report.records, report.segments, report.head);
         if report.ok {
             printer.out(format!("{}: {counts}", styled(outcome_style(rampart_call::Outcome::Allow), "verified")));
         } else {

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     reach::ensure(environment)?;
     let status = reach::client(environment).status()?;
-    let variables = outbound::variables(&status, &Home::at(&environment.home))?;
+    let variables = outbound::variables(&status, &Home::at(&environment.home), environment.node_options.as_deref())?;
     match args.shell {
         EnvShell::Sh => {
             for (name, value) in variables {

@@ -12,11 +12,8 @@ use rampart_gateway::{
 use crate::{args::Log, environment::Environment, exit::Exit, printer::Printer, record};
 
 pub(crate) fn run(args: &Log, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let filter = Filter {
-        decision: args.deny.then_some(Outcome::Deny),
-        session: args.session.clone(),
-        ..Filter::default()
-    };
+    let filter =
+        Filter { decision: args.deny.then_some(Outcome::Deny), session: args.session.clone(), ..Filter::default() };
     let home = Home::at(&environment.home);
     home.prepare()?;
     let mut found = Vec::new();

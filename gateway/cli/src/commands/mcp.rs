@@ -68,7 +68,8 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
 /// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.
 fn server_name(command: &[OsString]) -> String {
     let words = command.iter().map(|w| w.to_string_lossy());
-    let runners = ["npx", "uvx", "node", "python", "python3", "deno", "bun", "bunx", "pipx", "run", "sh", "bash", "env"];
+    let runners =
+        ["npx", "uvx", "node", "python", "python3", "deno", "bun", "bunx", "pipx", "run", "sh", "bash", "env"];
     let names = words.filter(|w| !w.starts_with('-')).map(|w| base_name(&w).to_owned());
     let mut first = None;
     for name in names {

@@ -36,7 +36,10 @@ pub(crate) fn list(args: &Json, environment: &Environment, printer: Printer) -> 
     if let Some(first) = pending.first()
         && std::io::stdout().is_terminal()
     {
-        printer.note(format!("Let it through with `rampart approve {}`, or refuse with `rampart deny`.", short(&first.id)));
+        printer.note(format!(
+            "Let it through with `rampart approve {}`, or refuse with `rampart deny`.",
+            short(&first.id)
+        ));
     }
     Ok(Exit::Yes)
 }
@@ -52,8 +55,7 @@ pub(crate) fn resolve(
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
-    let answer =
-        wire::Resolve { approve, reason: args.reason.clone().unwrap_or_default(), payload: None };
+    let answer = wire::Resolve { approve, reason: args.reason.clone().unwrap_or_default(), payload: None };
     let resolved = reach::client(environment).resolve(&args.id, &answer)?;
     let done = if resolved.approved { "approved" } else { "denied" };
     printer.out(format!("{done}: {}", rampart_scan::visible(&resolved.subject)));

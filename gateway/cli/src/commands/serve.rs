@@ -140,7 +140,9 @@ fn optional<E: std::error::Error + Send + Sync + 'static>(
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the egress proxy cannot listen on {address}: {source}; choose another address with `rampart serve --egress ADDRESS:PORT` or `egress.listen` in config.yaml")]
+#[error(
+    "the egress proxy cannot listen on {address}: {source}; choose another address with `rampart serve --egress ADDRESS:PORT` or `egress.listen` in config.yaml"
+)]
 struct NoProxy {
     address: SocketAddr,
     source: std::io::Error,
@@ -155,8 +157,10 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
     let authority = Authority::open(&home.ca())?;
     let mut upstream_ca = Vec::new();
     for path in &config.egress.upstream_ca {
-        let text = std::fs::read(path).with_context(|| format!("egress.upstream_ca: cannot read {}", path.display()))?;
-        let certificates = parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
+        let text =
+            std::fs::read(path).with_context(|| format!("egress.upstream_ca: cannot read {}", path.display()))?;
+        let certificates =
+            parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
         upstream_ca.extend(certificates);
     }
     let resolve = config.egress.resolve.iter().map(|r| {
@@ -253,7 +257,10 @@ fn stop(environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
         printer.note("no gateway runs in this home");
         return Ok(Exit::Yes);
     };
-    let pid = i32::try_from(status.pid).ok().and_then(rustix::process::Pid::from_raw).context("the gateway tells no process id")?;
+    let pid = i32::try_from(status.pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .context("the gateway tells no process id")?;
     rustix::process::kill_process(pid, rustix::process::Signal::TERM)
         .with_context(|| format!("cannot end process {}", status.pid))?;
     let deadline = Instant::now() + Duration::from_secs(15);

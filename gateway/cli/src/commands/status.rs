@@ -18,7 +18,8 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
                 printer.json(&serde_json::json!({ "running": false, "home": environment.home }))?;
             } else {
                 printer.out(format!("no gateway runs for {}", environment.home.display()));
-                printer.note("Hooks, `rampart wrap` and `rampart mcp` start one; so does `rampart serve --background`.");
+                printer
+                    .note("Hooks, `rampart wrap` and `rampart mcp` start one; so does `rampart serve --background`.");
             }
             return Ok(Exit::No);
         }
@@ -29,24 +30,36 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
         return Ok(Exit::Yes);
     }
     let row = |name: &str, value: String| printer.out(format!("{} {value}", styled(DIM, format!("{name:<9}"))));
-    let mode_style = outcome_style(if status.mode == "enforce" { rampart_call::Outcome::Allow } else { rampart_call::Outcome::Ask });
+    let mode_style =
+        outcome_style(if status.mode == "enforce" { rampart_call::Outcome::Allow } else { rampart_call::Outcome::Ask });
     row("mode", styled(mode_style, &status.mode));
     row("gateway", format!("process {}, version {}, since {}", status.pid, status.version, status.started));
     row("home", status.home.clone());
     row("api", status.listen.clone().map_or_else(|| "none: its port is taken".to_owned(), |a| format!("http://{a}")));
     row("egress", status.egress.map_or_else(|| "none: its port is taken".to_owned(), |a| format!("http://{a}")));
     let short = status.policy.hash.get(..12).unwrap_or_default();
-    row("policy", format!("{} rules in {} policies, {short}, from {}", status.policy.rules, status.policy.policies, status.policy.files.join(", ")));
+    row(
+        "policy",
+        format!(
+            "{} rules in {} policies, {short}, from {}",
+            status.policy.rules,
+            status.policy.policies,
+            status.policy.files.join(", ")
+        ),
+    );
     if let Some(error) = &status.policy.error {
         row("", styled(outcome_style(rampart_call::Outcome::Deny), format!("not in force: {error}")));
     }
     for warning in &status.policy.warnings {
         row("", styled(outcome_style(rampart_call::Outcome::Ask), warning));
     }
-    row("audit", match &status.audit.problem {
-        None => format!("healthy, {} records", status.audit.seq.unwrap_or(0)),
-        Some(problem) => styled(outcome_style(rampart_call::Outcome::Deny), problem),
-    });
+    row(
+        "audit",
+        match &status.audit.problem {
+            None => format!("healthy, {} records", status.audit.seq.unwrap_or(0)),
+            Some(problem) => styled(outcome_style(rampart_call::Outcome::Deny), problem),
+        },
+    );
     if !status.fail_open.is_empty() {
         row("open", format!("{} go on without an answer", status.fail_open.join(", ")));
     }

@@ -68,7 +68,9 @@ pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Cal
             let params = strict::parse(text.as_bytes()).context("--params is not JSON that means one thing")?;
             Action::from_tool(&args.tool, &params)?
         }
-        (None, None) => bail!("say what to test, such as `rampart test \"rm -rf /\"`; --run runs the policies' own tests"),
+        (None, None) => {
+            bail!("say what to test, such as `rampart test \"rm -rf /\"`; --run runs the policies' own tests")
+        }
     };
     let cwd = environment.cwd.display().to_string();
     match &mut action {
@@ -150,7 +152,8 @@ fn run_suite(files: &[rampart_policy::SourceFile], json: bool, printer: Printer)
             }))?;
         } else if !test.passed {
             let by = test.judgement.decided_by();
-            printer.out(format!("{}:{}: {subject}: expected {}, got {got} [{by}]", test.file, test.line, test.expected));
+            printer
+                .out(format!("{}:{}: {subject}: expected {}, got {got} [{by}]", test.file, test.line, test.expected));
         }
     }
     if !json {

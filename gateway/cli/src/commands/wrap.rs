@@ -43,7 +43,7 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
     command
         .arg0(program)
         .args(rest)
-        .envs(outbound::variables(&client.status()?, &home)?)
+        .envs(outbound::variables(&client.status()?, &home, environment.node_options.as_deref())?)
         .env("PATH", path)
         .env("SHELL", shells.join("bash"))
         .env("CLAUDE_CODE_SHELL", shells.join("bash"))
@@ -51,8 +51,8 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
         .env("RAMPART_SESSION", &session)
         .env("RAMPART_AGENT", &agent);
     // Signals of the terminal reach the command itself; we stay to tell how it ended.
-    let status = ignoring_interrupts(|| command.status())
-        .with_context(|| format!("cannot run `{}`", real.display()))?;
+    let status =
+        ignoring_interrupts(|| command.status()).with_context(|| format!("cannot run `{}`", real.display()))?;
     summary(&client, &session, printer);
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
