@@ -131,6 +131,20 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_of_another_user_is_not_trusted() {
+        // Only root can make one for the test.
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let _listener = UnixListener::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(refusal(&path).to_string().contains("belongs to user 12345"));
+    }
+
+    #[test]
     fn a_path_too_long_for_a_socket_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("x".repeat(120));
