@@ -22,7 +22,13 @@ pub(crate) fn is_absolute(path: &str) -> bool {
 }
 
 fn is_windows(path: &str) -> bool {
-    matches!(path.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic()) || path.starts_with(r"\\")
+    // `C:Windows` is what a shell leaves of `C:\Windows`
+    let drive = match path.as_bytes() {
+        [drive, b':', b'/' | b'\\', ..] => drive.is_ascii_alphabetic(),
+        [drive, b':', next, ..] => drive.is_ascii_uppercase() && next.is_ascii_alphabetic(),
+        _ => false,
+    };
+    drive || path.starts_with(r"\\")
 }
 
 /// `path` as seen from `cwd`.

@@ -30,12 +30,12 @@ struct Builder<'o> {
     out: &'o mut Vec<Arg>,
     span: Span,
     split: bool,
-    /// A word grew too long, and is not whole.
-    over: bool,
+    /// Bytes that variables and substitutions have put in.
+    expanded: usize,
 }
 
-/// Longest word, in bytes.
-const MAX_WORD: usize = 1 << 14;
+/// Bytes that the expansions of one word may put in.
+const MAX_EXPANDED: usize = 1 << 14;
 
 impl Builder<'_> {
     fn fresh(span: Span) -> Open {
@@ -44,10 +44,7 @@ impl Builder<'_> {
 
     fn push(&mut self, text: &str, quoted: bool) {
         for open in &mut self.open {
-            if open.arg.text.len() + text.len() > MAX_WORD {
-                self.over = true;
-                continue;
-            }
+
             open.arg.text.push_str(text);
             if let Some(shape) = &mut open.arg.shape {
                 shape.push_str(text);
@@ -65,6 +62,11 @@ impl Builder<'_> {
             open.arg.taint = open.arg.taint.with(taint);
             open.present = true;
         }
+    }
+
+    fn affords(&mut self, bytes: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(bytes);
+        self.expanded <= MAX_EXPANDED
     }
 
     fn mark(&mut self, taint: Taint, glob: bool) {
@@ -120,8 +122,7 @@ impl Builder<'_> {
                     break;
                 }
                 let mut open = open.clone();
-                if open.arg.text.len() + value.text.len() > MAX_WORD / 8 {
-                    self.over = true;
+                if !self.affords(open.arg.text.len() + value.text.len()) {
                     continue;
                 }
                 open.arg.text.push_str(&value.text);
@@ -144,12 +145,11 @@ impl Builder<'_> {
     }
 
     fn push_value(&mut self, value: &Arg, quoted: bool, blanks: &str) {
+        if !self.affords(value.text.len()) {
+            return;
+        }
         if let Some(shape) = &value.shape {
             for open in &mut self.open {
-                if open.arg.text.len() + value.text.len() > MAX_WORD {
-                    self.over = true;
-                    continue;
-                }
                 let own = open.arg.shape.get_or_insert_with(|| open.arg.text.clone());
                 own.push_str(shape);
                 open.arg.text.push_str(&value.text);
@@ -241,7 +241,7 @@ impl Walk<'_> {
     }
 
     fn pieces(&mut self, pieces: &[Piece<'_, '_>], span: Span, out: &mut Vec<Arg>, split: bool) {
-        let mut builder = Builder { open: vec![Builder::fresh(span)], out, span, split, over: false };
+        let mut builder = Builder { open: vec![Builder::fresh(span)], out, span, split, expanded: 0 };
         for (number, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Bare(text) => {
@@ -254,7 +254,7 @@ impl Walk<'_> {
             }
         }
         builder.finish_word();
-        if builder.over {
+        if builder.expanded > MAX_EXPANDED {
             self.out_of_budget();
         }
     }
@@ -308,7 +308,7 @@ impl Walk<'_> {
                     out: &mut inner,
                     span: builder.span,
                     split: false,
-                    over: false,
+                    expanded: 0,
                 };
                 for part in parts {
                     self.part(part, &mut sink);
@@ -359,7 +359,7 @@ impl Walk<'_> {
                 let span = builder.span;
                 let mut inner = Vec::new();
                 let mut nested =
-                    Builder { open: vec![Builder::fresh(span)], out: &mut inner, span, split: builder.split, over: false };
+                    Builder { open: vec![Builder::fresh(span)], out: &mut inner, span, split: builder.split, expanded: 0 };
                 for part in &variable.operand {
                     self.part(part, &mut nested);
                 }
@@ -419,7 +419,7 @@ impl Walk<'_> {
 
     fn operand_text(&mut self, parts: &[Part<'_>], span: Span) -> Option<String> {
         let mut out = Vec::new();
-        let mut nested = Builder { open: vec![Builder::fresh(span)], out: &mut out, span, split: false, over: false };
+        let mut nested = Builder { open: vec![Builder::fresh(span)], out: &mut out, span, split: false, expanded: 0 };
         for part in parts {
             self.part(part, &mut nested);
         }

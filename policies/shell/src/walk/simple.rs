@@ -283,7 +283,12 @@ impl Walk<'_> {
     }
 
     /// Runs `f` as something that came through `wrapper`.
-    pub(crate) fn nested<T>(&mut self, wrapper: &str, f: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn nested(&mut self, wrapper: &str, f: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        if self.depth == 0 {
+            self.out_of_budget();
+            return Flow::unknown(Taint::NONE);
+        }
+        self.depth -= 1;
         self.via.push(wrapper.to_owned());
         let span = self.span;
         let line = std::mem::take(&mut self.line);
@@ -291,6 +296,7 @@ impl Walk<'_> {
         self.line = line;
         self.span = span;
         self.via.pop();
+        self.depth += 1;
         out
     }
 }
