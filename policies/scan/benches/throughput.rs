@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark has a clock")]
 #![allow(missing_docs, reason = "a program")]
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 const SIZE: usize = 8 << 20;
@@ -93,21 +94,30 @@ fn base64(s: &mut Source) -> String {
     format!("{{\"type\":\"image\",\"media_type\":\"image/png\",\"data\":\"{run}\"}}\n")
 }
 
+/// Seconds that this thread has had of a processor; on a busy machine the clock on the wall tells little.
+fn now() -> f64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let wall = START.elapsed().as_secs_f64();
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = stat.and_then(|s| s.split_whitespace().next()?.parse::<f64>().ok());
+    nanoseconds.map_or(wall, |n| n / 1e9)
+}
+
 fn best_of(times: u32, mut run: impl FnMut() -> usize) -> (f64, usize) {
     let mut best = f64::MAX;
     let mut found = 0;
     for _ in 0..times {
-        let start = Instant::now();
+        let start = now();
         found = run();
-        best = best.min(start.elapsed().as_secs_f64());
+        best = best.min(now() - start);
     }
     (best, found)
 }
 
 fn main() {
-    let start = Instant::now();
+    let start = now();
     rampart_scan::scan("warm");
-    println!("{:<12} {:8.1} ms", "first scan", start.elapsed().as_secs_f64() * 1e3);
+    println!("{:<12} {:8.1} ms", "first scan", (now() - start) * 1e3);
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let texts = [
         ("prose", fill(1, |s| sentence(s, &words))),

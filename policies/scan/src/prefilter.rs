@@ -35,9 +35,9 @@ struct Keyword {
 struct Prefilter {
     /// Which hashes of three bytes begin a keyword.
     set: Box<[u64; 1024]>,
-    /// Which of `lists` holds the numbers of the keywords of a hash.
+    /// Which of `lists` holds the keywords of a hash.
     index: Vec<u16>,
-    lists: Vec<Vec<usize>>,
+    lists: Vec<Vec<Candidate>>,
     keywords: Vec<Keyword>,
 }
 
@@ -57,17 +57,27 @@ static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| {
     Prefilter::new(owners.into_iter().map(|(bytes, owners)| Keyword { bytes, owners }).collect())
 });
 
+/// A keyword, and its first eight bytes for a quick look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    head: u64,
+    mask: u64,
+    keyword: usize,
+}
+
 impl Prefilter {
     fn new(keywords: Vec<Keyword>) -> Self {
-        let mut lists: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        let mut lists: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
         for (number, keyword) in keywords.iter().enumerate() {
             // A keyword of two bytes begins with three bytes of which the last is any.
             let thirds = if keyword.bytes.len() < 3 { 0..=255 } else { 0..=0 };
             for third in thirds {
                 let window = keyword.bytes.iter().copied().chain([third]).take(3).fold(0, push);
                 let list = lists.entry(hash(window)).or_default();
-                if !list.contains(&number) {
-                    list.push(number);
+                let unused = 8 * (8 - keyword.bytes.len().min(8));
+                let candidate = Candidate { head: head(&keyword.bytes), mask: u64::MAX >> unused, keyword: number };
+                if !list.contains(&candidate) {
+                    list.push(candidate);
                 }
             }
         }
@@ -85,15 +95,31 @@ impl Prefilter {
     }
 
     /// Calls `on_hit` for the keywords that begin at `start`, where three bytes have this hash.
+    #[inline(never)]
     fn keywords_at(&self, bytes: &[u8], start: usize, hash: u16, on_hit: &mut impl FnMut(Hit, &[Owner])) {
-        let list = self.index.get(usize::from(hash)).and_then(|i| self.lists.get(usize::from(*i)));
-        for keyword in list.into_iter().flatten().filter_map(|n| self.keywords.get(*n)) {
-            let end = start + keyword.bytes.len();
-            if bytes.get(start..end).is_some_and(|b| b.eq_ignore_ascii_case(&keyword.bytes)) {
-                on_hit(Hit { start, end }, &keyword.owners);
+        let Some(list) = self.index.get(usize::from(hash)).and_then(|i| self.lists.get(usize::from(*i))) else {
+            return;
+        };
+        let here = bytes.get(start..).unwrap_or_default();
+        let head = head(here);
+        for candidate in list.iter().filter(|c| (head ^ c.head) & c.mask == 0) {
+            let Some(keyword) = self.keywords.get(candidate.keyword) else { continue };
+            let length = keyword.bytes.len();
+            if here.get(..length).is_some_and(|b| b.eq_ignore_ascii_case(&keyword.bytes)) {
+                on_hit(Hit { start, end: start + length }, &keyword.owners);
             }
         }
     }
+}
+
+/// The first eight bytes, letters in one case; zeros where there are fewer.
+fn head(bytes: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    match bytes.first_chunk::<8>() {
+        Some(chunk) => head = *chunk,
+        None => head.iter_mut().zip(bytes).for_each(|(h, b)| *h = *b),
+    }
+    u64::from_le_bytes(head) | 0x2020_2020_2020_2020
 }
 
 /// The last three bytes, letters in one case.
