@@ -10,6 +10,8 @@ pub enum OverrideAction {
     Allow,
     /// `rampart block`.
     Deny,
+    /// `rampart block --ask`.
+    Ask,
 }
 
 /// One override.
@@ -21,6 +23,8 @@ pub struct Override {
     pub tool: Option<String>,
     /// A command, path, host, URL or `server/tool` pattern, by the tool.
     pub pattern: String,
+    /// Where it comes from, for lists.
+    pub description: Option<String>,
     /// What to tell people.
     pub message: Option<String>,
     /// RFC 3339 time from which on it no longer holds.
@@ -35,6 +39,7 @@ impl Override {
         let verb = match self.action {
             OverrideAction::Allow => "allow",
             OverrideAction::Deny => "block",
+            OverrideAction::Ask => "block --ask",
         };
         let tool = self.tool.as_deref().map(|t| format!("--tool {t} ")).unwrap_or_default();
         format!("rampart {verb} {tool}{}", quote(&self.pattern))
@@ -62,8 +67,13 @@ impl Override {
         let action = match self.action {
             OverrideAction::Allow => "allow",
             OverrideAction::Deny => "deny",
+            OverrideAction::Ask => "ask",
         };
-        let mut text = format!("  - name: {}\n    match:\n{matching}    rules:\n", scalar(name));
+        let mut text = format!("  - name: {}\n", scalar(name));
+        if let Some(description) = &self.description {
+            text.push_str(&format!("    description: {}\n", scalar(description)));
+        }
+        text.push_str(&format!("    match:\n{matching}    rules:\n"));
         text.push_str(&format!("      - action: {action}\n        when: {{ {when} }}\n"));
         if let Some(message) = &self.message {
             text.push_str(&format!("        message: {}\n", scalar(message)));
@@ -91,7 +101,9 @@ impl Override {
             Some("read" | "write" | "edit") => {
                 PathGlob::compile(&self.pattern, crate::pattern::Reading::Exact).map(|_| ())
             }
-            _ => Ok(()),
+            None | Some("exec" | "fetch" | "connect" | "mcp") => Ok(()),
+            Some(_) if self.pattern == "*" => Ok(()),
+            Some(tool) => Err(format!("a rule about `{tool}` covers all its calls, so its pattern is `*`")),
         }
     }
 }
