@@ -1,6 +1,6 @@
 //! Megabytes a second of the scanner on what agents send and read, and microseconds for a small request.
 #![allow(clippy::disallowed_methods, reason = "a benchmark has a clock")]
-#![allow(missing_docs, reason = "a program")]
+#![allow(clippy::print_stdout, reason = "a benchmark tells its numbers")]
 
 use std::sync::LazyLock;
 use std::time::Instant;

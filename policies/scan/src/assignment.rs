@@ -29,7 +29,7 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
     i += gap(i);
     let operator = match (at(i)?, at(i + 1)) {
         (b':', Some(b':')) => return None,
-        (b':', Some(b'=')) | (b'=', Some(b'>')) | (b'?', Some(b'=')) | (b'|', Some(b'|')) => 2,
+        (b':' | b'?', Some(b'=')) | (b'=', Some(b'>')) | (b'|', Some(b'|')) => 2,
         (b'=', Some(b'=')) => {
             if at(i + 2) == Some(b'=') {
                 3

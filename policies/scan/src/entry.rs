@@ -59,6 +59,7 @@ pub(crate) struct Entry {
     pub before: usize,
     /// Found by code of that name instead of by an expression.
     #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the code knows its detector, not the other way round"))]
     pub code: String,
     /// Bits a character that the secret has at least.
     #[serde(default)]

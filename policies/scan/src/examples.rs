@@ -1,5 +1,7 @@
 //! Every detector finds its `hits` and nothing in its `misses`.
 
+use proptest::prelude::*;
+
 use crate::detector::{ALL, Shape};
 use crate::entry::{Entry, FILES, File};
 use crate::{redact, scan};
@@ -16,14 +18,12 @@ fn expand(template: &str) -> String {
             rest = after;
             break;
         };
-        match filled(&after[1..close], &mut seed) {
-            Some(text) => out.push_str(&text),
-            None => {
-                out.push('{');
-                rest = &after[1..];
-                continue;
-            }
-        }
+        let Some(text) = filled(&after[1..close], &mut seed) else {
+            out.push('{');
+            rest = &after[1..];
+            continue;
+        };
+        out.push_str(&text);
         rest = &after[close + 1..];
     }
     out + rest
@@ -148,5 +148,29 @@ fn nothing_found_survives_redaction() {
         let clean = redact(&text, &scan(&text), |f, _| format!("[REDACTED:{}]", f.detector));
         let left = scan(&clean);
         assert!(left.is_empty(), "{id}: {text:?} became {clean:?}, where {left:?}");
+    }
+}
+
+/// Text that is hard on a scanner: pieces of examples, controls, characters of all lengths, glued together.
+fn hostile() -> impl Strategy<Value = String> {
+    let hits: Vec<String> = hits().into_iter().map(|(_, hit)| hit).collect();
+    let piece = prop::sample::select(hits).prop_flat_map(|hit| (0..=hit.len(), Just(hit)));
+    let piece = piece.prop_map(|(cut, hit)| hit[..hit.floor_char_boundary(cut)].to_owned());
+    let noise =
+        prop_oneof!["\\PC{0,9}", "[%&#;\\\\x0-9a-fu{}=:/+\u{200b}\u{1b}\u{e0041}]{0,30}", "[A-Za-z0-9+/]{0,90}"];
+    prop::collection::vec(prop_oneof![piece, noise], 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_scanned_and_redacted(text in hostile()) {
+        let found = scan(&text);
+        for finding in &found {
+            prop_assert!(finding.span.start < finding.span.end && finding.span.end <= text.len(), "{finding:?}");
+        }
+        prop_assert!(found.is_sorted_by_key(|f| f.span.start));
+        redact(&text, &found, |_, secret| { assert!(!secret.is_empty()); String::new() });
+        let escape_shown = crate::visible(&text).contains('\u{1b}');
+        prop_assert!(!escape_shown);
     }
 }

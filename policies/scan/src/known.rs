@@ -69,7 +69,7 @@ impl std::fmt::Debug for KnownSecrets {
 
 /// The forms that `value` may take in a text.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let hex: String = value.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = hex::encode(value);
     let mut forms = vec![
         value.to_vec(),
         value.iter().rev().copied().collect(),

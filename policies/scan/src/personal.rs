@@ -93,8 +93,8 @@ fn issued(number: &[u8], length: usize) -> bool {
 fn accounts(bytes: &[u8], from: usize, to: usize, report: &mut impl FnMut(&str, usize, usize)) {
     let mut i = from;
     while i < to {
-        let [Some(a), Some(b), Some(c), Some(d)] = [0, 1, 2, 3].map(|k| bytes.get(i + k).copied()) else { return };
-        let begins = a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit();
+        let Some(head) = bytes.get(i..i + 4) else { return };
+        let begins = head.iter().take(2).all(u8::is_ascii_uppercase) && head.iter().skip(2).all(u8::is_ascii_digit);
         let word = i.checked_sub(1).and_then(|p| bytes.get(p)).is_some_and(u8::is_ascii_alphanumeric);
         if begins
             && !word

@@ -69,7 +69,7 @@ fn word_before(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize, Op
     let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic);
     let mut last = at;
     while !letter(last) {
-        if last <= from || at - last >= GAP || !bytes.get(last).is_some_and(separates) {
+        if last <= from || at - last >= GAP || !bytes.get(last).is_some_and(|b| separates(*b)) {
             return None;
         }
         last -= 1;
@@ -86,8 +86,8 @@ fn word_before(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize, Op
 }
 
 /// Whether the byte may stand between two words of a phrase: blanks, numbering, a list in quotes.
-fn separates(byte: &u8) -> bool {
-    byte.is_ascii_digit() || b" \t\r\n.,\"'`-)|:\\".contains(byte)
+fn separates(byte: u8) -> bool {
+    byte.is_ascii_digit() || b" \t\r\n.,\"'`-)|:\\".contains(&byte)
 }
 
 fn number_of(bytes: &[u8], start: usize, end: usize) -> Option<u16> {
@@ -100,7 +100,7 @@ fn extend(bytes: &[u8], words: &mut Vec<(usize, usize, u16)>) -> usize {
     let Some(&(_, mut end, _)) = words.last() else { return 0 };
     loop {
         let rest = bytes.get(end..).unwrap_or_default();
-        let gap = rest.iter().take(GAP + 1).take_while(|b| separates(b)).count();
+        let gap = rest.iter().take(GAP + 1).take_while(|b| separates(**b)).count();
         let start = end + gap;
         let length =
             bytes.get(start..).unwrap_or_default().iter().take(9).take_while(|b| b.is_ascii_alphabetic()).count();

@@ -66,12 +66,8 @@ impl Stream {
             finding.span.end += self.offset;
         }
         let until = self.offset + until;
-        let mut reach = self.reported;
         findings.retain(|f| (self.reported..until).contains(&f.span.start));
-        for finding in &findings {
-            reach = reach.max(finding.span.start + 1);
-        }
-        self.reported = until.max(reach);
+        self.reported = until;
         findings
     }
 
@@ -86,7 +82,7 @@ impl Stream {
 /// The last place up to `limit` where a text may be cut: before white space, or else between groups of an encoded run.
 fn quiet(kept: &[u8], limit: usize) -> usize {
     let near = kept.get(limit.saturating_sub(BEHIND)..limit).unwrap_or_default();
-    if let Some(back) = near.iter().rev().position(|b| b.is_ascii_whitespace()) {
+    if let Some(back) = near.iter().rev().position(u8::is_ascii_whitespace) {
         return limit - back;
     }
     let in_run = |b: &u8| b.is_ascii_alphanumeric() || b"+/-_".contains(b);
@@ -104,7 +100,14 @@ mod tests {
     /// All examples with prose between them, `gap` bytes at a time.
     fn text(gap: usize) -> String {
         let prose = "Nothing to see in this sentence, which only fills some room. ";
-        hits().iter().map(|(_, hit)| format!("{hit}\n{}\n", &prose.repeat(gap / prose.len() + 1)[..gap])).collect()
+        let mut text = String::new();
+        for (_, hit) in hits() {
+            text += &hit;
+            text += "\n";
+            text += &prose.repeat(gap / prose.len() + 1)[..gap];
+            text += "\n";
+        }
+        text
     }
 
     fn streamed(text: &str, mut cut: impl FnMut() -> usize) -> Vec<Finding> {

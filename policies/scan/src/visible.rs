@@ -7,7 +7,6 @@ pub fn visible(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\t' => out.push(c),
-            '\u{e0020}'..='\u{e007e}' => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
             _ if c.is_control() || is_invisible(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
             _ => out.push(c),
         }
@@ -22,4 +21,22 @@ pub(crate) fn is_invisible(c: char) -> bool {
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_written_as_an_escape() {
+        for (text, shown) in [
+            ("plain\n\ttext é 日本", "plain\n\ttext é 日本"),
+            ("a\u{1b}[2Jb\r", "a\\u{1b}[2Jb\\u{d}"),
+            ("x\u{202e}y\u{2066}z", "x\\u{202e}y\\u{2066}z"),
+            ("ig\u{200b}nore", "ig\\u{200b}nore"),
+            ("\u{e0041}\u{fe0f}\u{9b}", "\\u{e0041}\\u{fe0f}\\u{9b}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
 }

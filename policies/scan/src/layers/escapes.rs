@@ -72,8 +72,11 @@ impl Escapes {
 
     /// Undoes them.
     pub(super) fn each(&self, view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
-        let kinds: [(&[(usize, usize)], Undo, &'static str); 3] =
-            [(&self.percent, percent, "percent"), (&self.literal, literal, "json"), (&self.html, html, "html")];
+        let kinds = [
+            (&self.percent, percent as Undo, "percent"),
+            (&self.literal, literal as Undo, "json"),
+            (&self.html, html as Undo, "html"),
+        ];
         for (parts, undo, layer) in kinds {
             for &(start, end) in parts {
                 let part = view.bytes.get(start..end).unwrap_or_default();
@@ -95,22 +98,20 @@ fn undone(part: &[u8], offset: usize, undo: Undo) -> (Vec<u8>, Vec<(usize, usize
     while let Some(rest) = part.get(i..)
         && let Some(first) = rest.first()
     {
-        match matches!(first, b'%' | b'\\' | b'&').then(|| undo(rest)).flatten() {
-            Some((c, length)) => {
-                steps.push((bytes.len(), offset + i));
-                // A byte above 127 is one of several of a character in percent escapes: kept as the byte it is.
-                match u8::try_from(u32::from(c)) {
-                    Ok(byte) => bytes.push(byte),
-                    Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                }
-                i += length;
-                steps.push((bytes.len(), offset + i));
-            }
-            None => {
-                bytes.push(*first);
-                i += 1;
-            }
+        let escape = matches!(first, b'%' | b'\\' | b'&').then(|| undo(rest)).flatten();
+        let Some((c, length)) = escape else {
+            bytes.push(*first);
+            i += 1;
+            continue;
+        };
+        steps.push((bytes.len(), offset + i));
+        // In percent escapes, what is above 127 is one of the bytes of a character, and stays a byte.
+        match u8::try_from(u32::from(c)) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
+        i += length;
+        steps.push((bytes.len(), offset + i));
     }
     (bytes, steps)
 }
