@@ -154,6 +154,11 @@ impl<'a> Facts<'a> {
         &mut self.items[last]
     }
 
+    /// The simple commands in the call.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &Unit> {
+        self.units.iter().filter(|u| u.kind == UnitKind::Component)
+    }
+
     /// The call's own tool, and those that would have its effects.
     pub(crate) fn tools(&self) -> Tools {
         self.items.iter().fold(self.tool, |tools, item| tools.and(item.tools))

@@ -5,6 +5,7 @@ use rampart_call::{Call, Edit, Effect, Judgement, Outcome, Phase, Reason, RuleRe
 use crate::{
     Context, Layer, Rule, Ruleset,
     facts::Facts,
+    joint::joint,
     rule::Hit,
     source::Action,
     suggest,
@@ -63,9 +64,21 @@ impl Ruleset {
             Phase::Before => &self.before,
             Phase::After => &self.after,
         };
-        let candidates = index.candidates(facts);
-        let rules = candidates.iter().filter_map(|id| self.rules.get(id as usize));
-        rules.filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit })).collect()
+        let candidates: Vec<&Rule> =
+            index.candidates(facts).iter().filter_map(|id| self.rules.get(id as usize)).collect();
+        let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule: *rule, hit }));
+        let mut matches: Vec<Match<'_>> = matches.collect();
+        // Rules may also allow together: the overrides among themselves, and then all of them.
+        for overrides in [true, false] {
+            let within = |rule: &Rule| !overrides || rule.layer == Layer::Overrides;
+            if matches.iter().any(|m| m.rule.action == Action::Allow && within(m.rule)) {
+                break;
+            }
+            let together = joint(candidates.iter().copied().filter(|r| within(r)), facts);
+            let strength = |rule: &&Rule| overrides || rule.layer != Layer::Overrides;
+            matches.extend(together.into_iter().filter(strength).map(|rule| Match { rule, hit: Hit::default() }));
+        }
+        matches
     }
 
     /// Precedence: a locked denial, then the user's overrides, then denial before webhook before question before
@@ -81,10 +94,14 @@ impl Ruleset {
         if let Some(locked) = matches.iter().find(|m| m.rule.locked) {
             return by(locked);
         }
-        const STRICTEST_FIRST: [Outcome; 4] = [Outcome::Deny, Outcome::Webhook, Outcome::Ask, Outcome::Allow];
-        if let Some(m) = STRICTEST_FIRST.iter().find_map(|o| first(*o, true)) {
+        // Of the overrides, a denial and an allowance settle it; a question among them only joins the other rules, so
+        // that it never lifts a denial of theirs.
+        let asks = first(Outcome::Ask, true).or(first(Outcome::Webhook, true)).is_some();
+        let settles = first(Outcome::Deny, true).or_else(|| first(Outcome::Allow, true).filter(|_| !asks));
+        if let Some(m) = settles {
             return by(m);
         }
+        const STRICTEST_FIRST: [Outcome; 4] = [Outcome::Deny, Outcome::Webhook, Outcome::Ask, Outcome::Allow];
         let granted = match STRICTEST_FIRST.iter().find_map(|o| first(*o, false)) {
             Some(m) if m.rule.action != Action::Allow => return by(m),
             other => other,

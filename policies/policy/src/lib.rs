@@ -8,6 +8,7 @@ mod explain;
 mod facts;
 mod history;
 mod index;
+mod joint;
 mod judge;
 mod lint;
 mod notify;

@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::{
     Layer,
     condition::{Check, Test, command::Grant, detects},
-    facts::{Facts, Unit, UnitKind},
+    facts::{Facts, Unit},
     pattern::{Reading, TextGlob},
     source::{Action, Match},
     tool::Tools,
@@ -180,21 +180,35 @@ impl Rule {
         {
             return true;
         }
-        let commands: Vec<&Unit> = facts.units.iter().filter(|u| u.kind == UnitKind::Component).collect();
-        let passes = |unit: &Unit| self.units.iter().all(|t| passes_unit(t, unit));
-        let covered = |i: usize, unit: &Unit| {
-            let behind = |wrapper: &Unit| {
-                passes(wrapper) && self.grant.as_ref().is_some_and(|g| g.covers_behind(wrapper, unit))
-            };
-            passes(unit) || (unit.via > 0 && commands.iter().take(i).any(|w| behind(w)))
-        };
+        let count = facts.commands().count();
         facts.complete
-            && !commands.is_empty()
+            && count > 0
             && (!facts.redirected || !self.items.is_empty())
-            && commands.iter().enumerate().all(|(i, unit)| covered(i, unit))
+            && (0..count).all(|i| self.covers_command(facts, i))
     }
 
-    fn fits(&self, facts: &Facts<'_>, index: usize) -> bool {
+    /// Whether a rule that allows covers one of the commands, by its number.
+    pub(crate) fn covers_command(&self, facts: &Facts<'_>, number: usize) -> bool {
+        let Some(unit) = facts.commands().nth(number) else { return false };
+        let passes = |unit: &Unit| self.units.iter().all(|t| passes_unit(t, unit));
+        let behind = |wrapper: &Unit| {
+            passes(wrapper) && self.grant.as_ref().is_some_and(|g| g.covers_behind(wrapper, unit))
+        };
+        passes(unit) || (unit.via > 0 && facts.commands().take(number).any(behind))
+    }
+
+    /// Whether the rule can allow a part of a command line.
+    pub(crate) fn may_share(&self, facts: &Facts<'_>) -> bool {
+        self.action == Action::Allow
+            && !self.units.is_empty()
+            && self.holds(facts)
+            && self.matching.selects(facts)
+            && self.calls.iter().all(|t| passes_call(t, facts))
+            && self.matching.tool.as_ref().is_none_or(|tool| tool.names(facts))
+    }
+
+    /// Whether every condition about effects holds for one of them.
+    pub(crate) fn fits(&self, facts: &Facts<'_>, index: usize) -> bool {
         let (Some(item), Some(effect)) = (facts.items.get(index), facts.effects.get(index)) else { return false };
         self.items.iter().all(|test| match &test.check {
             Check::Item(check) => check(item, effect),

@@ -2,8 +2,10 @@
 
 mod effects;
 mod grants;
+mod laws;
 mod loading;
 mod precedence;
+mod reference;
 mod responses;
 mod seed;
 mod shipped;

@@ -48,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Malformed> {
     if text.len() > MAX_BYTES {
         return Err(Malformed { message: format!("the file is larger than {} MiB", MAX_BYTES >> 20), span: None });
     }
-    serde_yaml::from_str_with_options::<Node>(text, strict()).map_err(|error| malformed(&error))
+    serde_yaml::from_str_with_options::<Node>(text, strict()).map_err(|error| malformed(text, &error))
 }
 
 fn strict() -> Options {
@@ -69,7 +69,7 @@ fn strict() -> Options {
     }
 }
 
-fn malformed(error: &Error) -> Malformed {
+fn malformed(text: &str, error: &Error) -> Malformed {
     let error = error.without_snippet();
     let message = match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands here twice"),
@@ -88,7 +88,17 @@ fn malformed(error: &Error) -> Malformed {
             format!("this is not valid YAML: {}", first.trim_start_matches("error: "))
         }
     };
-    Malformed { message, span: error.location().and_then(bytes) }
+    let span = error.location().and_then(|at| bytes(at).or_else(|| place(text, at)));
+    Malformed { message, span }
+}
+
+/// The byte at a line and column, where the parser knows no more.
+fn place(text: &str, at: Location) -> Option<Range<usize>> {
+    let line = usize::try_from(at.line()).ok()?.checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let column = usize::try_from(at.column()).ok()?.saturating_sub(1);
+    let within: usize = text.get(start..)?.chars().take(column).map(char::len_utf8).sum();
+    Some(start + within..start + within)
 }
 
 fn bytes(location: Location) -> Option<Range<usize>> {

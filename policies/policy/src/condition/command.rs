@@ -119,11 +119,10 @@ impl Grant {
 
     /// A pattern with operators has the shape of the whole line, command by command.
     pub(crate) fn has_shape(&self, facts: &Facts<'_>) -> bool {
-        let commands = facts.units.iter().filter(|u| u.kind == UnitKind::Component);
         let Some(line) = facts.units.iter().find(|u| u.kind == UnitKind::Pipeline) else { return false };
-        let count = commands.clone().count();
+        let count = facts.commands().count();
         let shape = Shape::of(&line.text);
-        let plain = commands.clone().all(|u| u.via == 0 && u.assignments.is_empty());
+        let plain = facts.commands().all(|u| u.via == 0 && u.assignments.is_empty());
         plain
             && shape.commands() == count
             && self.globs.iter().any(|glob| Shape::of(&glob.to_string()).is_shape_of(&shape))

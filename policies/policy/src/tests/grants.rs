@@ -40,6 +40,21 @@ fn an_allowance_covers_every_command_and_every_redirect() {
 }
 
 #[test]
+fn rules_may_allow_a_command_line_together() {
+    let policies = "  - name: a\n    match: { tool: [exec] }\n    rules:\n      - { action: allow, when: { command_matches: ['cd *'] } }\n  - name: b\n    rules:\n      - { action: allow, when: { command_matches: ['cat *'], path_matches: ['/home/u/proj/**'] } }\n";
+    let ruleset = ruleset(&[user("deny", policies)]);
+    for (command, expect) in [
+        ("cd src && cat src/a", "allow"),
+        ("cd src && cat /etc/hosts", "deny"),
+        ("cd src && ls", "deny"),
+        ("cd src && cat a > /etc/x", "deny"),
+        ("cat a | cat > b", "allow"),
+    ] {
+        assert_eq!(outcome(&ruleset, "exec", command), expect, "{command}");
+    }
+}
+
+#[test]
 fn a_verbatim_pattern_allows_that_text_alone() {
     let command = "sudo apt install curl && echo \"done\" > /etc/x";
     let ruleset = allowing("'sudo apt install curl && echo \"done\" > /etc/x'");

@@ -49,7 +49,7 @@ fn what_is_wrong_is_named_with_its_place_and_a_way_out() {
         ("version: \"1\"\ndefault_action: allow\n".to_owned(), "missing-key", "", "policies: []"),
         ("version: \"2\"\ndefault_action: allow\npolicies: []\n".to_owned(), "unknown-version", "\"2\"", "version"),
         ("default_action: allow\npolicies: []\npolicies: []\n".to_owned(), "malformed-yaml", "policies", ""),
-        (String::new(), "malformed-yaml", "", ""),
+        (String::new(), "wrong-type", "", ""),
         ("version: \"1\"\npolicies: [{ name: a, rules: [] }]\n".to_owned(), "empty-list", "[", ""),
     ] {
         let found = wrong(&text);
