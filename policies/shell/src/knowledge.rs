@@ -258,9 +258,11 @@ pub(crate) enum Rule {
     Chown,
     Container,
     Copy,
+    Curl,
     Dd,
     Echo,
     Env,
+    Fd,
     Find,
     GitCheckout,
     GitConfig,
@@ -276,6 +278,7 @@ pub(crate) enum Rule {
     Socat,
     Ssh,
     Tar,
+    Wget,
     Xargs,
 }
 

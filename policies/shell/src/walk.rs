@@ -56,6 +56,8 @@ pub(crate) struct Walk<'a> {
     /// Inside a branch or after `&&`, where an assignment may or may not happen.
     conditional: bool,
     calls: Vec<String>,
+    /// Output goes to a pipe or a variable, and nobody sees it.
+    captured: bool,
     line: String,
     /// The redirects of the command being followed, to stand behind its words in `line`.
     tail: String,
@@ -78,6 +80,7 @@ impl<'a> Walk<'a> {
             bytes: MAX_BYTES,
             conditional: false,
             calls: Vec::new(),
+            captured: false,
             line: String::new(),
             tail: String::new(),
         }
@@ -195,12 +198,14 @@ impl<'a> Walk<'a> {
         self.depth -= 1;
         let line = std::mem::take(&mut self.line);
         let span = self.span;
+        let captured = std::mem::replace(&mut self.captured, true);
         let env = self.env.clone();
         self.steps = self.steps.saturating_sub(env.size() / 8);
         let out = f(self);
         self.env = env;
         self.line = line;
         self.span = span;
+        self.captured = captured;
         self.depth += 1;
         out
     }
@@ -238,13 +243,16 @@ impl<'a> Walk<'a> {
         let start = self.line.len();
         let [only] = &item.stages[..] else {
             let mut flow = stdin;
+            let captured = self.captured;
             for (number, stage) in item.stages.iter().enumerate() {
                 if number > 0 {
                     self.line.push_str(" | ");
                 }
                 // every stage is a subshell, but its `cd` and variables are kept: the stricter reading
+                self.captured = captured || number + 1 < item.stages.len();
                 flow = self.command(stage, flow);
             }
+            self.captured = captured;
             let span = self.span_of(item.span.start, item.span.end);
             self.pipeline_seen(start, span);
             return flow;

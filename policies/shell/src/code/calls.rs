@@ -274,8 +274,7 @@ impl Reader<'_, '_> {
                 }
                 // a command without parentheses
                 let bare = matches!(self.language, Language::Perl | Language::Ruby | Language::Php | Language::Lua);
-                let begins = matches!(self.peek(), Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_)))
-                    || self.peek() == Some(&Token::Sign('[')) && self.language == Language::Ruby && false;
+                let begins = matches!(self.peek(), Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_)));
                 if bare && begins && self.calls.is_command(&name) {
                     let args = self.arguments(None);
                     return self.call(&name, None, &args);
@@ -505,7 +504,9 @@ impl Reader<'_, '_> {
     }
 
     fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
-        let Some(does) = self.calls.find(name) else {
+        let hidden_shell = self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
+        let does = if hidden_shell { Some(super::languages::Does::Shell) } else { self.calls.find(name) };
+        let Some(does) = does else {
             if matches!(name, "getattr") || name.ends_with("__getattribute__") {
                 // an attribute by a literal name is as good as a dot
                 if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {

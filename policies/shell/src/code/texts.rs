@@ -97,7 +97,9 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         let word = Arg { shape: None, ..word };
         let piped = before.ends_with('|') && !before.ends_with("||");
         if before.ends_with("system(") || piped || after.starts_with('|') && !after.starts_with("||") {
-            taint = taint.with(walk.code_text(&word).taint);
+            // what is printed into a command is not known
+            let input = if piped { Flow::unknown(Taint::NONE) } else { Flow::empty() };
+            taint = taint.with(walk.code_text_with(&word, Vec::new(), input).taint);
         } else if before.ends_with('>') && before.contains("print") && !inside.is_empty() {
             walk.write(&word, "");
         } else if before.ends_with('<') && before.contains("getline") {

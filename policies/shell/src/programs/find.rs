@@ -96,11 +96,35 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
 
 fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {
     if word.text == "{}" {
-        return found.to_vec();
+        // what lies below, where every name is meant
+        return found.iter().map(|a| if a.glob { a.clone() } else { Arg { text: format!("{}/*", a.text.trim_end_matches('/')), glob: true, ..a.clone() } }).collect();
     }
     if !word.text.contains("{}") {
         return vec![word.clone()];
     }
     let first = found.first().map_or("{}", |a| a.text.as_str());
     vec![Arg { text: word.text.replace("{}", first), ..word.clone() }]
+}
+
+/// `fd PATTERN PATH.. -x COMMAND`
+pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let is_exec = |a: &Arg| matches!(a.text.as_str(), "-x" | "--exec" | "-X" | "--exec-batch");
+    let at = words.iter().position(is_exec).unwrap_or(words.len());
+    let inside: Vec<&Arg> = used.usage.operands.iter().filter(|o| words.iter().take(at).any(|w| w.span == o.span && w.text == o.text)).collect();
+    let mut found: Vec<Arg> = inside.iter().skip(1).map(|a| Arg { glob: true, ..a.with_text(&format!("{}/*", a.text.trim_end_matches('/'))) }).collect();
+    if found.is_empty() {
+        found.push(Arg { glob: true, ..Arg::literal("./?*", walk.span()) });
+    }
+    let command = words.get(at + 1..).unwrap_or(&[]);
+    let length = command.iter().position(|a| a.text == ";").unwrap_or(command.len());
+    let command = command.get(..length).unwrap_or(&[]);
+    if !command.is_empty() {
+        let mut all: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found)).collect();
+        if !command.iter().any(|a| a.text.contains("{}")) {
+            all.extend(found.iter().cloned());
+        }
+        walk.nested("fd", |walk| walk.run_argv(all));
+    }
+    used.stdout = Some(Flow::known(found.iter().map(|a| a.text.as_str()).collect::<Vec<_>>().join("\n"), Taint::NONE));
+    true
 }

@@ -143,3 +143,30 @@ pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
     let carries = arg.taint.has(Taint::SECRET.with(Taint::LOCAL).with(Taint::TOKEN));
     walk.net_host(&arg.with_text(arg.text.trim_start_matches('@')), if computed || carries { "name-lookup" } else { "" });
 }
+
+/// `curl -O` saves under the name that the URL has.
+pub(super) fn curl(used: &mut Use<'_>) -> bool {
+    if used.usage.has("-O") || used.usage.has("--remote-name") || used.usage.has("--remote-name-all") || used.usage.has("-J") {
+        save_by_name(used);
+    }
+    false
+}
+
+/// wget saves under the name that the URL has, unless it is told otherwise.
+pub(super) fn wget(used: &mut Use<'_>) -> bool {
+    if !used.usage.has("-O") && !used.usage.has("--output-document") && !used.usage.has("--spider") {
+        save_by_name(used);
+    }
+    false
+}
+
+fn save_by_name(used: &mut Use<'_>) {
+    let directory = used.usage.values.iter().find(|(option, ..)| matches!(option.as_str(), "-P" | "--directory-prefix" | "--output-dir"));
+    let directory = directory.map(|(_, _, v)| v.text.clone());
+    for url in &used.usage.operands {
+        let name = url.text.split(['?', '#']).next().unwrap_or("").rsplit('/').next().unwrap_or("").to_owned();
+        if !name.is_empty() && !name.contains(':') {
+            used.outputs.push(url.with_text(&crate::place::join(directory.as_deref(), &name)));
+        }
+    }
+}

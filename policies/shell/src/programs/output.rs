@@ -1,25 +1,18 @@
 //! Programs whose output can be told.
 
-use rampart_call::EffectKind;
-
 use crate::syntax::unescape;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
-fn shown(walk: &mut Walk<'_>, words: &[Arg]) -> Taint {
-    let taint = words.iter().fold(Taint::NONE, |t, w| t.with(w.taint));
-    if let Some(word) = words.iter().find(|w| w.taint.has(Taint::TOKEN)) {
-        let name = word.text.clone();
-        walk.named(EffectKind::Secret, "variable", &name, "secret-variable");
-    }
-    taint
+fn taint_of(words: &[Arg]) -> Taint {
+    words.iter().fold(Taint::NONE, |t, w| t.with(w.taint))
 }
 
-pub(super) fn echo(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+pub(super) fn echo(used: &mut Use<'_>, words: &[Arg]) -> bool {
     let options = words.iter().take_while(|w| matches!(w.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en")).count();
     let escapes = words.iter().take(options).any(|w| w.text.contains('e'));
     let words = words.get(options..).unwrap_or(&[]);
-    let taint = shown(walk, words);
+    let taint = taint_of(words);
     if words.iter().all(Arg::is_literal) {
         let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
         let text = if escapes { unescape(&text) } else { text };
@@ -40,9 +33,9 @@ fn partly(words: &[Arg], taint: Taint) -> Flow {
     Flow::known(format!("{text}\n"), taint)
 }
 
-pub(super) fn printf(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+pub(super) fn printf(used: &mut Use<'_>, words: &[Arg]) -> bool {
     let words = if words.first().is_some_and(|w| w.text == "--") { words.get(1..).unwrap_or(&[]) } else { words };
-    let taint = shown(walk, words);
+    let taint = taint_of(words);
     let Some((format, values)) = words.split_first() else { return true };
     if !words.iter().all(Arg::is_literal) {
         used.stdout = Some(Flow::unknown(taint));
@@ -93,7 +86,7 @@ pub(super) fn cat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 }
 
 /// What lists files prints their names.
-pub(super) fn list(_: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+pub(super) fn list(used: &mut Use<'_>) -> bool {
     let names: Vec<&str> = used.usage.operands.iter().filter(|a| a.is_literal()).map(|a| a.text.as_str()).collect();
     let text = if names.is_empty() { "./*".to_owned() } else { names.join("\n") };
     used.stdout = Some(Flow::known(text, Taint::NONE));

@@ -127,6 +127,8 @@ impl Walk<'_> {
                     self.shell_words(rest, role == Role::RemoteRest, used);
                     break;
                 }
+                // `bash -s`: the operands are positional
+                Role::Script if used.usage.has("-s") && used.program.language == Some(Language::Shell) => break,
                 Role::Script => {
                     let positional = operands.get(at..).unwrap_or(&[]).to_vec();
                     self.script_of(used, arg, positional);
@@ -176,8 +178,17 @@ impl Walk<'_> {
     }
 
     /// Runs words as a command.
-    pub(crate) fn run_words(&mut self, words: Vec<Arg>, used: &mut Use<'_>) {
+    pub(crate) fn run_words(&mut self, mut words: Vec<Arg>, used: &mut Use<'_>) {
         used.ran = true;
+        // `flock FILE -c TEXT`, `su USER -c TEXT`
+        if words.len() > 1 && words.first().is_some_and(|w| matches!(w.text.as_str(), "-c" | "--command")) {
+            words.remove(0);
+            let text = words.remove(0);
+            return self.shell_words(&[text], false, used);
+        }
+        if words.first().is_some_and(|w| w.text == "--") {
+            words.remove(0);
+        }
         let stdin = used.stdin.clone();
         let name = used.name.to_owned();
         used.stdout = Some(self.nested(&name, |walk| walk.run_with_assignments(words, stdin)));
@@ -242,16 +253,22 @@ impl Walk<'_> {
     /// One word in its role.
     pub(crate) fn word(&mut self, role: Role, arg: &Arg, option: &str, used: &mut Use<'_>) {
         match role {
-            Role::Text | Role::Look | Role::Dir | Role::Run | Role::ShellRest | Role::RemoteRest | Role::Script | Role::Name | Role::RunPackage => {
+            Role::Text | Role::Look | Role::Dir | Role::Run | Role::ShellRest | Role::RemoteRest | Role::Name | Role::RunPackage => {
                 if role == Role::Look && arg.content.is_some() {
                     used.content.taint = used.content.taint.with(arg.taint);
                 }
             }
+            Role::Script => {
+                let language = used.program.language.unwrap_or(Language::Shell);
+                let (name, stdin) = (used.name.to_owned(), used.stdin.clone());
+                used.ran = true;
+                used.stdout = Some(self.nested(&name, |walk| match arg.text.as_str() {
+                    "-" | "/dev/stdin" => walk.flow_of_code(language, stdin, Vec::new()),
+                    _ => walk.file_of_code(language, arg, Vec::new()),
+                }));
+            }
             Role::Print => {
                 used.content.taint = used.content.taint.with(arg.taint);
-                if arg.taint.has(Taint::TOKEN) {
-                    self.named(EffectKind::Secret, "variable", &arg.text, "secret-variable");
-                }
             }
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
@@ -338,6 +355,9 @@ impl Walk<'_> {
                 if let Some((name, value)) = arg.text.split_once('=') {
                     let value = arg.with_text(value);
                     self.variable_carries_code(name, Some(&value));
+                    if name == "SHELL" {
+                        self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                    }
                 }
             }
             Role::GitConfig => programs::git_setting(self, arg),

@@ -4,6 +4,7 @@ use rampart_call::{EffectKind, Target};
 
 use super::Walk;
 use super::simple::base_name;
+use crate::knowledge::Language;
 use crate::place;
 use crate::value::{Arg, Flow, Taint};
 
@@ -62,6 +63,15 @@ impl Walk<'_> {
                     self.env.functions.remove(&arg.text);
                     self.protected_variable(&arg.text);
                 }
+                Some(Flow::empty())
+            }
+            "printf" if args.get(1).is_some_and(|a| a.text == "-v") => {
+                let target = args.get(2)?.text.clone();
+                let words = args.get(3..).unwrap_or(&[]);
+                let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+                let literal = words.len() == 1 && words.iter().all(Arg::is_literal);
+                let value = if literal { Arg::literal(text, self.span) } else { Arg::unresolved(&text, Taint::NONE, self.span) };
+                self.env.variables.insert(target, vec![value]);
                 Some(Flow::empty())
             }
             "read" | "mapfile" | "readarray" => {
@@ -140,6 +150,10 @@ impl Walk<'_> {
             "source" | "." => {
                 let arg = args.get(1).cloned()?;
                 let positional: Vec<Arg> = args.iter().skip(1).cloned().collect();
+                if matches!(arg.text.as_str(), "/dev/stdin" | "-") {
+                    let stdin = stdin.clone();
+                    return Some(self.nested("source", |walk| walk.flow_of_code(Language::Shell, stdin, positional)));
+                }
                 Some(self.nested("source", |walk| walk.script(&arg, positional)))
             }
             "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs" | "fg" | "bg" | "disown"

@@ -42,7 +42,8 @@ impl Walk<'_> {
 
     /// Where a word's path lies.
     pub(crate) fn target(&self, arg: &Arg, recursive: bool) -> Target {
-        let path = arg.shape.as_deref().unwrap_or(&arg.text);
+        // where nothing is known, the source says more than a star
+        let path = arg.shape.as_deref().filter(|s| s.chars().any(|c| c != '*')).unwrap_or(&arg.text);
         place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, arg.glob || !arg.is_literal())
     }
 
@@ -248,7 +249,7 @@ impl Walk<'_> {
     pub(crate) fn send(&mut self, taint: Taint, host: Option<&Target>) {
         if taint.has(Taint::SECRET.with(Taint::TOKEN)) {
             self.push(EffectKind::Secret, host.cloned(), "secret-to-net");
-        } else if taint.has(Taint::LOCAL) {
+        } else if taint.has(Taint::LOCAL) && !matches!(host, Some(Target::Host { host, .. }) if host::is_loopback(host)) {
             self.push(EffectKind::Net, host.cloned(), "upload");
         }
     }

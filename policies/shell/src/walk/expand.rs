@@ -438,6 +438,7 @@ impl Walk<'_> {
         }
         match name {
             "@" | "*" => return self.env.positional.iter().skip(1).cloned().collect(),
+            "0" if self.env.positional.is_empty() => return vec![Arg::literal("bash", span)],
             "#" | "?" | "$" | "!" | "-" => return vec![Arg::unresolved(source, Taint::NONE, span)],
             _ => {}
         }

@@ -66,10 +66,14 @@ impl Walk<'_> {
             self.run(args, assigned, stdin)
         };
         self.span = span;
-        match redirected {
+        let out = match redirected {
             Some(redirected) => self.redirected(redirected, out),
             None => out,
+        };
+        if out.taint.has(Taint::TOKEN) && !self.captured {
+            self.note(EffectKind::Secret, "secret-variable");
         }
+        out
     }
 
     /// Sets a variable. Where it is not sure that the assignment happens, the variable may have either value.
@@ -132,6 +136,9 @@ impl Walk<'_> {
             return out;
         }
         self.component(&args, &assigned);
+        if name == "[" {
+            return Flow::empty();
+        }
         if name.contains('*') || name.is_empty() && !first.is_literal() || first.glob && name.contains(['?', '[']) {
             return self.computed(&args, stdin);
         }

@@ -88,7 +88,8 @@ impl Reader<'_, '_> {
             }
             Does::Connect => {
                 let items = first.list.as_deref().unwrap_or(args);
-                if let Some(host) = items.first().filter(|v| v.text.is_some()) {
+                let has_port = items.len() > 1 || items.first().and_then(|v| v.text.as_deref()).is_some_and(|t| t.contains(':') && !t.contains(' '));
+                if let Some(host) = items.first().filter(|v| v.text.is_some() && has_port) {
                     let port = items.get(1).and_then(|v| v.text.as_deref()).and_then(|p| p.parse().ok());
                     let (name, own) = crate::host::of_word(host.text.as_deref().unwrap_or(""));
                     let note = if crate::host::is_loopback(&name) { "" } else { "raw-socket" };
@@ -155,6 +156,10 @@ impl Reader<'_, '_> {
     }
 
     fn read(&mut self, word: &Arg, taint: Taint) -> Value {
+        if word.text.contains("://") && !word.text.starts_with("file:") && !word.text.starts_with("php:") {
+            self.walk.net_url(word, "");
+            return Value::unknown(taint.with(Taint::DOWNLOADED));
+        }
         if word.shape.as_deref() == Some("*") {
             self.walk.push_with(EffectKind::Read, None, "computed-path", Certainty::Opaque);
             return Value::unknown(taint.with(Taint::LOCAL));
