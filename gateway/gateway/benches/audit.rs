@@ -16,7 +16,8 @@ fn main() {
     let home = tempfile::tempdir_in(".").expect("a directory on a disk");
     let dir = home.path().join("audit");
     let trail = Trail::open(&dir, Settings::default()).expect("a trail");
-    for (name, verdict) in [("denials, each on disk before its answer", Outcome::Deny), ("allowances", Outcome::Allow)] {
+    for (name, verdict) in [("denials, each on disk before its answer", Outcome::Deny), ("allowances", Outcome::Allow)]
+    {
         let start = Instant::now();
         let latencies = runtime.block_on(append(&trail, RECORDS / 2, verdict));
         let rate = (RECORDS / 2) as f64 / start.elapsed().as_secs_f64();
@@ -90,7 +91,10 @@ async fn decide(trail: &Trail, verdict: Outcome) {
             ..Origin::default()
         },
         phase: Phase::Before,
-        action: Action::Exec { command: CommandLine::Command("rm -rf ./target/debug".into()), cwd: Some("/home/alice/project".into()) },
+        action: Action::Exec {
+            command: CommandLine::Command("rm -rf ./target/debug".into()),
+            cwd: Some("/home/alice/project".into()),
+        },
         response: None,
     };
     let target = Target::Program { name: "rm".into(), argv: vec!["rm".into(), "-rf".into(), "./target/debug".into()] };
