@@ -57,7 +57,7 @@ pub(super) fn read(folder: &Path) -> Result<(Vec<SourceFile>, Fingerprint), Vec<
     names.sort();
     let (mut files, mut wrongs) = (Vec::new(), Vec::new());
     for name in names {
-        match read_file(&folder.join(&name), OFlags::empty()) {
+        match read_file(&folder.join(&name), Whose::Human) {
             Ok(text) => files.push(SourceFile { layer: layer(&name), name, text }),
             Err(why) => wrongs.push(wrong(&name, why)),
         }
@@ -108,16 +108,30 @@ fn is_policy(name: &OsStr) -> bool {
     yaml && !name.starts_with(['.', '#', '~'])
 }
 
-/// The text of a policy file: ordinary, not too large, and nobody else's to change.
-pub(super) fn read_file(path: &Path, flags: OFlags) -> Result<String, String> {
-    let flags = (flags | OFlags::NONBLOCK).bits().cast_signed();
+/// Whose policy file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The human's: may be a link into a folder of dotfiles, and must be nobody else's to change.
+    Human,
+    /// A project's, which can only restrict. Some mounts show every file as open to all, so its mode tells nothing; a
+    /// link could lead to a file whose text then stands in an error.
+    Project,
+}
+
+/// The text of a policy file, which must be an ordinary file and not too large.
+pub(super) fn read_file(path: &Path, whose: Whose) -> Result<String, String> {
+    let links = if whose == Whose::Project { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = (links | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file: File = file.map_err(|e| format!("cannot open it: {e}"))?;
+    let file: File = file.map_err(|e| match rustix::io::Errno::from_io_error(&e) {
+        Some(rustix::io::Errno::LOOP) => "it is a symbolic link, which is not followed here".to_owned(),
+        _ => format!("cannot open it: {e}"),
+    })?;
     let meta = file.metadata().map_err(|e| format!("cannot look at it: {e}"))?;
     if !meta.is_file() {
         return Err("it is not an ordinary file".to_owned());
     }
-    if meta.mode() & 0o002 != 0 {
+    if whose == Whose::Human && meta.mode() & 0o002 != 0 {
         return Err(format!("anybody may change it (mode {:04o}): run `chmod o-w` on it", meta.mode() & 0o7777));
     }
     let mut bytes = Vec::new();

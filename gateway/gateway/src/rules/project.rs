@@ -9,9 +9,11 @@ use std::{
 };
 
 use rampart_policy::{Diagnostic, Layer, Ruleset, SourceFile};
-use rustix::fs::OFlags;
 
-use super::{InForce, folder};
+use super::{
+    InForce,
+    folder::{self, Whose},
+};
 
 /// The most projects whose rules are kept.
 const MAX_PROJECTS: usize = 64;
@@ -60,7 +62,7 @@ impl Projects {
         {
             return Ok(Arc::clone(&project.ruleset));
         }
-        let text = folder::read_file(&path, OFlags::NOFOLLOW).map_err(wrong)?;
+        let text = folder::read_file(&path, Whose::Project).map_err(wrong)?;
         let name = path.display().to_string();
         let mut files = in_force.files.clone();
         files.push(SourceFile { name, text, layer: Layer::Project });

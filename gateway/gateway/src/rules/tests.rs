@@ -152,3 +152,32 @@ fn files_together_are_judged_by_content_and_not_by_name_alone() {
     fs::remove_file(folder.dir.path().join("more.yaml")).unwrap();
     assert!(matches!(rules.refresh(), Refreshed::Changed));
 }
+
+#[test]
+fn a_project_only_restricts_and_is_read_with_care() {
+    let folder = Folder::with(&[("custom.yaml", GOOD)]);
+    let rules = folder.load().unwrap();
+    let project = tempfile::tempdir().unwrap();
+    let file = project.path().join(".rampart/policy.yaml");
+    let workspace = project.path().to_str();
+    fs::create_dir(project.path().join(".rampart")).unwrap();
+    let alone = Arc::clone(&rules.in_force().ruleset);
+    assert!(Arc::ptr_eq(&rules.for_workspace(workspace).unwrap(), &alone), "nothing there");
+    assert!(Arc::ptr_eq(&rules.for_workspace(None).unwrap(), &alone));
+    assert!(Arc::ptr_eq(&rules.for_workspace(Some("relative")).unwrap(), &alone));
+
+    fs::write(&file, GOOD.replace("first", "third").replace("second", "fourth").replace("default_action: allow\n", ""))
+        .unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let both = rules.for_workspace(workspace).unwrap();
+    assert_eq!(both.policies().len(), 4);
+    assert!(Arc::ptr_eq(&rules.for_workspace(workspace).unwrap(), &both), "compiled once");
+
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+    let wrong = rules.for_workspace(workspace).unwrap_err();
+    assert!(wrong[0].message.contains("symbolic link"), "{}", wrong[0].message);
+
+    let without = Rules::load(folder.dir.path().to_owned(), false).unwrap();
+    assert!(without.for_workspace(workspace).is_ok(), "where projects have no say, their files are not looked at");
+}
