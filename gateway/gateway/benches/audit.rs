@@ -1,6 +1,8 @@
 //! The audit trail at full speed: how many durable records a second it takes from 256 waiting callers, and how fast a
 //! million records are verified and read. `cargo bench -p rampart-gateway --bench audit`
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and ends when it cannot go on")]
+
 use std::time::{Duration, Instant};
 
 use rampart_call::{
