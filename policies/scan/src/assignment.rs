@@ -42,6 +42,7 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
         (_, _) if i > name_end && name_start(bytes, start).1 => 0,
         _ => return None,
     };
+    let comma = at(i) == Some(b',');
     i += operator;
     let mut quote = None;
     for _ in 0..GAP {
@@ -52,6 +53,10 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
             _ => break,
         }
         i += 1;
+    }
+    // A comma assigns in `set("key", "value")`, not between parameters.
+    if comma && quote.is_none() {
+        return None;
     }
     let (start, _) = name_start(bytes, start);
     Some(Assignment { name: (start, name_end), value: i, quote })
@@ -188,7 +193,9 @@ mod tests {
 
     #[test]
     fn what_is_no_assignment_is_not_read() {
-        for text in ["the key of the door", "api_key", "key/value", "api_key:\n  next: 1", "keys and values"] {
+        for text in
+            ["the key of the door", "api_key", "key/value", "api_key:\n  next: 1", "keys and values", "f(key, other)"]
+        {
             assert_eq!(assigned(text), None, "{text}");
         }
     }

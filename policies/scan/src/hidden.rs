@@ -121,7 +121,7 @@ fn is_flag(before: Option<char>, text: &str) -> bool {
 /// Whether a single invisible character splits a word of Latin letters.
 fn hides_in_word(hidden: char, before: Option<char>, after: Option<char>) -> bool {
     let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    !is_selector(hidden) && hidden != '\u{ad}' && latin(before) && latin(after)
+    !is_selector(hidden) && !matches!(hidden, '\u{ad}' | '\u{34f}') && latin(before) && latin(after)
 }
 
 fn last_char(bytes: &[u8]) -> Option<char> {

@@ -144,5 +144,8 @@ fn checksum_fits(phrase: &[(usize, usize, u16)]) -> bool {
     let bytes: Vec<u8> = entropy.chunks(8).map(byte).collect();
     let Some(first) = Sha256::digest(&bytes).first().copied() else { return false };
     let distinct = phrase.iter().map(|w| w.2).collect::<std::collections::BTreeSet<_>>().len();
-    distinct > 1 && sum.iter().enumerate().all(|(i, b)| (first >> (7 - i) & 1 == 1) == *b)
+    // Text of few words repeats them; a phrase hardly does, but for those that consist of one word and its checksum.
+    let repeated = phrase.windows(2).take(phrase.len() - 2).all(|w| matches!(w, [a, b] if a.2 == b.2));
+    (distinct * 2 > phrase.len() || repeated && distinct == 2)
+        && sum.iter().enumerate().all(|(i, b)| (first >> (7 - i) & 1 == 1) == *b)
 }

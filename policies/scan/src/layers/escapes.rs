@@ -65,7 +65,7 @@ impl Escapes {
         };
         let to = bytes.len().min(hit.end + AROUND);
         match parts.last_mut() {
-            Some((_, end)) if hit.start <= *end + AROUND => *end = to,
+            Some((_, end)) if hit.start <= *end + AROUND => *end = to.max(*end),
             _ => parts.push((hit.start.saturating_sub(AROUND), to)),
         }
     }
