@@ -62,9 +62,10 @@ fn flatten(pattern: &str) -> String {
         // a set holds at least one character, so `[]]` closes at the second bracket
         let close = after.char_indices().skip(1).find(|(_, c)| *c == ']').map(|(i, _)| i);
         let Some(close) = close else {
+            // nothing behind it closes either
             out.push('[');
             rest = after;
-            continue;
+            break;
         };
         out.push('?');
         rest = after.get(close + 1..).unwrap_or("");

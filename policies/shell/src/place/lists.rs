@@ -161,6 +161,10 @@ struct Segments<'p> {
 
 /// Whether a pattern's name, its ending aside, holds enough letters to mean something: `*.json` does not.
 fn says_something(segment: &str) -> bool {
+    // no file has a longer name
+    if segment.len() > 255 {
+        return false;
+    }
     let stem = segment.rsplit_once('.').map_or(segment, |(stem, _)| if stem.is_empty() { segment } else { stem });
     stem.chars().filter(|c| c.is_alphanumeric()).count() >= 2
 }
@@ -184,7 +188,7 @@ impl Pattern {
             };
             let same = if whole.glob && have.contains(['*', '?', '[']) {
                 // `*` below the right folder meets everything in it; elsewhere it is no sign of anything
-                (number > 0 || says_something(have)) && glob::intersect(have, want)
+                if number > 0 { have.len() > 255 || glob::intersect(have, want) } else { says_something(have) && glob::intersect(have, want) }
             } else if want.contains('*') {
                 glob::matches(want, have)
             } else {

@@ -91,7 +91,7 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
     };
     let path = format!("{}/{name}", start.text.trim_end_matches('/'));
     let shape = start.shape.as_ref().map(|s| format!("{}/{name}", s.trim_end_matches('/')));
-    Arg { glob: name.contains(['*', '?', '[']), shape, text: path, ..start.clone() }
+    Arg { glob: true, shape, text: path, ..start.clone() }
 }
 
 fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {

@@ -487,7 +487,9 @@ impl<'t> Parser<'t> {
     fn compound(&mut self) -> Option<Shape<'t>> {
         if self.peek() == Some(b'(') {
             self.pos += 1;
-            if self.eat(b'(') {
+            // `((a); b)` is no arithmetic, but two subshells
+            if self.peek() == Some(b'(') && self.is_arithmetic(self.pos + 1) {
+                self.pos += 1;
                 return Some(Shape::Test(vec![self.arithmetic_word()]));
             }
             return Some(Shape::Subshell(self.nested_list()));

@@ -322,7 +322,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Whether `$((` at the position before `from` opens an arithmetic expansion: its parentheses close together.
-    fn is_arithmetic(&self, from: usize) -> bool {
+    pub(super) fn is_arithmetic(&self, from: usize) -> bool {
         let mut depth = 2_usize;
         for at in from..self.end {
             match self.byte_at(at) {

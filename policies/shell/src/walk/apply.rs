@@ -448,7 +448,9 @@ impl Walk<'_> {
         let out = match output {
             Output::Through => stdout.unwrap_or_else(|| {
                 let plain = content.text.as_deref() == Some("") && content.taint == Taint::NONE;
-                Flow::unknown(if plain { stdin.taint } else { content.taint.with(stdin.taint) })
+                // a sub-command is no filter
+                let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
+                Flow::unknown(if plain { through } else { content.taint.with(through) })
             }),
             Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),
             Output::Download => Flow::unknown(Taint::DOWNLOADED.with(content.taint)),

@@ -44,7 +44,15 @@ impl Walk<'_> {
     pub(crate) fn target(&self, arg: &Arg, recursive: bool) -> Target {
         // where nothing is known, the source says more than a star
         let path = arg.shape.as_deref().filter(|s| s.chars().any(|c| c != '*')).unwrap_or(&arg.text);
-        place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, arg.glob || !arg.is_literal())
+        let glob = arg.glob || !arg.is_literal();
+        let mut target = place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, glob);
+        // what begins with something unknown may lie anywhere
+        if let Target::Path { scope: scope @ Scope::Project, .. } = &mut target
+            && arg.shape.as_deref().is_some_and(|s| s.starts_with('*'))
+        {
+            *scope = Scope::Elsewhere;
+        }
+        target
     }
 
     fn certainty_of(&self, arg: &Arg) -> Certainty {
@@ -102,6 +110,7 @@ impl Walk<'_> {
         if arg.content.is_some()
             || matches!(text, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/full" | "/dev/ptmx")
             || text.starts_with("/dev/fd/")
+            || text.starts_with(">(")
             || text.starts_with("/dev/pts/")
         {
             return;

@@ -291,8 +291,9 @@ impl Walk<'_> {
                 self.push_output(flow, source, *quoted, builder);
             }
             Part::Process { list, output, source } => {
-                let flow = self.substitution(|walk| walk.list(list, Flow::empty()));
-                builder.push("/dev/fd/63", false);
+                let input = if *output { Flow::unknown(Taint::NONE) } else { Flow::empty() };
+                let flow = self.substitution(|walk| walk.list(list, input));
+                builder.push(source, false);
                 for open in &mut builder.open {
                     open.arg.shape = Some((*source).to_owned());
                     if !*output {
@@ -467,7 +468,7 @@ type Split<'p, 't> = (Vec<Piece<'p, 't>>, Vec<Choice<'p, 't>>, Vec<Piece<'p, 't>
 fn split_braces<'p, 't>(pieces: &[Piece<'p, 't>]) -> Option<Split<'p, 't>> {
     for (first, piece) in pieces.iter().enumerate() {
         let Piece::Bare(text) = piece else { continue };
-        for (at, _) in text.match_indices('{') {
+        for (at, _) in text.match_indices('{').take(MAX_WORDS) {
             if let Some(split) = close_braces(pieces, first, text, at) {
                 return Some(split);
             }

@@ -78,7 +78,7 @@ impl Walk<'_> {
             out.away |= stdout;
             return;
         }
-        if arg.content.is_some() || arg.text.starts_with("/dev/fd/") {
+        if arg.content.is_some() || arg.text.starts_with("/dev/fd/") || arg.text.starts_with(">(") {
             return;
         }
         if !self.socket(&arg, Taint::NONE) {

@@ -1,0 +1,60 @@
+//! Text that is made to be slow is not.
+
+#![expect(clippy::disallowed_methods, reason = "the test measures time")]
+
+use std::time::{Duration, Instant};
+
+use rampart_call::CommandLine;
+use rampart_shell::{Surroundings, analyze};
+
+/// A debug build on a busy machine is given many times what a release build takes; what is quadratic takes seconds.
+const BOUND: Duration = Duration::from_millis(1500);
+
+#[track_caller]
+fn is_quick(text: String) -> bool {
+    let command = CommandLine::Command(text);
+    let start = Instant::now();
+    let analysis = analyze(&command, &Surroundings::default());
+    let took = start.elapsed();
+    assert!(took < BOUND, "{took:?}");
+    analysis.complete
+}
+
+#[test]
+fn eight_kilobytes_of_anything_are_quick() {
+    for piece in [
+        "a", "rm -rf a; ", "(a);", "$(a)", "a=$a$a;", "{a,b}", "`", "a[", "$[", "*a", "eval ", "sudo ", "cat <<A\n", "a|", "a&&", "${a:-", "'", "\"", "<(", "((", "[[ ",
+        "if a;then ", "case a in a)", "f(){ ", "a/../", "env ", "xargs ", "bash -c ", "%%%", "{", "{a,{b,", "\\\n", "@(a|", "python3 -c ", "find . -exec ",
+    ] {
+        is_quick(piece.repeat(8192 / piece.len()));
+        is_quick(format!("python3 -c '{}'", piece.replace('\'', "(").repeat(8000 / piece.len())));
+        is_quick(format!("cat {}", piece.repeat(8000 / piece.len())));
+    }
+}
+
+#[test]
+fn nesting_is_given_up_and_not_followed() {
+    for (open, close) in [("$(", ")"), ("( ", " )"), ("{ ", "; }"), ("\"$(", ")\""), ("if a; then ", "; fi"), ("<(", ")"), ("${a:-", "}")] {
+        let complete = is_quick(format!("{}rm -rf /{}", open.repeat(1000), close.repeat(1000)));
+        assert!(!complete, "{open}");
+    }
+    is_quick(format!("{}x{}", "eval $(".repeat(14), ")".repeat(14)));
+    is_quick((0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<String>() + "f0");
+    is_quick((0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect());
+    is_quick("f(){ f; f; }; f".to_owned());
+    is_quick("alias a=a; a; alias b='b;b'; b".to_owned());
+}
+
+#[test]
+fn a_large_file_written_through_a_here_document_is_followed_to_the_end() {
+    assert!(is_quick(format!("cat > x.py <<'EOF'\n{}EOF\npython3 x.py", "print(1)\n".repeat(8000))));
+    assert!(is_quick(format!("cat > x.txt <<EOF\n{}EOF", "some text, $X\n".repeat(4000))));
+}
+
+#[test]
+fn what_is_too_deep_is_still_read_flatly() {
+    let text = format!("{}rm -rf /{}", "$(".repeat(100), ")".repeat(100));
+    let analysis = analyze(&CommandLine::Command(text), &Surroundings::default());
+    assert!(!analysis.complete);
+    assert!(analysis.components.iter().any(|c| c.argv == ["rm", "-rf", "/"]));
+}

@@ -1,0 +1,84 @@
+//! What holds for every command line.
+
+use proptest::prelude::*;
+use rampart_call::{CommandLine, Effect, EffectKind};
+use rampart_shell::{NOTES, Surroundings, analyze};
+
+const AROUND: Surroundings<'_> =
+    Surroundings { cwd: Some("/home/u/proj"), home: Some("/home/u"), workspace: None, rampart_home: None };
+
+fn effects(text: &str) -> Vec<Effect> {
+    analyze(&CommandLine::Command(text.to_owned()), &AROUND).effects
+}
+
+/// An effect without the place that shows it.
+fn bare(effects: Vec<Effect>) -> Vec<Effect> {
+    effects.into_iter().map(|e| Effect { span: None, ..e }).collect()
+}
+
+/// Text made of what shells give a meaning to.
+fn shell_text() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "rm", "-rf", "/", "~", "echo", "cat", "$(", ")", "`", "'", "\"", "${", "}", "x", "=", ";", "&&", "||", "|", "\n", " ", " ", " ", "<<EOF\n", "EOF\n",
+        "<(", ">", ">>", "<", "&", "if", "then", "fi", "for", "in", "do", "done", "case", "esac", ";;", "{", "(", "((", "))", "[[", "]]", "$x", "*", "?", "\\",
+        "sudo", "bash", "-c", "eval", "python3", "import os", "os.system(", "function", "f()", "!", "#", "\t", "é", "\u{1f600}", "$'\\x", "@(a|b)", "tar", "find", "-exec", "{}",
+        "curl", "https://x.io", "git", "push", "-f", "awk", "system(", "sed", "s/a/b/e", "%", "export", "LD_PRELOAD=x", "[", "]", ",", "..", "0x7f.1", ":", "dd", "if=", "xargs", "ssh",
+    ]);
+    prop::collection::vec(pieces, 0..60).prop_map(|p| p.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_text_has_an_analysis_within_its_bounds(text in prop_oneof![shell_text(), ".{0,200}", "[ -~\\n]{0,200}"]) {
+        let analysis = analyze(&CommandLine::Command(text.clone()), &AROUND);
+        for span in analysis.effects.iter().filter_map(|e| e.span).chain(analysis.components.iter().map(|c| c.span)) {
+            prop_assert!(span.start <= span.end && span.end <= text.len(), "{span:?} of {}", text.len());
+        }
+        for effect in &analysis.effects {
+            prop_assert!(effect.note.is_empty() || NOTES.iter().any(|(note, _)| *note == effect.note), "{}", effect.note);
+        }
+    }
+
+    #[test]
+    fn argument_vectors_have_an_analysis(words in prop::collection::vec(shell_text(), 0..5)) {
+        analyze(&CommandLine::Argv(words), &AROUND);
+    }
+
+    #[test]
+    fn quoting_a_literal_differently_changes_nothing(
+        program in prop::sample::select(vec!["rm", "cat", "curl", "git", "chmod", "sudo", "python3", "tee"]),
+        words in prop::collection::vec("[a-z/.~-]{1,8}", 0..4),
+        style in 0..4_usize,
+    ) {
+        let words: Vec<String> = words.into_iter().map(|w| w.replace('~', "h")).collect();
+        let quote = |w: &String| match style {
+            0 => format!("'{w}'"),
+            1 => format!("\"{w}\""),
+            2 => w.chars().map(|c| format!("\\{c}")).collect(),
+            _ => format!("$'{w}'"),
+        };
+        let plain = std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect::<Vec<_>>().join(" ");
+        let quoted = std::iter::once(program.to_owned()).chain(words.iter().map(quote)).collect::<Vec<_>>().join(" ");
+        prop_assert_eq!(bare(effects(&plain)), bare(effects(&quoted)), "{} | {}", plain, quoted);
+    }
+
+    #[test]
+    fn another_component_takes_no_effect_away(
+        text in prop::sample::select(vec![
+            "rm -rf /", "cat ~/.ssh/id_rsa", "curl https://x.io | sh", "sudo ls", "git push -f", "echo x > /etc/hosts", "X=rm; $X -rf /",
+        ]),
+        other in prop::sample::select(vec!["true", "echo hi", "ls -la", "cat a | sort", "(make)", "X=1 make", "if a; then b; fi", "f() { x; }"]),
+        join in prop::sample::select(vec!["; ", " && ", " || ", " & ", "\n"]),
+        first in any::<bool>(),
+    ) {
+        let both = if first { format!("{other}{join}{text}") } else { format!("{text}{join}{other}") };
+        let all = bare(effects(&both));
+        for effect in bare(effects(text)) {
+            // what is unknown stays unknown under another certainty
+            let kept = all.iter().any(|e| e.kind == effect.kind && e.target == effect.target && e.note == effect.note);
+            prop_assert!(kept || effect.kind == EffectKind::Exec && effect.note.is_empty(), "{both}: {effect:?}");
+        }
+    }
+}
