@@ -10,9 +10,15 @@ fn every_reason_code_has_its_line_and_no_line_is_of_the_past() {
     let body = source.split("impl Reason {").nth(1).unwrap().split("\n}\n").next().unwrap();
     let codes: BTreeSet<&str> = body.lines().filter_map(|l| l.split("=> \"").nth(1)?.split('"').next()).collect();
     let page = std::fs::read_to_string(root().join("docs/reasons.md")).unwrap();
+    let (page, proxy) = page.split_once("## The egress proxy").unwrap();
     let lines: BTreeSet<&str> =
         page.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).filter(|l| *l != "code").collect();
     assert_eq!(codes, lines);
+    let refusals = std::fs::read_to_string(root().join("egress/src/refusal.rs")).unwrap();
+    for line in proxy.lines().filter_map(|l| l.strip_prefix("| `")) {
+        let code = line.split('`').next().unwrap();
+        assert!(refusals.contains(&format!("\"{code}\"")), "the proxy knows no `{code}`");
+    }
 }
 
 /// The shell blocks of the README, each with the texts that its output must hold (`# → text`).

@@ -11,6 +11,8 @@ use std::{
 use rampart_call::Surface;
 use rampart_policy::Diagnostic;
 
+use crate::{audit::sinks::Syslog, notify::Target};
+
 /// Everything that `config.yaml` can say, with defaults where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -26,6 +28,10 @@ pub struct Config {
     pub approval_timeout: Duration,
     /// What surfaces do without an answer.
     pub surfaces: Surfaces,
+    /// Whom to tell of decisions, besides those that policies name.
+    pub notify: Vec<Target>,
+    /// Where the records of the audit trail go as well.
+    pub syslog: Option<Syslog>,
 }
 
 /// The egress proxy.
@@ -37,6 +43,8 @@ pub struct Egress {
     pub resolve: Vec<Resolve>,
     /// PEM files with further roots that upstream certificates may come from.
     pub upstream_ca: Vec<PathBuf>,
+    /// Addresses, networks and hosts that may be reached although they are private.
+    pub allow_private: Vec<String>,
 }
 
 /// One name and where it is dialled, as curl's `--resolve` and `--connect-to` do.
@@ -107,11 +115,13 @@ impl Default for Config {
         let loopback = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         Self {
             listen: loopback(9090),
-            egress: Egress { listen: loopback(9091), resolve: Vec::new(), upstream_ca: Vec::new() },
+            egress: Egress { listen: loopback(9091), resolve: Vec::new(), upstream_ca: Vec::new(), allow_private: Vec::new() },
             mode: Mode::Enforce,
             audit: Audit::default(),
             approval_timeout: Duration::from_mins(2),
             surfaces: Surfaces { fail_open: Vec::new(), deadline: Duration::from_millis(1500) },
+            notify: Vec::new(),
+            syslog: None,
         }
     }
 }

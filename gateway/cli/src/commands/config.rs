@@ -40,6 +40,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("egress.listen", config.egress.listen.to_string()),
         ("egress.resolve", list(resolve.collect())),
         ("egress.upstream_ca", list(config.egress.upstream_ca.iter().map(|p| p.display().to_string()).collect())),
+        ("egress.allow_private", list(config.egress.allow_private.clone())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),

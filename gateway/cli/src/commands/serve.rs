@@ -169,12 +169,17 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
         let text = format!("{}{port}={to}", r.host);
         text.parse().map_err(|why| anyhow::anyhow!("egress.resolve: {why}"))
     });
+    let allow_private = config
+        .egress
+        .allow_private
+        .iter()
+        .map(|text| text.parse().map_err(|why| anyhow::anyhow!("egress.allow_private: {why}")));
     let home_of_user = environment.user_home.display().to_string();
     Ok(egress::Options {
         authority: Arc::new(authority),
         resolve: resolve.collect::<anyhow::Result<_>>()?,
         upstream_ca,
-        allow_private: Vec::new(),
+        allow_private: allow_private.collect::<anyhow::Result<_>>()?,
         limits: egress::Limits::default(),
         identify: Arc::new(move |session, _token| {
             Some(Origin {

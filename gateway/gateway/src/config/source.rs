@@ -2,12 +2,16 @@
 
 use std::{net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
 
-use rampart_call::Surface;
+use rampart_call::{Outcome, Surface};
 use rampart_policy::{Diagnostic, Severity};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
 use super::{Config, Mode, Resolve};
+use crate::{
+    audit::sinks::{Layout, Peer, Syslog},
+    notify::{Format, Secret, Target},
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +22,8 @@ struct Source {
     audit: AuditSource,
     approvals: ApprovalsSource,
     surfaces: SurfacesSource,
+    notify: Vec<NotifySource>,
+    syslog: Option<SyslogSource>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +32,7 @@ struct EgressSource {
     listen: Option<Word>,
     resolve: Vec<Word>,
     upstream_ca: Vec<Word>,
+    allow_private: Vec<Word>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,6 +53,22 @@ struct ApprovalsSource {
 struct SurfacesSource {
     fail_open: Vec<Word>,
     deadline: Option<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotifySource {
+    url: Word,
+    on: Option<Vec<Word>>,
+    format: Option<Word>,
+    secret: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SyslogSource {
+    address: Word,
+    format: Option<Word>,
 }
 
 /// A value with its place.
@@ -81,6 +104,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read_all(source.egress.resolve, resolve, names, &mut config.egress.resolve);
     let file_name = "the absolute path of a PEM file";
     reader.read_all(source.egress.upstream_ca, absolute, file_name, &mut config.egress.upstream_ca);
+    let place = "an address, a network such as `10.0.0.0/8`, a host, or `*.host`";
+    reader.read_all(source.egress.allow_private, private, place, &mut config.egress.allow_private);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
@@ -90,6 +115,13 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read(source.surfaces.deadline, duration, time, &mut config.surfaces.deadline);
     let surfaces = "one of hook, shell, preload, mcp-stdio, mcp-http, egress, api";
     reader.read_all(source.surfaces.fail_open, surface, surfaces, &mut config.surfaces.fail_open);
+    config.notify = source.notify.into_iter().filter_map(|source| target(source, &mut reader)).collect();
+    config.syslog = source.syslog.and_then(|SyslogSource { address, format }| {
+        let peer = "an address such as `udp://localhost:514`, `tcp://siem.example:514` or `tls://siem.example:6514`";
+        let mut syslog = Syslog { peer: reader.value(&address, Peer::parse, peer)?, layout: Layout::Rfc5424 };
+        reader.read(format, Layout::from_word, "`rfc5424` or `cef`", &mut syslog.layout);
+        Some(syslog)
+    });
     if reader.wrong.is_empty() { Ok(config) } else { Err(reader.wrong) }
 }
 
@@ -165,6 +197,22 @@ fn line_and_column(text: &str, location: Location) -> Option<Range<usize>> {
     Some(start..start)
 }
 
+fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
+    let NotifySource { url, on, format, secret } = source;
+    let outcome = |word: &str| serde_json::from_value::<Outcome>(word.into()).ok();
+    let mut outcomes = vec![Outcome::Deny, Outcome::Ask];
+    if let Some(words) = on {
+        outcomes.clear();
+        reader.read_all(words, outcome, "`allow`, `watch`, `ask`, `webhook` or `deny`", &mut outcomes);
+    }
+    let callable = "an address such as `https://hooks.slack.com/services/...`";
+    let mut target = reader.value(&url, |url| Target::new(url, outcomes.clone()), callable)?;
+    let known = |word: &str| Format::ALL.into_iter().find(|format| format.as_str() == word);
+    reader.read(format, known, "`slack`, `discord`, `teams`, `ntfy` or `webhook`", &mut target.format);
+    target.secret = secret.map(Secret::new);
+    Some(target)
+}
+
 fn address(word: &str) -> Option<SocketAddr> {
     word.replacen("localhost:", "127.0.0.1:", 1).parse().ok()
 }
@@ -180,6 +228,12 @@ fn surface(word: &str) -> Option<Surface> {
 fn absolute(word: &str) -> Option<PathBuf> {
     let path = PathBuf::from(word);
     path.is_absolute().then_some(path)
+}
+
+/// A place that the egress proxy reads: anything but a URL or something empty.
+fn private(word: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:-*/[]_".contains(c);
+    (!word.is_empty() && word.chars().all(plain) && !word.contains("//")).then(|| word.to_owned())
 }
 
 /// True for the word `yes`, false for `no`, otherwise neither.
@@ -242,18 +296,29 @@ egress:
   listen: 127.0.0.1:19091
   resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
   upstream_ca: [/etc/corp.pem]
+  allow_private: [10.0.0.0/8, '*.corp.test']
 audit: {durability: strict, on_failure: allow}
 approvals: {timeout: 30s}
 surfaces: {fail_open: [hook, egress], deadline: 5s}
+notify:
+  - url: https://hooks.slack.com/services/T/B/x
+  - {url: 'http://localhost:8080/ntfy/alerts', on: [watch], format: ntfy, secret: tk_x}
+syslog: {address: 'tls://siem.example', format: cef}
 ";
         let config = parse(text, "config.yaml").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
         assert_eq!(config.mode, Mode::Monitor);
+        assert_eq!(config.egress.allow_private, ["10.0.0.0/8", "*.corp.test"]);
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
         assert_eq!(config.approval_timeout, Duration::from_secs(30));
         assert_eq!(config.surfaces.fail_open, [Surface::Hook, Surface::Egress]);
+        let told: Vec<_> = config.notify.iter().map(|t| (t.format, t.on.clone(), t.secret.is_some())).collect();
+        let usual = vec![Outcome::Deny, Outcome::Ask];
+        assert_eq!(told, [(Format::Slack, usual, false), (Format::Ntfy, vec![Outcome::Watch], true)]);
+        let Syslog { peer, layout } = config.syslog.unwrap();
+        assert_eq!((peer.to_string().as_str(), layout), ("tls://siem.example:6514", Layout::Cef));
     }
 
     #[test]
@@ -273,6 +338,11 @@ surfaces: {fail_open: [hook, egress], deadline: 5s}
         refused("egress: {resolve: ['*.x.io:127.0.0.1']}\n", "1:20", "host:address");
         refused("mode: enforce\nmode: disabled\n", "2:1", "uplicate");
         refused("listen: &a x\n", "1", "");
+        refused("notify: [{url: example.com}]\n", "1:16", "hooks.slack.com");
+        refused("notify: [{url: 'http://x.example', on: [refuse]}]\n", "1:41", "`refuse`");
+        refused("notify: [{on: [deny]}]\n", "1", "url");
+        refused("syslog: {address: 'http://x.example'}\n", "1:19", "udp://localhost:514");
+        refused("syslog: {address: 'udp://x.example', format: leef}\n", "1:46", "`leef`");
         refused("listen:\n\t- x\n", "2", "");
     }
 
