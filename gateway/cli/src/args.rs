@@ -1,8 +1,12 @@
 //! What can be typed. Definitions only; each verb's work is in `commands/`.
 
+mod rules;
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use rules::{Allow, Block, NewRule, Rules, RulesVerb};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -46,6 +50,13 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: PolicyVerb,
     },
+
+    /// Allow what a pattern says, from now on
+    Allow(Allow),
+    /// Refuse what a pattern says, from now on
+    Block(Block),
+    /// List what `allow` and `block` added, and take it back
+    Rules(Rules),
 
     /// Say what is running and what is in force
     Status(Json),
@@ -94,12 +105,6 @@ pub(crate) enum NotBuilt {
     Doctor(Rest),
     #[command(hide = true)]
     Watch(Rest),
-    #[command(hide = true)]
-    Allow(Rest),
-    #[command(hide = true)]
-    Block(Rest),
-    #[command(hide = true)]
-    Rules(Rest),
     #[command(hide = true)]
     Upgrade(Rest),
     #[command(hide = true)]

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod allow;
 pub(crate) mod audit;
 pub(crate) mod ca;
 pub(crate) mod config;
@@ -11,6 +12,7 @@ pub(crate) mod mcp;
 pub(crate) mod not_built;
 pub(crate) mod pending;
 pub(crate) mod policy;
+pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod test;

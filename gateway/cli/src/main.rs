@@ -3,6 +3,7 @@
 //! Not here: any decision. Whatever a command does, it asks a gate or reads what one has written.
 
 mod args;
+mod authority;
 mod commands;
 mod configuration;
 mod diagnostics;
@@ -10,11 +11,13 @@ mod environment;
 mod exit;
 mod log_output;
 mod outbound;
+mod override_text;
 mod printer;
 mod profile_file;
 mod reach;
 mod record;
 mod rules;
+mod user_overrides;
 
 use std::process::ExitCode;
 
@@ -60,6 +63,9 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Init(args) => c::init::run(&args, environment, printer),
         Verb::Test(args) => c::test::run(&args, environment, printer),
         Verb::Policy { verb } => c::policy::run(verb, environment, printer),
+        Verb::Allow(args) => c::allow::allow(&args, environment, printer),
+        Verb::Block(args) => c::allow::block(&args, environment, printer),
+        Verb::Rules(args) => c::rules::run(args, environment, printer),
         Verb::Status(args) => c::status::run(&args, environment, printer),
         Verb::Pending(args) => c::pending::list(&args, environment, printer),
         Verb::Approve(args) => c::pending::resolve(&args, true, environment, printer),

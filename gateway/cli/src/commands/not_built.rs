@@ -12,10 +12,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
         NotBuilt::Doctor(_) => ("doctor", "see `rampart status`"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
-        NotBuilt::Allow(_) | NotBuilt::Block(_) | NotBuilt::Rules(_) => (
-            "allow, block and rules",
-            "write the rule into `policies/custom.yaml` of Rampart's home; it is in force as soon as it is saved",
-        ),
         NotBuilt::Upgrade(_) => ("upgrade", "build and install the new version"),
         NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),
         NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),

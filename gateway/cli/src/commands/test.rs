@@ -62,7 +62,7 @@ pub(crate) fn exit(outcome: Outcome) -> Exit {
 
 /// The call that the arguments describe.
 pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Call> {
-    let mut action = match (&args.subject, &args.params) {
+    let action = match (&args.subject, &args.params) {
         (Some(subject), _) => Action::from_tool(&args.tool, &params(&args.tool, subject))?,
         (None, Some(text)) => {
             let params = strict::parse(text.as_bytes()).context("--params is not JSON that means one thing")?;
@@ -72,6 +72,11 @@ pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Cal
             bail!("say what to test, such as `rampart test \"rm -rf /\"`; --run runs the policies' own tests")
         }
     };
+    Ok(call_of(action, &args.agent, environment))
+}
+
+/// The call of an agent here that is this action.
+pub(crate) fn call_of(mut action: Action, agent: &str, environment: &Environment) -> Call {
     let cwd = environment.cwd.display().to_string();
     match &mut action {
         Action::Exec { cwd: place @ None, .. } => *place = Some(cwd),
@@ -83,9 +88,9 @@ pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Cal
         }
         _ => {}
     }
-    Ok(Call {
+    Call {
         origin: Origin {
-            agent: args.agent.clone(),
+            agent: agent.to_owned(),
             workspace: Some(environment.workspace().display().to_string()),
             home: Some(environment.user_home.display().to_string()),
             ..Origin::default()
@@ -93,11 +98,11 @@ pub(crate) fn call(args: &Test, environment: &Environment) -> anyhow::Result<Cal
         phase: Phase::Before,
         action,
         response: None,
-    })
+    }
 }
 
 /// The one parameter that says what a tool would do.
-fn params(tool: &str, subject: &str) -> Value {
+pub(crate) fn params(tool: &str, subject: &str) -> Value {
     match tool {
         "exec" => json!({ "command": subject }),
         "read" | "write" | "edit" => json!({ "path": subject }),
