@@ -34,7 +34,7 @@ struct Keyword {
 
 struct Prefilter {
     /// Which hashes of three bytes begin a keyword.
-    set: Box<[u64; 1024]>,
+    set: Box<[u64; 2048]>,
     /// Which of `lists` holds the keywords of a hash.
     index: Vec<u16>,
     lists: Vec<Vec<Candidate>>,
@@ -72,7 +72,7 @@ struct Candidate {
 
 impl Prefilter {
     fn new(keywords: Vec<Keyword>) -> Self {
-        let mut lists: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
+        let mut lists: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for (number, keyword) in keywords.iter().enumerate() {
             // A keyword of two bytes begins with three bytes of which the last is any.
             let thirds = if keyword.bytes.len() < 3 { 0..=255 } else { 0..=0 };
@@ -88,13 +88,13 @@ impl Prefilter {
                 }
             }
         }
-        let mut set = Box::new([0u64; 1024]);
-        let mut index = vec![0u16; 1 << 16];
+        let mut set = Box::new([0u64; 2048]);
+        let mut index = vec![0u16; 1 << 17];
         for (number, hash) in lists.keys().enumerate() {
-            if let Some(word) = set.get_mut(usize::from(hash >> 6)) {
+            if let Some(word) = set.get_mut(hash >> 6) {
                 *word |= 1 << (hash & 63);
             }
-            if let Some(entry) = index.get_mut(usize::from(*hash)) {
+            if let Some(entry) = index.get_mut(*hash) {
                 *entry = number as u16;
             }
         }
@@ -103,8 +103,8 @@ impl Prefilter {
 
     /// Calls `on_hit` for the keywords whose three bytes stand at `at`, where three bytes have this hash.
     #[inline(never)]
-    fn keywords_at(&self, bytes: &[u8], at: usize, hash: u16, on_hit: &mut impl FnMut(Hit, &[Owner])) {
-        let Some(list) = self.index.get(usize::from(hash)).and_then(|i| self.lists.get(usize::from(*i))) else {
+    fn keywords_at(&self, bytes: &[u8], at: usize, hash: usize, on_hit: &mut impl FnMut(Hit, &[Owner])) {
+        let Some(list) = self.index.get(hash).and_then(|i| self.lists.get(usize::from(*i))) else {
             return;
         };
         for candidate in list {
@@ -146,8 +146,8 @@ fn push(window: u32, byte: u8) -> u32 {
     (window << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff
 }
 
-fn hash(window: u32) -> u16 {
-    (window.wrapping_mul(0x9e37_79b1) >> 16) as u16
+fn hash(window: u32) -> usize {
+    (window.wrapping_mul(0x9e37_79b1) >> 15) as usize
 }
 
 /// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once.
@@ -158,7 +158,7 @@ pub(crate) fn each_hit(bytes: &[u8], mut on_hit: impl FnMut(Hit, &[Owner])) {
     for (start, byte) in bytes.iter().skip(2).enumerate() {
         window = push(window, *byte);
         let hash = hash(window);
-        if set.get(usize::from(hash >> 6)).is_some_and(|word| word >> (hash & 63) & 1 == 1) {
+        if set.get(hash >> 6).is_some_and(|word| word >> (hash & 63) & 1 == 1) {
             filter.keywords_at(bytes, start, hash, &mut on_hit);
         }
     }
