@@ -71,8 +71,14 @@ fn main() {
         ("depth 1000 of $((", "$((".repeat(1000)),
         ("nested eval", format!("{}x{}", "eval $(".repeat(14), ")".repeat(14))),
         ("nested quoted eval", format!("{}x{}", "eval \"$(".repeat(30), ")\"".repeat(30))),
-        ("nested sh -c", (0..12).fold("x".to_owned(), |t, _| format!("sh -c {}", CommandLine::Argv(vec![t]).to_line()))),
-        ("function calls function", (0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<String>() + "f0"),
+        (
+            "nested sh -c",
+            (0..12).fold("x".to_owned(), |t, _| format!("sh -c {}", CommandLine::Argv(vec![t]).to_line())),
+        ),
+        (
+            "function calls function",
+            (0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<String>() + "f0",
+        ),
         ("doubling variable", (0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect::<String>()),
     ] {
         measure(name, &text, 20);

@@ -52,7 +52,12 @@ impl Walk<'_> {
             return Flow::unknown(Taint::DOWNLOADED);
         }
         let target = self.target(arg, false);
-        self.push_with(EffectKind::Exec, Some(target), if arg.is_literal() { "" } else { "computed-path" }, Certainty::Proven);
+        self.push_with(
+            EffectKind::Exec,
+            Some(target),
+            if arg.is_literal() { "" } else { "computed-path" },
+            Certainty::Proven,
+        );
         Flow::unknown(Taint::LOCAL)
     }
 

@@ -80,7 +80,8 @@ pub(crate) fn note(host: &str) -> &'static str {
     if is_metadata(host) {
         return "metadata-address";
     }
-    let below = |list: &[&str]| list.iter().any(|d| host == *d || host.strip_suffix(d).is_some_and(|h| h.ends_with('.')));
+    let below =
+        |list: &[&str]| list.iter().any(|d| host == *d || host.strip_suffix(d).is_some_and(|h| h.ends_with('.')));
     if below(COLLECTORS) {
         "collector"
     } else if below(TUNNELS) {
@@ -91,12 +92,24 @@ pub(crate) fn note(host: &str) -> &'static str {
 }
 
 pub(crate) fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host == "::1" || address(host).is_some_and(|a| a[0] == 127 || a == [0, 0, 0, 0])
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "::1"
+        || address(host).is_some_and(|a| a[0] == 127 || a == [0, 0, 0, 0])
 }
 
 fn is_metadata(host: &str) -> bool {
-    matches!(host, "metadata.google.internal" | "metadata" | "metadata.goog" | "instance-data" | "metadata.azure.internal" | "fd00:ec2::254")
-        || address(host).is_some_and(|a| a == [169, 254, 169, 254] || a == [169, 254, 170, 2] || a == [100, 100, 100, 200] || a == [192, 0, 0, 192])
+    matches!(
+        host,
+        "metadata.google.internal"
+            | "metadata"
+            | "metadata.goog"
+            | "instance-data"
+            | "metadata.azure.internal"
+            | "fd00:ec2::254"
+    ) || address(host).is_some_and(|a| {
+        a == [169, 254, 169, 254] || a == [169, 254, 170, 2] || a == [100, 100, 100, 200] || a == [192, 0, 0, 192]
+    })
 }
 
 /// An IPv4 address in any of the spellings that `inet_aton` takes, and inside IPv6.
@@ -108,7 +121,10 @@ pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
     let host = ["nip.io", "sslip.io", "xip.io"]
         .iter()
         .find_map(|d| host.strip_suffix(d).and_then(|h| h.strip_suffix('.')))
-        .map_or_else(|| host.to_owned(), |h| h.split(['.', '-']).rev().take(4).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."));
+        .map_or_else(
+            || host.to_owned(),
+            |h| h.split(['.', '-']).rev().take(4).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."),
+        );
     let parts: Vec<&str> = host.split('.').collect();
     if parts.len() > 4 {
         return None;
@@ -137,20 +153,108 @@ pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
 
 /// Hosts that collect what strangers send to them.
 const COLLECTORS: &[&str] = &[
-    "webhook.site", "requestbin.com", "requestbin.net", "requestcatcher.com", "pipedream.net", "pipedream.com", "hookbin.com", "beeceptor.com",
-    "mockbin.org", "mockbin.io", "interact.sh", "interactsh.com", "oast.pro", "oast.live", "oast.site", "oast.online", "oast.fun", "oast.me",
-    "burpcollaborator.net", "oastify.com", "canarytokens.com", "dnslog.cn", "ceye.io", "dnsbin.zhack.ca", "requestrepo.com", "ptsv2.com", "ptsv3.com", "postb.in",
-    "transfer.sh", "file.io", "0x0.st", "termbin.com", "ix.io", "sprunge.us", "paste.rs", "bashupload.com", "temp.sh", "oshi.at", "gofile.io", "anonfiles.com",
-    "catbox.moe", "litterbox.catbox.moe", "pastebin.com", "paste.ee", "dpaste.com", "dpaste.org", "hastebin.com", "rentry.co", "ghostbin.com", "controlc.com",
-    "privatebin.net", "uguu.se", "pixeldrain.com", "filebin.net", "wetransfer.com", "mega.nz", "tmpfiles.org", "put.io", "keep.sh", "api.telegram.org", "envs.sh",
-    "discord.com/api/webhooks", "hooks.zapier.com", "maker.ifttt.com", "webhook.cool", "webhookinbox.com", "typedwebhook.tools", "smee.io", "httpdump.app", "send.vis.ee",
+    "webhook.site",
+    "requestbin.com",
+    "requestbin.net",
+    "requestcatcher.com",
+    "pipedream.net",
+    "pipedream.com",
+    "hookbin.com",
+    "beeceptor.com",
+    "mockbin.org",
+    "mockbin.io",
+    "interact.sh",
+    "interactsh.com",
+    "oast.pro",
+    "oast.live",
+    "oast.site",
+    "oast.online",
+    "oast.fun",
+    "oast.me",
+    "burpcollaborator.net",
+    "oastify.com",
+    "canarytokens.com",
+    "dnslog.cn",
+    "ceye.io",
+    "dnsbin.zhack.ca",
+    "requestrepo.com",
+    "ptsv2.com",
+    "ptsv3.com",
+    "postb.in",
+    "transfer.sh",
+    "file.io",
+    "0x0.st",
+    "termbin.com",
+    "ix.io",
+    "sprunge.us",
+    "paste.rs",
+    "bashupload.com",
+    "temp.sh",
+    "oshi.at",
+    "gofile.io",
+    "anonfiles.com",
+    "catbox.moe",
+    "litterbox.catbox.moe",
+    "pastebin.com",
+    "paste.ee",
+    "dpaste.com",
+    "dpaste.org",
+    "hastebin.com",
+    "rentry.co",
+    "ghostbin.com",
+    "controlc.com",
+    "privatebin.net",
+    "uguu.se",
+    "pixeldrain.com",
+    "filebin.net",
+    "wetransfer.com",
+    "mega.nz",
+    "tmpfiles.org",
+    "put.io",
+    "keep.sh",
+    "api.telegram.org",
+    "envs.sh",
+    "discord.com/api/webhooks",
+    "hooks.zapier.com",
+    "maker.ifttt.com",
+    "webhook.cool",
+    "webhookinbox.com",
+    "typedwebhook.tools",
+    "smee.io",
+    "httpdump.app",
+    "send.vis.ee",
 ];
 
 /// Hosts at the other end of tunnels.
 const TUNNELS: &[&str] = &[
-    "ngrok.io", "ngrok.app", "ngrok-free.app", "ngrok-free.dev", "ngrok.dev", "ngrok.com", "trycloudflare.com", "localtunnel.me", "loca.lt", "serveo.net", "localhost.run", "lhr.life",
-    "pagekite.me", "bore.pub", "tunnelto.dev", "telebit.io", "localxpose.io", "loclx.io", "pinggy.io", "pinggy.link", "devtunnels.ms", "tailscale.io", "zrok.io",
-    "playit.gg", "tunnel.pyjam.as", "sish.io", "gsocket.io", "onion",
+    "ngrok.io",
+    "ngrok.app",
+    "ngrok-free.app",
+    "ngrok-free.dev",
+    "ngrok.dev",
+    "ngrok.com",
+    "trycloudflare.com",
+    "localtunnel.me",
+    "loca.lt",
+    "serveo.net",
+    "localhost.run",
+    "lhr.life",
+    "pagekite.me",
+    "bore.pub",
+    "tunnelto.dev",
+    "telebit.io",
+    "localxpose.io",
+    "loclx.io",
+    "pinggy.io",
+    "pinggy.link",
+    "devtunnels.ms",
+    "tailscale.io",
+    "zrok.io",
+    "playit.gg",
+    "tunnel.pyjam.as",
+    "sish.io",
+    "gsocket.io",
+    "onion",
 ];
 
 #[cfg(test)]
@@ -174,7 +278,15 @@ mod tests {
 
     #[test]
     fn spellings_of_the_metadata_address_are_known() {
-        for host in ["169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "::ffff:169.254.169.254", "169.254.169.254.nip.io"] {
+        for host in [
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "::ffff:169.254.169.254",
+            "169.254.169.254.nip.io",
+        ] {
             assert_eq!(note(host), "metadata-address", "{host}");
         }
         assert_eq!(address("example.com"), None);

@@ -6,8 +6,8 @@ mod normal;
 use rampart_call::{Scope, Sensitivity, Target};
 
 use crate::Surroundings;
-pub(crate) use normal::{is_absolute, join};
 use normal::{Normal, normalise};
+pub(crate) use normal::{is_absolute, join};
 
 /// Says where a path lies and how delicate it is. The answer is always a [`Target::Path`]. A relative path starts at
 /// `around.cwd`, or in the project where that is not known.
@@ -38,7 +38,14 @@ pub(crate) fn find(
     } else {
         scope(&normal, around, glob)
     };
-    Target::Path { path: normal.text, written: written.to_owned(), scope, sensitivity: found.sensitivity, glob, recursive }
+    Target::Path {
+        path: normal.text,
+        written: written.to_owned(),
+        scope,
+        sensitivity: found.sensitivity,
+        glob,
+        recursive,
+    }
 }
 
 /// Whether the path is the project itself, or all of it.
@@ -55,7 +62,8 @@ fn project<'a>(around: &Surroundings<'a>) -> Option<&'a str> {
             let source = normal.text.starts_with("/usr/src/") || normal.text.starts_with("/usr/local/src/");
             let first = normal.segments().next().unwrap_or("");
             let in_home = normal.home.as_deref().is_some_and(|rest| !rest.is_empty());
-            let plain = !lists::is_system(first) || matches!(first, "opt" | "srv" | "mnt" | "media" | "home" | "Users" | "Volumes");
+            let plain = !lists::is_system(first)
+                || matches!(first, "opt" | "srv" | "mnt" | "media" | "home" | "Users" | "Volumes");
             !is_too_wide(cwd, around) && (source || in_home || plain || lists::is_temp(&normal.text))
         })
     })
@@ -64,7 +72,9 @@ fn project<'a>(around: &Surroundings<'a>) -> Option<&'a str> {
 /// The root of the file system, a home, or a directory above one.
 fn is_too_wide(path: &str, around: &Surroundings<'_>) -> bool {
     let normal = normalise(path, around.home, None);
-    normal.text == "/" || normal.home.as_deref() == Some("") || matches!(normal.text.as_str(), "/home" | "/Users" | "/root")
+    normal.text == "/"
+        || normal.home.as_deref() == Some("")
+        || matches!(normal.text.as_str(), "/home" | "/Users" | "/root")
 }
 
 fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
@@ -108,8 +118,15 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     if drive {
         return match second {
             None | Some("*") => Scope::SystemRoot,
-            Some(name) if ["windows", "program files", "program files (x86)", "programdata"].contains(&&*name.to_ascii_lowercase()) => {
-                if segments.next().is_none() { Scope::SystemRoot } else { Scope::System }
+            Some(name)
+                if ["windows", "program files", "program files (x86)", "programdata"]
+                    .contains(&&*name.to_ascii_lowercase()) =>
+            {
+                if segments.next().is_none() {
+                    Scope::SystemRoot
+                } else {
+                    Scope::System
+                }
             }
             _ => Scope::Elsewhere,
         };

@@ -107,7 +107,11 @@ impl Arg {
         let shape = self.shape.as_ref().map(|shape| {
             // both forms end alike where the cut is in front of what is unresolved
             let cut = self.text.len() - text.len().min(self.text.len());
-            if self.text.ends_with(text) && shape.is_char_boundary(cut) { shape[cut..].to_owned() } else { "*".to_owned() }
+            if self.text.ends_with(text) && shape.is_char_boundary(cut) {
+                shape[cut..].to_owned()
+            } else {
+                "*".to_owned()
+            }
         });
         Self { text: text.to_owned(), shape, content: None, ..self.clone() }
     }

@@ -18,8 +18,8 @@ use crate::syntax::{Command, Item, List, Shape, Then, parse};
 use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
 pub(crate) use apply::Use;
-use env::{Env, Written};
 pub(crate) use env::is_secret_name;
+use env::{Env, Written};
 pub(crate) use simple::base_name;
 
 /// Levels of nesting of one command line: parentheses, substitutions, `sh -c`, functions.

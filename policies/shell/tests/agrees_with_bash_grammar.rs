@@ -20,7 +20,8 @@ fn simple_commands(command: &Command, out: &mut Vec<String>) {
             let Some(name) = &simple.word_or_name else { return };
             let mut words = vec![name.value.clone()];
             for item in simple.suffix.iter().flat_map(|s| &s.0) {
-                if let CommandPrefixOrSuffixItem::Word(word) = item {
+                if let CommandPrefixOrSuffixItem::Word(word) | CommandPrefixOrSuffixItem::AssignmentWord(_, word) = item
+                {
                     words.push(word.value.clone());
                 }
             }
@@ -56,17 +57,25 @@ fn simple_commands(command: &Command, out: &mut Vec<String>) {
 #[test]
 fn every_plain_command_of_the_lists_is_found() {
     let mut compared = 0;
-    for line in include_str!("../fixtures/attacks.txt").lines().chain(include_str!("../fixtures/everyday.txt").lines()) {
+    for line in include_str!("../fixtures/attacks.txt").lines().chain(include_str!("../fixtures/everyday.txt").lines())
+    {
         let text = if line.contains("EOF") { line.replace("\\n", "\n") } else { line.to_owned() };
-        let Ok(tokens) = brush_parser::uncached_tokenize_str(&text, &brush_parser::TokenizerOptions::default()) else { continue };
-        let Ok(program): Result<ast::Program, _> = brush_parser::parse_tokens(&tokens, &brush_parser::ParserOptions::default()) else { continue };
+        let Ok(tokens) = brush_parser::uncached_tokenize_str(&text, &brush_parser::TokenizerOptions::default()) else {
+            continue;
+        };
+        let Ok(program): Result<ast::Program, _> =
+            brush_parser::parse_tokens(&tokens, &brush_parser::ParserOptions::default())
+        else {
+            continue;
+        };
         let mut theirs = Vec::new();
         program.complete_commands.iter().for_each(|c| list(c, &mut theirs));
         let analysis = analyze(&CommandLine::Command(text.clone()), &Surroundings::default());
         let ours: Vec<String> = analysis.components.iter().map(|c| c.argv.join(" ")).collect();
         for command in theirs {
             // words that need no expansion are the same text in both
-            let plain = command.chars().all(|c| c.is_alphanumeric() || " -_./:=@,+%".contains(c)) && !command.starts_with('[');
+            let plain =
+                command.chars().all(|c| c.is_alphanumeric() || " -_./:=@,+%".contains(c)) && !command.starts_with('[');
             // an alias is followed and not run
             if plain && !text.contains("alias") {
                 compared += 1;

@@ -23,8 +23,41 @@ fn is_quick(text: String) -> bool {
 #[test]
 fn eight_kilobytes_of_anything_are_quick() {
     for piece in [
-        "a", "rm -rf a; ", "(a);", "$(a)", "a=$a$a;", "{a,b}", "`", "a[", "$[", "*a", "eval ", "sudo ", "cat <<A\n", "a|", "a&&", "${a:-", "'", "\"", "<(", "((", "[[ ",
-        "if a;then ", "case a in a)", "f(){ ", "a/../", "env ", "xargs ", "bash -c ", "%%%", "{", "{a,{b,", "\\\n", "@(a|", "python3 -c ", "find . -exec ",
+        "a",
+        "rm -rf a; ",
+        "(a);",
+        "$(a)",
+        "a=$a$a;",
+        "{a,b}",
+        "`",
+        "a[",
+        "$[",
+        "*a",
+        "eval ",
+        "sudo ",
+        "cat <<A\n",
+        "a|",
+        "a&&",
+        "${a:-",
+        "'",
+        "\"",
+        "<(",
+        "((",
+        "[[ ",
+        "if a;then ",
+        "case a in a)",
+        "f(){ ",
+        "a/../",
+        "env ",
+        "xargs ",
+        "bash -c ",
+        "%%%",
+        "{",
+        "{a,{b,",
+        "\\\n",
+        "@(a|",
+        "python3 -c ",
+        "find . -exec ",
     ] {
         is_quick(piece.repeat(8192 / piece.len()));
         is_quick(format!("python3 -c '{}'", piece.replace('\'', "(").repeat(8000 / piece.len())));
@@ -34,7 +67,15 @@ fn eight_kilobytes_of_anything_are_quick() {
 
 #[test]
 fn nesting_is_given_up_and_not_followed() {
-    for (open, close) in [("$(", ")"), ("( ", " )"), ("{ ", "; }"), ("\"$(", ")\""), ("if a; then ", "; fi"), ("<(", ")"), ("${a:-", "}")] {
+    for (open, close) in [
+        ("$(", ")"),
+        ("( ", " )"),
+        ("{ ", "; }"),
+        ("\"$(", ")\""),
+        ("if a; then ", "; fi"),
+        ("<(", ")"),
+        ("${a:-", "}"),
+    ] {
         let complete = is_quick(format!("{}rm -rf /{}", open.repeat(1000), close.repeat(1000)));
         assert!(!complete, "{open}");
     }

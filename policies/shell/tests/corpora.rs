@@ -52,7 +52,10 @@ fn is_delicate(effect: &Effect) -> bool {
             shared
                 || matches!(scope, Scope::Elsewhere | Scope::AgentConfig)
                 || sensitivity != Sensitivity::Ordinary
-                || matches!(note, "wipe-device" | "home-folder" | "project-root" | "shred" | "logs" | "security-setting")
+                || matches!(
+                    note,
+                    "wipe-device" | "home-folder" | "project-root" | "shred" | "logs" | "security-setting"
+                )
         }
         EffectKind::Chmod => shared,
     }
@@ -61,14 +64,14 @@ fn is_delicate(effect: &Effect) -> bool {
 /// The commands of a list: one a line, where `\n` is a newline in what holds a here-document.
 fn list(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with("# "));
-    lines.map(|l| if l.contains("EOF") || l.starts_with("ls\\n") { l.replace("\\n", "\n") } else { l.to_owned() }).collect()
+    lines
+        .map(|l| if l.contains("EOF") || l.starts_with("ls\\n") { l.replace("\\n", "\n") } else { l.to_owned() })
+        .collect()
 }
 
 fn share(commands: &[String], wanted: bool) -> f64 {
-    let wrong: Vec<&String> = commands
-        .iter()
-        .filter(|c| stops(&analyze(&CommandLine::Command((*c).clone()), &AROUND)) != wanted)
-        .collect();
+    let wrong: Vec<&String> =
+        commands.iter().filter(|c| stops(&analyze(&CommandLine::Command((*c).clone()), &AROUND)) != wanted).collect();
     for command in &wrong {
         println!("{}: {command}", if wanted { "missed" } else { "disturbed" });
     }

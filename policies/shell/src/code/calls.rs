@@ -181,7 +181,8 @@ impl Reader<'_, '_> {
 
     /// `name = value`, also `const { a, b } = require("x")`.
     fn assignment(&mut self) {
-        while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local")) {
+        while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local"))
+        {
             self.at += 1;
         }
         if self.peek() == Some(&Token::Sign('{')) && matches!(self.language, Language::Js | Language::Mongo) {
@@ -232,7 +233,11 @@ impl Reader<'_, '_> {
                 Some(Token::Sign('.')) if matches!(self.language, Language::Perl | Language::Php) => "",
                 Some(Token::Dots) if self.language == Language::Lua => "",
                 // a path goes on
-                Some(Token::Sign('/')) if self.language == Language::Python && (left.text.is_some() || left.name.is_none()) => "/",
+                Some(Token::Sign('/'))
+                    if self.language == Language::Python && (left.text.is_some() || left.name.is_none()) =>
+                {
+                    "/"
+                }
                 // the other value of `a or b`, of formats and comparisons
                 Some(Token::Sign('%' | '*' | '-' | '|' | '&' | '<' | '>' | '?' | '=' | '!' | ':')) => {
                     self.at += 1;
@@ -274,7 +279,10 @@ impl Reader<'_, '_> {
                 }
                 // a command without parentheses
                 let bare = matches!(self.language, Language::Perl | Language::Ruby | Language::Php | Language::Lua);
-                let begins = matches!(self.peek(), Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_)));
+                let begins = matches!(
+                    self.peek(),
+                    Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_))
+                );
                 if bare && begins && self.calls.is_command(&name) {
                     let args = self.arguments(None);
                     return self.call(&name, None, &args);
@@ -321,7 +329,9 @@ impl Reader<'_, '_> {
         for hole in holes {
             let value = match self.variables.get(hole.trim()) {
                 Some(value) => value.clone(),
-                None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => Value::default(),
+                None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => {
+                    Value::default()
+                }
                 None => {
                     // the hole is code of its own
                     let outer = std::mem::replace(&mut self.tokens, tokens(self.language, hole));
@@ -348,7 +358,8 @@ impl Reader<'_, '_> {
         loop {
             match self.peek() {
                 Some(Token::Sign('.') | Token::Arrow) => {
-                    let dot_joins = matches!(self.language, Language::Perl | Language::Php) && self.peek() == Some(&Token::Sign('.'));
+                    let dot_joins = matches!(self.language, Language::Perl | Language::Php)
+                        && self.peek() == Some(&Token::Sign('.'));
                     let Some(Token::Name(member)) = self.peek_at(1).cloned() else { return value };
                     if dot_joins {
                         return value;
@@ -424,12 +435,19 @@ impl Reader<'_, '_> {
     fn index(&mut self, value: &Value, index: &[Value]) -> Value {
         let key = index.first().and_then(|v| v.text.clone());
         match (&value.name, key) {
-            (Some(name), Some(key)) if matches!(name.as_str(), "os.environ" | "environ" | "process.env" | "ENV" | "_ENV" | "_SERVER") => {
-                if key == "HOME" { Value::text(self.walk.home().to_owned()) } else { self.variable(&key) }
+            (Some(name), Some(key))
+                if matches!(name.as_str(), "os.environ" | "environ" | "process.env" | "ENV" | "_ENV" | "_SERVER") =>
+            {
+                if key == "HOME" {
+                    Value::text(self.walk.home().to_owned())
+                } else {
+                    self.variable(&key)
+                }
             }
             // `fs["rmSync"]`
             (Some(name), Some(key)) if !key.is_empty() => Value::name(format!("{name}.{key}")),
-            _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok())) {
+            _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok()))
+            {
                 (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
                 _ => Value::unknown(value.taint),
             },
@@ -466,8 +484,9 @@ impl Reader<'_, '_> {
                     let before = self.at;
                     // a block of statements inside parentheses or braces
                     self.imports();
-                    let statement = matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Name(_))))
-                        || matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Sign('='))));
+                    let statement =
+                        matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Name(_))))
+                            || matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Sign('='))));
                     if statement && close == Some('}') {
                         self.assignment();
                     }
@@ -504,7 +523,8 @@ impl Reader<'_, '_> {
     }
 
     fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
-        let hidden_shell = self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
+        let hidden_shell =
+            self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
         let does = if hidden_shell { Some(super::languages::Does::Shell) } else { self.calls.find(name) };
         let Some(does) = does else {
             if matches!(name, "getattr") || name.ends_with("__getattribute__") {

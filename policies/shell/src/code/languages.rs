@@ -111,7 +111,11 @@ impl Calls {
 pub(super) fn by_shebang(text: &str) -> Language {
     let Some(line) = text.lines().next().and_then(|l| l.strip_prefix("#!")) else { return Language::Shell };
     let by_name = |name: &str| crate::knowledge::program(name).and_then(|p| p.language);
-    line.split_whitespace().rev().map(|w| w.rsplit('/').next().unwrap_or(w)).find_map(by_name).unwrap_or(Language::Shell)
+    line.split_whitespace()
+        .rev()
+        .map(|w| w.rsplit('/').next().unwrap_or(w))
+        .find_map(by_name)
+        .unwrap_or(Language::Shell)
 }
 
 #[cfg(test)]

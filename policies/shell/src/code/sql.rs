@@ -28,7 +28,12 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         if !note.is_empty() {
             walk.note(EffectKind::RemoteMutate, note);
         }
-        if has("program") && has("copy") || has("xp_cmdshell") || has("sys_exec") || has("load_extension") || has("sp_execute_external_script") {
+        if has("program") && has("copy")
+            || has("xp_cmdshell")
+            || has("sys_exec")
+            || has("load_extension")
+            || has("sp_execute_external_script")
+        {
             walk.note(EffectKind::CodeLoad, "option-code");
         }
         if has("outfile") || has("dumpfile") || has("lo_export") {

@@ -90,7 +90,8 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
                 _ => close += 1,
             }
         }
-        let inside = text.get(open + 1..close.min(text.len())).unwrap_or("").replace("\\\"", "\"").replace("\\\\", "\\");
+        let inside =
+            text.get(open + 1..close.min(text.len())).unwrap_or("").replace("\\\"", "\"").replace("\\\\", "\\");
         let before = text.get(..open).unwrap_or("").trim_end();
         let after = text.get(close + 1..).unwrap_or("").trim_start();
         let word = arg.with_text(&inside);
@@ -108,10 +109,12 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         at = close + 1;
     }
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let computed = compact.match_indices("system(").any(|(i, m)| !compact.get(i + m.len()..).unwrap_or("").starts_with('"'));
+    let computed =
+        compact.match_indices("system(").any(|(i, m)| !compact.get(i + m.len()..).unwrap_or("").starts_with('"'));
     if computed || compact.contains("|&") || compact.contains("/inet/") {
         let note = if compact.contains("/inet/") { "raw-socket" } else { "computed-code" };
-        let kind = if compact.contains("/inet/") { rampart_call::EffectKind::Net } else { rampart_call::EffectKind::Opaque };
+        let kind =
+            if compact.contains("/inet/") { rampart_call::EffectKind::Net } else { rampart_call::EffectKind::Opaque };
         walk.note(kind, note);
     }
     Flow::unknown(taint)
@@ -121,7 +124,11 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
 pub(super) fn vim(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     for line in arg.text.split(['\n', '|']) {
         let line = line.trim().trim_start_matches(':').trim_start();
-        let shell = line.strip_prefix('!').or_else(|| line.strip_prefix("r!")).or_else(|| line.strip_prefix("r !")).or_else(|| line.strip_prefix("w !"));
+        let shell = line
+            .strip_prefix('!')
+            .or_else(|| line.strip_prefix("r!"))
+            .or_else(|| line.strip_prefix("r !"))
+            .or_else(|| line.strip_prefix("w !"));
         if let Some(command) = shell {
             let text = command.to_owned();
             walk.code_text(&Arg { shape: None, ..arg.with_text(&text) });

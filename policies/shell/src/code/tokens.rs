@@ -66,7 +66,10 @@ impl Lexer {
             '\'' | '"' => self.string(c, false),
             '`' if self.language == Language::Js || self.language == Language::Mongo => self.string(c, false),
             '`' => self.string(c, true),
-            '%' if self.language == Language::Ruby && self.peek(1) == Some('x') && self.peek(2).is_some_and(|c| !c.is_alphanumeric() && c != ' ') => {
+            '%' if self.language == Language::Ruby
+                && self.peek(1) == Some('x')
+                && self.peek(2).is_some_and(|c| !c.is_alphanumeric() && c != ' ') =>
+            {
                 self.at += 2;
                 self.delimited(true);
             }
@@ -127,8 +130,12 @@ impl Lexer {
         let next = self.peek(0);
         match (self.language, text.as_str(), next) {
             // prefixes of strings
-            (Language::Python, "f" | "F" | "rf" | "fr" | "Rf" | "fR", Some(c @ ('\'' | '"'))) => self.string_with(c, false, true),
-            (Language::Python, "r" | "R" | "b" | "B" | "u" | "rb" | "br" | "Rb", Some(c @ ('\'' | '"'))) => self.string_with(c, false, false),
+            (Language::Python, "f" | "F" | "rf" | "fr" | "Rf" | "fR", Some(c @ ('\'' | '"'))) => {
+                self.string_with(c, false, true)
+            }
+            (Language::Python, "r" | "R" | "b" | "B" | "u" | "rb" | "br" | "Rb", Some(c @ ('\'' | '"'))) => {
+                self.string_with(c, false, false)
+            }
             (Language::Perl, "q" | "qq", Some(c)) if "({[<|/!~".contains(c) => self.delimited(false),
             (Language::Perl, "qx", Some(c)) if "({[<|/!~'".contains(c) => self.delimited(true),
             _ => self.out.push(Token::Name(text)),
@@ -148,7 +155,8 @@ impl Lexer {
     fn string_with(&mut self, quote: char, shell: bool, with_holes: bool) {
         let triple = self.language == Language::Python && self.peek(1) == Some(quote) && self.peek(2) == Some(quote);
         self.at += if triple { 3 } else { 1 };
-        let closes = |l: &Self| l.peek(0) == Some(quote) && (!triple || l.peek(1) == Some(quote) && l.peek(2) == Some(quote));
+        let closes =
+            |l: &Self| l.peek(0) == Some(quote) && (!triple || l.peek(1) == Some(quote) && l.peek(2) == Some(quote));
         self.body(&closes, shell, with_holes);
         self.at += if triple { 3 } else { 1 };
     }

@@ -188,7 +188,11 @@ impl Pattern {
             };
             let same = if whole.glob && have.contains(['*', '?', '[']) {
                 // `*` below the right folder meets everything in it; elsewhere it is no sign of anything
-                if number > 0 { have.len() > 255 || glob::intersect(have, want) } else { says_something(have) && glob::intersect(have, want) }
+                if number > 0 {
+                    have.len() > 255 || glob::intersect(have, want)
+                } else {
+                    says_something(have) && glob::intersect(have, want)
+                }
             } else if want.contains('*') {
                 glob::matches(want, have)
             } else {

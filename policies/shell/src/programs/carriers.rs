@@ -7,7 +7,12 @@ use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
 pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
-    let split = used.usage.values.iter().find(|(option, ..)| option == "-S" || option == "--split-string").map(|(_, _, v)| v.clone());
+    let split = used
+        .usage
+        .values
+        .iter()
+        .find(|(option, ..)| option == "-S" || option == "--split-string")
+        .map(|(_, _, v)| v.clone());
     if let Some(text) = split {
         let mut all = vec![text];
         all.extend(used.usage.operands.iter().cloned());
@@ -26,7 +31,8 @@ pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
 }
 
 fn is_assignment(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()))
+    text.split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()))
 }
 
 pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
@@ -40,8 +46,15 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         .iter()
         .find(|(option, ..)| matches!(option.as_str(), "-I" | "-J" | "--replace"))
         .map(|(_, _, v)| v.text.clone())
-        .or_else(|| (used.usage.has("-i") || used.usage.flags.iter().any(|f| f == "--replace")).then(|| "{}".to_owned()));
-    let file = used.usage.values.iter().find(|(option, ..)| option == "-a" || option == "--arg-file").map(|(_, _, v)| v.clone());
+        .or_else(|| {
+            (used.usage.has("-i") || used.usage.flags.iter().any(|f| f == "--replace")).then(|| "{}".to_owned())
+        });
+    let file = used
+        .usage
+        .values
+        .iter()
+        .find(|(option, ..)| option == "-a" || option == "--arg-file")
+        .map(|(_, _, v)| v.clone());
     let input = match file {
         Some(file) => walk.read(&file, false),
         None => used.stdin.clone(),
@@ -52,7 +65,11 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             .split(|c: char| c.is_whitespace() || c == '\0')
             .filter(|w| !w.is_empty())
             .take(32)
-            .map(|w| Arg { taint: input.taint, glob: w.contains(['*', '?', '[']), ..Arg::literal(w.trim_matches(['"', '\'']), span) })
+            .map(|w| Arg {
+                taint: input.taint,
+                glob: w.contains(['*', '?', '[']),
+                ..Arg::literal(w.trim_matches(['"', '\'']), span)
+            })
             .collect(),
         None => vec![Arg::unresolved("{}", input.taint, span)],
     };
@@ -65,7 +82,12 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
                         (None, None) => None,
                         _ => Some(word.text.replace(&mark, first.shape.as_deref().unwrap_or(&first.text))),
                     };
-                    *word = Arg { text: word.text.replace(&mark, &first.text), shape, taint: word.taint.with(first.taint), ..word.clone() };
+                    *word = Arg {
+                        text: word.text.replace(&mark, &first.text),
+                        shape,
+                        taint: word.taint.with(first.taint),
+                        ..word.clone()
+                    };
                 }
             }
         }

@@ -34,8 +34,12 @@ pub(super) fn chmod(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> b
 
 fn is_setuid(mode: &str) -> bool {
     let digits = mode.trim_start_matches(['+', '=', '0']);
-    let octal = mode.len() >= 4 && digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('1');
-    octal || mode.split(',').any(|part| part.split_once(['+', '=']).is_some_and(|(who, what)| what.contains('s') && !who.contains('o')))
+    let octal =
+        mode.len() >= 4 && digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('1');
+    octal
+        || mode
+            .split(',')
+            .any(|part| part.split_once(['+', '=']).is_some_and(|(who, what)| what.contains('s') && !who.contains('o')))
 }
 
 fn is_open_to_all(mode: &str) -> bool {
@@ -43,7 +47,10 @@ fn is_open_to_all(mode: &str) -> bool {
     if digits.len() >= 3 && digits.bytes().all(|b| b.is_ascii_digit()) {
         return matches!(digits.bytes().last(), Some(b'2' | b'3' | b'6' | b'7')) && !digits.starts_with('1');
     }
-    mode.split(',').any(|part| part.split_once(['+', '=']).is_some_and(|(who, what)| what.contains('w') && (who.contains('o') || who.contains('a'))))
+    mode.split(',').any(|part| {
+        part.split_once(['+', '='])
+            .is_some_and(|(who, what)| what.contains('w') && (who.contains('o') || who.contains('a')))
+    })
 }
 
 pub(super) fn chown(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
@@ -131,6 +138,11 @@ pub(super) fn dd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool
         }
     }
     let flow = content.unwrap_or_else(|| used.stdin.clone());
-    used.stdout = Some(if outputs.is_empty() { flow } else { used.outputs = outputs; flow });
+    used.stdout = Some(if outputs.is_empty() {
+        flow
+    } else {
+        used.outputs = outputs;
+        flow
+    });
     true
 }

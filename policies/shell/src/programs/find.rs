@@ -6,8 +6,10 @@ use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
 pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
-    let is_expression = |a: &Arg| a.text.starts_with('-') && a.text.len() > 1 || matches!(a.text.as_str(), "(" | "!" | ")");
-    let leading = words.iter().take_while(|a| matches!(a.text.as_str(), "-H" | "-L" | "-P") || a.text.starts_with("-O")).count();
+    let is_expression =
+        |a: &Arg| a.text.starts_with('-') && a.text.len() > 1 || matches!(a.text.as_str(), "(" | "!" | ")");
+    let leading =
+        words.iter().take_while(|a| matches!(a.text.as_str(), "-H" | "-L" | "-P") || a.text.starts_with("-O")).count();
     let words = words.get(leading..).unwrap_or(&[]);
     let split = words.iter().position(is_expression).unwrap_or(words.len());
     let (starts, expression) = words.split_at(split);
@@ -31,7 +33,10 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 let length = rest
                     .iter()
                     .enumerate()
-                    .position(|(i, a)| a.text == ";" || a.text == "+" && i > 0 && rest.get(i - 1).is_some_and(|b| b.text.contains("{}")))
+                    .position(|(i, a)| {
+                        a.text == ";"
+                            || a.text == "+" && i > 0 && rest.get(i - 1).is_some_and(|b| b.text.contains("{}"))
+                    })
                     .unwrap_or(rest.len());
                 let command = rest.get(..length).unwrap_or(&[]);
                 let command: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found)).collect();
@@ -51,7 +56,11 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 }
             }
             "-perm" => {
-                if starts.iter().any(|s| s.text == "/") && words.next().is_some_and(|(_, m)| m.text.contains("4000") || m.text.contains("u=s") || m.text.contains("6000")) {
+                if starts.iter().any(|s| s.text == "/")
+                    && words.next().is_some_and(|(_, m)| {
+                        m.text.contains("4000") || m.text.contains("u=s") || m.text.contains("6000")
+                    })
+                {
                     walk.note(EffectKind::Privilege, "scan");
                 }
             }
@@ -97,7 +106,16 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
 fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {
     if word.text == "{}" {
         // what lies below, where every name is meant
-        return found.iter().map(|a| if a.glob { a.clone() } else { Arg { text: format!("{}/*", a.text.trim_end_matches('/')), glob: true, ..a.clone() } }).collect();
+        return found
+            .iter()
+            .map(|a| {
+                if a.glob {
+                    a.clone()
+                } else {
+                    Arg { text: format!("{}/*", a.text.trim_end_matches('/')), glob: true, ..a.clone() }
+                }
+            })
+            .collect();
     }
     if !word.text.contains("{}") {
         return vec![word.clone()];
@@ -110,8 +128,17 @@ fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {
 pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let is_exec = |a: &Arg| matches!(a.text.as_str(), "-x" | "--exec" | "-X" | "--exec-batch");
     let at = words.iter().position(is_exec).unwrap_or(words.len());
-    let inside: Vec<&Arg> = used.usage.operands.iter().filter(|o| words.iter().take(at).any(|w| w.span == o.span && w.text == o.text)).collect();
-    let mut found: Vec<Arg> = inside.iter().skip(1).map(|a| Arg { glob: true, ..a.with_text(&format!("{}/*", a.text.trim_end_matches('/'))) }).collect();
+    let inside: Vec<&Arg> = used
+        .usage
+        .operands
+        .iter()
+        .filter(|o| words.iter().take(at).any(|w| w.span == o.span && w.text == o.text))
+        .collect();
+    let mut found: Vec<Arg> = inside
+        .iter()
+        .skip(1)
+        .map(|a| Arg { glob: true, ..a.with_text(&format!("{}/*", a.text.trim_end_matches('/'))) })
+        .collect();
     if found.is_empty() {
         found.push(Arg { glob: true, ..Arg::literal("./?*", walk.span()) });
     }

@@ -26,12 +26,21 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     if forced && !told && !deletes {
         walk.note(EffectKind::VcsHistory, "force-push");
     }
-    if lease && operands.iter().skip(1).any(|r| matches!(r.text.rsplit(':').next(), Some("main" | "master" | "trunk" | "develop" | "production"))) {
+    if lease
+        && operands
+            .iter()
+            .skip(1)
+            .any(|r| matches!(r.text.rsplit(':').next(), Some("main" | "master" | "trunk" | "develop" | "production")))
+    {
         walk.named(EffectKind::VcsHistory, "ref", "main", "force-push");
     }
     match remote {
         Some(remote) if remote.text.contains("://") || remote.text.contains('@') && remote.text.contains(':') => {
-            let host = if remote.text.contains("://") { remote.clone() } else { remote.with_text(remote.text.split(':').next().unwrap_or("")) };
+            let host = if remote.text.contains("://") {
+                remote.clone()
+            } else {
+                remote.with_text(remote.text.split(':').next().unwrap_or(""))
+            };
             walk.net_host(&host, "push-elsewhere");
         }
         Some(remote) => {
@@ -51,13 +60,19 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -
     let forced = usage.has("-f") || usage.has("--force") || usage.has("--discard-changes");
     let creates = usage.has("-b") || usage.has("-c") || usage.has("-B") || usage.has("-C") || usage.has("--orphan");
     let discards = match command.as_str() {
-        "restore" => (!usage.has("--staged") && !usage.has("-S") || usage.has("--worktree") || usage.has("-W")) && !usage.operands.is_empty(),
+        "restore" => {
+            (!usage.has("--staged") && !usage.has("-S") || usage.has("--worktree") || usage.has("-W"))
+                && !usage.operands.is_empty()
+        }
         "checkout" if !creates => {
             words.iter().any(|w| w.text == "--")
                 || usage.operands.len() > 1
                 || usage.has("--ours")
                 || usage.has("--theirs")
-                || usage.operands.iter().any(|a| matches!(a.text.as_str(), "." | "*" | ":/") || a.text.starts_with("./"))
+                || usage
+                    .operands
+                    .iter()
+                    .any(|a| matches!(a.text.as_str(), "." | "*" | ":/") || a.text.starts_with("./"))
         }
         _ => false,
     };
@@ -72,12 +87,24 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -
 /// `git config`: reading is harmless, and so is most writing.
 pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let usage = &used.usage;
-    let reads = ["--get", "--get-all", "--get-regexp", "--list", "-l", "--unset", "--unset-all", "--get-urlmatch", "--show-origin"];
+    let reads = [
+        "--get",
+        "--get-all",
+        "--get-regexp",
+        "--list",
+        "-l",
+        "--unset",
+        "--unset-all",
+        "--get-urlmatch",
+        "--show-origin",
+    ];
     let mut operands = usage.operands.clone();
     if operands.first().is_some_and(|a| matches!(a.text.as_str(), "set" | "--add" | "--replace-all")) {
         operands.remove(0);
     }
-    if reads.iter().any(|f| usage.has(f)) || operands.first().is_some_and(|a| matches!(a.text.as_str(), "get" | "list" | "unset")) {
+    if reads.iter().any(|f| usage.has(f))
+        || operands.first().is_some_and(|a| matches!(a.text.as_str(), "get" | "list" | "unset"))
+    {
         return true;
     }
     if let [key, value, ..] = &operands[..] {
@@ -119,25 +146,78 @@ fn runs_code(key: &str, value: &str) -> bool {
     let first = value.split_whitespace().next().unwrap_or("");
     let usual = matches!(
         first.rsplit('/').next().unwrap_or(""),
-        "" | "cat" | "less" | "more" | "delta" | "bat" | "true" | "false" | "vim" | "vi" | "nvim" | "nano" | "emacs" | "code" | "diff-so-fancy" | "meld" | "hx" | ":" | "ssh" | "vimdiff" | "nvimdiff" | "kdiff3"
+        "" | "cat"
+            | "less"
+            | "more"
+            | "delta"
+            | "bat"
+            | "true"
+            | "false"
+            | "vim"
+            | "vi"
+            | "nvim"
+            | "nano"
+            | "emacs"
+            | "code"
+            | "diff-so-fancy"
+            | "meld"
+            | "hx"
+            | ":"
+            | "ssh"
+            | "vimdiff"
+            | "nvimdiff"
+            | "kdiff3"
     ) && !value.contains([';', '|', '&', '$', '`']);
     match key.as_str() {
-        "core.pager" | "core.editor" | "sequence.editor" | "core.sshcommand" | "core.askpass" | "core.gitproxy" | "diff.external" | "gpg.program"
-        | "gpg.ssh.program" | "core.alternaterefscommand" | "uploadpack.packobjectshook" | "interactive.difffilter" => !usual,
+        "core.pager"
+        | "core.editor"
+        | "sequence.editor"
+        | "core.sshcommand"
+        | "core.askpass"
+        | "core.gitproxy"
+        | "diff.external"
+        | "gpg.program"
+        | "gpg.ssh.program"
+        | "core.alternaterefscommand"
+        | "uploadpack.packobjectshook"
+        | "interactive.difffilter" => !usual,
         "core.fsmonitor" => !matches!(value, "true" | "false" | ""),
         "core.hookspath" | "init.templatedir" | "include.path" | "protocol.ext.allow" => true,
         "core.attributesfile" | "core.worktree" => false,
         _ if key.starts_with("alias.") => value.starts_with('!'),
         _ if key.starts_with("pager.") => !usual && !matches!(value, "true" | "false"),
-        _ if key.starts_with("credential.") && key.ends_with("helper") => {
-            !matches!(first, "" | "store" | "cache" | "osxkeychain" | "manager" | "manager-core" | "libsecret" | "wincred" | "!gh" | "!/usr/bin/gh" | "gh")
+        _ if key.starts_with("credential.") && key.ends_with("helper") => !matches!(
+            first,
+            "" | "store"
+                | "cache"
+                | "osxkeychain"
+                | "manager"
+                | "manager-core"
+                | "libsecret"
+                | "wincred"
+                | "!gh"
+                | "!/usr/bin/gh"
+                | "gh"
+        ),
+        _ if key.starts_with("filter.") => {
+            (key.ends_with(".clean") || key.ends_with(".smudge") || key.ends_with(".process"))
+                && !value.starts_with("git-lfs")
         }
-        _ if key.starts_with("filter.") => (key.ends_with(".clean") || key.ends_with(".smudge") || key.ends_with(".process")) && !value.starts_with("git-lfs"),
-        _ if key.starts_with("diff.") || key.starts_with("merge.") || key.starts_with("difftool.") || key.starts_with("mergetool.") => {
-            (key.ends_with(".command") || key.ends_with(".textconv") || key.ends_with(".driver") || key.ends_with(".cmd")) && !usual
+        _ if key.starts_with("diff.")
+            || key.starts_with("merge.")
+            || key.starts_with("difftool.")
+            || key.starts_with("mergetool.") =>
+        {
+            (key.ends_with(".command")
+                || key.ends_with(".textconv")
+                || key.ends_with(".driver")
+                || key.ends_with(".cmd"))
+                && !usual
         }
         _ if key.starts_with("includeif.") || key.starts_with("hook.") => true,
-        _ if key.starts_with("remote.") => key.ends_with(".uploadpack") || key.ends_with(".receivepack") || value.starts_with("ext::"),
+        _ if key.starts_with("remote.") => {
+            key.ends_with(".uploadpack") || key.ends_with(".receivepack") || value.starts_with("ext::")
+        }
         _ if key.starts_with("submodule.") => key.ends_with(".update") && value.starts_with('!'),
         _ if key.starts_with("url.") => key.ends_with("insteadof"),
         _ => false,

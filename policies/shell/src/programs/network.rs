@@ -38,7 +38,13 @@ pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
     let Some((key, value)) = arg.text.split_once(['=', ' ']) else { return };
     let runs = matches!(
         key.to_ascii_lowercase().as_str(),
-        "proxycommand" | "localcommand" | "knownhostscommand" | "remotecommand" | "pkcs11provider" | "securitykeyprovider" | "xauthlocation"
+        "proxycommand"
+            | "localcommand"
+            | "knownhostscommand"
+            | "remotecommand"
+            | "pkcs11provider"
+            | "securitykeyprovider"
+            | "xauthlocation"
     );
     if runs && value != "none" {
         let (key, value) = (key.to_owned(), value.to_owned());
@@ -51,7 +57,9 @@ pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
 pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     walk.option_values(used);
     let mut operands = used.usage.operands.clone();
-    let is_remote = |text: &str| text.starts_with("rsync://") || text.split_once(':').is_some_and(|(h, _)| !h.is_empty() && !h.contains('/'));
+    let is_remote = |text: &str| {
+        text.starts_with("rsync://") || text.split_once(':').is_some_and(|(h, _)| !h.is_empty() && !h.contains('/'))
+    };
     let to = if operands.len() > 1 { operands.pop() } else { None };
     let mut content = Taint::NONE;
     for source in &operands {
@@ -74,7 +82,10 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         used.sent = content.with(Taint::LOCAL);
     } else {
         walk.write(&to, "");
-        if used.usage.flags.iter().any(|f| f.starts_with("--delete")) && !used.usage.has("-n") && !used.usage.has("--dry-run") {
+        if used.usage.flags.iter().any(|f| f.starts_with("--delete"))
+            && !used.usage.has("-n")
+            && !used.usage.has("--dry-run")
+        {
             walk.delete(&to, true, "sync-delete");
         }
         walk.remember(&to, Flow::unknown(content));
@@ -97,7 +108,8 @@ pub(super) fn socat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
                 walk.note(EffectKind::Listen, if local { "" } else { "tunnel" });
                 far = Some(None);
             }
-            "TCP" | "TCP4" | "TCP6" | "TCP-CONNECT" | "UDP" | "UDP4" | "UDP-CONNECT" | "OPENSSL" | "SSL" | "SOCKS4" | "PROXY" | "SCTP" | "OPENSSL-CONNECT" => {
+            "TCP" | "TCP4" | "TCP6" | "TCP-CONNECT" | "UDP" | "UDP4" | "UDP-CONNECT" | "OPENSSL" | "SSL" | "SOCKS4"
+            | "PROXY" | "SCTP" | "OPENSSL-CONNECT" => {
                 let place = rest.split(',').next().unwrap_or("").to_owned();
                 let (name, port) = host::of_word(&place);
                 let target = Target::Host { host: name.clone(), port, url: None };
@@ -141,12 +153,19 @@ pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
     }
     let computed = !arg.is_literal() && arg.shape.as_deref().is_some_and(|s| s.trim_matches('*').contains('.'));
     let carries = arg.taint.has(Taint::SECRET.with(Taint::LOCAL).with(Taint::TOKEN));
-    walk.net_host(&arg.with_text(arg.text.trim_start_matches('@')), if computed || carries { "name-lookup" } else { "" });
+    walk.net_host(
+        &arg.with_text(arg.text.trim_start_matches('@')),
+        if computed || carries { "name-lookup" } else { "" },
+    );
 }
 
 /// `curl -O` saves under the name that the URL has.
 pub(super) fn curl(used: &mut Use<'_>) -> bool {
-    if used.usage.has("-O") || used.usage.has("--remote-name") || used.usage.has("--remote-name-all") || used.usage.has("-J") {
+    if used.usage.has("-O")
+        || used.usage.has("--remote-name")
+        || used.usage.has("--remote-name-all")
+        || used.usage.has("-J")
+    {
         save_by_name(used);
     }
     false
@@ -161,7 +180,11 @@ pub(super) fn wget(used: &mut Use<'_>) -> bool {
 }
 
 fn save_by_name(used: &mut Use<'_>) {
-    let directory = used.usage.values.iter().find(|(option, ..)| matches!(option.as_str(), "-P" | "--directory-prefix" | "--output-dir"));
+    let directory = used
+        .usage
+        .values
+        .iter()
+        .find(|(option, ..)| matches!(option.as_str(), "-P" | "--directory-prefix" | "--output-dir"));
     let directory = directory.map(|(_, _, v)| v.text.clone());
     for url in &used.usage.operands {
         let name = url.text.split(['?', '#']).next().unwrap_or("").rsplit('/').next().unwrap_or("").to_owned();

@@ -12,7 +12,11 @@ impl Walk<'_> {
         let name = text.split_once(" @ ").map_or(text, |(_, from)| from);
         let forge = ["github:", "gitlab:", "bitbucket:", "gist:"].iter().any(|p| name.starts_with(p));
         let direct = name.contains("://") || name.starts_with("git+") || name.starts_with("git@") || forge;
-        let path = matches!(name, "." | "..") || name.starts_with(['.', '/', '~']) || name.ends_with(".whl") || name.ends_with(".tgz") || name.ends_with(".tar.gz");
+        let path = matches!(name, "." | "..")
+            || name.starts_with(['.', '/', '~'])
+            || name.ends_with(".whl")
+            || name.ends_with(".tgz")
+            || name.ends_with(".tar.gz");
         let note = if direct {
             "package-url"
         } else if path {

@@ -51,8 +51,26 @@ fn names_rampart(pattern: &str) -> bool {
 
 /// Commands of Rampart that only show.
 const SHOWS: &[&str] = &[
-    "status", "doctor", "test", "version", "help", "log", "logs", "explain", "lint", "scan", "audit", "watch", "report", "preflight", "hook", "bench",
-    "completion", "completions", "docs", "env",
+    "status",
+    "doctor",
+    "test",
+    "version",
+    "help",
+    "log",
+    "logs",
+    "explain",
+    "lint",
+    "scan",
+    "audit",
+    "watch",
+    "report",
+    "preflight",
+    "hook",
+    "bench",
+    "completion",
+    "completions",
+    "docs",
+    "env",
 ];
 
 pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
@@ -62,13 +80,22 @@ pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) ->
     let named: Vec<&str> = words.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-')).collect();
     let shows = match &named[..] {
         [] => true,
-        ["policy", "lint" | "explain" | "list" | "show", ..] | ["rules", "list"] | ["rules"] | ["policy"] | ["config", "show"] | ["ca", "show"] => true,
+        ["policy", "lint" | "explain" | "list" | "show", ..]
+        | ["rules", "list"]
+        | ["rules"]
+        | ["policy"]
+        | ["config", "show"]
+        | ["ca", "show"] => true,
         ["mcp", "scan" | "pins", ..] => true,
         [first, ..] => SHOWS.contains(first),
     };
     if !shows {
         let name = named.join(" ");
-        let note = if matches!(named.first(), Some(&("stop" | "disable" | "uninstall" | "serve"))) { "rampart-stop" } else { "rampart-command" };
+        let note = if matches!(named.first(), Some(&("stop" | "disable" | "uninstall" | "serve"))) {
+            "rampart-stop"
+        } else {
+            "rampart-command"
+        };
         walk.named(EffectKind::SelfTamper, "command", &name, note);
     }
     used.stdout = Some(Flow::empty());
@@ -86,9 +113,25 @@ pub(crate) fn mount(walk: &mut Walk<'_>, arg: &Arg, _option: &str) {
     let word = arg.with_text(source);
     let target = walk.target(&word, true);
     let Target::Path { scope, sensitivity, path, .. } = &target else { return };
-    let socket = path.ends_with("docker.sock") || path.ends_with("containerd.sock") || path.ends_with("podman.sock") || path.ends_with("crio.sock");
+    let socket = path.ends_with("docker.sock")
+        || path.ends_with("containerd.sock")
+        || path.ends_with("podman.sock")
+        || path.ends_with("crio.sock");
     let delicate = matches!(scope, Scope::SystemRoot | Scope::HomeRoot | Scope::Rampart)
-        || *scope == Scope::System && !["/usr/share/", "/etc/localtime", "/etc/ssl/certs", "/etc/timezone", "/opt/", "/srv/", "/mnt/", "/media/", "/var/lib/docker/volumes"].iter().any(|p| path.starts_with(p))
+        || *scope == Scope::System
+            && ![
+                "/usr/share/",
+                "/etc/localtime",
+                "/etc/ssl/certs",
+                "/etc/timezone",
+                "/opt/",
+                "/srv/",
+                "/mnt/",
+                "/media/",
+                "/var/lib/docker/volumes",
+            ]
+            .iter()
+            .any(|p| path.starts_with(p))
         || *scope == Scope::Device && path != "/dev/dri" && !path.starts_with("/dev/nvidia")
         || *sensitivity == Sensitivity::Credential;
     if socket {

@@ -25,7 +25,13 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
             let (name, attached) = long.split_once('=').map_or((long, None), |(n, v)| (n, Some(word.with_text(v))));
             let mut next = || attached.clone().or_else(|| words.next().map(|(_, w)| w.clone()));
             match name {
-                "to-command" | "use-compress-program" | "checkpoint-action" | "rsh-command" | "info-script" | "new-volume-script" | "rmt-command" => codes.extend(next()),
+                "to-command"
+                | "use-compress-program"
+                | "checkpoint-action"
+                | "rsh-command"
+                | "info-script"
+                | "new-volume-script"
+                | "rmt-command" => codes.extend(next()),
                 "file" => archive = next(),
                 "directory" => directory = next().map(|d| d.text),
                 "create" => letters.push('c'),
@@ -34,7 +40,10 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
                 "append" | "update" => letters.push('r'),
                 "remove-files" => removes = true,
                 "absolute-names" => letters.push('P'),
-                "exclude" | "transform" | "strip-components" | "files-from" | "owner" | "group" | "mode" | "mtime" | "exclude-from" if attached.is_none() => {
+                "exclude" | "transform" | "strip-components" | "files-from" | "owner" | "group" | "mode" | "mtime"
+                | "exclude-from"
+                    if attached.is_none() =>
+                {
                     next();
                 }
                 _ => {}
@@ -64,12 +73,19 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
     }
     for code in codes {
         let text = code.text.strip_prefix("exec=").unwrap_or(&code.text).to_owned();
-        let harmless = ["gzip", "pigz", "zstd", "xz", "bzip2", "lz4", "lbzip2", "pbzip2", "pixz", "brotli", "lzip", "zstdmt", "dot", "echo", "totals", "sleep"];
+        let harmless = [
+            "gzip", "pigz", "zstd", "xz", "bzip2", "lz4", "lbzip2", "pbzip2", "pixz", "brotli", "lzip", "zstdmt",
+            "dot", "echo", "totals", "sleep",
+        ];
         let first = text.split([' ', '=']).next().unwrap_or("");
         if harmless.contains(&first) && !text.contains([';', '|', '&', '$', '`']) {
             continue;
         }
-        walk.push(EffectKind::CodeLoad, Some(Target::Named { what: "option".to_owned(), name: text.clone() }), "option-code");
+        walk.push(
+            EffectKind::CodeLoad,
+            Some(Target::Named { what: "option".to_owned(), name: text.clone() }),
+            "option-code",
+        );
         let word = Arg { shape: None, ..code.with_text(&text) };
         walk.nested("tar", |walk| walk.code_text(&word));
     }
@@ -77,7 +93,10 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
     let mut content = Taint::NONE;
     if creates {
         for (member, directory) in &members {
-            let path = directory.as_ref().filter(|_| !crate::place::is_absolute(&member.text)).map(|d| format!("{d}/{}", member.text));
+            let path = directory
+                .as_ref()
+                .filter(|_| !crate::place::is_absolute(&member.text))
+                .map(|d| format!("{d}/{}", member.text));
             let member = path.map_or_else(|| member.clone(), |p| Arg { text: p, ..member.clone() });
             content = content.with(walk.read(&member, true).taint);
             if removes {
@@ -102,7 +121,10 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
             content = walk.read(&archive, false).taint;
         }
         if letters.contains('x') && !letters.contains('O') {
-            let into = Arg::literal(directory.unwrap_or_else(|| if letters.contains('P') { "/".to_owned() } else { ".".to_owned() }), walk.span());
+            let into = Arg::literal(
+                directory.unwrap_or_else(|| if letters.contains('P') { "/".to_owned() } else { ".".to_owned() }),
+                walk.span(),
+            );
             walk.write(&into, "");
         }
         let out = if letters.contains('O') { content.with(used.stdin.taint) } else { Taint::NONE };
@@ -111,7 +133,14 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
     true
 }
 
-fn value(letter: char, word: &Arg, archive: &mut Option<Arg>, directory: &mut Option<String>, codes: &mut Vec<Arg>, walk: &mut Walk<'_>) {
+fn value(
+    letter: char,
+    word: &Arg,
+    archive: &mut Option<Arg>,
+    directory: &mut Option<String>,
+    codes: &mut Vec<Arg>,
+    walk: &mut Walk<'_>,
+) {
     match letter {
         'f' => *archive = Some(word.clone()),
         // every `-C` starts at the one before

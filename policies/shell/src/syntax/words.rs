@@ -28,7 +28,9 @@ impl<'t> Parser<'t> {
         // most words are plain
         let plain = self.rest().bytes().position(|b| !is_plain(b)).unwrap_or(self.rest().len());
         let after = self.byte_at(start + plain);
-        if plain > 0 && after.is_none_or(is_blank_or_operator) && !(after == Some(b'(') && self.is_extended_glob(start + plain))
+        if plain > 0
+            && after.is_none_or(is_blank_or_operator)
+            && !(after == Some(b'(') && self.is_extended_glob(start + plain))
         {
             self.pos += plain;
             let text = Cow::Borrowed(self.slice(start, self.pos));
@@ -234,14 +236,7 @@ impl<'t> Parser<'t> {
     fn plain_variable(&self, start: usize, quoted: bool) -> Part<'t> {
         let source = self.slice(start, self.pos);
         let name = source.strip_prefix('$').unwrap_or(source);
-        Part::Variable(Box::new(Variable {
-            name,
-            indirect: false,
-            operator: "",
-            operand: Vec::new(),
-            quoted,
-            source,
-        }))
+        Part::Variable(Box::new(Variable { name, indirect: false, operator: "", operand: Vec::new(), quoted, source }))
     }
 
     /// Reads `${..}` after its opening.

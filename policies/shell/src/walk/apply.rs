@@ -86,7 +86,9 @@ impl Walk<'_> {
                     Some(Target::Named { what: what.clone(), name })
                 });
                 self.push(does.effect, target, &does.note);
-                if does.undo && let Some(effect) = self.out.effects.last_mut() {
+                if does.undo
+                    && let Some(effect) = self.out.effects.last_mut()
+                {
                     effect.reversibility = rampart_call::Reversibility::Reversible;
                 }
             }
@@ -170,7 +172,9 @@ impl Walk<'_> {
         let Some(first) = words.first_mut() else { return };
         match first.text.as_str() {
             "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => self.note(EffectKind::Listen, ""),
-            name if knowledge::program(name).is_some() && !matches!(name, "http" | "test" | "site" | "code" | "trace" | "profile" | "calendar") => {
+            name if knowledge::program(name).is_some()
+                && !matches!(name, "http" | "test" | "site" | "code" | "trace" | "profile" | "calendar") =>
+            {
                 self.run_words(words, used);
             }
             _ => {}
@@ -228,7 +232,10 @@ impl Walk<'_> {
             taint = taint.with(word.taint);
             shape = shape.or_else(|| word.shape.as_ref().map(|_| if words.len() == 1 { "*" } else { "*." }.to_owned()));
         }
-        let span = words.first().map_or(self.span, |w| rampart_call::Span { start: w.span.start, end: words.last().map_or(w.span.end, |l| l.span.end) });
+        let span = words.first().map_or(self.span, |w| rampart_call::Span {
+            start: w.span.start,
+            end: words.last().map_or(w.span.end, |l| l.span.end),
+        });
         let shape = match words {
             [only] => only.shape.clone(),
             _ => shape,
@@ -253,7 +260,14 @@ impl Walk<'_> {
     /// One word in its role.
     pub(crate) fn word(&mut self, role: Role, arg: &Arg, option: &str, used: &mut Use<'_>) {
         match role {
-            Role::Text | Role::Look | Role::Dir | Role::Run | Role::ShellRest | Role::RemoteRest | Role::Name | Role::RunPackage => {
+            Role::Text
+            | Role::Look
+            | Role::Dir
+            | Role::Run
+            | Role::ShellRest
+            | Role::RemoteRest
+            | Role::Name
+            | Role::RunPackage => {
                 if role == Role::Look && arg.content.is_some() {
                     used.content.taint = used.content.taint.with(arg.taint);
                 }
@@ -375,7 +389,9 @@ impl Walk<'_> {
     fn remote(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
         let far = match arg.text.split_once("://") {
             Some((_, rest)) => Some((rest.split('/').next().unwrap_or(""), "")),
-            None => arg.text.split_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/') && host.len() > 1),
+            None => {
+                arg.text.split_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/') && host.len() > 1)
+            }
         };
         match far {
             Some((host, _)) => {
@@ -492,13 +508,20 @@ fn applies(does: &Does, usage: &Usage) -> bool {
 /// `kubectl completion bash`, `brew shellenv`: shell code of the program's own, meant for `eval` and `source`.
 pub(super) fn writes_shell_code(usage: &Usage) -> bool {
     let first = usage.path.first().or_else(|| usage.operands.first().map(|a| &a.text)).map_or("", String::as_str);
-    matches!(first, "completion" | "completions" | "gen-completions" | "generate-shell-completion" | "shellenv" | "shell-init")
-        || usage.flags.iter().any(|f| matches!(f.as_str(), "--completion" | "--bash-completion" | "--show-completion") || f.starts_with("--completion="))
+    matches!(
+        first,
+        "completion" | "completions" | "gen-completions" | "generate-shell-completion" | "shellenv" | "shell-init"
+    ) || usage.flags.iter().any(|f| {
+        matches!(f.as_str(), "--completion" | "--bash-completion" | "--show-completion")
+            || f.starts_with("--completion=")
+    })
 }
 
 /// `--help` and `--version`: nothing else happens. Behind an operand some programs take them for operands.
 fn asks_for_help(leaf: &Program, program: &Program, usage: &Usage, words: &[Arg]) -> bool {
-    let asked = usage.flags.iter().any(|f| matches!(f.as_str(), "--help" | "--version") || leaf.single_dash && matches!(f.as_str(), "-help" | "-version"));
+    let asked = usage.flags.iter().any(|f| {
+        matches!(f.as_str(), "--help" | "--version") || leaf.single_dash && matches!(f.as_str(), "-help" | "-version")
+    });
     if !asked {
         return false;
     }

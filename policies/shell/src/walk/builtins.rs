@@ -70,7 +70,11 @@ impl Walk<'_> {
                 let words = args.get(3..).unwrap_or(&[]);
                 let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
                 let literal = words.len() == 1 && words.iter().all(Arg::is_literal);
-                let value = if literal { Arg::literal(text, self.span) } else { Arg::unresolved(&text, Taint::NONE, self.span) };
+                let value = if literal {
+                    Arg::literal(text, self.span)
+                } else {
+                    Arg::unresolved(&text, Taint::NONE, self.span)
+                };
                 self.env.variables.insert(target, vec![value]);
                 Some(Flow::empty())
             }
@@ -107,7 +111,11 @@ impl Walk<'_> {
                     return Some(Flow::unknown(Taint::TOKEN));
                 }
                 let from = args.iter().position(|a| a.text == "--").map_or_else(
-                    || args.iter().position(|a| !a.text.starts_with(['-', '+'])).filter(|at| *at > 0 && args.get(1).is_some_and(|a| !a.text.starts_with('-'))),
+                    || {
+                        args.iter()
+                            .position(|a| !a.text.starts_with(['-', '+']))
+                            .filter(|at| *at > 0 && args.get(1).is_some_and(|a| !a.text.starts_with('-')))
+                    },
                     |at| Some(at + 1),
                 );
                 if let Some(from) = from {
@@ -126,7 +134,9 @@ impl Walk<'_> {
                 Some(Flow::empty())
             }
             "trap" => {
-                if let Some(arg) = args.get(1).filter(|a| !a.text.is_empty() && !a.text.starts_with('-') && args.len() > 2).cloned() {
+                if let Some(arg) =
+                    args.get(1).filter(|a| !a.text.is_empty() && !a.text.starts_with('-') && args.len() > 2).cloned()
+                {
                     self.nested("trap", |walk| walk.code_text(&arg));
                 }
                 Some(Flow::empty())
@@ -156,9 +166,10 @@ impl Walk<'_> {
                 }
                 Some(self.nested("source", |walk| walk.script(&arg, positional)))
             }
-            "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs" | "fg" | "bg" | "disown"
-            | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "let" | "bind" | "complete" | "compgen" | "compopt" | "dirs"
-            | "enable" | "fc" | "logout" | "suspend" | "setopt" | "unsetopt" | "autoload" => {
+            "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs"
+            | "fg" | "bg" | "disown" | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "let" | "bind"
+            | "complete" | "compgen" | "compopt" | "dirs" | "enable" | "fc" | "logout" | "suspend" | "setopt"
+            | "unsetopt" | "autoload" => {
                 if name == "enable" && args.iter().any(|a| a.text == "-f") {
                     self.note(EffectKind::CodeLoad, "option-code");
                 }

@@ -68,7 +68,10 @@ impl Walk<'_> {
         if let Some(flow) = &arg.content {
             return (**flow).clone();
         }
-        if matches!(arg.text.as_str(), "-" | "/dev/stdin" | "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random" | "/dev/tty") {
+        if matches!(
+            arg.text.as_str(),
+            "-" | "/dev/stdin" | "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random" | "/dev/tty"
+        ) {
             return Flow::unknown(Taint::NONE);
         }
         let target = self.target(arg, recursive);
@@ -108,7 +111,10 @@ impl Walk<'_> {
     pub(crate) fn write(&mut self, arg: &Arg, note: &str) {
         let text = arg.text.as_str();
         if arg.content.is_some()
-            || matches!(text, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/full" | "/dev/ptmx")
+            || matches!(
+                text,
+                "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/full" | "/dev/ptmx"
+            )
             || text.starts_with("/dev/fd/")
             || text.starts_with(">(")
             || text.starts_with("/dev/pts/")
@@ -221,7 +227,9 @@ impl Walk<'_> {
             self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
         }
         // the content of a file inside the address of a known host
-        let inside = !arg.is_literal() && arg.taint.has(Taint::LOCAL) && arg.shape.as_deref().and_then(host::of_url).is_some_and(|p| !p.host.contains('*'));
+        let inside = !arg.is_literal()
+            && arg.taint.has(Taint::LOCAL)
+            && arg.shape.as_deref().and_then(host::of_url).is_some_and(|p| !p.host.contains('*'));
         let note = if inside && note.is_empty() { "upload" } else { note };
         self.push_with(EffectKind::Net, Some(target), note, certainty);
     }
@@ -258,7 +266,8 @@ impl Walk<'_> {
     pub(crate) fn send(&mut self, taint: Taint, host: Option<&Target>) {
         if taint.has(Taint::SECRET.with(Taint::TOKEN)) {
             self.push(EffectKind::Secret, host.cloned(), "secret-to-net");
-        } else if taint.has(Taint::LOCAL) && !matches!(host, Some(Target::Host { host, .. }) if host::is_loopback(host)) {
+        } else if taint.has(Taint::LOCAL) && !matches!(host, Some(Target::Host { host, .. }) if host::is_loopback(host))
+        {
             self.push(EffectKind::Net, host.cloned(), "upload");
         }
     }
@@ -267,13 +276,22 @@ impl Walk<'_> {
 fn persistence_note(path: &str, scope: Scope) -> &'static str {
     if scope == Scope::AgentConfig {
         "agent-config"
-    } else if path.contains("/.git/") || path.starts_with(".git/") || path.ends_with("gitconfig") || path.contains(".husky") || path.contains(".githooks") {
+    } else if path.contains("/.git/")
+        || path.starts_with(".git/")
+        || path.ends_with("gitconfig")
+        || path.contains(".husky")
+        || path.contains(".githooks")
+    {
         "git-hook"
     } else if path.contains("authorized_keys") || path.contains("/ssh") {
         "authorized-keys"
     } else if path.contains("cron") {
         "crontab"
-    } else if path.contains("systemd") || path.contains("Launch") || path.contains("/init") || path.contains("supervisor") {
+    } else if path.contains("systemd")
+        || path.contains("Launch")
+        || path.contains("/init")
+        || path.contains("supervisor")
+    {
         "service-unit"
     } else {
         "startup-file"
@@ -282,12 +300,15 @@ fn persistence_note(path: &str, scope: Scope) -> &'static str {
 
 fn reversibility(kind: EffectKind, note: &str) -> Reversibility {
     match (kind, note) {
-        (EffectKind::Delete, _) | (_, "discard-changes" | "force-push" | "rewrite-history" | "wipe-device" | "publish") => {
+        (EffectKind::Delete, _)
+        | (_, "discard-changes" | "force-push" | "rewrite-history" | "wipe-device" | "publish") => {
             Reversibility::Irreversible
         }
-        (_, "cloud-delete" | "cluster-delete" | "infra-destroy" | "database-drop" | "repo-delete" | "container-prune" | "delete-repository") => {
-            Reversibility::Irreversible
-        }
+        (
+            _,
+            "cloud-delete" | "cluster-delete" | "infra-destroy" | "database-drop" | "repo-delete" | "container-prune"
+            | "delete-repository",
+        ) => Reversibility::Irreversible,
         (EffectKind::Move | EffectKind::Chmod, _) => Reversibility::Reversible,
         _ => Reversibility::Unknown,
     }

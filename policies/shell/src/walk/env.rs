@@ -64,10 +64,12 @@ pub(crate) fn inherited<'a>(name: &str, home: Option<&'a str>, cwd: Option<&'a s
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let last = name.rsplit('_').next().unwrap_or("");
-    matches!(last, "TOKEN" | "SECRET" | "PASSWORD" | "PASSWD" | "PASS" | "PAT" | "CREDENTIAL" | "CREDENTIALS" | "APIKEY")
-        || ["SECRET_", "_SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "AUTH_TOKEN", "PASSPHRASE"]
-            .iter()
-            .any(|piece| name.contains(piece))
+    matches!(
+        last,
+        "TOKEN" | "SECRET" | "PASSWORD" | "PASSWD" | "PASS" | "PAT" | "CREDENTIAL" | "CREDENTIALS" | "APIKEY"
+    ) || ["SECRET_", "_SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "AUTH_TOKEN", "PASSPHRASE"]
+        .iter()
+        .any(|piece| name.contains(piece))
         || name.ends_with("_KEY") && !name.ends_with("PUBLIC_KEY") && !name.ends_with("PUB_KEY")
         || matches!(name.as_str(), "PGPASSWORD" | "MYSQL_PWD" | "SSHPASS")
 }

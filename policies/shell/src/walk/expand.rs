@@ -44,7 +44,6 @@ impl Builder<'_> {
 
     fn push(&mut self, text: &str, quoted: bool) {
         for open in &mut self.open {
-
             open.arg.text.push_str(text);
             if let Some(shape) = &mut open.arg.shape {
                 shape.push_str(text);
@@ -359,8 +358,13 @@ impl Walk<'_> {
             "-" | ":-" | "=" | ":=" if !set || !known => {
                 let span = builder.span;
                 let mut inner = Vec::new();
-                let mut nested =
-                    Builder { open: vec![Builder::fresh(span)], out: &mut inner, span, split: builder.split, expanded: 0 };
+                let mut nested = Builder {
+                    open: vec![Builder::fresh(span)],
+                    out: &mut inner,
+                    span,
+                    split: builder.split,
+                    expanded: 0,
+                };
                 for part in &variable.operand {
                     self.part(part, &mut nested);
                 }
@@ -393,7 +397,8 @@ impl Walk<'_> {
                 let changed: Option<Vec<Arg>> = values
                     .iter()
                     .map(|v| {
-                        let text = operand.as_deref().filter(|_| v.is_literal()).and_then(|o| cut(&v.text, operator, o))?;
+                        let text =
+                            operand.as_deref().filter(|_| v.is_literal()).and_then(|o| cut(&v.text, operator, o))?;
                         Some(Arg { text, ..v.clone() })
                     })
                     .collect();
@@ -477,12 +482,7 @@ fn split_braces<'p, 't>(pieces: &[Piece<'p, 't>]) -> Option<Split<'p, 't>> {
     None
 }
 
-fn close_braces<'p, 't>(
-    pieces: &[Piece<'p, 't>],
-    first: usize,
-    text: &'p str,
-    at: usize,
-) -> Option<Split<'p, 't>> {
+fn close_braces<'p, 't>(pieces: &[Piece<'p, 't>], first: usize, text: &'p str, at: usize) -> Option<Split<'p, 't>> {
     let mut depth = 0_usize;
     let mut choices: Vec<Vec<Piece<'p, 't>>> = vec![Vec::new()];
     for (number, piece) in pieces.iter().enumerate().skip(first) {

@@ -85,11 +85,9 @@ impl Walk<'_> {
                     let text = format!("{}{}", old.text, new.text);
                     let shape = match (&old.shape, &new.shape) {
                         (None, None) => None,
-                        (a, b) => Some(format!(
-                            "{}{}",
-                            a.as_deref().unwrap_or(&old.text),
-                            b.as_deref().unwrap_or(&new.text)
-                        )),
+                        (a, b) => {
+                            Some(format!("{}{}", a.as_deref().unwrap_or(&old.text), b.as_deref().unwrap_or(&new.text)))
+                        }
                     };
                     values = vec![Arg { text, shape, taint: old.taint.with(new.taint), ..new.clone() }];
                 }
@@ -201,7 +199,10 @@ impl Walk<'_> {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
         self.delicate_words(args);
-        if args.get(1).is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init")) {
+        if args
+            .get(1)
+            .is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init"))
+        {
             return Flow::empty();
         }
         Flow::unknown(stdin.taint)
@@ -264,7 +265,9 @@ impl Walk<'_> {
             }
             Some(Carries::Command) => {
                 let first = text.split_whitespace().next().unwrap_or("");
-                if text.is_empty() || HARMLESS_VALUES.contains(&base_name(first)) && !text.contains([';', '|', '&', '`', '$']) {
+                if text.is_empty()
+                    || HARMLESS_VALUES.contains(&base_name(first)) && !text.contains([';', '|', '&', '`', '$'])
+                {
                     return;
                 }
                 let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
@@ -279,7 +282,10 @@ impl Walk<'_> {
 
     /// A variable set for one command only.
     fn environment_of(&mut self, program: &str, name: &str, value: &Arg) {
-        if matches!(name, "RAMPART_HOME" | "RAMPART_URL" | "RAMPART_TOKEN" | "RAMPART_NO_PROJECT_POLICY" | "RAMPART_MODE") {
+        if matches!(
+            name,
+            "RAMPART_HOME" | "RAMPART_URL" | "RAMPART_TOKEN" | "RAMPART_NO_PROJECT_POLICY" | "RAMPART_MODE"
+        ) {
             let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
             self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
         }
@@ -319,28 +325,114 @@ enum Carries {
 
 /// Programs that such a variable usually names.
 const HARMLESS_VALUES: &[&str] = &[
-    "cat", "less", "more", "most", "bat", "delta", "head", "true", "false", ":", "vi", "vim", "nvim", "nano", "emacs", "code", "ssh", "echo",
-    "diff-so-fancy", "hx", "micro", "ed", "ccache", "sccache", "xdg-open", "open", "firefox", "tail",
+    "cat",
+    "less",
+    "more",
+    "most",
+    "bat",
+    "delta",
+    "head",
+    "true",
+    "false",
+    ":",
+    "vi",
+    "vim",
+    "nvim",
+    "nano",
+    "emacs",
+    "code",
+    "ssh",
+    "echo",
+    "diff-so-fancy",
+    "hx",
+    "micro",
+    "ed",
+    "ccache",
+    "sccache",
+    "xdg-open",
+    "open",
+    "firefox",
+    "tail",
 ];
 
 fn carrier(name: &str) -> Option<Carries> {
     Some(match name {
-        "LD_PRELOAD" | "LD_AUDIT" | "LD_LIBRARY_PATH_64" | "DYLD_INSERT_LIBRARIES" | "DYLD_FRAMEWORK_PATH" | "BASH_ENV" | "ENV"
-        | "PYTHONSTARTUP" | "PYTHONHOME" | "PERL5OPT" | "PERL5DB" | "NODE_REPL_EXTERNAL_MODULE" | "ZDOTDIR" | "GCONV_PATH" | "GIT_TEMPLATE_DIR"
-        | "GIT_EXEC_PATH" | "GIT_CONFIG_GLOBAL" | "GIT_CONFIG_SYSTEM" | "INPUTRC" | "CARGO_BUILD_RUSTC_WRAPPER" | "RUBYSHELL"
-        | "OPENSSL_CONF" | "OPENSSL_ENGINES" | "VIMINIT" | "EXINIT" | "SUDO_ASKPASS" | "SSH_ASKPASS_CODE" => Carries::Library,
-        "PAGER" | "GIT_PAGER" | "MANPAGER" | "SYSTEMD_PAGER" | "AWS_PAGER" | "GH_PAGER" | "PSQL_PAGER" | "EDITOR" | "VISUAL" | "GIT_EDITOR"
-        | "GIT_SEQUENCE_EDITOR" | "GIT_SSH" | "GIT_SSH_COMMAND" | "GIT_PROXY_COMMAND" | "GIT_ASKPASS" | "SSH_ASKPASS" | "GIT_EXTERNAL_DIFF"
-        | "RSYNC_RSH" | "CVS_RSH" | "LESSOPEN" | "LESSCLOSE" | "BROWSER" | "PROMPT_COMMAND" | "FCEDIT" | "RUSTC_WRAPPER" | "RUSTC" | "TAR_RSH"
-        | "PYTHONBREAKPOINT" | "MAKE_SHELL" | "KUBE_EDITOR" | "HGEDITOR" | "SVN_EDITOR" | "SVN_SSH" => Carries::Command,
-        "NODE_OPTIONS" => Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"]),
-        "JAVA_TOOL_OPTIONS" | "_JAVA_OPTIONS" | "JDK_JAVA_OPTIONS" => Carries::Options(&["-javaagent", "-agentlib", "-agentpath", "OnOutOfMemoryError", "OnError"]),
+        "LD_PRELOAD"
+        | "LD_AUDIT"
+        | "LD_LIBRARY_PATH_64"
+        | "DYLD_INSERT_LIBRARIES"
+        | "DYLD_FRAMEWORK_PATH"
+        | "BASH_ENV"
+        | "ENV"
+        | "PYTHONSTARTUP"
+        | "PYTHONHOME"
+        | "PERL5OPT"
+        | "PERL5DB"
+        | "NODE_REPL_EXTERNAL_MODULE"
+        | "ZDOTDIR"
+        | "GCONV_PATH"
+        | "GIT_TEMPLATE_DIR"
+        | "GIT_EXEC_PATH"
+        | "GIT_CONFIG_GLOBAL"
+        | "GIT_CONFIG_SYSTEM"
+        | "INPUTRC"
+        | "CARGO_BUILD_RUSTC_WRAPPER"
+        | "RUBYSHELL"
+        | "OPENSSL_CONF"
+        | "OPENSSL_ENGINES"
+        | "VIMINIT"
+        | "EXINIT"
+        | "SUDO_ASKPASS"
+        | "SSH_ASKPASS_CODE" => Carries::Library,
+        "PAGER"
+        | "GIT_PAGER"
+        | "MANPAGER"
+        | "SYSTEMD_PAGER"
+        | "AWS_PAGER"
+        | "GH_PAGER"
+        | "PSQL_PAGER"
+        | "EDITOR"
+        | "VISUAL"
+        | "GIT_EDITOR"
+        | "GIT_SEQUENCE_EDITOR"
+        | "GIT_SSH"
+        | "GIT_SSH_COMMAND"
+        | "GIT_PROXY_COMMAND"
+        | "GIT_ASKPASS"
+        | "SSH_ASKPASS"
+        | "GIT_EXTERNAL_DIFF"
+        | "RSYNC_RSH"
+        | "CVS_RSH"
+        | "LESSOPEN"
+        | "LESSCLOSE"
+        | "BROWSER"
+        | "PROMPT_COMMAND"
+        | "FCEDIT"
+        | "RUSTC_WRAPPER"
+        | "RUSTC"
+        | "TAR_RSH"
+        | "PYTHONBREAKPOINT"
+        | "MAKE_SHELL"
+        | "KUBE_EDITOR"
+        | "HGEDITOR"
+        | "SVN_EDITOR"
+        | "SVN_SSH" => Carries::Command,
+        "NODE_OPTIONS" => {
+            Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
+        }
+        "JAVA_TOOL_OPTIONS" | "_JAVA_OPTIONS" | "JDK_JAVA_OPTIONS" => {
+            Carries::Options(&["-javaagent", "-agentlib", "-agentpath", "OnOutOfMemoryError", "OnError"])
+        }
         "RUBYOPT" => Carries::Options(&["-r", "-I", "-e"]),
-        "PHP_INI_SCAN_DIR" | "TAR_OPTIONS" => Carries::Options(&["/", "--checkpoint", "--to-command", "-I", "--use-compress"]),
+        "PHP_INI_SCAN_DIR" | "TAR_OPTIONS" => {
+            Carries::Options(&["/", "--checkpoint", "--to-command", "-I", "--use-compress"])
+        }
         "LESS" => Carries::Options(&["+!", "-k"]),
         "PS4" | "PS1" | "PS0" => Carries::Options(&["$(", "`"]),
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
-        "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"]),
+        "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => {
+            Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"])
+        }
         "PATH" => Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"]),
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
         _ if name.starts_with("BASH_FUNC_") => Carries::Library,

@@ -22,7 +22,10 @@ impl Reader<'_, '_> {
                 if first.text.is_none() && first.taint == Taint::NONE && args.is_empty() {
                     return Value::default();
                 }
-                if name == "import" || self.language == Language::Php && name.starts_with("include") || name.starts_with("require") {
+                if name == "import"
+                    || self.language == Language::Php && name.starts_with("include")
+                    || name.starts_with("require")
+                {
                     return Value::default();
                 }
                 if self.language == Language::Perl && matches!(name, "do" | "require") {
@@ -81,19 +84,31 @@ impl Reader<'_, '_> {
                 self.walk.net_url(&url.arg(span), "");
                 let sent = taint_of(args);
                 if sent.has(Taint::SECRET.with(Taint::TOKEN).with(Taint::LOCAL)) {
-                    let host = url.text.as_deref().and_then(crate::host::of_url).map(|p| Target::Host { host: p.host, port: p.port, url: None });
+                    let host = url.text.as_deref().and_then(crate::host::of_url).map(|p| Target::Host {
+                        host: p.host,
+                        port: p.port,
+                        url: None,
+                    });
                     self.walk.send(sent, host.as_ref());
                 }
                 Value::unknown(Taint::DOWNLOADED)
             }
             Does::Connect => {
                 let items = first.list.as_deref().unwrap_or(args);
-                let has_port = items.len() > 1 || items.first().and_then(|v| v.text.as_deref()).is_some_and(|t| t.contains(':') && !t.contains(' '));
+                let has_port = items.len() > 1
+                    || items
+                        .first()
+                        .and_then(|v| v.text.as_deref())
+                        .is_some_and(|t| t.contains(':') && !t.contains(' '));
                 if let Some(host) = items.first().filter(|v| v.text.is_some() && has_port) {
                     let port = items.get(1).and_then(|v| v.text.as_deref()).and_then(|p| p.parse().ok());
                     let (name, own) = crate::host::of_word(host.text.as_deref().unwrap_or(""));
                     let note = if crate::host::is_loopback(&name) { "" } else { "raw-socket" };
-                    self.walk.push(EffectKind::Net, Some(Target::Host { host: name, port: port.or(own), url: None }), note);
+                    self.walk.push(
+                        EffectKind::Net,
+                        Some(Target::Host { host: name, port: port.or(own), url: None }),
+                        note,
+                    );
                 } else if matches!(self.language, Language::Perl) {
                     self.walk.note(EffectKind::Net, "raw-socket");
                 }
@@ -134,7 +149,10 @@ impl Reader<'_, '_> {
                 if taint.has(Taint::TOKEN) {
                     self.walk.note(EffectKind::Secret, "secret-variable");
                 }
-                if args.iter().any(|a| matches!(a.name.as_deref(), Some("os.environ" | "process.env" | "ENV" | "environ"))) {
+                if args
+                    .iter()
+                    .any(|a| matches!(a.name.as_deref(), Some("os.environ" | "process.env" | "ENV" | "environ")))
+                {
                     self.walk.note(EffectKind::Secret, "environment");
                 }
                 Value::default()
