@@ -78,7 +78,8 @@ impl Walk<'_> {
 
     /// Code that flows: standard input, a process substitution, a file just written.
     pub(crate) fn flow_of_code(&mut self, language: Language, flow: Flow, positional: Vec<Arg>) -> Flow {
-        let told = self.origin(flow.taint);
+        // statements are data to a database, wherever they come from
+        let told = if language == Language::Sql { false } else { self.origin(flow.taint) };
         match flow.text {
             Some(text) => {
                 let span = self.span();
@@ -93,7 +94,7 @@ impl Walk<'_> {
             }
             None => {
                 // a file of this machine is no more hidden than a script that is named
-                if !told && !flow.taint.has(Taint::LOCAL) {
+                if !told && !flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED)) {
                     self.note(EffectKind::Opaque, "stdin-code");
                 }
                 Flow::unknown(flow.taint)

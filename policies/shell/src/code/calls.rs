@@ -45,7 +45,8 @@ impl Value {
         match &self.text {
             Some(text) => {
                 let shape = self.partly.then(|| text.replace("$_", "*"));
-                Arg { taint: self.taint, shape, quoted: true, ..Arg::literal(text.clone(), span) }
+                let glob = text.contains('*');
+                Arg { taint: self.taint, shape, quoted: true, glob, ..Arg::literal(text.clone(), span) }
             }
             None => Arg::unresolved(self.name.as_deref().unwrap_or("?"), self.taint, span),
         }
@@ -104,6 +105,7 @@ impl Reader<'_, '_> {
         while self.at < self.tokens.len() {
             let before = self.at;
             self.imports();
+            self.loop_over();
             self.assignment();
             if self.at == before {
                 let _ = self.expression();
@@ -177,6 +179,33 @@ impl Reader<'_, '_> {
             return local;
         }
         name.to_owned()
+    }
+
+    /// `for name in values`: the name stands for any of them.
+    fn loop_over(&mut self) {
+        if self.peek() != Some(&Token::Name("for".to_owned())) {
+            return;
+        }
+        let is_in = |t: &Token| matches!(t, Token::Name(word) if word == "in");
+        let Some(length) = self.tokens.iter().skip(self.at).take(12).position(is_in) else { return };
+        let names: Vec<String> = self
+            .tokens
+            .get(self.at + 1..self.at + length)
+            .unwrap_or(&[])
+            .iter()
+            .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
+            .collect();
+        self.at += length + 1;
+        let value = self.expression();
+        let value = match value.list.as_deref() {
+            Some([first, ..]) => first.clone(),
+            _ => value,
+        };
+        for (number, name) in names.into_iter().enumerate() {
+            // of what a walk yields the first is the folder, the others are names in it
+            let value = if number == 0 { value.clone() } else { Value { text: Some("*".to_owned()), ..value.clone() } };
+            self.variables.insert(name, value);
+        }
     }
 
     /// `name = value`, also `const { a, b } = require("x")`.
@@ -274,6 +303,12 @@ impl Reader<'_, '_> {
             }
             Token::Name(name) => {
                 self.at += 1;
+                if matches!(name.as_str(), "my" | "our" | "local") && self.language == Language::Perl {
+                    return self.primary();
+                }
+                if is_environment(&name) {
+                    return Value { taint: Taint::TOKEN, ..Value::name(name) };
+                }
                 if let Some(value) = self.variables.get(&name) {
                     return value.clone();
                 }
@@ -385,7 +420,8 @@ impl Reader<'_, '_> {
                         } else if self.language == Language::Ruby && matches!(dotted.as_str(), "Dir.home") {
                             Value::text(self.walk.home().to_owned())
                         } else {
-                            Value { taint: value.taint, ..Value::name(dotted) }
+                            let taint = if is_environment(&dotted) { Taint::TOKEN } else { value.taint };
+                            Value { taint, ..Value::name(dotted) }
                         };
                     } else if matches!(self.language, Language::Ruby) {
                         value = self.method(value, &member, &[]);
@@ -547,6 +583,11 @@ impl Reader<'_, '_> {
         };
         self.effect(does, name, receiver, args)
     }
+}
+
+/// The whole environment, as one value.
+fn is_environment(name: &str) -> bool {
+    matches!(name, "os.environ" | "process.env" | "ENV" | "environ" | "Deno.env" | "Bun.env")
 }
 
 pub(super) fn taint_of(values: &[Value]) -> Taint {

@@ -38,6 +38,8 @@ pub(super) enum Does {
     Decode,
     /// The result is the home directory.
     Home,
+    /// The result is what lies in the first argument.
+    Below,
     /// The result is the arguments as one path.
     Join,
     /// The result is the first argument.

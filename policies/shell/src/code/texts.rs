@@ -62,8 +62,11 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     let text = arg.text.as_str();
     let mut taint = Taint::NONE;
     let mut at = 0;
+    // the program without what strings and comments say
+    let mut bare = String::new();
     while let Some(found) = text.get(at..).and_then(|rest| rest.find(['"', '#', '/'])) {
         let open = at + found;
+        bare.push_str(text.get(at..open).unwrap_or(""));
         match text.as_bytes().get(open) {
             Some(b'#') => {
                 at = text.get(open..).and_then(|r| r.find('\n')).map_or(text.len(), |n| open + n + 1);
@@ -106,15 +109,20 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         } else if before.ends_with('<') && before.contains("getline") {
             taint = taint.with(walk.read(&word, false).taint);
         }
+        bare.push_str("\"\"");
         at = close + 1;
     }
-    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    bare.push_str(text.get(at..).unwrap_or(""));
+    if bare.contains("in ENVIRON") {
+        walk.note(rampart_call::EffectKind::Secret, "environment");
+    }
+    let compact: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
     let computed =
         compact.match_indices("system(").any(|(i, m)| !compact.get(i + m.len()..).unwrap_or("").starts_with('"'));
-    if computed || compact.contains("|&") || compact.contains("/inet/") {
-        let note = if compact.contains("/inet/") { "raw-socket" } else { "computed-code" };
+    if computed || compact.contains("|&") || text.contains("/inet/") {
+        let note = if text.contains("/inet/") { "raw-socket" } else { "computed-code" };
         let kind =
-            if compact.contains("/inet/") { rampart_call::EffectKind::Net } else { rampart_call::EffectKind::Opaque };
+            if text.contains("/inet/") { rampart_call::EffectKind::Net } else { rampart_call::EffectKind::Opaque };
         walk.note(kind, note);
     }
     Flow::unknown(taint)

@@ -100,7 +100,7 @@ pub(super) fn rename(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         if let Some(to) = &to {
             // what is moved to nowhere is gone
             if to.text == "/dev/null" {
-                walk.delete(source, true, "");
+                walk.delete(source, true, "shred");
             }
             let landing = landing(source, to, sources.len() > 1);
             walk.write(&landing, "");

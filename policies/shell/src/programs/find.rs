@@ -87,6 +87,9 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
                 // several names may be meant
                 name = if name.is_some() { Some("?*".to_owned()) } else { Some(last) };
             }
+            "-empty" | "-newer" | "-mtime" | "-mmin" | "-ctime" | "-atime" | "-size" | "-regex" | "-user" | "-links" if name.is_none() => {
+                name = Some("?*".to_owned());
+            }
             "-mindepth" if value.text != "0" && name.is_none() => name = Some("?*".to_owned()),
             _ => {
                 if !matches!(option.text.as_str(), "-name" | "-iname") {

@@ -323,6 +323,13 @@ impl<'t> Parser<'t> {
             }
             match self.peek() {
                 None | Some(b'\n' | b';' | b'&' | b'|' | b')' | b'#') => break,
+                // `declare -A m=(..)`
+                Some(b'(') if words.last().is_some_and(|w| self.slice(w.span.start, w.span.end).ends_with('=')) => {
+                    self.pos += 1;
+                    self.array();
+                    end = self.pos;
+                    continue;
+                }
                 Some(b'(') => break,
                 _ => {}
             }
@@ -385,21 +392,26 @@ impl<'t> Parser<'t> {
             return None;
         }
         let value = if self.eat(b'(') {
-            let mut words = Vec::new();
-            loop {
-                self.space();
-                let word = self.word();
-                if word.span.start == word.span.end {
-                    break;
-                }
-                words.push(word);
-            }
-            self.broken |= !self.eat(b')');
-            Assigned::Array(words)
+            Assigned::Array(self.array())
         } else {
             Assigned::One(self.word())
         };
         Some(Assignment { name, append, value })
+    }
+
+    /// The words of `name=( .. )`; the opening is consumed.
+    fn array(&mut self) -> Vec<Word<'t>> {
+        let mut words = Vec::new();
+        loop {
+            self.space();
+            let word = self.word();
+            if word.span.start == word.span.end {
+                break;
+            }
+            words.push(word);
+        }
+        self.broken |= !self.eat(b')');
+        words
     }
 
     fn redirect(&mut self) -> Option<Redirect<'t>> {

@@ -253,6 +253,10 @@ impl Walk<'_> {
         used.ran = true;
         let language = used.program.language.unwrap_or(Language::Shell);
         let name = used.name.to_owned();
+        // `python manage.py`, `php artisan`: scripts with sub-commands of their own
+        if knowledge::program(super::base_name(&arg.text)).is_some_and(|p| p.language.is_none() && !p.does.is_empty()) {
+            return self.run_words(positional, used);
+        }
         let out = self.nested(&name, |walk| walk.file_of_code(language, arg, positional));
         used.stdout = Some(out);
     }
@@ -364,7 +368,11 @@ impl Walk<'_> {
                 }
             }
             Role::Process => self.named(EffectKind::Signal, "process", &arg.text, ""),
-            Role::Ref => {}
+            Role::Ref => {
+                // `HEAD:path`
+                let path = arg.text.split_once(':').map_or(arg.text.as_str(), |(_, path)| path).to_owned();
+                self.read_if_delicate(&arg.with_text(&path));
+            }
             Role::Env => {
                 if let Some((name, value)) = arg.text.split_once('=') {
                     let value = arg.with_text(value);

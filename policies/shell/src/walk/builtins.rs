@@ -40,7 +40,7 @@ impl Walk<'_> {
                 None => Flow::known(".".to_owned(), Taint::NONE),
             }),
             "export" | "declare" | "typeset" | "local" | "readonly" => {
-                let shown = args.iter().any(|a| a.text == "-p") || args.len() == 1 && name != "local";
+                let shown = name != "local" && args.iter().skip(1).all(|a| matches!(a.text.as_str(), "-p" | "-x" | "-px" | "-xp"));
                 if shown {
                     self.note(EffectKind::Secret, "environment");
                     return Some(Flow::unknown(Taint::TOKEN));
@@ -166,6 +166,10 @@ impl Walk<'_> {
                 }
                 Some(self.nested("source", |walk| walk.script(&arg, positional)))
             }
+            "compgen" if args.get(1).is_some_and(|a| matches!(a.text.as_str(), "-e" | "-v")) => {
+                self.note(EffectKind::Secret, "environment");
+                Some(Flow::unknown(Taint::TOKEN))
+            }
             "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs"
             | "fg" | "bg" | "disown" | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "let" | "bind"
             | "complete" | "compgen" | "compopt" | "dirs" | "enable" | "fc" | "logout" | "suspend" | "setopt"
@@ -173,6 +177,10 @@ impl Walk<'_> {
                 if name == "enable" && args.iter().any(|a| a.text == "-f") {
                     self.note(EffectKind::CodeLoad, "option-code");
                 }
+                Some(Flow::empty())
+            }
+            "history" if args.iter().any(|a| matches!(a.text.as_str(), "-c" | "-d" | "-w")) => {
+                self.note(EffectKind::Privilege, "security-setting");
                 Some(Flow::empty())
             }
             "history" => {
@@ -222,7 +230,10 @@ impl Walk<'_> {
     }
 
     fn protected_variable(&mut self, name: &str) {
-        if name.starts_with("RAMPART_") {
+        if matches!(name, "HISTFILE" | "HISTSIZE" | "HISTCONTROL" | "HISTFILESIZE") {
+            // nothing of what follows would be remembered
+            self.named(EffectKind::Privilege, "variable", name, "security-setting");
+        } else if name.starts_with("RAMPART_") {
             let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
             self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
         }

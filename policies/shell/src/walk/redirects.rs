@@ -27,6 +27,10 @@ impl Walk<'_> {
             match &redirect.kind {
                 RedirectKind::Read(word) => {
                     let arg = self.expand_whole(word);
+                    if self.socket(&arg, Taint::NONE) {
+                        out.stdin = Flow::unknown(Taint::DOWNLOADED);
+                        continue;
+                    }
                     out.stdin = match &arg.content {
                         Some(flow) => (**flow).clone(),
                         None => self.read_as_flow(&arg),

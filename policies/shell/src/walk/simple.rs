@@ -249,6 +249,9 @@ impl Walk<'_> {
     /// A variable set for any command that makes programs load or run code.
     pub(crate) fn variable_carries_code(&mut self, name: &str, value: Option<&Arg>) {
         let Some(value) = value else { return };
+        if name == "HISTFILE" && value.text == "/dev/null" || matches!(name, "HISTSIZE" | "HISTFILESIZE") && value.text == "0" {
+            self.named(EffectKind::Privilege, "variable", name, "security-setting");
+        }
         let text = value.text.as_str();
         match carrier(name) {
             None => {}
@@ -256,6 +259,9 @@ impl Walk<'_> {
             Some(Carries::Library) => {
                 let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
                 self.push(EffectKind::CodeLoad, Some(target), "env-code");
+            }
+            Some(Carries::Options(_)) if name == "PATH" && (text == "." || text.starts_with(".:") || text.starts_with(':')) => {
+                self.named(EffectKind::CodeLoad, "variable", name, "env-code");
             }
             Some(Carries::Options(dangerous)) => {
                 if dangerous.iter().any(|d| text.contains(d)) || !value.is_literal() && value.taint != Taint::NONE {

@@ -17,7 +17,17 @@ impl Reader<'_, '_> {
         let word = first.arg(span);
         match does {
             Does::Shell => self.shell(&first, args),
-            Does::Run => self.run(&first, args),
+            Does::Run => {
+                let last = name.rsplit('.').next().unwrap_or(name);
+                if last.starts_with("exec") && last != "execFile" && last != "execFileSync" && last != "execa" || last.starts_with("spawn") && self.language == Language::Python {
+                    return self.replace(args);
+                }
+                self.run(&first, args)
+            }
+            Does::Below => match &first.text {
+                Some(text) => Value { taint, partly: first.partly, ..Value::text(format!("{}/*", text.trim_end_matches('/'))) },
+                None => Value::unknown(taint),
+            },
             Does::Eval => {
                 if first.text.is_none() && first.taint == Taint::NONE && args.is_empty() {
                     return Value::default();
@@ -142,23 +152,17 @@ impl Reader<'_, '_> {
             Does::Same => first,
             Does::Environment => match &first.text {
                 Some(name) => self.variable(name),
-                None => Value::default(),
+                None => Value::unknown(Taint::TOKEN),
             },
             Does::Print => {
                 self.printed = self.printed.with(taint);
                 if taint.has(Taint::TOKEN) {
                     self.walk.note(EffectKind::Secret, "secret-variable");
                 }
-                if args
-                    .iter()
-                    .any(|a| matches!(a.name.as_deref(), Some("os.environ" | "process.env" | "ENV" | "environ")))
-                {
-                    self.walk.note(EffectKind::Secret, "environment");
-                }
                 Value::default()
             }
             Does::Kill => {
-                let everything = args.iter().any(|a| a.text.as_deref() == Some("-1"));
+                let everything = args.iter().any(|a| matches!(a.text.as_deref(), Some("-1" | "1")));
                 self.walk.note(EffectKind::Signal, if everything { "kill-all" } else { "" });
                 Value::default()
             }
@@ -171,6 +175,19 @@ impl Reader<'_, '_> {
                 Value::default()
             }
         }
+    }
+
+    /// `os.execl(path, name, ..)`: the path is run, the name is what it calls itself.
+    fn replace(&mut self, args: &[Value]) -> Value {
+        let span = self.arg.span;
+        let flat = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()]));
+        // the mode of `os.spawn*` has no text
+        let mut words: Vec<Arg> = flat.filter(|v| v.text.is_some()).map(|v| v.arg(span)).collect();
+        if words.len() > 1 {
+            words.remove(1);
+        }
+        let flow = self.walk.run_argv(words);
+        Value::unknown(flow.taint)
     }
 
     fn read(&mut self, word: &Arg, taint: Taint) -> Value {
