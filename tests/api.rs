@@ -2,16 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, have};
 
 const TOKEN: &str = "a-token-for-this-test-only-0123456789";
 
-fn served() -> (World, String) {
+/// None where curl is missing, which the test named `test` needs.
+fn served(test: &str) -> Option<(World, String)> {
+    if !have(test, &["curl"]) {
+        return None;
+    }
     let mut world = World::with_policy(include_str!("fixtures/seed.yaml"));
     // Set for the gateway alone: what it prints and what it hands on must not hold it.
     world.serve_with(&[], &[("RAMPART_TOKEN", TOKEN)]);
     let address = world.status()["listen"].as_str().unwrap().to_owned();
-    (world, format!("http://{address}"))
+    Some((world, format!("http://{address}")))
 }
 
 fn curl(world: &World, args: &[&str]) -> (u16, Value) {
@@ -23,7 +27,7 @@ fn curl(world: &World, args: &[&str]) -> (u16, Value) {
 
 #[test]
 fn preflight_answers_without_running_or_recording() {
-    let (world, base) = served();
+    let Some((world, base)) = served("preflight_answers_without_running_or_recording") else { return };
     let url = format!("{base}/v1/preflight/exec");
     let bearer = format!("Authorization: Bearer {TOKEN}");
     let body = json!({"agent":"a","session":"s","params":{"command":"rm -rf /"}}).to_string();
@@ -57,7 +61,7 @@ fn preflight_answers_without_running_or_recording() {
 
 #[test]
 fn health_needs_no_token_and_a_foreign_host_or_origin_gets_nothing() {
-    let (world, base) = served();
+    let Some((world, base)) = served("health_needs_no_token_and_a_foreign_host_or_origin_gets_nothing") else { return };
     let health = format!("{base}/healthz");
     assert_eq!(curl(&world, &[&health]).0, 200);
     for host in ["evil.example:9090", "127.0.0.1.nip.io", "0.0.0.0"] {
@@ -74,7 +78,7 @@ fn health_needs_no_token_and_a_foreign_host_or_origin_gets_nothing() {
 
 #[test]
 fn a_decision_over_the_api_is_recorded() {
-    let (world, base) = served();
+    let Some((world, base)) = served("a_decision_over_the_api_is_recorded") else { return };
     let body = json!({"agent":"bot","session":"s","params":{"path":"/home/x/.ssh/id_rsa"}}).to_string();
     let (status, answer) = curl(
         &world,
@@ -91,6 +95,9 @@ fn a_decision_over_the_api_is_recorded() {
     assert_eq!((status, answer["allowed"].as_bool()), (200, Some(false)), "{answer:#}");
     let decisions = world.decisions();
     assert_eq!(decisions.len(), 1);
-    assert_eq!((decisions[0]["actor"]["agent"].as_str(), decisions[0]["actor"]["surface"].as_str()), (Some("bot"), Some("api")));
+    assert_eq!(
+        (decisions[0]["actor"]["agent"].as_str(), decisions[0]["actor"]["surface"].as_str()),
+        (Some("bot"), Some("api"))
+    );
     assert!(!std::fs::read_to_string(world.path("gateway.log")).unwrap().contains(TOKEN));
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::world::{Ran, World, root};
+use crate::world::{Ran, World, have, root};
 
 fn some_decisions(world: &mut World) {
     world.serve(&[]);
@@ -16,10 +16,14 @@ fn some_decisions(world: &mut World) {
     }
 }
 
-fn verify_py(world: &World) -> Ran {
-    let mut python = world.command("python3");
-    python.arg(root().join("docs/verify.py")).arg(world.home().join("audit"));
-    Ran::from(python.output().expect("python3 is installed"))
+/// Whether the script agrees that the trail holds, or does not.
+#[track_caller]
+fn script_agrees(test: &str, world: &World, holds: bool) {
+    if have(test, &["python3"]) {
+        let mut python = world.command("python3");
+        python.arg(root().join("docs/verify.py")).arg(world.home().join("audit"));
+        Ran::from(python.output().unwrap()).expect(i32::from(!holds));
+    }
 }
 
 #[test]
@@ -36,7 +40,7 @@ fn the_trail_is_shown_and_verified_and_the_script_agrees() {
     world.run(&["serve", "stop"]).expect(0);
     let good = world.run(&["audit", "verify", "--json"]).expect(0).json();
     assert_eq!(good["ok"], true, "{good:#}");
-    assert_eq!(verify_py(&world).code, Some(0));
+    script_agrees("the_trail_is_shown_and_verified_and_the_script_agrees", &world, true);
 
     let folder = world.home().join("audit");
     let segment = std::fs::read_dir(&folder)
@@ -48,7 +52,7 @@ fn the_trail_is_shown_and_verified_and_the_script_agrees() {
     std::fs::write(&segment, text.replace("rm -rf /", "rm -rf .")).unwrap();
     let bad = world.run(&["audit", "verify"]).expect(1);
     assert!((bad.stdout.clone() + &bad.stderr).contains("audit-"), "the place is named: {bad:?}");
-    assert_eq!(verify_py(&world).code, Some(1));
+    script_agrees("the_trail_is_shown_and_verified_and_the_script_agrees", &world, false);
 }
 
 #[test]
@@ -82,7 +86,7 @@ fn a_killed_gateway_leaves_a_trail_that_verifies_and_goes_on() {
     let body = br#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":"ls"}}"#;
     world.run_with(&["hook", "--format", "claude-code"], body).expect(0);
     world.run(&["audit", "verify"]).expect(0);
-    assert_eq!(verify_py(&world).code, Some(0));
+    script_agrees("a_killed_gateway_leaves_a_trail_that_verifies_and_goes_on", &world, true);
     let kinds: Vec<String> = std::fs::read_to_string(newest_segment(&world))
         .unwrap()
         .lines()
@@ -130,6 +134,9 @@ fn secrets_do_not_stand_in_the_trail_and_equal_ones_look_equal() {
 #[test]
 fn a_full_disk_denies_says_so_and_recovers_by_itself() {
     // A small file system needs a mount namespace of our own.
+    if !have("a_full_disk_denies_says_so_and_recovers_by_itself", &["unshare", "mount", "dd"]) {
+        return;
+    }
     let probe = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !probe.is_ok_and(|o| o.status.success()) {
         crate::world::skip("a_full_disk_denies_says_so_and_recovers_by_itself", "unshare with user namespaces");

@@ -183,7 +183,7 @@ impl Drop for World {
             let _ = child.wait();
         }
         // A gateway that a road started on demand.
-        let lock = std::fs::read_to_string(self.home().join("run/gateway.lock")).unwrap_or_default();
+        let lock = std::fs::read_to_string(self.home().join("run/gateway.pid")).unwrap_or_default();
         if let Ok(pid) = lock.trim().parse::<u32>() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
@@ -295,6 +295,16 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 pub(crate) fn skip(test: &str, needs: &str) {
     assert!(std::env::var_os("CI").is_none(), "{test} needs {needs}, and in CI nothing is skipped");
     eprintln!("skipped: {test} needs {needs}");
+}
+
+/// Whether these programs are here; says by name what is not.
+pub(crate) fn have(test: &str, programs: &[&str]) -> bool {
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    let missing: Vec<_> = programs.iter().filter(|p| !folders.iter().any(|f| f.join(p).is_file())).copied().collect();
+    if !missing.is_empty() {
+        skip(test, &missing.join(" and "));
+    }
+    missing.is_empty()
 }
 
 /// Where `tests/clients/install` put the real clients and servers, if it ran.

@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use rampart_agents::{ALL, Agent, Facts};
-use rampart_call::Origin;
 use crate::{
     Ask, hook, on_demand,
     shell::{self, Ending, Shell},
 };
+use rampart_agents::{ALL, Agent, Facts};
+use rampart_call::Origin;
 
 /// Does what these arguments say and gives the exit status. Returns from a shell's work only when it was refused.
 pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {

@@ -161,11 +161,20 @@ fn real_shells_run_what_was_read() {
             assert!(ran.iter().all(|did| *did == read), "{shell} {line:?} did {ran:?}, not `{read}`");
         }
     };
+    const SHELLS: [(&str, &[Dialect]); 3] = [
+        ("/bin/zsh", &[Dialect::Zsh]),
+        ("/bin/bash", &[Dialect::Bash, Dialect::Unknown]),
+        ("/bin/dash", &[Dialect::Ash, Dialect::Unknown]),
+    ];
     std::thread::scope(|scope| {
-        if Path::new("/bin/zsh").exists() {
-            scope.spawn(|| lines.iter().for_each(|line| check("/bin/zsh", &[Dialect::Zsh], line)));
+        for (shell, dialects) in SHELLS {
+            if Path::new(shell).exists() {
+                let (lines, check) = (&lines, &check);
+                scope.spawn(move || lines.iter().for_each(|line| check(shell, dialects, line)));
+            } else {
+                assert!(option_env!("CI").is_none(), "{shell} is missing, and in CI nothing is skipped");
+                println!("skipped: {shell} is missing, so its options are not compared with ours");
+            }
         }
-        scope.spawn(|| lines.iter().for_each(|line| check("/bin/bash", &[Dialect::Bash, Dialect::Unknown], line)));
-        scope.spawn(|| lines.iter().for_each(|line| check("/bin/dash", &[Dialect::Ash, Dialect::Unknown], line)));
     });
 }
