@@ -77,9 +77,9 @@ fn main() {
         ),
         (
             "function calls function",
-            (0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<String>() + "f0",
+            (0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<Vec<_>>().concat() + "f0",
         ),
-        ("doubling variable", (0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect::<String>()),
+        ("doubling variable", (0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect::<Vec<_>>().concat()),
     ] {
         measure(name, &text, 20);
     }

@@ -1,6 +1,16 @@
 //! A command line in, the effects it would have out.
 //! Not a judge: it neither knows policy nor runs, opens or asks anything.
 
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "what ends here are names of calls, settings and paths already in lower case"
+)]
+#![expect(
+    clippy::single_match_else,
+    clippy::needless_for_each,
+    reason = "both forms are read more easily where they stand"
+)]
+
 mod analysis;
 mod code;
 mod glob;

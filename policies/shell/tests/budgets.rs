@@ -80,8 +80,10 @@ fn nesting_is_given_up_and_not_followed() {
         assert!(!complete, "{open}");
     }
     is_quick(format!("{}x{}", "eval $(".repeat(14), ")".repeat(14)));
-    is_quick((0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect::<String>() + "f0");
-    is_quick((0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect());
+    let calls: Vec<String> = (0..60).map(|n| format!("f{n}(){{ f{};f{}; }};", n + 1, n + 1)).collect();
+    is_quick(calls.concat() + "f0");
+    let doubles: Vec<String> = (0..60).map(|n| format!("a{}=$a{n}$a{n};", n + 1)).collect();
+    is_quick(doubles.concat());
     is_quick("f(){ f; f; }; f".to_owned());
     is_quick("alias a=a; a; alias b='b;b'; b".to_owned());
 }

@@ -144,7 +144,7 @@ proptest! {
         let quote = |w: &String| match style {
             0 => format!("'{w}'"),
             1 => format!("\"{w}\""),
-            2 => w.chars().map(|c| format!("\\{c}")).collect(),
+            2 => w.chars().flat_map(|c| ['\\', c]).collect(),
             _ => format!("$'{w}'"),
         };
         let plain = std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect::<Vec<_>>().join(" ");

@@ -196,7 +196,7 @@ impl Reader<'_, '_> {
             .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
             .collect();
         self.at += length + 1;
-        let value = self.expression();
+        let value = self.postfix();
         let value = match value.list.as_deref() {
             Some([first, ..]) => first.clone(),
             _ => value,

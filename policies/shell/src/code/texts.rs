@@ -13,11 +13,10 @@ pub(super) fn sed(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         match chars.next() {
             Some('e') if chars.as_str().is_empty() || chars.as_str().starts_with(' ') => {
                 let command = chars.as_str().trim();
-                if !command.is_empty() {
-                    let text = command.to_owned();
-                    walk.code_text(&arg.with_text(&text));
-                } else {
+                if command.is_empty() {
                     walk.note(rampart_call::EffectKind::Opaque, "computed-code");
+                } else {
+                    walk.code_text(&arg.with_text(command));
                 }
             }
             Some('w' | 'W') if chars.as_str().starts_with(' ') => walk.write(&arg.with_text(chars.as_str().trim()), ""),

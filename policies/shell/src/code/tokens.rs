@@ -86,6 +86,9 @@ impl Lexer {
                 self.at += 2;
                 self.out.push(Token::Text { text, holes: Vec::new() });
             }
+            '%' if self.language == Language::Perl && self.peek(1) == Some('E') && self.peek(2) == Some('N') => {
+                self.at += 1;
+            }
             '$' | '@' if self.peek(1).is_some_and(|c| c == '_' || c.is_alphabetic()) => self.at += 1,
             c if c == '_' || c.is_alphabetic() => self.name(),
             c if c.is_ascii_digit() => {
@@ -131,10 +134,10 @@ impl Lexer {
         match (self.language, text.as_str(), next) {
             // prefixes of strings
             (Language::Python, "f" | "F" | "rf" | "fr" | "Rf" | "fR", Some(c @ ('\'' | '"'))) => {
-                self.string_with(c, false, true)
+                self.string_with(c, false, true);
             }
             (Language::Python, "r" | "R" | "b" | "B" | "u" | "rb" | "br" | "Rb", Some(c @ ('\'' | '"'))) => {
-                self.string_with(c, false, false)
+                self.string_with(c, false, false);
             }
             (Language::Perl, "q" | "qq", Some(c)) if "({[<|/!~".contains(c) => self.delimited(false),
             (Language::Perl, "qx", Some(c)) if "({[<|/!~'".contains(c) => self.delimited(true),

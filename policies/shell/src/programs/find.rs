@@ -55,14 +55,14 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                     let _ = walk.read(path, false);
                 }
             }
-            "-perm" => {
+            // a search of the whole machine for programs that run as root
+            "-perm"
                 if starts.iter().any(|s| s.text == "/")
-                    && words.next().is_some_and(|(_, m)| {
-                        m.text.contains("4000") || m.text.contains("u=s") || m.text.contains("6000")
-                    })
-                {
-                    walk.note(EffectKind::Privilege, "scan");
-                }
+                    && expression
+                        .get(at + 1)
+                        .is_some_and(|m| ["4000", "6000", "u=s"].iter().any(|p| m.text.contains(p))) =>
+            {
+                walk.note(EffectKind::Privilege, "scan");
             }
             _ => {}
         }
@@ -87,7 +87,10 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
                 // several names may be meant
                 name = if name.is_some() { Some("?*".to_owned()) } else { Some(last) };
             }
-            "-empty" | "-newer" | "-mtime" | "-mmin" | "-ctime" | "-atime" | "-size" | "-regex" | "-user" | "-links" if name.is_none() => {
+            "-empty" | "-newer" | "-mtime" | "-mmin" | "-ctime" | "-atime" | "-size" | "-regex" | "-user"
+            | "-links"
+                if name.is_none() =>
+            {
                 name = Some("?*".to_owned());
             }
             "-mindepth" if value.text != "0" && name.is_none() => name = Some("?*".to_owned()),

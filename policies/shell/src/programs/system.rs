@@ -80,12 +80,8 @@ pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) ->
     let named: Vec<&str> = words.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-')).collect();
     let shows = match &named[..] {
         [] => true,
-        ["policy", "lint" | "explain" | "list" | "show", ..]
-        | ["rules", "list"]
-        | ["rules"]
-        | ["policy"]
-        | ["config", "show"]
-        | ["ca", "show"] => true,
+        ["policy", "lint" | "explain" | "list" | "show", ..] => true,
+        ["rules" | "policy"] | ["rules", "list"] | ["config" | "ca", "show"] => true,
         ["mcp", "scan" | "pins", ..] => true,
         [first, ..] => SHOWS.contains(first),
     };

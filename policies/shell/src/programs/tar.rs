@@ -50,8 +50,7 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
             }
         } else if text.len() > 1 && text.starts_with('-') || at == 0 && !text.is_empty() {
             let bundled = !text.starts_with('-');
-            let mut chars = text.trim_start_matches('-').char_indices();
-            while let Some((offset, letter)) = chars.next() {
+            for (offset, letter) in text.trim_start_matches('-').char_indices() {
                 letters.push(letter);
                 if !matches!(letter, 'f' | 'C' | 'I' | 'T' | 'X' | 'b' | 'F' | 'g' | 'H' | 'N' | 'V') {
                     continue;

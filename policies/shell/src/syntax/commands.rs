@@ -97,15 +97,14 @@ impl<'t> Parser<'t> {
     /// Consumes to the byte and past it; to the end where it does not come.
     pub(super) fn until_byte(&mut self, byte: u8) -> &'t str {
         let rest = self.rest();
-        let inside = if let Some(length) = rest.find(char::from(byte)) {
+        if let Some(length) = rest.find(char::from(byte)) {
             self.pos += length + 1;
             rest.get(..length).unwrap_or("")
         } else {
             self.pos = self.end;
             self.broken = true;
             rest
-        };
-        inside
+        }
     }
 
     /// Consumes letters, digits and underscores.
@@ -391,11 +390,7 @@ impl<'t> Parser<'t> {
             self.pos = start;
             return None;
         }
-        let value = if self.eat(b'(') {
-            Assigned::Array(self.array())
-        } else {
-            Assigned::One(self.word())
-        };
+        let value = if self.eat(b'(') { Assigned::Array(self.array()) } else { Assigned::One(self.word()) };
         Some(Assignment { name, append, value })
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Pending {
     pub(super) number: usize,
 }
 
-impl<'t> Parser<'t> {
+impl Parser<'_> {
     /// Reads the delimiter after `<<` or `<<-` and notes that a body follows. Returns the document's number.
     pub(super) fn heredoc_start(&mut self, strip_tabs: bool) -> usize {
         self.blanks();

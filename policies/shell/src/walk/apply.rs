@@ -327,11 +327,11 @@ impl Walk<'_> {
             }
             Role::Url => {
                 self.net_url(arg, "");
-                self.remember_host(arg, used);
+                Self::remember_host(arg, used);
             }
             Role::Host => {
                 self.net_host(arg, "");
-                self.remember_host(arg, used);
+                Self::remember_host(arg, used);
             }
             Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
             Role::Send => self.sent(arg, used),
@@ -388,7 +388,7 @@ impl Walk<'_> {
         }
     }
 
-    fn remember_host(&mut self, arg: &Arg, used: &mut Use<'_>) {
+    fn remember_host(arg: &Arg, used: &mut Use<'_>) {
         let Some(parsed) = host::of_url(&arg.text) else { return };
         used.host = Some(Target::Host { host: parsed.host, port: parsed.port, url: None });
     }

@@ -40,7 +40,8 @@ impl Walk<'_> {
                 None => Flow::known(".".to_owned(), Taint::NONE),
             }),
             "export" | "declare" | "typeset" | "local" | "readonly" => {
-                let shown = name != "local" && args.iter().skip(1).all(|a| matches!(a.text.as_str(), "-p" | "-x" | "-px" | "-xp"));
+                let shown = name != "local"
+                    && args.iter().skip(1).all(|a| matches!(a.text.as_str(), "-p" | "-x" | "-px" | "-xp"));
                 if shown {
                     self.note(EffectKind::Secret, "environment");
                     return Some(Flow::unknown(Taint::TOKEN));
@@ -154,7 +155,7 @@ impl Walk<'_> {
                     literal &= arg.is_literal();
                 }
                 let shape = (!literal).then(|| "*".to_owned());
-                let arg = Arg { taint, shape, ..Arg::literal(line, self.span) };
+                let arg = Arg { shape, taint, ..Arg::literal(line, self.span) };
                 Some(self.nested("eval", |walk| walk.code_text(&arg)))
             }
             "source" | "." => {

@@ -55,11 +55,11 @@ impl Walk<'_> {
         target
     }
 
-    fn certainty_of(&self, arg: &Arg) -> Certainty {
+    fn certainty_of(arg: &Arg) -> Certainty {
         if arg.is_literal() { Certainty::Proven } else { Certainty::Possible }
     }
 
-    fn path_note<'n>(&self, arg: &Arg, note: &'n str) -> &'n str {
+    fn path_note<'n>(arg: &Arg, note: &'n str) -> &'n str {
         if arg.is_literal() || !note.is_empty() { note } else { "computed-path" }
     }
 
@@ -88,7 +88,7 @@ impl Walk<'_> {
         if place::is_secret(*sensitivity) {
             flow.taint = flow.taint.with(Taint::SECRET);
         }
-        let (certainty, note) = (self.certainty_of(arg), self.path_note(arg, note));
+        let (certainty, note) = (Self::certainty_of(arg), Self::path_note(arg, note));
         self.push_with(EffectKind::Read, Some(target), note, certainty);
         flow
     }
@@ -127,7 +127,7 @@ impl Walk<'_> {
 
     fn written_to(&mut self, target: Target, arg: &Arg, note: &str) {
         let Target::Path { path, scope, sensitivity, .. } = &target else { return };
-        let certainty = self.certainty_of(arg);
+        let certainty = Self::certainty_of(arg);
         if *scope == Scope::Device {
             self.push_with(EffectKind::Delete, Some(target), "wipe-device", certainty);
             return;
@@ -142,7 +142,7 @@ impl Walk<'_> {
         if path.starts_with("/proc/") || path.starts_with("/sys/") {
             self.push_with(EffectKind::Privilege, Some(target.clone()), "kernel-setting", certainty);
         }
-        let note = self.path_note(arg, note);
+        let note = Self::path_note(arg, note);
         self.push_with(EffectKind::Write, Some(target), note, certainty);
     }
 
@@ -150,7 +150,7 @@ impl Walk<'_> {
     pub(crate) fn delete(&mut self, arg: &Arg, recursive: bool, note: &str) {
         let target = self.target(arg, recursive);
         let Target::Path { path, scope, .. } = &target else { return };
-        let certainty = self.certainty_of(arg);
+        let certainty = Self::certainty_of(arg);
         if *scope == Scope::Rampart {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
         }
@@ -167,7 +167,7 @@ impl Walk<'_> {
         } else if *scope == Scope::Device {
             "wipe-device"
         } else {
-            self.path_note(arg, "")
+            Self::path_note(arg, "")
         };
         self.push_with(EffectKind::Delete, Some(target), note, certainty);
         // an unset variable leaves what stands around it
@@ -190,7 +190,7 @@ impl Walk<'_> {
         if path.rsplit('/').next() == Some(".git") {
             self.push(EffectKind::VcsHistory, Some(target.clone()), "delete-repository");
         }
-        let (certainty, note) = (self.certainty_of(arg), self.path_note(arg, ""));
+        let (certainty, note) = (Self::certainty_of(arg), Self::path_note(arg, ""));
         self.push_with(EffectKind::Move, Some(target), note, certainty);
     }
 
@@ -199,7 +199,7 @@ impl Walk<'_> {
         if matches!(&target, Target::Path { scope: Scope::Rampart, .. }) {
             self.push(EffectKind::SelfTamper, Some(target.clone()), "rampart-files");
         }
-        let certainty = self.certainty_of(arg);
+        let certainty = Self::certainty_of(arg);
         self.push_with(EffectKind::Chmod, Some(target), note, certainty);
     }
 
@@ -222,7 +222,7 @@ impl Walk<'_> {
         self.rampart_interface(&parsed);
         let secret = arg.taint.has(Taint::SECRET.with(Taint::TOKEN));
         let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(arg.text.clone()) };
-        let certainty = self.certainty_of(arg);
+        let certainty = Self::certainty_of(arg);
         if secret {
             self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
         }
@@ -254,7 +254,7 @@ impl Walk<'_> {
         }
         let own = host::note(&name);
         let note = if own.is_empty() { note } else { own };
-        let (certainty, secret) = (self.certainty_of(arg), arg.taint.has(Taint::SECRET.with(Taint::TOKEN)));
+        let (certainty, secret) = (Self::certainty_of(arg), arg.taint.has(Taint::SECRET.with(Taint::TOKEN)));
         let target = Target::Host { host: name, port, url: None };
         if secret {
             self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);

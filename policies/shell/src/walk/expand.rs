@@ -172,11 +172,11 @@ impl Walk<'_> {
             return;
         }
         let span = self.span_of(word.span.start, word.span.end);
-        if let [Part::Text { text, quoted }] = &word.parts[..] {
-            if *quoted || !text.contains(['{', '*', '?', '[', '~']) {
-                out.push(Arg { quoted: *quoted, ..Arg::literal(text.as_ref(), span) });
-                return;
-            }
+        if let [Part::Text { text, quoted }] = &word.parts[..]
+            && (*quoted || !text.contains(['{', '*', '?', '[', '~']))
+        {
+            out.push(Arg { quoted: *quoted, ..Arg::literal(text.as_ref(), span) });
+            return;
         }
         let pieces: Vec<Piece<'_, '_>> = word
             .parts
@@ -244,7 +244,7 @@ impl Walk<'_> {
         for (number, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Bare(text) => {
-                    let text = if number == 0 { self.tilde(text, pieces.len() == 1) } else { None }
+                    let text = if number == 0 { self.tilde(text) } else { None }
                         .map_or(std::borrow::Cow::Borrowed(*text), std::borrow::Cow::Owned);
                     builder.push(&text, false);
                     builder.mark(Taint::NONE, has_glob(&text));
@@ -259,7 +259,7 @@ impl Walk<'_> {
     }
 
     /// `~` and `~user` at the start of a word; also `~+`.
-    fn tilde(&self, text: &str, _whole: bool) -> Option<String> {
+    fn tilde(&self, text: &str) -> Option<String> {
         let rest = text.strip_prefix('~')?;
         let end = rest.find('/').unwrap_or(rest.len());
         let (user, tail) = rest.split_at(end);

@@ -38,16 +38,16 @@ impl Walk<'_> {
                 }
                 RedirectKind::HereString(word) => {
                     let arg = self.expand_whole(word);
-                    out.stdin = match arg.is_literal() {
-                        true => Flow::known(format!("{}\n", arg.text), arg.taint),
-                        false => Flow::unknown(arg.taint),
+                    out.stdin = if arg.is_literal() {
+                        Flow::known(format!("{}\n", arg.text), arg.taint)
+                    } else {
+                        Flow::unknown(arg.taint)
                     };
                 }
                 RedirectKind::HereDoc(word) => {
                     let arg = self.expand_whole(word);
                     // what could not be resolved stands in the text as its source, which is as good as can be had
                     out.stdin = Flow::known(arg.text, arg.taint);
-                    continue;
                 }
                 RedirectKind::Duplicate(word) => {
                     let arg = self.expand_whole(word);

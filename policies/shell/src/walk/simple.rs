@@ -249,7 +249,9 @@ impl Walk<'_> {
     /// A variable set for any command that makes programs load or run code.
     pub(crate) fn variable_carries_code(&mut self, name: &str, value: Option<&Arg>) {
         let Some(value) = value else { return };
-        if name == "HISTFILE" && value.text == "/dev/null" || matches!(name, "HISTSIZE" | "HISTFILESIZE") && value.text == "0" {
+        if name == "HISTFILE" && value.text == "/dev/null"
+            || matches!(name, "HISTSIZE" | "HISTFILESIZE") && value.text == "0"
+        {
             self.named(EffectKind::Privilege, "variable", name, "security-setting");
         }
         let text = value.text.as_str();
@@ -260,13 +262,15 @@ impl Walk<'_> {
                 let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
                 self.push(EffectKind::CodeLoad, Some(target), "env-code");
             }
-            Some(Carries::Options(_)) if name == "PATH" && (text == "." || text.starts_with(".:") || text.starts_with(':')) => {
+            Some(Carries::Options(_))
+                if name == "PATH" && (text == "." || text.starts_with(".:") || text.starts_with(':')) =>
+            {
                 self.named(EffectKind::CodeLoad, "variable", name, "env-code");
             }
             Some(Carries::Options(dangerous)) => {
-                if dangerous.iter().any(|d| text.contains(d)) || !value.is_literal() && value.taint != Taint::NONE {
-                    let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
-                    self.push(EffectKind::CodeLoad, Some(target), "env-code");
+                let unknown = !value.is_literal() && value.taint != Taint::NONE;
+                if unknown || dangerous.iter().any(|d| text.contains(d)) {
+                    self.named(EffectKind::CodeLoad, "variable", name, "env-code");
                 }
             }
             Some(Carries::Command) => {

@@ -19,13 +19,17 @@ impl Reader<'_, '_> {
             Does::Shell => self.shell(&first, args),
             Does::Run => {
                 let last = name.rsplit('.').next().unwrap_or(name);
-                if last.starts_with("exec") && last != "execFile" && last != "execFileSync" && last != "execa" || last.starts_with("spawn") && self.language == Language::Python {
+                if last.starts_with("exec") && last != "execFile" && last != "execFileSync" && last != "execa"
+                    || last.starts_with("spawn") && self.language == Language::Python
+                {
                     return self.replace(args);
                 }
                 self.run(&first, args)
             }
             Does::Below => match &first.text {
-                Some(text) => Value { taint, partly: first.partly, ..Value::text(format!("{}/*", text.trim_end_matches('/'))) },
+                Some(text) => {
+                    Value { taint, partly: first.partly, ..Value::text(format!("{}/*", text.trim_end_matches('/'))) }
+                }
                 None => Value::unknown(taint),
             },
             Does::Eval => {
