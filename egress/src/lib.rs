@@ -6,6 +6,7 @@
 
 mod address;
 mod body;
+mod client;
 mod destination;
 mod exchange;
 mod head;
@@ -21,6 +22,7 @@ mod upstream;
 mod variables;
 
 pub use address::Allowance;
+pub use client::Client;
 pub use options::{Identify, Limits, Options};
 pub use proxy::{Fault, serve};
 pub use resolve::Override;

@@ -54,14 +54,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// A client that believes `roots` and nobody else.
     pub(crate) fn new(roots: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
-        let mut store = RootCertStore::empty();
-        let (taken, ignored) = store.add_parsable_certificates(roots);
-        tracing::debug!(taken, ignored, "roots for origins");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let base = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+        let base = believing(roots)?;
         let offering = |protocols: &[&[u8]]| {
             let mut config = base.clone();
             config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
@@ -192,6 +185,18 @@ impl Upstream {
     }
 }
 
+/// TLS that believes `roots` and nobody else.
+pub(crate) fn believing(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let mut store = RootCertStore::empty();
+    let (taken, ignored) = store.add_parsable_certificates(roots);
+    tracing::debug!(taken, ignored, "roots for origins");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(store)
+        .with_no_client_auth())
+}
+
 /// A copy of a request that may be sent twice (RFC 9110 section 9.2.2) and has no body.
 fn repeatable(request: &Request<Body>) -> Option<Request<Body>> {
     use http_body::Body as _;
@@ -206,7 +211,7 @@ fn repeatable(request: &Request<Body>) -> Option<Request<Body>> {
 }
 
 /// Connects to the first of the judged addresses that answers.
-async fn dial(to: &Destination, addresses: &Addresses) -> Result<(TcpStream, SocketAddr), Refused> {
+pub(crate) async fn dial(to: &Destination, addresses: &Addresses) -> Result<(TcpStream, SocketAddr), Refused> {
     let mut last = "the name has no address".to_owned();
     let dialled = timeout(CONNECT_TIMEOUT, async {
         for (i, &address) in addresses.list.iter().enumerate() {
@@ -232,7 +237,7 @@ async fn dial(to: &Destination, addresses: &Addresses) -> Result<(TcpStream, Soc
     }
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     connector: &TlsConnector,
     to: &Destination,
     tcp: TcpStream,
@@ -257,7 +262,7 @@ fn tls_refused(to: &Destination, error: &io::Error) -> Refused {
     }
 }
 
-async fn start1<IO>(to: &Destination, io: IO) -> Result<http1::SendRequest<Body>, Refused>
+pub(crate) async fn start1<IO>(to: &Destination, io: IO) -> Result<http1::SendRequest<Body>, Refused>
 where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
@@ -283,7 +288,7 @@ async fn start2(to: &Destination, tls: TlsStream<TcpStream>) -> Result<http2::Se
 }
 
 /// An error with its causes, on one line.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {

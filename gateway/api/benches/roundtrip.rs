@@ -57,6 +57,7 @@ async fn open(home: &Home) -> Arc<Gateway> {
         config: Config::default(),
         headless: false,
         project_policies: true,
+        outside: None,
     };
     fs::remove_file(home.policies().join("custom.yaml")).ok();
     Gateway::open(settings).await.unwrap()
@@ -91,6 +92,7 @@ fn row(name: &str, rounds: usize, mut once: impl FnMut()) {
         })
         .collect();
     times.sort_unstable();
-    let at = |part: usize| format!("{:.1} us", times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e6);
+    let at =
+        |part: usize| format!("{:.1} us", times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e6);
     println!("{name:44} {:>9} {:>9} {:>9}", at(50), at(90), at(99));
 }

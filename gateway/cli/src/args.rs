@@ -209,6 +209,12 @@ pub(crate) struct Serve {
     /// How long a question waits for an answer, such as 90s or 5m [default: 2m]
     #[arg(long, value_name = "TIME")]
     pub(crate) approval_timeout: Option<String>,
+    /// Send the audit trail to a syslog collector: HOST:PORT (UDP), tcp://HOST:PORT or tls://HOST:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) syslog: Option<String>,
+    /// Send it in the Common Event Format
+    #[arg(long)]
+    pub(crate) cef: bool,
     /// Start in the background and return when it answers
     #[arg(long)]
     pub(crate) background: bool,

@@ -3,7 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
-use rampart_gateway::{Config, Home, Mode};
+use rampart_gateway::{
+    Config, Home, Mode,
+    audit::sinks::{Layout, Peer, Syslog},
+};
 use rampart_policy::parse_duration;
 
 use crate::{args, diagnostics, printer::Printer};
@@ -44,6 +47,17 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
             bail!("--approval-timeout {text} is too short for anybody to answer");
         }
         config.approval_timeout = std::time::Duration::from_millis(ms.unsigned_abs());
+    }
+    if let Some(text) = &args.syslog {
+        let peer = Peer::parse(text).with_context(|| {
+            format!("`{text}` is no address of a collector; write localhost:514, tcp://HOST:PORT or tls://HOST:PORT")
+        })?;
+        let layout = config.syslog.map(|syslog| syslog.layout).unwrap_or_default();
+        config.syslog = Some(Syslog { peer, layout });
+    }
+    if args.cef {
+        let syslog = config.syslog.as_mut().context("--cef needs a collector: add `--syslog HOST:PORT`")?;
+        syslog.layout = Layout::Cef;
     }
     if !config.listen.ip().is_loopback() {
         bail!("{} can be reached from other machines; the API listens on loopback only", config.listen);

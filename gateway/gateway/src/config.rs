@@ -115,7 +115,12 @@ impl Default for Config {
         let loopback = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         Self {
             listen: loopback(9090),
-            egress: Egress { listen: loopback(9091), resolve: Vec::new(), upstream_ca: Vec::new(), allow_private: Vec::new() },
+            egress: Egress {
+                listen: loopback(9091),
+                resolve: Vec::new(),
+                upstream_ca: Vec::new(),
+                allow_private: Vec::new(),
+            },
             mode: Mode::Enforce,
             audit: Audit::default(),
             approval_timeout: Duration::from_mins(2),

@@ -9,11 +9,13 @@ use tracing::{debug, info};
 use crate::{
     Home, Lock, Mode,
     approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply},
-    audit::{Decision, Entry, Trail, Unavailable},
+    audit::{Decision, Entry, Trail, Unavailable, sinks::Sinks},
     clock,
     config::Config,
+    notify::{Event, Notices},
     rules::Rules,
     session::{Memory, Sessions},
+    webhook::Verifiers,
 };
 
 /// Decides, asks and records.
@@ -26,6 +28,9 @@ pub struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) approvals: Approvals,
     pub(crate) trail: Trail,
+    pub(crate) notices: Notices,
+    pub(crate) verifiers: Verifiers,
+    pub(crate) sinks: Sinks,
     pub(crate) started_ms: u64,
     /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
     pub(crate) _lock: Lock,
@@ -45,6 +50,7 @@ impl Gateway {
         self.sessions.remember().enter(&call); // 1 session
         let facts = self.facts(&call); // 2 facts
         let judgement = self.decide(&call, &facts, began); // 3 decide
+        let judgement = self.consult(&call, &facts, judgement).await;
         let (answer, held) = self.ask(&call, judgement); // 4 ask
         let mut answer = self.record(&call, answer).await; // 5 record
         if let Some(held) = held
@@ -107,17 +113,25 @@ impl Gateway {
         judgement
     }
 
+    /// Asks the external service that a rule leaves the decision to. Monitoring holds no call, so there nobody is asked.
+    async fn consult(&self, call: &Call, facts: &Facts, judgement: Judgement) -> Judgement {
+        if judgement.outcome != Outcome::Webhook || self.config.mode != Mode::Enforce {
+            return judgement;
+        }
+        let rule = facts.rules.as_ref().ok().zip(judgement.rule.as_ref()).and_then(|(rules, at)| rules.rule(at));
+        match rule.and_then(|rule| rule.webhook.as_ref()) {
+            Some(webhook) => self.verifiers.decide(webhook, call, judgement, &self.trail).await,
+            None => judgement,
+        }
+    }
+
     /// What the surface is told. A question goes to the host that can put it, or waits here for a human.
     fn ask(&self, call: &Call, mut judgement: Judgement) -> (Answer, Option<Held>) {
         let mut held = None;
         let verdict = match (self.config.mode, judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
-            (Mode::Enforce, Outcome::Deny) => Outcome::Deny,
-            (Mode::Enforce, Outcome::Webhook) => {
-                judgement.reason = Reason::Webhook;
-                judgement.message.push_str(" (this gateway has no external verifier yet, so it is refused)");
-                Outcome::Deny
-            }
+            // Whoever should have decided was not even asked.
+            (Mode::Enforce, Outcome::Deny | Outcome::Webhook) => Outcome::Deny,
             (Mode::Enforce, Outcome::Ask) if call.origin.can_ask => Outcome::Ask,
             (Mode::Enforce, Outcome::Ask) if self.headless => {
                 judgement.reason = Reason::NobodyToAsk;
@@ -169,6 +183,7 @@ impl Gateway {
         if let Err(unavailable) = self.record_step(&question, "asked", None).await {
             return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
         }
+        self.notify(&question.call, &answer, Some(&question.id));
         info!(id = question.id, agent = question.call.origin.agent, "asked; `rampart approve {0}`", question.id);
         let asked = answer.judgement.message.clone();
         match held.ending(decision).await {
@@ -197,6 +212,17 @@ impl Gateway {
             Outcome::Allow => debug!(%surface, agent, by, seq, "allowed"),
             other => info!(%surface, agent, by, seq, "{other}"),
         }
+        // A person who answered knows.
+        if !matches!(judgement.reason, Reason::ApprovalGranted | Reason::ApprovalDenied) {
+            self.notify(call, answer, None);
+        }
+    }
+
+    fn notify(&self, call: &Call, answer: &Answer, question: Option<&str>) {
+        let in_force = self.rules.in_force();
+        self.notices.tell(in_force.ruleset.notify(), answer, || {
+            Event::new(call, answer, question, self.config.mode, |text| self.trail.redacted_text(text))
+        });
     }
 }
 

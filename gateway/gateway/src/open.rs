@@ -9,12 +9,15 @@ use tracing::{info, warn};
 use crate::{
     Gateway, Home, HomeError,
     approvals::Approvals,
-    audit::{self, Change, Durability, Entry, Trail},
+    audit::{self, Change, Durability, Entry, Trail, sinks::Sinks},
     clock,
     config::Config,
+    notify::Notices,
+    outside::Outside,
     questions, reload,
     rules::{Refreshed, Rules},
     session::Sessions,
+    webhook::Verifiers,
 };
 
 /// What a gateway is made of.
@@ -28,6 +31,9 @@ pub struct Settings {
     pub headless: bool,
     /// Projects may add rules of their own, which can only restrict.
     pub project_policies: bool,
+    /// The way to other machines. Without it nobody is notified, no external verifier is asked, and syslog goes over
+    /// UDP and TCP only.
+    pub outside: Option<Outside>,
 }
 
 /// Why a gateway does not start.
@@ -54,7 +60,7 @@ impl Gateway {
     /// # Errors
     /// When another gateway holds the home, when a policy does not load, when the trail cannot be written.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        let Settings { home, config, headless, project_policies } = settings;
+        let Settings { home, config, headless, project_policies, outside } = settings;
         home.prepare()?;
         let lock = home.lock()?;
         let rules = Rules::load(home.policies(), project_policies).map_err(OpenError::Policies)?;
@@ -66,7 +72,12 @@ impl Gateway {
         let sessions =
             Sessions::open(spent.clone()).map_err(|source| HomeError::Io { what: "read", path: spent, source })?;
         let (approvals, abandoned) = Approvals::new(config.approval_timeout);
+        let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
+        let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
         let gateway = Arc::new(Self {
+            sinks: Sinks::new(),
+            notices,
+            verifiers: Verifiers::new(http),
             home,
             config,
             headless,
@@ -77,6 +88,9 @@ impl Gateway {
             started_ms: clock::wall_ms(),
             _lock: lock,
         });
+        if let Some(syslog) = &gateway.config.syslog {
+            gateway.sinks.feed(syslog.clone(), tls, gateway.follow(None), &gateway.trail, &gateway.home.state());
+        }
         gateway.warm_up();
         gateway.record_config().await;
         gateway.record_rules().await;
@@ -110,9 +124,11 @@ impl Gateway {
         if rejected.is_empty() { Ok(()) } else { Err(rejected) }
     }
 
-    /// Ends in order: the trail gets its last record and checkpoint.
+    /// Ends in order: what is still to be told is told, and the trail gets its last record and checkpoint.
     pub async fn close(&self) {
+        self.notices.close().await;
         self.trail.close().await;
+        self.sinks.close().await;
     }
 
     /// Knowledge and detectors are read when they are first needed. That is now, not when the first caller waits.

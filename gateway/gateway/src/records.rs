@@ -62,6 +62,12 @@ impl Gateway {
 }
 
 impl Following {
+    /// Goes on with the record after number `last`, whatever was given before.
+    pub(crate) fn resume_after(&mut self, last: u64) {
+        self.last = last;
+        self.past = Some(forward(&self.audit, last + 1));
+    }
+
     /// The next record's number and line. None when the trail is closed.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `rampart config show`: what is in force, and where each value comes from.
 
+use rampart_call::Outcome;
 use rampart_gateway::{Config, Home};
 use serde_json::json;
 
@@ -44,7 +45,13 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),
+        ("notify", list(config.notify.iter().map(|target| format!("{target} on {}", words(&target.on))).collect())),
+        ("syslog", config.syslog.as_ref().map_or("none".to_owned(), |s| format!("{} {}", s.peer, s.layout.as_str()))),
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]
+}
+
+fn words(outcomes: &[Outcome]) -> String {
+    outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join("+")
 }

@@ -12,7 +12,7 @@ use rampart_api::{Api, bind_socket, bind_tcp, router};
 use rampart_call::{Gate, Origin, Surface};
 use rampart_certs::{Authority, parse_pem};
 use rampart_egress as egress;
-use rampart_gateway::{Config, Gateway, Home, OpenError, Settings, policy_files};
+use rampart_gateway::{Config, Gateway, Home, OpenError, Outside, Settings, policy_files};
 use rampart_policy::SourceFile;
 use tokio::{
     net::TcpListener,
@@ -60,11 +60,16 @@ async fn serve(
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
+    let options = proxy_options(&home, &config, environment)?;
+    let client =
+        egress::Client::new(options.upstream_ca.clone(), options.resolve.clone(), options.allow_private.clone())?;
+    let tls = client.tls();
     let settings = Settings {
         home: home.clone(),
         config: config.clone(),
         headless: false,
         project_policies: environment.project_policy,
+        outside: Some(Outside::new(client, tls)),
     };
     let gateway = match Gateway::open(settings).await {
         Ok(gateway) => gateway,
@@ -94,7 +99,7 @@ async fn serve(
         lines.push(format!("egress   http://{}  (`eval \"$(rampart env)\"` uses it)", proxy.local_addr()?));
         api = api.egress_on(proxy.local_addr()?);
     }
-    let options = proxy_options(&home, &config, environment)?;
+    lines.extend(config.syslog.as_ref().map(|syslog| format!("syslog   {}  {}", syslog.peer, syslog.layout.as_str())));
     let roads = tokio_util::task::TaskTracker::new();
     if let Some(proxy) = proxy {
         let gate: Arc<dyn Gate> = Arc::<Gateway>::clone(&gateway);
@@ -253,6 +258,10 @@ fn flags(args: &Serve) -> Vec<String> {
     push("egress", args.egress.map(|a| a.to_string()));
     push("mode", args.mode.map(|m| format!("{m:?}").to_lowercase()));
     push("approval-timeout", args.approval_timeout.clone());
+    push("syslog", args.syslog.clone());
+    if args.cef {
+        flags.push("--cef".to_owned());
+    }
     flags
 }
 

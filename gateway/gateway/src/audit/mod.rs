@@ -19,6 +19,7 @@ mod redact;
 mod retention;
 mod segment;
 mod settings;
+pub mod sinks;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -26,6 +27,6 @@ pub mod verify;
 mod writer;
 
 pub use checkpoint::Checkpoint;
-pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA};
+pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA, Untold};
 pub use settings::{Durability, Health, OpenError, Recorded, Settings, Unavailable, system_clock};
 pub use trail::Trail;

@@ -97,6 +97,8 @@ pub enum Entry<'a> {
     Config(Change<'a>),
     /// Tokens and logins.
     Auth(Change<'a>),
+    /// Others were not told of something: a `gap` record.
+    Gap(Untold<'a>),
 }
 
 /// A call and what was decided about it.
@@ -157,6 +159,17 @@ pub struct Change<'a> {
     pub message: &'a str,
 }
 
+/// What others should have been told and were not.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Untold<'a> {
+    /// Who tells: `notify` or `syslog`.
+    pub reason: &'a str,
+    /// How many notifications or records.
+    pub dropped: u64,
+    /// Why, for people.
+    pub cause: &'a str,
+}
+
 /// A record that only lacks its place in the chain.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
@@ -186,6 +199,7 @@ impl Entry<'_> {
             Self::Policy(change) => change.draft(Kind::Policy, redactor),
             Self::Config(change) => change.draft(Kind::Config, redactor),
             Self::Auth(change) => change.draft(Kind::Auth, redactor),
+            Self::Gap(untold) => Draft::own(Kind::Gap, &Untold { cause: &redactor.text(untold.cause), ..*untold }),
         }
     }
 }
@@ -291,7 +305,7 @@ fn effects(effects: &[Effect], redactor: &Redactor) -> Value {
     redacted(&effects, redactor)
 }
 
-fn redacted(body: &impl Serialize, redactor: &Redactor) -> Value {
+pub(super) fn redacted(body: &impl Serialize, redactor: &Redactor) -> Value {
     let mut value = serde_json::to_value(body).unwrap_or_default();
     redactor.value(&mut value);
     value

@@ -16,7 +16,7 @@ use super::{
     directory::Directory,
     ledger::Stamp,
     log::Log,
-    record::Draft,
+    record::{Draft, redacted},
     redact::Redactor,
     writer::{self, Request},
 };
@@ -67,6 +67,16 @@ impl Trail {
     pub async fn append(&self, entry: Entry<'_>) -> Result<u64, Unavailable> {
         let draft = entry.draft(&self.redactor);
         self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
+    }
+
+    /// A text as a record would have it: without secrets, and of bounded length.
+    pub(crate) fn redacted_text(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
+    /// The same for all texts of something.
+    pub(crate) fn redacted(&self, body: &impl serde::Serialize) -> serde_json::Value {
+        redacted(body, &self.redactor)
     }
 
     fn enqueue(&self, draft: Draft) -> Result<oneshot::Receiver<Result<u64, Unavailable>>, Unavailable> {

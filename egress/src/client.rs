@@ -1,0 +1,144 @@
+//! The client for the gateway's own requests: notifications and external verifiers. Their addresses are the user's own
+//! configuration and not an agent's wish, so no gate is asked; but a name out there must not lead inside.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use rustls::pki_types::CertificateDer;
+use tokio_rustls::TlsConnector;
+use tower::BoxError;
+
+use crate::{
+    address::{Allowance, special},
+    body::Body,
+    destination::{Destination, Host, Scheme},
+    proxy::Fault,
+    refusal::Refused,
+    resolve::{Addresses, Override, Resolver},
+    upstream::{believing, describe, dial, handshake, start1},
+};
+
+/// Top-level domains that exist only inside of networks (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`).
+const INSIDE: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+
+type Answer = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Sends requests over HTTP/1.1, each on a connection of its own, and follows no redirect. Opening a connection and its
+/// TLS have their own deadlines; how long the answer may take is the caller's business.
+#[derive(Clone)]
+pub struct Client {
+    resolver: Arc<Resolver>,
+    tls: TlsConnector,
+    config: Arc<rustls::ClientConfig>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unsent(String);
+
+impl From<Refused> for Unsent {
+    fn from(refused: Refused) -> Self {
+        Self(refused.message().to_owned())
+    }
+}
+
+impl Client {
+    /// A client that believes the machine's roots and these, goes where `resolve` says otherwise than DNS, and inside
+    /// where `allow_private` says so.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        upstream_ca: Vec<CertificateDer<'static>>,
+        resolve: Vec<Override>,
+        allow_private: Vec<Allowance>,
+    ) -> Result<Self, Fault> {
+        let mut roots = rampart_certs::system_roots();
+        roots.extend(upstream_ca);
+        let mut config = believing(roots)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // It has no listener of its own, so nothing it sends can come back to it.
+        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let tls = TlsConnector::from(Arc::new(config.clone()));
+        config.alpn_protocols.clear();
+        Ok(Self { resolver: Arc::new(Resolver::new(resolve, allow_private, nowhere)), tls, config: Arc::new(config) })
+    }
+
+    /// What it believes over TLS, for protocols other than HTTP.
+    pub fn tls(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answer>, Unsent> {
+        let (mut head, body) = request.into_parts();
+        let to = destination(&head.uri)?;
+        let addresses = self.resolver.resolve(&to).await?;
+        if !stays_inside(&to.host, &addresses) {
+            self.resolver.check(&to, &addresses)?;
+        }
+        let (tcp, _) = dial(&to, &addresses).await?;
+        let mut sender = match to.scheme {
+            Scheme::Http => start1(&to, tcp).await?,
+            Scheme::Https => start1(&to, handshake(&self.tls, &to, tcp).await?).await?,
+        };
+        let malformed = |e: &dyn std::error::Error| Unsent(format!("the request cannot be sent: {e}"));
+        let path = head.uri.path_and_query().map_or("/", |p| p.as_str());
+        head.uri = path.parse().map_err(|e: http::uri::InvalidUri| malformed(&e))?;
+        let host = HeaderValue::from_str(&to.authority()).map_err(|e| malformed(&e))?;
+        head.headers.insert(header::HOST, host);
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let response = sender.send_request(Request::from_parts(head, Body::full(bytes))).await;
+        let response = response.map_err(|e| Unsent::from(Refused::unreachable(&to, &describe(&e))))?;
+        Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
+    }
+}
+
+fn destination(url: &Uri) -> Result<Destination, Unsent> {
+    let scheme = match url.scheme_str() {
+        Some("http") => Scheme::Http,
+        Some("https") => Scheme::Https,
+        _ => return Err(Unsent("only http and https addresses can be called".to_owned())),
+    };
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    Destination::parse(scheme, authority).map_err(Unsent)
+}
+
+/// Whether the address itself says that it is one of the inside: it is written as a number, or its name exists nowhere
+/// else. Where clouds keep their metadata is reached by number only.
+fn stays_inside(host: &Host, addresses: &Addresses) -> bool {
+    let name = match host {
+        Host::Address(_) => return true,
+        Host::Name(name) => name,
+    };
+    let below = |domain: &str| name.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
+    let inside = !name.contains('.') || INSIDE.iter().any(|domain| below(domain));
+    let harmless = |ip: IpAddr| !matches!(special(ip), Some("cloud metadata" | "link-local"));
+    inside && addresses.ips().into_iter().all(harmless)
+}
+
+impl tower::Service<Request<Full<Bytes>>> for Client {
+    type Response = Response<Answer>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        let client = self.clone();
+        Box::pin(async move { Ok(client.send(request).await?) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

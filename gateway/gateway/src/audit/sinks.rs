@@ -1,0 +1,99 @@
+//! Where the records of the trail go as well: a syslog collector, in RFC 5424's own form or as CEF. The trail itself is
+//! the spool: while the peer is down nothing is copied, and when it is back it gets what it missed, in order.
+
+mod cef;
+mod cursor;
+mod feed;
+mod peer;
+mod seen;
+mod syslog;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::peer::{Peer, Transport};
+use self::{cursor::Cursor, feed::Feed, seen::Seen, syslog::Sender};
+use super::Trail;
+use crate::records::Following;
+
+/// How long the end of the gateway waits for the peer to take the last records.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A syslog collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syslog {
+    /// Where it listens.
+    pub peer: Peer,
+    /// What a message looks like.
+    pub layout: Layout,
+}
+
+/// What a syslog message looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Structured data and a sentence (RFC 5424).
+    #[default]
+    Rfc5424,
+    /// The same header with a Common Event Format message.
+    Cef,
+}
+
+impl Layout {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rfc5424 => "rfc5424",
+            Self::Cef => "cef",
+        }
+    }
+
+    /// The layout a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Rfc5424, Self::Cef].into_iter().find(|layout| layout.as_str() == word)
+    }
+
+    fn render(self, record: &Seen, sender: &Sender) -> String {
+        match self {
+            Self::Rfc5424 => syslog::render(record, sender),
+            Self::Cef => cef::render(record, sender),
+        }
+    }
+}
+
+/// The tasks that feed collectors.
+#[derive(Debug)]
+pub(crate) struct Sinks {
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+impl Sinks {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { tasks: TaskTracker::new(), ending: CancellationToken::new() }
+    }
+
+    /// Feeds a collector until [`close`](Self::close): from where the last run came to, else with what `following` gives.
+    pub(crate) fn feed(
+        &self,
+        syslog: Syslog,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        following: Following,
+        trail: &Trail,
+        state: &Path,
+    ) {
+        let cursor = Cursor::open(state.join("syslog"), trail.health().records);
+        let feed = Feed::new(syslog, tls, following, trail.clone(), cursor);
+        self.tasks.spawn(feed.run(self.ending.clone()));
+    }
+
+    /// Ends, once all that the closed trail holds is sent, or the peer does not take it.
+    pub(crate) async fn close(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        // What is left is sent by the next run.
+        let _ = timeout(FAREWELL, self.tasks.wait()).await;
+    }
+}
