@@ -6,7 +6,7 @@ use rampart_call::{Action, Call, CommandLine, Origin, Phase};
 use rampart_policy::{Context, History, Layer, Ruleset, SourceFile, load, packs};
 
 fn main() {
-    let standard = packs::builtin("standard").map(|p| p.to_file()).unwrap_or_else(|| policy(0));
+    let standard = packs::builtin("standard").map_or_else(|| policy(0), |p| p.to_file());
     let files = [standard];
     let loading = each(50, || {
         black_box(load(&files).is_ok());
@@ -63,8 +63,7 @@ fn policy(count: usize) -> SourceFile {
 }
 
 fn exec(command: &str) -> Call {
-    let origin =
-        Origin { workspace: Some("/home/u/proj".into()), home: Some("/home/u".into()), ..Origin::default() };
+    let origin = Origin { workspace: Some("/home/u/proj".into()), home: Some("/home/u".into()), ..Origin::default() };
     let action = Action::Exec { command: CommandLine::Command(command.to_owned()), cwd: None };
     Call { origin, phase: Phase::Before, action, response: None }
 }

@@ -193,6 +193,9 @@ impl std::fmt::Debug for Test {
     }
 }
 
+/// A predicate over an effect.
+type ItemCheck = Box<dyn Fn(&Item, &Effect) -> bool + Send + Sync>;
+
 /// What a condition looks at.
 pub(crate) enum Check {
     /// The call as a whole.
@@ -200,7 +203,7 @@ pub(crate) enum Check {
     /// A command in it.
     Unit(Box<dyn Fn(&Unit) -> bool + Send + Sync>),
     /// An effect of it.
-    Item(Box<dyn Fn(&Item, &Effect) -> bool + Send + Sync>),
+    Item(ItemCheck),
 }
 
 /// By what a rule is found. Rules that have one are looked at only when a fact of the call has it too.

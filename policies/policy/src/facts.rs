@@ -89,7 +89,7 @@ pub(crate) enum UnitKind {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(call: &'a Call, context: &'a Context<'a>, sets: &Sets) -> Self {
+    pub(crate) fn new(call: &'a Call, context: &'a Context<'a>, sets: &Sets, own_ports: &[u16]) -> Self {
         let mut facts = Self {
             call,
             context,
@@ -114,6 +114,7 @@ impl<'a> Facts<'a> {
             Action::Mcp { tool, arguments, .. } => facts.add_arguments(tool, arguments, &around, sets),
             Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
         }
+        facts.add_own_interface(own_ports, &around, sets);
         facts
     }
 

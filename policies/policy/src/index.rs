@@ -2,12 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    condition::Trigger,
-    facts::Facts,
-    pattern::Ids,
-    tool::Tools,
-};
+use crate::{condition::Trigger, facts::Facts, pattern::Ids, tool::Tools};
 
 /// Rules by what triggers them.
 #[derive(Debug, Default)]

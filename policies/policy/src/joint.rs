@@ -21,12 +21,14 @@ pub(crate) fn joint<'r>(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>
     let redirects = !facts.redirected || shares.iter().all(|(rule, _)| !rule.items.is_empty());
     let effects = (0..facts.items.len()).all(|item| {
         facts.effects.get(item).is_some_and(|e| e.kind == EffectKind::Exec)
-            || shares.iter().any(|(rule, share)| causes(facts, share, item) && (rule.items.is_empty() || rule.fits(facts, item)))
+            || shares
+                .iter()
+                .any(|(rule, share)| causes(facts, share, item) && (rule.items.is_empty() || rule.fits(facts, item)))
     });
-    match commands && redirects && effects {
-        true => shares.into_iter().map(|(rule, _)| rule).collect(),
-        false => Vec::new(),
+    if !(commands && redirects && effects) {
+        return Vec::new();
     }
+    shares.into_iter().map(|(rule, _)| rule).collect()
 }
 
 /// Whether one of the covered commands is the one that shows the effect.

@@ -2,14 +2,7 @@
 
 use rampart_call::{Call, Edit, Effect, Judgement, Outcome, Phase, Reason, RuleRef};
 
-use crate::{
-    Context, Layer, Rule, Ruleset,
-    facts::Facts,
-    joint::joint,
-    rule::Hit,
-    source::Action,
-    suggest,
-};
+use crate::{Context, Layer, Rule, Ruleset, facts::Facts, joint::joint, rule::Hit, source::Action, suggest};
 
 /// A rule that matched, and where.
 #[derive(Debug, Clone, Copy)]
@@ -29,13 +22,14 @@ pub(crate) struct Decision<'r> {
 impl Ruleset {
     /// Judges a call. Pure: the same ruleset, call and context always give the same judgement.
     pub fn judge(&self, call: &Call, context: &Context<'_>) -> Judgement {
-        let facts = Facts::new(call, context, &self.sets);
+        let facts = Facts::new(call, context, &self.sets, &self.own_ports);
         let matches = self.matches(&facts);
         let decision = self.decide(&facts, &matches);
         let edits = edits(&facts, &matches);
-        let suggestions = match decision.outcome.passes() || call.phase == Phase::After {
-            true => Vec::new(),
-            false => suggest::suggestions(self, &facts, &matches, &decision),
+        let suggestions = if decision.outcome.passes() || call.phase == Phase::After {
+            Vec::new()
+        } else {
+            suggest::suggestions(self, &facts, &matches, &decision)
         };
         let effect = decision.by.and_then(|m| effect_of(&facts, m.hit)).cloned();
         let message = message(&facts, &decision, effect.as_ref());
@@ -66,7 +60,7 @@ impl Ruleset {
         };
         let candidates: Vec<&Rule> =
             index.candidates(facts).iter().filter_map(|id| self.rules.get(id as usize)).collect();
-        let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule: *rule, hit }));
+        let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit }));
         let mut matches: Vec<Match<'_>> = matches.collect();
         // Rules may also allow together: the overrides among themselves, and then all of them.
         for overrides in [true, false] {
@@ -87,7 +81,9 @@ impl Ruleset {
         let outcome = |m: &Match<'r>| effective(m.rule, facts);
         let first = |wanted: Outcome, overrides: bool| {
             matches.iter().find(|m| {
-                outcome(m) == wanted && m.rule.action != Action::Redact && (!overrides || m.rule.layer == Layer::Overrides)
+                outcome(m) == wanted
+                    && m.rule.action != Action::Redact
+                    && (!overrides || m.rule.layer == Layer::Overrides)
             })
         };
         let by = |m: &Match<'r>| Decision { outcome: outcome(m), reason: Reason::Rule, by: Some(*m) };
@@ -154,12 +150,14 @@ fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>) 
             Outcome::Webhook => "asks a service about",
             Outcome::Deny => "denies",
         };
-        let what = effect.map_or_else(|| "this call".to_owned(), |e| suggest::describe(e));
+        let what = effect.map_or_else(|| "this call".to_owned(), suggest::describe);
         return format!("the policy `{}` {verb} {what}", m.rule.place.policy);
     }
     match (decision.reason, decision.outcome) {
         (Reason::Budget, _) => "the command is too long or too deeply nested to be understood".to_owned(),
-        (_, Outcome::Deny) => format!("no rule allows this {}, and what no rule allows is denied", facts.call.action.tool()),
+        (_, Outcome::Deny) => {
+            format!("no rule allows this {}, and what no rule allows is denied", facts.call.action.tool())
+        }
         (_, Outcome::Ask) => format!("no rule speaks of this {}, and the default is to ask", facts.call.action.tool()),
         _ => String::new(),
     }

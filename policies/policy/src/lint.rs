@@ -39,14 +39,24 @@ pub fn lint(files: &[SourceFile]) -> Vec<Diagnostic> {
     let mut readers: Vec<Reader<'_>> = files.iter().map(|f| Reader::new(&f.name, &f.text)).collect();
     let documents: Vec<Document> =
         files.iter().zip(&mut readers).map(|(f, reader)| source::read(&f.text, f.layer, reader)).collect();
-    readers.iter_mut().for_each(|r| r.notes.clear());
+    for reader in &mut readers {
+        reader.notes.clear();
+    }
     let entries = entries(files, &documents, &mut readers);
-    readers.iter_mut().for_each(|r| r.notes.clear());
+    for reader in &mut readers {
+        reader.notes.clear();
+    }
     for (i, entry) in entries.iter().enumerate() {
         let Some(reader) = readers.get_mut(entry.file) else { continue };
         breadth::check(entry, reader);
         tools(entry, reader);
-        cover::check(entries.get(..i).unwrap_or_default(), entry, entries.get(i + 1..).unwrap_or_default(), files, reader);
+        cover::check(
+            entries.get(..i).unwrap_or_default(),
+            entry,
+            entries.get(i + 1..).unwrap_or_default(),
+            files,
+            reader,
+        );
     }
     notes.extend(readers.into_iter().flat_map(|r| r.notes));
     notes.sort_by_key(|n| (n.severity == Severity::Warning, n.file.clone(), n.line, n.column));

@@ -1,6 +1,11 @@
 //! What `rampart allow` and `rampart block` write: one exact rule, as YAML and as the command that makes it.
 
-use crate::pattern::PathGlob;
+use crate::{
+    condition::{Pair, When},
+    pattern::PathGlob,
+    read::Placed,
+    source::Match,
+};
 
 /// What an override does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,9 +66,7 @@ impl Override {
             }
             _ => {}
         }
-        if when.is_empty() {
-            when = "default: true".to_owned();
-        }
+        let when = if when.is_empty() { "default: true" } else { &when };
         let action = match self.action {
             OverrideAction::Allow => "allow",
             OverrideAction::Deny => "deny",
@@ -85,6 +88,26 @@ impl Override {
             text.push_str("        once: true\n");
         }
         text
+    }
+
+    /// What [`Self::to_policy`] writes, without writing it.
+    pub(crate) fn conditions(&self) -> (Match, When) {
+        let texts = |text: &str| Some(vec![Placed { value: text.to_owned(), span: 0..0 }]);
+        let pattern = || Pair { yes: texts(&self.pattern), no: None };
+        let tool = self.tool.as_deref().unwrap_or("exec");
+        let (mut matching, mut when) = (Match { tool: texts(tool), ..Match::default() }, When::default());
+        match tool {
+            "exec" => when.command.matches = pattern(),
+            "read" | "write" | "edit" => when.path = pattern(),
+            "fetch" if self.pattern.contains("://") => when.url = pattern(),
+            "fetch" | "connect" => when.domain = pattern(),
+            "mcp" => {
+                let (server, tool) = self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
+                matching = Match { tool: texts(tool), server: texts(server), ..Match::default() };
+            }
+            _ => {}
+        }
+        (matching, when)
     }
 
     /// A file of this one override.

@@ -150,7 +150,8 @@ impl Rule {
             hit.unit = Some(facts.units.iter().position(|u| self.units.iter().all(|t| passes_unit(t, u)))?);
         }
         if !self.items.is_empty() || !own {
-            let fits = |i: &usize| facts.items.get(*i).is_some_and(|item| item.tools.meets(tools)) && self.fits(facts, *i);
+            let fits =
+                |i: &usize| facts.items.get(*i).is_some_and(|item| item.tools.meets(tools)) && self.fits(facts, *i);
             hit.item = Some((0..facts.items.len()).find(fits)?);
         }
         Some(hit)
@@ -191,9 +192,8 @@ impl Rule {
     pub(crate) fn covers_command(&self, facts: &Facts<'_>, number: usize) -> bool {
         let Some(unit) = facts.commands().nth(number) else { return false };
         let passes = |unit: &Unit| self.units.iter().all(|t| passes_unit(t, unit));
-        let behind = |wrapper: &Unit| {
-            passes(wrapper) && self.grant.as_ref().is_some_and(|g| g.covers_behind(wrapper, unit))
-        };
+        let behind =
+            |wrapper: &Unit| passes(wrapper) && self.grant.as_ref().is_some_and(|g| g.covers_behind(wrapper, unit));
         passes(unit) || (unit.via > 0 && facts.commands().take(number).any(behind))
     }
 

@@ -6,11 +6,11 @@ use rampart_call::{Outcome, RuleRef};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AskOptions, Diagnostic, Notify, Rule, Severity,
-    condition::RuleBuilder,
+    AskOptions, Diagnostic, Notify, Override, Rule, Severity,
+    condition::{Check, RuleBuilder, Trigger},
     index::Index,
     pattern::Reading,
-    read::Reader,
+    read::{Placed, Reader},
     rule::{Matching, Redaction},
     sets::{Sets, SetsBuilder},
     source::{self, Action, Document, PolicySource, RuleSource, TestSource},
@@ -60,6 +60,7 @@ pub struct Ruleset {
     pub(crate) before: Index,
     pub(crate) after: Index,
     pub(crate) hash: String,
+    pub(crate) own_ports: Vec<u16>,
     policies: Vec<Policy>,
     notify: Vec<Notify>,
 }
@@ -92,18 +93,10 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 /// Compiles policy files, and hands out their tests with the names of their files.
-pub(crate) fn compile(files: &[SourceFile]) -> Result<(Loaded, Vec<(String, TestSource)>), Vec<Diagnostic>> {
+pub(crate) fn compile(files: &[SourceFile]) -> Result<Compiled, Vec<Diagnostic>> {
     let mut files: Vec<&SourceFile> = files.iter().collect();
     files.sort_by_key(|f| (f.layer, &f.name));
-    let mut compiler = Compiler {
-        sets: SetsBuilder::new(),
-        rules: Vec::new(),
-        policies: Vec::new(),
-        notify: Vec::new(),
-        tests: Vec::new(),
-        defaults: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut compiler = Compiler::new();
     let mut hash = Sha256::new();
     for file in files {
         for part in [file.name.as_bytes(), file.text.as_bytes()] {
@@ -116,9 +109,50 @@ pub(crate) fn compile(files: &[SourceFile]) -> Result<(Loaded, Vec<(String, Test
     compiler.finish(hex::encode(hash.finalize()))
 }
 
+/// A compiled rule, and by what it is found.
+type Found = (Rule, Option<Vec<Trigger>>);
+
+/// What files come to: the ruleset, and their tests with the names of their files.
+type Compiled = (Loaded, Vec<(String, TestSource)>);
+
+/// The rule that one override makes, alone in a ruleset. Cheaper than a file, for checking suggestions.
+pub(crate) fn of_override(over: &Override, own_ports: &[u16]) -> Option<Ruleset> {
+    let (matching, when) = over.conditions();
+    let text = over.pattern.clone();
+    let place = |value| Placed { value, span: 0..0 };
+    let rule = RuleSource {
+        action: place(Action::Allow),
+        when,
+        message: String::new(),
+        ask: AskOptions::default(),
+        webhook: None,
+        expires_at_ms: None,
+        once: false,
+        locked: false,
+        span: 0..0,
+        text,
+    };
+    let policy = PolicySource {
+        name: Placed { value: "suggestion".to_owned(), span: 0..0 },
+        description: String::new(),
+        priority: 100,
+        enabled: true,
+        matching,
+        rules: vec![rule],
+    };
+    let file = SourceFile { name: String::new(), text: String::new(), layer: Layer::Overrides };
+    let mut compiler = Compiler::new();
+    let mut reader = Reader::new("", "");
+    compiler.defaults.push(Outcome::Deny);
+    compiler.policy(&policy, &file, &mut reader);
+    compiler.notes.append(&mut reader.notes);
+    let (loaded, _) = compiler.finish(String::new()).ok()?;
+    Some(loaded.ruleset.with_own_ports(own_ports.to_vec()))
+}
+
 struct Compiler {
     sets: SetsBuilder,
-    rules: Vec<(Rule, Option<Vec<crate::condition::Trigger>>)>,
+    rules: Vec<Found>,
     policies: Vec<Policy>,
     notify: Vec<Notify>,
     tests: Vec<(String, TestSource)>,
@@ -127,6 +161,18 @@ struct Compiler {
 }
 
 impl Compiler {
+    fn new() -> Self {
+        Self {
+            sets: SetsBuilder::new(),
+            rules: Vec::new(),
+            policies: Vec::new(),
+            notify: Vec::new(),
+            tests: Vec::new(),
+            defaults: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     fn add(&mut self, file: &SourceFile) {
         let mut reader = Reader::new(&file.name, &file.text);
         let Document { default_action, policies, notify, tests } = source::read(&file.text, file.layer, &mut reader);
@@ -182,7 +228,7 @@ impl Compiler {
         matching: &Arc<Matching>,
         file: &SourceFile,
         reader: &mut Reader<'_>,
-    ) -> Option<(Rule, Option<Vec<crate::condition::Trigger>>)> {
+    ) -> Option<Found> {
         let action = source.action.value;
         let reading = if action == Action::Allow { Reading::Exact } else { Reading::Broad };
         let mut builder = RuleBuilder::new(reading, &mut self.sets);
@@ -190,7 +236,8 @@ impl Compiler {
         let RuleBuilder { tests, triggers, grant, after, content, reach, .. } = builder;
         if !reach.meets(matching.tools()) {
             let keys: Vec<&str> = tests.iter().map(|t| t.key).collect();
-            let message = format!("no call can match: the policy's tools have nothing that {} speaks of", keys.join(", "));
+            let message =
+                format!("no call can match: the policy's tools have nothing that {} speaks of", keys.join(", "));
             let help = "name the tool that these conditions are about under `match`";
             reader.error_with("never-true", &source.span, message, help);
         }
@@ -250,15 +297,15 @@ impl Compiler {
         };
         for test in tests {
             match test.check {
-                crate::condition::Check::Call(_) => rule.calls.push(test),
-                crate::condition::Check::Unit(_) => rule.units.push(test),
-                crate::condition::Check::Item(_) => rule.items.push(test),
+                Check::Call(_) => rule.calls.push(test),
+                Check::Unit(_) => rule.units.push(test),
+                Check::Item(_) => rule.items.push(test),
             }
         }
         Some((rule, triggers))
     }
 
-    fn finish(self, hash: String) -> Result<(Loaded, Vec<(String, TestSource)>), Vec<Diagnostic>> {
+    fn finish(self, hash: String) -> Result<Compiled, Vec<Diagnostic>> {
         let Self { sets, mut rules, policies, notify, tests, defaults, mut notes } = self;
         let failed = |message: String| Diagnostic {
             severity: Severity::Error,
@@ -302,7 +349,17 @@ impl Compiler {
         }
         // The strictest default of all files holds.
         let default_action = defaults.into_iter().max().unwrap_or(Outcome::Deny);
-        let ruleset = Ruleset { rules: compiled, sets, default_action, before, after, hash, policies, notify };
+        let ruleset = Ruleset {
+            rules: compiled,
+            sets,
+            default_action,
+            before,
+            after,
+            hash,
+            own_ports: OWN_PORTS.to_vec(),
+            policies,
+            notify,
+        };
         Ok((Loaded { ruleset, warnings: notes }, tests))
     }
 }
@@ -316,7 +373,15 @@ fn id(file: &str, policy: &str, text: &str) -> String {
     hex::encode(hash.finalize().get(..12).unwrap_or_default())
 }
 
+/// Where Rampart listens unless it is told otherwise.
+const OWN_PORTS: [u16; 1] = [9090];
+
 impl Ruleset {
+    /// Says on which ports of this machine Rampart's own interface listens; `9090` where nobody says.
+    pub fn with_own_ports(self, own_ports: Vec<u16>) -> Self {
+        Self { own_ports, ..self }
+    }
+
     /// SHA-256 over all files, in hex.
     pub fn hash(&self) -> &str {
         &self.hash

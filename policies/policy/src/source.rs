@@ -73,7 +73,12 @@ pub(crate) fn read(text: &str, layer: Layer, reader: &mut Reader<'_>) -> Documen
     });
     let policies = match fields.take("policies") {
         Some(node) if node.value == Value::Null => {
-            reader.error_with("wrong-type", &node.span, "`policies` is empty", "write `policies: []` if there are none");
+            reader.error_with(
+                "wrong-type",
+                &node.span,
+                "`policies` is empty",
+                "write `policies: []` if there are none",
+            );
             Vec::new()
         }
         Some(node) => policies(node, layer, reader),

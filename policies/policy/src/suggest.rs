@@ -3,15 +3,19 @@
 use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Target};
 
 use crate::{
-    Layer, Ruleset, SourceFile,
+    Ruleset,
     facts::{Facts, UnitKind},
     judge::{Decision, Match},
     overrides::{Override, OverrideAction},
     pattern::TextGlob,
+    ruleset::of_override,
 };
 
 /// The most suggestions that are made.
 const MOST: usize = 2;
+
+/// The longest command, in bytes, for which suggestions are made.
+const LONGEST: usize = 1_024;
 
 /// Commands by which a human could allow the call.
 pub(crate) fn suggestions(
@@ -20,7 +24,9 @@ pub(crate) fn suggestions(
     matches: &[Match<'_>],
     decision: &Decision<'_>,
 ) -> Vec<String> {
-    if decision.by.is_some_and(|m| m.rule.locked) {
+    // What could not be understood, or fills a page, is not something to allow by its text.
+    let long = matches!(&facts.call.action, CallAction::Exec { command, .. } if command.to_line().len() > LONGEST);
+    if decision.by.is_some_and(|m| m.rule.locked) || !facts.complete || long {
         return Vec::new();
     }
     let mut working = Vec::new();
@@ -38,12 +44,10 @@ pub(crate) fn suggestions(
 
 /// Whether the call would pass with the override added.
 fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &[Match<'_>], candidate: &Override) -> bool {
-    let text = candidate.to_yaml("suggestion");
-    let file = SourceFile { name: "suggestion".to_owned(), text, layer: Layer::Overrides };
-    let Ok(loaded) = crate::load(&[file]) else { return false };
+    let Some(alone) = of_override(candidate, &ruleset.own_ports) else { return false };
     // The patterns of the override are in sets of their own, so the call is looked at again by them.
-    let own = Facts::new(facts.call, facts.context, &loaded.ruleset.sets);
-    let mut all = loaded.ruleset.matches(&own);
+    let own = Facts::new(facts.call, facts.context, &alone.sets, &alone.own_ports);
+    let mut all = alone.matches(&own);
     all.extend_from_slice(matches);
     ruleset.decide(facts, &all).outcome == Outcome::Allow
 }
@@ -69,7 +73,9 @@ fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {
         CallAction::Read { paths } | CallAction::Write { paths, .. } | CallAction::Edit { paths, .. } => {
             let tool = facts.call.action.tool();
             match paths.as_slice() {
-                [one] if !one.path.contains(['*', '?', '[', '{']) => vec![allow(Some(tool), absolute(facts, &one.path))],
+                [one] if !one.path.contains(['*', '?', '[', '{']) => {
+                    vec![allow(Some(tool), absolute(facts, &one.path))]
+                }
                 _ => Vec::new(),
             }
         }
@@ -105,7 +111,8 @@ fn family(facts: &Facts<'_>) -> Option<String> {
         return None;
     }
     let words: Vec<&str> = only.text.split(' ').collect();
-    let plain = |w: &&str| !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !w.starts_with('-');
+    let plain =
+        |w: &&str| !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !w.starts_with('-');
     match words.as_slice() {
         [program, sub, _, ..] if plain(program) && plain(sub) => Some(format!("{program} {sub} *")),
         [program, _, ..] if plain(program) => Some(format!("{program} *")),
@@ -118,7 +125,7 @@ pub(crate) fn describe(effect: &Effect) -> String {
     let target = match &effect.target {
         Some(Target::Path { written, .. }) => written.clone(),
         Some(Target::Host { host, .. }) => host.clone(),
-        Some(Target::Program { name, .. }) | Some(Target::Named { name, .. }) => name.clone(),
+        Some(Target::Program { name, .. } | Target::Named { name, .. }) => name.clone(),
         None => String::new(),
     };
     let mut text = effect.kind.to_string();

@@ -1,5 +1,6 @@
 //! Tests of the whole: files in, judgements out.
 
+mod corpus;
 mod effects;
 mod grants;
 mod laws;
@@ -31,7 +32,7 @@ pub(crate) fn user(default: &str, policies: &str) -> SourceFile {
 pub(crate) fn ruleset(files: &[SourceFile]) -> Ruleset {
     match load(files) {
         Ok(loaded) => loaded.ruleset,
-        Err(errors) => panic!("{}", errors.iter().map(|e| format!("{e}\n")).collect::<String>()),
+        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
 }
 
@@ -45,8 +46,7 @@ pub(crate) fn call(tool: &str, subject: &str) -> Call {
         }
         _ => json!({ "path": subject }),
     };
-    let origin =
-        Origin { workspace: Some("/home/u/proj".into()), home: Some("/home/u".into()), ..Origin::default() };
+    let origin = Origin { workspace: Some("/home/u/proj".into()), home: Some("/home/u".into()), ..Origin::default() };
     Call { origin, phase: Phase::Before, action: Action::from_tool(tool, &params).unwrap(), response: None }
 }
 

@@ -50,7 +50,9 @@ impl Tools {
         match kind {
             EffectKind::Exec => Self::EXEC,
             EffectKind::Read => Self::READ,
-            EffectKind::Write | EffectKind::Delete | EffectKind::Move | EffectKind::Chmod => Self::WRITE.and(Self::EDIT),
+            EffectKind::Write | EffectKind::Delete | EffectKind::Move | EffectKind::Chmod => {
+                Self::WRITE.and(Self::EDIT)
+            }
             EffectKind::Net => Self::FETCH.and(Self::CONNECT),
             _ => Self::NONE,
         }

@@ -30,7 +30,15 @@ impl Source {
 fn size(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<i64> {
     let text = reader.text(node, what)?;
     let upper = text.value.trim().to_ascii_uppercase();
-    let units = [("KIB", 1 << 10), ("KB", 1 << 10), ("MIB", 1 << 20), ("MB", 1 << 20), ("GIB", 1 << 30), ("GB", 1 << 30), ("B", 1)];
+    let units = [
+        ("KIB", 1 << 10),
+        ("KB", 1 << 10),
+        ("MIB", 1 << 20),
+        ("MB", 1 << 20),
+        ("GIB", 1 << 30),
+        ("GB", 1 << 30),
+        ("B", 1),
+    ];
     let (digits, unit) = units.iter().find_map(|(u, n)| Some((upper.strip_suffix(u)?, *n))).unwrap_or((&upper, 1_i64));
     let parsed = digits.trim().parse::<i64>().ok().filter(|n| *n >= 0).and_then(|n| n.checked_mul(unit));
     if parsed.is_none() {

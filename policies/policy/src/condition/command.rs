@@ -34,7 +34,9 @@ impl Source {
             let compiled = Patterns::add(patterns.iter().map(|p| p.value.as_str()), into.reading, into);
             let (commands, pipelines) = (compiled.commands.clone(), compiled.pipelines.clone());
             into.found_by(commands.iter().map(Trigger::Command).chain(pipelines.iter().map(Trigger::Pipeline)));
-            into.unit("command_matches", move |unit| unit.commands.meets(&commands) || unit.pipelines.meets(&pipelines));
+            into.unit("command_matches", move |unit| {
+                unit.commands.meets(&commands) || unit.pipelines.meets(&pipelines)
+            });
             if into.reading == Reading::Exact {
                 let globs = patterns.iter().map(|p| TextGlob::new(&p.value)).collect();
                 into.grant = Some(Grant { ids: compiled, globs });
@@ -45,7 +47,8 @@ impl Source {
             let joined = matches.yes.is_some() || contains.yes.is_some();
             into.unit("command_not_matches", move |unit| {
                 (joined || unit.kind == UnitKind::Component)
-                    && !unit.commands.meets(&not.commands) && !unit.pipelines.meets(&not.pipelines)
+                    && !unit.commands.meets(&not.commands)
+                    && !unit.pipelines.meets(&not.pipelines)
             });
         }
         if let Some(parts) = &contains.yes {
@@ -134,7 +137,8 @@ impl Grant {
         let Some(front) = wrapper.text.strip_suffix(inner.text.as_str()) else { return false };
         let Some(front) = front.strip_suffix(' ') else { return false };
         self.globs.iter().any(|glob| {
-            glob.splits().any(|(first, rest)| first.is_match(front) && rest.starts_literally() && rest.is_match(&inner.text))
+            glob.splits()
+                .any(|(first, rest)| first.is_match(front) && rest.starts_literally() && rest.is_match(&inner.text))
         })
     }
 }

@@ -67,9 +67,10 @@ impl Source {
             into.item("effect", move |_, effect| kinds.contains(&effect.kind));
         }
         if let Some(scopes) = scopes {
-            into.item("scope", move |_, effect| {
-                matches!(&effect.target, Some(Target::Path { scope, .. }) if scopes.contains(scope))
-            });
+            into.item(
+                "scope",
+                move |_, effect| matches!(&effect.target, Some(Target::Path { scope, .. }) if scopes.contains(scope)),
+            );
         }
         if let Some(all) = sensitivities {
             into.item("sensitivity", move |_, effect| {

@@ -2,7 +2,12 @@
 //! patterns; all named headers must match.
 
 use super::{Fields, Placed, Reader, RuleBuilder};
-use crate::{facts::Facts, pattern::TextGlob, tool::Tools, yaml::{Node, Value}};
+use crate::{
+    facts::Facts,
+    pattern::TextGlob,
+    tool::Tools,
+    yaml::{Node, Value},
+};
 
 /// What is written: header names in lower case, and their patterns.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +32,9 @@ impl Source {
             for (name, patterns) in headers {
                 let globs: Vec<TextGlob> = patterns.iter().map(|p| TextGlob::new(&p.value)).collect();
                 let name = name.clone();
-                into.call(key, move |facts| values(facts, &name).any(|v| globs.iter().any(|g| g.is_match(v))) == wanted);
+                into.call(key, move |facts| {
+                    values(facts, &name).any(|v| globs.iter().any(|g| g.is_match(v))) == wanted
+                });
             }
         }
     }

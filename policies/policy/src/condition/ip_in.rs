@@ -6,11 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Fields, Reader, RuleBuilder};
-use crate::{
-    pattern::Reading,
-    spelling::one_of,
-    tool::Tools,
-};
+use crate::{pattern::Reading, spelling::one_of, tool::Tools};
 
 /// Networks that have a word. Sources: RFC 1122, 1918, 3927, 4193, 4291, 6598, 6890; the metadata addresses are those
 /// documented by the cloud providers.
@@ -20,7 +16,14 @@ const NAMED: [(&str, &[&str]); 4] = [
     ("link-local", &["169.254.0.0/16", "fe80::/10"]),
     (
         "metadata",
-        &["169.254.169.254/32", "169.254.170.2/32", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::254/128"],
+        &[
+            "169.254.169.254/32",
+            "169.254.170.2/32",
+            "100.100.100.200/32",
+            "192.0.0.192/32",
+            "168.63.129.16/32",
+            "fd00:ec2::254/128",
+        ],
     ),
 ];
 
@@ -38,14 +41,13 @@ impl Source {
                 continue;
             }
             let net = text.value.parse::<IpNet>().ok();
-            match net.or_else(|| text.value.parse::<IpAddr>().ok().map(IpNet::from)) {
-                Some(net) => nets.push(net),
-                None => {
-                    let words: Vec<&str> = NAMED.iter().map(|(word, _)| *word).collect();
-                    let message = format!("`{}` is not a network", text.value);
-                    reader.error_with("bad-network", &text.span, message, format!("write `10.0.0.0/8` or {}", one_of(&words)));
-                }
+            if let Some(net) = net.or_else(|| text.value.parse::<IpAddr>().ok().map(IpNet::from)) {
+                nets.push(net);
+                continue;
             }
+            let words: Vec<&str> = NAMED.iter().map(|(word, _)| *word).collect();
+            let message = format!("`{}` is not a network", text.value);
+            reader.error_with("bad-network", &text.span, message, format!("write `10.0.0.0/8` or {}", one_of(&words)));
         }
         Self(Some(nets))
     }

@@ -9,8 +9,7 @@ use super::{Pair, Placed, Reader, RuleBuilder};
 const MAX_SIZE: usize = 2 << 20;
 
 pub(super) fn compile(source: &Pair, into: &mut RuleBuilder<'_>, reader: &mut Reader<'_>) {
-    for (key, source, wanted) in
-        [("response_matches", &source.yes, true), ("response_not_matches", &source.no, false)]
+    for (key, source, wanted) in [("response_matches", &source.yes, true), ("response_not_matches", &source.no, false)]
     {
         let Some(patterns) = source else { continue };
         into.after = true;
@@ -41,7 +40,12 @@ pub(super) fn regexes(patterns: &[Placed<String>], reader: &mut Reader<'_>) -> V
 
 /// The expressions of a condition that was compiled without complaint.
 pub(crate) fn compiled(source: &Pair) -> Vec<Regex> {
-    source.yes.iter().flatten().filter_map(|p| regex::RegexBuilder::new(&p.value).size_limit(MAX_SIZE).build().ok()).collect()
+    source
+        .yes
+        .iter()
+        .flatten()
+        .filter_map(|p| regex::RegexBuilder::new(&p.value).size_limit(MAX_SIZE).build().ok())
+        .collect()
 }
 
 /// Where the expressions of a rule find something in a text.

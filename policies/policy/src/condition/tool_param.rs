@@ -5,7 +5,10 @@ use rampart_call::Action;
 use serde_json::Value;
 
 use super::{Fields, Placed, Reader, RuleBuilder, header::named_patterns};
-use crate::{pattern::{Reading, TextGlob}, tool::Tools};
+use crate::{
+    pattern::{Reading, TextGlob},
+    tool::Tools,
+};
 
 /// What is written: arguments and their patterns.
 #[derive(Debug, Clone, Default)]

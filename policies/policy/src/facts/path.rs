@@ -10,13 +10,7 @@ use crate::{
 };
 
 impl Facts<'_> {
-    pub(super) fn add_paths(
-        &mut self,
-        kind: EffectKind,
-        paths: &[Located],
-        around: &Surroundings<'_>,
-        sets: &Sets,
-    ) {
+    pub(super) fn add_paths(&mut self, kind: EffectKind, paths: &[Located], around: &Surroundings<'_>, sets: &Sets) {
         for located in paths {
             let written = rampart_shell::locate(&located.path, around);
             self.add_effect(Effect::new(kind, Some(written)), around, sets);

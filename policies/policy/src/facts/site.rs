@@ -53,7 +53,8 @@ impl Facts<'_> {
         around: &Surroundings<'_>,
         sets: &Sets,
     ) {
-        let bracketed = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let bracketed =
+            if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
         let words = ["curl".to_owned(), "--".to_owned(), format!("https://{bracketed}:{port}/")];
         let analysis = rampart_shell::analyze(&CommandLine::Argv(words.to_vec()), around);
         let note = analysis.effects.into_iter().find(|e| e.kind == EffectKind::Net).map(|e| e.note);
@@ -62,6 +63,25 @@ impl Facts<'_> {
         let mut effect = Effect::new(EffectKind::Net, Some(target));
         effect.note = note.unwrap_or_default();
         self.add_site(effect, None, addresses, around, sets);
+    }
+
+    /// A request to Rampart's own interface changes Rampart, unless it only asks how it is.
+    pub(super) fn add_own_interface(&mut self, own_ports: &[u16], around: &Surroundings<'_>, sets: &Sets) {
+        const HARMLESS: [&str; 5] = ["", "/", "/healthz", "/metrics", "/v1/status"];
+        let own = |site: &Site| {
+            let path = site.url.as_ref().map_or("", |u| u.path.as_str());
+            let here =
+                site.host == "localhost" || site.host.ends_with(".localhost") || site.addresses.iter().any(is_here);
+            here && site.port.is_some_and(|p| own_ports.contains(&p)) && !HARMLESS.contains(&path)
+        };
+        let found = self.items.iter().zip(&self.effects).find(|(item, _)| item.site.as_ref().is_some_and(own));
+        let known = self.effects.iter().any(|e| e.kind == EffectKind::SelfTamper);
+        if let Some((_, net)) = found
+            && !known
+        {
+            let effect = Effect { kind: EffectKind::SelfTamper, note: "rampart-api".to_owned(), ..net.clone() };
+            self.add_effect(effect, around, sets);
+        }
     }
 
     fn add_site(
@@ -78,6 +98,10 @@ impl Facts<'_> {
             site.addresses.extend(addresses.iter().copied().map(plain));
         }
     }
+}
+
+fn is_here(address: &IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// Fills in what rules see of a host.
@@ -105,12 +129,9 @@ pub(super) fn describe(item: &mut Item, sets: &Sets, host: &str, port: Option<u1
 /// The IPv4 address that an IPv6 address stands for (mapped, compatible, NAT64, 6to4), or the address itself.
 pub(crate) fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    let s = v6.segments();
-    let four = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-    };
-    match s {
+    let segments = v6.segments();
+    let four = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    match segments {
         [0, 0, 0, 0, 0, 0xffff, high, low] => four(high, low),
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => four(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => four(high, low),

@@ -68,8 +68,12 @@ fn rank(entry: &Entry<'_>) -> (u8, u8) {
 /// A pattern that its own exception takes back.
 fn contradiction(entry: &Entry<'_>, reader: &mut Reader<'_>) {
     let when = &entry.rule.when;
-    let pairs: [(&Pair, Fits); 4] =
-        [(&when.command.matches, command_fits), (&when.path, path_fits), (&when.domain, domain_fits), (&when.url, url_fits)];
+    let pairs: [(&Pair, Fits); 4] = [
+        (&when.command.matches, command_fits),
+        (&when.path, path_fits),
+        (&when.domain, domain_fits),
+        (&when.url, url_fits),
+    ];
     for (pair, fits) in pairs {
         let (Some(yes), Some(no)) = (&pair.yes, &pair.no) else { continue };
         if yes.iter().all(|inner| no.iter().any(|outer| fits(&outer.value, &inner.value))) {
@@ -157,7 +161,9 @@ fn path_fits(outer: &str, inner: &str) -> bool {
 fn domain_fits(outer: &str, inner: &str) -> bool {
     let Ok(domain) = Domain::new(outer, Reading::Broad) else { return false };
     match inner.strip_prefix("*.") {
-        Some(below) => fold_host(below).is_some_and(|b| domain.is_match(&format!("x.{b}")) && domain.is_match(&format!("y.x.{b}"))),
+        Some(below) => {
+            fold_host(below).is_some_and(|b| domain.is_match(&format!("x.{b}")) && domain.is_match(&format!("y.x.{b}")))
+        }
         None => !inner.contains('*') && fold_host(inner).is_some_and(|host| domain.is_match(&host)),
     }
 }

@@ -69,10 +69,8 @@ fn fold_pattern(pattern: &str) -> Result<String, String> {
     if bare.starts_with('[') || !bare.contains(':') {
         if bare.contains('*') {
             let labels_ok = bare.split('.').all(|l| !l.is_empty());
-            return match labels_ok && bare.is_ascii() {
-                true => Ok(bare.to_ascii_lowercase()),
-                false => Err(format!("`{pattern}` is not a host name")),
-            };
+            let plain = labels_ok && bare.is_ascii();
+            return plain.then(|| bare.to_ascii_lowercase()).ok_or_else(|| format!("`{pattern}` is not a host name"));
         }
         return fold(bare).ok_or_else(|| format!("`{pattern}` is not a host name"));
     }

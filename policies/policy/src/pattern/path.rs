@@ -66,7 +66,9 @@ impl PathGlob {
             let step = match text {
                 "**" if steps.last() == Some(&Step::Across) => continue,
                 "**" => Step::Across,
-                ".." | "." => return Err(format!("`{pattern}` holds `{text}`, which a path never has when it is judged")),
+                ".." | "." => {
+                    return Err(format!("`{pattern}` holds `{text}`, which a path never has when it is judged"));
+                }
                 _ if text.contains("**") => {
                     return Err(format!("`{pattern}`: `**` stands for whole segments, as in `a/**/b`"));
                 }
@@ -106,11 +108,10 @@ impl PathGlob {
         };
         match self.steps.get(state.at) {
             None => {}
-            Some(Step::One(segment)) => {
-                if segment.is_match(text) || (glob && segment.may_meet(text)) {
-                    add(State { at: state.at + 1, named: state.named || segment.is_named(), direct: true });
-                }
+            Some(Step::One(segment)) if segment.is_match(text) || (glob && segment.may_meet(text)) => {
+                add(State { at: state.at + 1, named: state.named || segment.is_named(), direct: true });
             }
+            Some(Step::One(_)) => {}
             Some(Step::Across) => {
                 add(State { direct: false, ..state });
                 if glob && text == "**" {
@@ -147,7 +148,8 @@ impl PathGlob {
 
     /// It matches everything, or everything below the root or the home.
     pub(crate) fn is_sweeping(&self) -> bool {
-        let fixed = self.steps.iter().filter(|s| matches!(s, Step::One(segment) if segment.is_named() && !segment.is_anchor()));
+        let fixed =
+            self.steps.iter().filter(|s| matches!(s, Step::One(segment) if segment.is_named() && !segment.is_anchor()));
         fixed.count() == 0
     }
 }
@@ -254,6 +256,8 @@ mod tests {
             ("**/.ssh/id_rsa", "/home/u/.ssh/id_rs?", glob, true),
             ("**/.ssh/id_rsa", "/home/u/.ssh/*.pub", glob, false),
             ("**/.ssh/id_rsa", "/home/*/.ssh/id_rsa", glob, true),
+            ("/usr/*", "*.pyc", glob, false),
+            ("~/.aws/**", "*", glob, false),
         ] {
             assert_eq!(matches(pattern, Reading::Broad, path, extent), expect, "{pattern} on {path}");
             if extent.recursive {

@@ -56,9 +56,10 @@ impl<P: Clone + Eq + Hash> SetBuilder<P> {
     /// # Errors
     /// When the patterns together are too large for an automaton.
     pub(crate) fn build(self) -> Result<Set<P>, aho_corasick::BuildError> {
-        let automaton = match self.literals.is_empty() {
-            true => None,
-            false => Some(AhoCorasick::builder().ascii_case_insensitive(true).build(&self.literals)?),
+        let automaton = if self.literals.is_empty() {
+            None
+        } else {
+            Some(AhoCorasick::builder().ascii_case_insensitive(true).build(&self.literals)?)
         };
         Ok(Set { patterns: self.patterns, automaton, keyed: self.keyed, unkeyed: self.unkeyed })
     }

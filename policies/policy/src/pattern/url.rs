@@ -87,7 +87,8 @@ impl UrlGlob {
             Self::Whole(glob) => glob.is_match(&url.text),
             Self::Parts { scheme, host, port, rest, reading } => {
                 let exact = *reading == Reading::Exact;
-                let own_port = matches!((url.scheme.as_str(), url.port), ("http" | "ws", Some(80)) | ("https" | "wss", Some(443)));
+                let own_port =
+                    matches!((url.scheme.as_str(), url.port), ("http" | "ws", Some(80)) | ("https" | "wss", Some(443)));
                 scheme.is_match(&url.scheme)
                     && host.is_match(&url.host)
                     && port.map_or(!exact || own_port, |p| url.port == Some(p))

@@ -31,8 +31,7 @@ impl Match {
         let (agent, session, tool, server) = (texts("agent"), texts("session"), texts("tool"), texts("server"));
         let (surface, method, phase) = (texts("surface"), texts("method"), texts("phase"));
         let surfaces = Surface::ALL.map(|s| (s.as_str(), s));
-        let surface =
-            surface.map(|list| list.iter().filter_map(|t| reader.word(t, "a surface", &surfaces)).collect());
+        let surface = surface.map(|list| list.iter().filter_map(|t| reader.word(t, "a surface", &surfaces)).collect());
         let phases = [("before", Phase::Before), ("after", Phase::After)];
         let phase = phase.iter().flatten().find_map(|t| reader.word(t, "a phase", &phases));
         fields.finish(reader);

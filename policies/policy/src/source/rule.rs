@@ -76,7 +76,12 @@ impl RuleSource {
             // With a `match` that selects calls, a rule without conditions says what it means.
             None if matching.is_set() => Some(When { default: true, ..When::default() }),
             None => {
-                reader.error_with("missing-when", &node.span, "the rule has no `when` and its policy no `match`", ALWAYS);
+                reader.error_with(
+                    "missing-when",
+                    &node.span,
+                    "the rule has no `when` and its policy no `match`",
+                    ALWAYS,
+                );
                 None
             }
         };
@@ -107,7 +112,12 @@ const ALWAYS: &str = "write `when: { default: true }` if it is to match every ca
 
 fn action(fields: &mut Fields<'_>, node: &Node, reader: &mut Reader<'_>) -> Option<Placed<Action>> {
     let Some(node) = fields.take("action") else {
-        reader.error_with("missing-key", &node.span, "the rule has no `action`", "write `allow`, `watch`, `ask` or `deny`");
+        reader.error_with(
+            "missing-key",
+            &node.span,
+            "the rule has no `action`",
+            "write `allow`, `watch`, `ask` or `deny`",
+        );
         return None;
     };
     let text = reader.text(node, "action")?;
@@ -162,14 +172,12 @@ fn webhook(
 
 fn expires_at(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<i64> {
     let text = fields.take("expires_at").and_then(|n| reader.text(n, "expires_at"))?;
-    match OffsetDateTime::parse(text.value.trim(), &Rfc3339) {
-        Ok(at) => i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok(),
-        Err(_) => {
-            let message = format!("`{}` is not a point in time", text.value);
-            reader.error_with("bad-time", &text.span, message, "write it like `2026-12-31T18:00:00Z`");
-            None
-        }
-    }
+    let Ok(at) = OffsetDateTime::parse(text.value.trim(), &Rfc3339) else {
+        let message = format!("`{}` is not a point in time", text.value);
+        reader.error_with("bad-time", &text.span, message, "write it like `2026-12-31T18:00:00Z`");
+        return None;
+    };
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 fn locked(fields: &mut Fields<'_>, action: Option<&Placed<Action>>, layer: Layer, reader: &mut Reader<'_>) -> bool {

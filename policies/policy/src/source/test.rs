@@ -8,7 +8,7 @@
 //!     expect: pass                            # allow or watch; `stop` is ask, webhook or deny
 //! ```
 
-use rampart_call::{Action, Call, Located, Origin, Outcome, Phase, Response};
+use rampart_call::{Action, Call, Origin, Outcome, Phase, Response};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -79,7 +79,12 @@ fn one(node: &Node, reader: &mut Reader<'_>) -> Vec<TestSource> {
     };
     let Some(outcomes) = reader.word(&word, "a decision", &EXPECTATIONS) else { return Vec::new() };
     if calls.is_empty() {
-        reader.error_with("missing-key", &node.span, "the test has no call", "write `exec: \"command\"` or `call: {...}`");
+        reader.error_with(
+            "missing-key",
+            &node.span,
+            "the test has no call",
+            "write `exec: \"command\"` or `call: {...}`",
+        );
     }
     calls
         .into_iter()
@@ -154,7 +159,9 @@ fn subject(node: &Node, reader: &mut Reader<'_>) -> Option<Subject> {
         && let Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } =
             &mut subject.call.action
     {
-        paths.iter_mut().for_each(|p: &mut Located| p.resolved = Some(resolved.clone()));
+        for path in paths {
+            path.resolved = Some(resolved.clone());
+        }
     }
     if let Some(response) = text(&mut fields, "response", reader) {
         subject.call.phase = Phase::After;
@@ -164,9 +171,8 @@ fn subject(node: &Node, reader: &mut Reader<'_>) -> Option<Subject> {
 }
 
 /// The keys of a call that are not parameters of its tool.
-const KNOWN: [&str; 11] = [
-    "tool", "agent", "session", "workspace", "home", "surface", "depth", "headless", "labels", "resolved", "response",
-];
+const KNOWN: [&str; 11] =
+    ["tool", "agent", "session", "workspace", "home", "surface", "depth", "headless", "labels", "resolved", "response"];
 
 fn json(node: &Node, reader: &Reader<'_>) -> Json {
     match &node.value {

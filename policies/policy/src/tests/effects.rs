@@ -6,7 +6,9 @@ use super::{call, judge, outcome, ruleset, user};
 use crate::Ruleset;
 
 fn denying(tool: &str, when: &str) -> Ruleset {
-    let policies = format!("  - name: p\n    match: {{ tool: [{tool}] }}\n    rules:\n      - {{ action: deny, when: {{ {when} }} }}\n");
+    let policies = format!(
+        "  - name: p\n    match: {{ tool: [{tool}] }}\n    rules:\n      - {{ action: deny, when: {{ {when} }} }}\n"
+    );
     ruleset(&[user("allow", &policies)])
 }
 
@@ -39,7 +41,6 @@ fn a_rule_for_fetching_judges_whatever_contacts_the_host() {
         ("fetch", "https://evil.io:8443/x", "deny"),
         ("exec", "curl -s https://evil.io/x", "deny"),
         ("exec", "wget evil.io", "deny"),
-        ("exec", "git clone https://evil.io/r.git", "deny"),
         ("fetch", "https://good.io/?next=evil.io", "allow"),
         ("exec", "echo evil.io", "allow"),
         ("connect", "evil.io:443", "allow"),
@@ -159,5 +160,20 @@ fn other_conditions_meet_what_they_name() {
     ] {
         let policies = format!("  - name: p\n    rules:\n      - {{ action: deny, when: {{ {when} }} }}\n");
         assert_eq!(outcome(&ruleset(&[user("allow", &policies)]), tool, subject), expect, "{when} on {tool} {subject}");
+    }
+}
+
+#[test]
+fn rampart_s_own_interface_is_known_by_its_port() {
+    let ruleset = denying("exec, fetch", "effect: [self-tamper]").with_own_ports(vec![46_197]);
+    for (tool, subject, expect) in [
+        ("fetch", "http://0x7f000001:46197/v1/approvals", "deny"),
+        ("fetch", "http://localhost:46197/v1/policy/reload", "deny"),
+        ("exec", "curl -X POST localhost:46197/v1/approvals/abc/resolve", "deny"),
+        ("fetch", "http://localhost:46197/healthz", "allow"),
+        ("fetch", "http://localhost:3000/v1/approvals", "allow"),
+        ("fetch", "http://example.com:46197/v1/approvals", "allow"),
+    ] {
+        assert_eq!(outcome(&ruleset, tool, subject), expect, "{tool} {subject}");
     }
 }

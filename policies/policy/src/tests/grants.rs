@@ -3,8 +3,9 @@
 use super::{outcome, ruleset, user};
 
 fn allowing(patterns: &str) -> crate::Ruleset {
-    let policies =
-        format!("  - name: p\n    match: {{ tool: [exec] }}\n    rules:\n      - {{ action: allow, when: {{ command_matches: [{patterns}] }} }}\n");
+    let policies = format!(
+        "  - name: p\n    match: {{ tool: [exec] }}\n    rules:\n      - {{ action: allow, when: {{ command_matches: [{patterns}] }} }}\n"
+    );
     ruleset(&[user("deny", &policies)])
 }
 
@@ -105,10 +106,14 @@ fn a_suggestion_works_when_it_is_followed() {
         ("  []\n", "exec", "a | b > c; d 'e*f' \"$g\""),
         ("  []\n", "read", "/srv/data/x"),
         ("  []\n", "fetch", "https://x.io/path"),
-        ("  - name: p\n    rules:\n      - { action: deny, when: { path_matches: ['**/.env'] } }\n", "exec", "cat .env"),
+        (
+            "  - name: p\n    rules:\n      - { action: deny, when: { path_matches: ['**/.env'] } }\n",
+            "exec",
+            "cat .env",
+        ),
     ] {
         let base = user("deny", policies);
-        let judgement = super::judge(&ruleset(&[base.clone()]), &super::call(tool, subject));
+        let judgement = super::judge(&ruleset(std::slice::from_ref(&base)), &super::call(tool, subject));
         assert!(!judgement.suggestions.is_empty(), "{tool} {subject}");
         assert!(judgement.suggestions.iter().all(|s| s.starts_with("rampart allow ")), "{:?}", judgement.suggestions);
     }

@@ -6,20 +6,31 @@ use super::{call, file, judge, reference, ruleset};
 use crate::{Layer, SourceFile};
 
 const COMMANDS: [&str; 14] = [
-    "git status", "git push origin main", "npm install lodash", "cat src/a.rs", "cat /etc/hosts", "cat ~/.ssh/id_rsa",
-    "rm -rf build", "rm -rf /srv/data", "curl https://evil.io/x", "curl https://api.good.io/", "sudo npm install x", "/bin/rm -rf x",
-    "echo hi", "A=1 npm install y",
+    "git status",
+    "git push origin main",
+    "npm install lodash",
+    "cat src/a.rs",
+    "cat /etc/hosts",
+    "cat ~/.ssh/id_rsa",
+    "rm -rf build",
+    "rm -rf /srv/data",
+    "curl https://evil.io/x",
+    "curl https://api.good.io/",
+    "sudo npm install x",
+    "/bin/rm -rf x",
+    "echo hi",
+    "A=1 npm install y",
 ];
-const PATTERNS: [&str; 10] = [
-    "git *", "git status", "npm install *", "cat *", "rm -rf *", "rm -rf build", "curl *", "*", "*evil*", "echo *",
-];
+const PATTERNS: [&str; 10] =
+    ["git *", "git status", "npm install *", "cat *", "rm -rf *", "rm -rf build", "curl *", "*", "*evil*", "echo *"];
 const PATHS: [&str; 8] = ["/etc/**", "/etc/*", "**/.ssh/id_*", "~/.ssh/**", "src/**", "*.rs", "**", "/srv/data"];
 const DOMAINS: [&str; 5] = ["evil.io", "*.good.io", "good.io", "*.io", "api.good.io"];
 const KINDS: [&str; 5] = ["read", "write", "delete", "net", "exec"];
 const ACTIONS: [&str; 4] = ["allow", "watch", "ask", "deny"];
 
 fn list(words: &'static [&'static str]) -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(words), 1..3).prop_map(|w| format!("[{}]", w.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", ")))
+    prop::collection::vec(prop::sample::select(words), 1..3)
+        .prop_map(|w| format!("[{}]", w.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", ")))
 }
 
 /// One condition and the key it stands under.
@@ -56,28 +67,41 @@ fn rule_of(actions: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn policies() -> impl Strategy<Value = String> {
-    let tool = prop::sample::select(&["", "    match: { tool: [exec] }\n", "    match: { tool: [read] }\n", "    match: { tool: [exec, fetch, read] }\n"][..]);
+    let tool = prop::sample::select(
+        &[
+            "",
+            "    match: { tool: [exec] }\n",
+            "    match: { tool: [read] }\n",
+            "    match: { tool: [exec, fetch, read] }\n",
+        ][..],
+    );
     prop::collection::vec((tool, prop::collection::vec(rule(), 1..4)), 1..4).prop_map(|all| {
         let all = all.into_iter().enumerate();
-        all.map(|(i, (tool, rules))| format!("  - name: p{i}\n{tool}    rules:\n{}", rules.concat())).collect()
+        let texts: Vec<String> =
+            all.map(|(i, (tool, rules))| format!("  - name: p{i}\n{tool}    rules:\n{}", rules.concat())).collect();
+        texts.concat()
     })
 }
 
 fn files() -> impl Strategy<Value = Vec<SourceFile>> {
-    (prop::sample::select(&["allow", "watch", "ask", "deny"][..]), policies(), policies()).prop_map(|(default, a, b)| {
-        vec![
-            file("a.yaml", Layer::User, &format!("version: \"1\"\ndefault_action: {default}\npolicies:\n{a}")),
-            file("o.yaml", Layer::Overrides, &format!("policies:\n{b}")),
-        ]
-    })
+    (prop::sample::select(&["allow", "watch", "ask", "deny"][..]), policies(), policies()).prop_map(
+        |(default, a, b)| {
+            vec![
+                file("a.yaml", Layer::User, &format!("version: \"1\"\ndefault_action: {default}\npolicies:\n{a}")),
+                file("o.yaml", Layer::Overrides, &format!("policies:\n{b}")),
+            ]
+        },
+    )
 }
 
 fn subject() -> impl Strategy<Value = (&'static str, String)> {
     let command = prop::sample::select(&COMMANDS[..]);
     prop_oneof![
         prop::collection::vec(command, 1..4).prop_map(|c| ("exec", c.join(" && "))),
-        prop::sample::select(&["src/a.rs", "/etc/hosts", "~/.ssh/id_rsa", "/srv/data"][..]).prop_map(|p| ("read", p.to_owned())),
-        prop::sample::select(&["https://evil.io/x", "https://api.good.io/", "https://good.io/"][..]).prop_map(|u| ("fetch", u.to_owned())),
+        prop::sample::select(&["src/a.rs", "/etc/hosts", "~/.ssh/id_rsa", "/srv/data"][..])
+            .prop_map(|p| ("read", p.to_owned())),
+        prop::sample::select(&["https://evil.io/x", "https://api.good.io/", "https://good.io/"][..])
+            .prop_map(|u| ("fetch", u.to_owned())),
     ]
 }
 

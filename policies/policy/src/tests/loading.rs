@@ -10,21 +10,25 @@ fn wrong(text: &str) -> Vec<(String, String, String)> {
         Err(errors) => errors,
     };
     let underlined = |span: Option<std::ops::Range<usize>>| span.map(|s| text[s].to_owned()).unwrap_or_default();
-    errors
-        .into_iter()
-        .map(|e| (e.code.to_owned(), underlined(e.span.clone()), e.help.unwrap_or_default()))
-        .collect()
+    errors.into_iter().map(|e| (e.code.to_owned(), underlined(e.span.clone()), e.help.unwrap_or_default())).collect()
 }
 
 fn rule(rule: &str) -> String {
-    format!("version: \"1\"\ndefault_action: allow\npolicies:\n  - name: p\n    match: {{ tool: [exec] }}\n    rules:\n      - {rule}\n")
+    format!(
+        "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: p\n    match: {{ tool: [exec] }}\n    rules:\n      - {rule}\n"
+    )
 }
 
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_a_way_out() {
     for (text, code, underlined, help) in [
         (rule("{ action: deny, when: { comand_matches: [x] } }"), "unknown-key", "comand_matches", "`command_matches`"),
-        (rule("{ action: require_approval, when: { default: true } }"), "old-action", "require_approval", "action: ask"),
+        (
+            rule("{ action: require_approval, when: { default: true } }"),
+            "old-action",
+            "require_approval",
+            "action: ask",
+        ),
         (rule("{ action: dney, when: { default: true } }"), "unknown-word", "dney", "`deny`"),
         (rule("{ action: log, when: { default: true } }"), "old-action", "log", "`watch`"),
         (rule("{ action: deny, when: {} }"), "empty-when", "{", "default: true"),
@@ -68,7 +72,8 @@ fn every_error_is_told_not_only_the_first() {
 fn a_rule_without_conditions_needs_a_match() {
     let bare = "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: p\n    rules:\n      - action: deny\n";
     assert_eq!(wrong(bare)[0].0, "missing-when");
-    let ruleset = ruleset(&[user("allow", "  - name: p\n    match: { tool: write }\n    rules:\n      - action: deny\n")]);
+    let ruleset =
+        ruleset(&[user("allow", "  - name: p\n    match: { tool: write }\n    rules:\n      - action: deny\n")]);
     assert_eq!(judge(&ruleset, &call("write", "x")).outcome.as_str(), "deny");
     assert_eq!(judge(&ruleset, &call("read", "x")).outcome.as_str(), "allow");
 }
@@ -76,7 +81,11 @@ fn a_rule_without_conditions_needs_a_match() {
 #[test]
 fn a_project_may_only_restrict() {
     let project = |rule: &str, head: &str| {
-        file("p.yaml", Layer::Project, &format!("version: \"1\"\n{head}policies:\n  - name: p\n    rules:\n      - {rule}\n"))
+        file(
+            "p.yaml",
+            Layer::Project,
+            &format!("version: \"1\"\n{head}policies:\n  - name: p\n    rules:\n      - {rule}\n"),
+        )
     };
     let base = user("deny", "  []\n");
     let loaded = load(&[base.clone(), project("{ action: allow, when: { default: true } }", "")]).unwrap();

@@ -70,11 +70,8 @@ fn a_question_for_unwatched_sessions_only_records_elsewhere() {
 
 #[test]
 fn a_rule_ends_when_it_says_and_once_is_once() {
-    let allow = Override {
-        pattern: "x *".into(),
-        expires_at: Some("1970-01-01T01:00:00+00:00".into()),
-        ..Override::default()
-    };
+    let allow =
+        Override { pattern: "x *".into(), expires_at: Some("1970-01-01T01:00:00+00:00".into()), ..Override::default() };
     let over = file("user-overrides.yaml", Layer::Overrides, &allow.to_yaml("allow-x"));
     let timed = ruleset(&[user("deny", "  []\n"), over]);
     let call = call("exec", "x y");

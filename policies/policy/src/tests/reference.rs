@@ -84,14 +84,16 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
     };
     let used: Vec<&'p Part> =
         parts.iter().filter(|p| seen.components.iter().any(|(c, _)| share(p, c))).copied().collect();
-    let effects = |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
+    let effects =
+        |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
     let commands = seen.components.len() > 1 && seen.components.iter().all(|(c, _)| used.iter().any(|p| share(&p, c)));
     let redirects = !seen.redirected || used.iter().all(|(.., rule)| effects(rule));
     let caused = seen.effects.iter().filter(|e| e.kind != EffectKind::Exec).all(|e| {
         let Some(span) = e.span else { return false };
-        seen.components.iter().filter(|(_, s)| s.start <= span.start && span.end <= s.end).any(|(c, _)| {
-            used.iter().any(|p| share(&p, c) && (!effects(&p.3) || fits_effect(&p.3, e)))
-        })
+        seen.components
+            .iter()
+            .filter(|(_, s)| s.start <= span.start && span.end <= s.end)
+            .any(|(c, _)| used.iter().any(|p| share(&p, c) && (!effects(&p.3) || fits_effect(&p.3, e))))
     });
     if commands && redirects && caused { used } else { Vec::new() }
 }
@@ -124,8 +126,10 @@ impl Seen {
                 let analysis = rampart_shell::analyze(command, &around);
                 seen.effects = analysis.effects;
                 for c in analysis.components {
-                    let set = c.assignments.iter().map(|(name, value)| format!("{name}={value} ")).collect::<String>();
-                    let full = format!("{set}{}", c.argv.join(" "));
+                    let mut full: Vec<String> =
+                        c.assignments.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    full.extend(c.argv.iter().cloned());
+                    let full = full.join(" ");
                     seen.components.push(((c.argv, full), c.span));
                 }
                 let text = command.to_line();
@@ -133,7 +137,8 @@ impl Seen {
             }
             CallAction::Read { paths } | CallAction::Write { paths, .. } => {
                 let kind = if seen.tool == "read" { EffectKind::Read } else { EffectKind::Write };
-                seen.effects.extend(paths.iter().map(|p| Effect::new(kind, Some(rampart_shell::locate(&p.path, &around)))));
+                seen.effects
+                    .extend(paths.iter().map(|p| Effect::new(kind, Some(rampart_shell::locate(&p.path, &around)))));
             }
             CallAction::Fetch { method, url, .. } => {
                 let words = ["curl", "-X", method, "--", url].map(str::to_owned).to_vec();
@@ -169,7 +174,9 @@ fn matches(policy: &PolicySource, rule: &RuleSource, seen: &Seen) -> bool {
     let effects = when.path.is_set() || when.domain.is_set() || when.effect.kinds.is_some();
     if exact {
         let covered = !commands
-            || (!seen.components.is_empty() && seen.components.iter().all(|(c, _)| fits_command(rule, c)) && (!seen.redirected || effects));
+            || (!seen.components.is_empty()
+                && seen.components.iter().all(|(c, _)| fits_command(rule, c))
+                && (!seen.redirected || effects));
         let mut judged = seen.effects.iter().filter(|e| !(commands && e.kind == EffectKind::Exec)).peekable();
         let all = !effects || ((judged.peek().is_some() || commands) && judged.all(|e| fits_effect(rule, e)));
         return own && covered && all;
@@ -189,8 +196,8 @@ fn fits_command(rule: &RuleSource, words: &(Vec<String>, String)) -> bool {
     }
     let strict = vec![full.clone()];
     let (yes, no) = if exact { (&strict, &broad) } else { (&broad, &strict) };
-    any(&when.command.matches.yes, yes, command).unwrap_or(true)
-        && !any(&when.command.matches.no, no, command).unwrap_or(false)
+    any(when.command.matches.yes.as_ref(), yes, command).unwrap_or(true)
+        && !any(when.command.matches.no.as_ref(), no, command).unwrap_or(false)
 }
 
 fn fits_effect(rule: &RuleSource, effect: &Effect) -> bool {
@@ -200,30 +207,34 @@ fn fits_effect(rule: &RuleSource, effect: &Effect) -> bool {
         _ => Vec::new(),
     };
     let pair = |pair: &Pair, yes: &[String], no: &[String], glob: fn(&str, bool) -> Regex| {
-        let yes = pair.yes.is_none() || any_with(&pair.yes, yes, |p| glob(p, exact)).unwrap_or(false);
-        yes && (pair.no.is_none() || (!no.is_empty() && !any_with(&pair.no, no, |p| glob(p, !exact)).unwrap_or(false)))
+        let yes = pair.yes.is_none() || any_with(pair.yes.as_ref(), yes, |p| glob(p, exact)).unwrap_or(false);
+        yes && (pair.no.is_none()
+            || (!no.is_empty() && !any_with(pair.no.as_ref(), no, |p| glob(p, !exact)).unwrap_or(false)))
     };
     when.effect.kinds.as_ref().is_none_or(|k| k.contains(&effect.kind))
         && pair(&when.path, &paths_of(effect, !exact), &paths_of(effect, exact), path)
         && pair(&when.domain, &host, &host, domain)
 }
 
-fn any(patterns: &Option<Vec<crate::read::Placed<String>>>, texts: &[String], glob: fn(&str) -> Regex) -> Option<bool> {
+fn any(patterns: Option<&Vec<crate::read::Placed<String>>>, texts: &[String], glob: fn(&str) -> Regex) -> Option<bool> {
     any_with(patterns, texts, glob)
 }
 
 fn any_with(
-    patterns: &Option<Vec<crate::read::Placed<String>>>,
+    patterns: Option<&Vec<crate::read::Placed<String>>>,
     texts: &[String],
     glob: impl Fn(&str) -> Regex,
 ) -> Option<bool> {
-    let patterns = patterns.as_ref()?;
+    let patterns = patterns?;
     Some(patterns.iter().any(|p| texts.iter().any(|t| glob(&p.value).is_match(t))))
 }
 
 fn command(pattern: &str) -> Regex {
     let body = regex::escape(pattern).replace(r"\*", "(?s:.*)");
-    let bare = pattern.strip_suffix(" *").filter(|p| !p.contains('*')).map_or(String::new(), |p| format!("|{}", regex::escape(p)));
+    let bare = pattern
+        .strip_suffix(" *")
+        .filter(|p| !p.contains('*'))
+        .map_or(String::new(), |p| format!("|{}", regex::escape(p)));
     Regex::new(&format!("^(?:{body}{bare})$")).unwrap()
 }
 

@@ -14,13 +14,18 @@ fn a_rule_about_responses_judges_only_responses() {
     let policies = "  - name: leak\n    rules:\n      - { action: deny, when: { response_matches: ['AKIA[0-9A-Z]{16}'] } }\n  - name: reads\n    rules:\n      - { action: ask, when: { path_matches: ['**/notes.txt'] } }\n";
     let ruleset = ruleset(&[user("allow", policies)]);
     assert_eq!(judge(&ruleset, &call("read", "notes.txt")).outcome.as_str(), "ask");
-    assert_eq!(judge(&ruleset, &came_back("nothing here")).outcome.as_str(), "allow", "what was let pass is not asked again");
+    assert_eq!(
+        judge(&ruleset, &came_back("nothing here")).outcome.as_str(),
+        "allow",
+        "what was let pass is not asked again"
+    );
     assert_eq!(judge(&ruleset, &came_back("key AKIAABCDEFGHIJKLMNOP")).outcome.as_str(), "deny");
 }
 
 #[test]
 fn redaction_cuts_what_was_found_and_lets_the_rest_pass() {
-    let policies = "  - name: mask\n    rules:\n      - { action: redact, when: { response_matches: ['s[0-9]+', 's1[0-9]*'] } }\n";
+    let policies =
+        "  - name: mask\n    rules:\n      - { action: redact, when: { response_matches: ['s[0-9]+', 's1[0-9]*'] } }\n";
     let ruleset = ruleset(&[user("deny", policies)]);
     let judgement = judge(&ruleset, &came_back("a s123 b s4"));
     assert_eq!(judgement.outcome.as_str(), "watch");

@@ -28,7 +28,10 @@ fn what_a_webhook_and_a_notification_need_is_read() {
     let ruleset = ruleset(&[file("webhook.yaml", Layer::User, EXAMPLES[2].1)]);
     let judgement = judge(&ruleset, &call("exec", "./deploy.sh production"));
     let webhook = ruleset.rule(&judgement.rule.unwrap()).unwrap().webhook.clone().unwrap();
-    assert_eq!((webhook.url.as_str(), webhook.timeout_ms, webhook.fail_open), ("http://localhost:8090/verify", 5_000, true));
+    assert_eq!(
+        (webhook.url.as_str(), webhook.timeout_ms, webhook.fail_open),
+        ("http://localhost:8090/verify", 5_000, true)
+    );
     assert_eq!(ruleset.notify()[0].on, [rampart_call::Outcome::Deny]);
 }
 

@@ -36,7 +36,11 @@ fn every_pack_passes_its_own_tests() {
             let subject = test.call.action.subject();
             failed.push_str(&format!(
                 "{}:{}: {subject} is {} by {}, expected {}\n",
-                test.file, test.line, j.outcome, j.decided_by(), test.expected
+                test.file,
+                test.line,
+                j.outcome,
+                j.decided_by(),
+                test.expected
             ));
         }
     }

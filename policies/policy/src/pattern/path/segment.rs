@@ -14,7 +14,10 @@ enum Part {
     /// `?`
     One,
     /// `[a-z]`, `[!a-z]`
-    Class { negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
 }
 
 impl Segment {
@@ -71,8 +74,13 @@ impl Segment {
 
     /// Whether a segment that is a shell pattern itself may name something this segment matches. Errs towards yes.
     pub(super) fn may_meet(&self, pattern: &str) -> bool {
+        // The root and the home are never meant by a pattern.
+        if self.is_anchor() {
+            return false;
+        }
         let wild = |c: char| matches!(c, '*' | '?' | '[' | '{' | '$' | '`');
-        let (Some(first), Some(last)) = (pattern.find(wild), pattern.rfind(|c| wild(c) || matches!(c, ']' | '}'))) else {
+        let (Some(first), Some(last)) = (pattern.find(wild), pattern.rfind(|c| wild(c) || matches!(c, ']' | '}')))
+        else {
             return false;
         };
         if let [Part::Text(literal)] = self.parts.as_slice()
@@ -145,8 +153,8 @@ fn class(chars: &mut std::str::Chars<'_>) -> Result<Part, String> {
             }
         };
     }
-    match ranges.is_empty() {
-        true => Err("an empty character class matches nothing".to_owned()),
-        false => Ok(Part::Class { negated, ranges }),
+    if ranges.is_empty() {
+        return Err("an empty character class matches nothing".to_owned());
     }
+    Ok(Part::Class { negated, ranges })
 }
