@@ -22,7 +22,7 @@ pub struct Surroundings<'a> {
 pub struct Analysis {
     /// Every simple command that would run, in the order of the text; a wrapper stands before what it runs.
     pub components: Vec<Component>,
-    /// Every pipeline and list that contains an operator or a redirect, outermost first.
+    /// Every pipeline and list that contains an operator or a redirect; what stands inside a list comes before it.
     pub pipelines: Vec<Pipeline>,
     /// What would be done.
     pub effects: Vec<Effect>,

@@ -351,6 +351,21 @@ mod tests {
     }
 
     #[test]
+    fn every_note_has_its_meaning() {
+        fn check(name: &str, program: &Program) {
+            for does in &program.does {
+                let known = does.note.is_empty() || crate::NOTES.iter().any(|(note, _)| *note == does.note);
+                assert!(known, "`{}` of {name}", does.note);
+            }
+            program.sub.iter().for_each(|(sub, program)| check(&format!("{name} {sub}"), program));
+        }
+        for (_, text) in FILES {
+            let programs: HashMap<String, Program> = toml::from_str(text).unwrap();
+            programs.iter().for_each(|(name, program)| check(name, program));
+        }
+    }
+
+    #[test]
     fn versions_and_spellings_of_a_name_are_the_program() {
         for name in ["python3.11", "gcc-12", "CURL.exe", "Remove-Item"] {
             assert!(program(name).is_some(), "{name}");

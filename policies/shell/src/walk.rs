@@ -40,6 +40,8 @@ enum Base {
 
 pub(crate) struct Walk<'a> {
     around: Surroundings<'a>,
+    /// The command line.
+    source: String,
     out: Analysis,
     env: Env,
     written: HashMap<String, Written>,
@@ -67,6 +69,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(around: &Surroundings<'a>) -> Self {
         Self {
             around: *around,
+            source: String::new(),
             out: Analysis { complete: true, ..Analysis::default() },
             env: Env { cwd: around.cwd.map(str::to_owned), ..Env::default() },
             written: HashMap::new(),
@@ -93,6 +96,7 @@ impl<'a> Walk<'a> {
     /// Follows shell text. `base` is what shows it where it is not part of the command line.
     pub(crate) fn whole(&mut self, text: &str) {
         self.span = Span { start: 0, end: text.len() };
+        text.clone_into(&mut self.source);
         self.parsed(text, Base::At(0), Flow::empty());
     }
 
@@ -118,7 +122,12 @@ impl<'a> Walk<'a> {
         }
         self.depth -= 1;
         let (base, before, conditional) = (self.base, self.span, self.conditional);
-        let out = self.parsed(text, Base::Within(span), stdin);
+        // where the text stands in the command line as it is, its parts have places of their own
+        let here = self.source.get(span.start..span.end).and_then(|shown| shown.find(text)).map(|at| span.start + at);
+        // a here-document stands behind its command
+        let shown = here.or_else(|| if text.contains('\n') { self.source.find(text) } else { None });
+        let inner = shown.map_or(Base::Within(span), Base::At);
+        let out = self.parsed(text, inner, stdin);
         (self.base, self.span, self.conditional) = (base, before, conditional);
         self.depth += 1;
         out
@@ -126,7 +135,6 @@ impl<'a> Walk<'a> {
 
     /// [`Walk::text`] for code outside this module.
     pub(crate) fn shell_text(&mut self, text: &str, span: Span, stdin: Flow) -> Flow {
-        // where the text stands in the command line as it is, its parts have places of their own
         self.text(text, span, stdin)
     }
 

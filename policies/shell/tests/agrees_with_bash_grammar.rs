@@ -76,10 +76,9 @@ fn every_plain_command_of_the_lists_is_found() {
             // words that need no expansion are the same text in both
             let plain =
                 command.chars().all(|c| c.is_alphanumeric() || " -_./:=@,+%".contains(c)) && !command.starts_with('[');
-            // an alias is followed and not run
-            if plain && !text.contains("alias") {
+            // an alias is followed and not run, a process substitution is no word to them
+            if plain && !text.contains("alias") && !text.contains("<(") {
                 compared += 1;
-                // a process substitution is no word to them
                 assert!(ours.iter().any(|o| o.starts_with(&command)), "`{command}` of `{text}` is not in {ours:?}");
             }
         }
