@@ -129,6 +129,7 @@ impl Walk<'_> {
             Language::Sed => texts::sed(self, arg),
             Language::Awk => texts::awk(self, arg),
             Language::Vim => texts::vim(self, arg),
+            Language::Applescript => texts::applescript(self, arg),
             Language::Other => {
                 self.note(EffectKind::Opaque, "inline-code");
                 Flow::unknown(Taint::NONE)

@@ -245,6 +245,7 @@ pub(crate) enum Language {
     Sql,
     Mongo,
     Powershell,
+    Applescript,
     /// One whose calls are not known: its inline code is opaque.
     Other,
 }

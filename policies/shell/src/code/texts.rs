@@ -153,3 +153,25 @@ pub(super) fn vim(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     }
     Flow::unknown(Taint::NONE)
 }
+
+/// AppleScript: `do shell script "cmd"`; what drives other programs is not understood.
+pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
+    let text = arg.text.as_str();
+    for (at, found) in text.match_indices("do shell script") {
+        let rest = text.get(at + found.len()..).unwrap_or("").trim_start();
+        let command = rest.strip_prefix('"').and_then(|r| r.split('"').next()).unwrap_or("");
+        if command.is_empty() {
+            walk.note(rampart_call::EffectKind::Opaque, "computed-code");
+        } else {
+            walk.code_text(&Arg { shape: None, ..arg.with_text(command) });
+        }
+        if rest.contains("administrator privileges") {
+            walk.note(rampart_call::EffectKind::Privilege, "sudo");
+        }
+    }
+    let lower = text.to_lowercase();
+    if ["tell ", "keystroke", "hidden answer", "clipboard", "load script", "run script"].iter().any(|p| lower.contains(p)) {
+        walk.note(rampart_call::EffectKind::Opaque, "inline-code");
+    }
+    Flow::unknown(Taint::NONE)
+}

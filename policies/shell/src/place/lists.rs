@@ -169,6 +169,13 @@ fn says_something(segment: &str) -> bool {
     stem.chars().filter(|c| c.is_alphanumeric()).count() >= 2
 }
 
+/// Whether two patterns have a beginning in common, without which nearly all of them meet.
+fn begin_alike(have: &str, want: &str) -> bool {
+    let literal = |s: &str| s.find(['*', '?', '[']).unwrap_or(s.len());
+    let (a, b) = (literal(have), literal(want));
+    b == want.len() || a.min(b) >= 2
+}
+
 impl Pattern {
     fn count(&self, path: &[&str], whole: &Segments<'_>, best: &mut [Meets; CLASSES]) {
         let meets = self.meets(path, whole);
@@ -183,7 +190,9 @@ impl Pattern {
                 return match self.segments.len() - number {
                     _ if !whole.recursive || number == 0 => Meets::No,
                     1 => Meets::Holds,
-                    _ => Meets::Above,
+                    // the folders of a project may have the same names
+                    _ if whole.home == Some(whole.all.len() - path.len()) => Meets::Above,
+                    _ => Meets::No,
                 };
             };
             let same = if whole.glob && have.contains(['*', '?', '[']) {
@@ -191,7 +200,7 @@ impl Pattern {
                 if number > 0 {
                     have.len() > 255 || glob::intersect(have, want)
                 } else {
-                    says_something(have) && glob::intersect(have, want)
+                    says_something(have) && begin_alike(have, want) && glob::intersect(have, want)
                 }
             } else if want.contains('*') {
                 glob::matches(want, have)

@@ -321,6 +321,7 @@ impl Walk<'_> {
                 let flow = self.nested(&name, |walk| walk.inline(language, arg));
                 used.content.append(flow);
             }
+            Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}
             Role::Load => {
                 let target = self.target(arg, false);
                 self.push(EffectKind::CodeLoad, Some(target), "option-code");
