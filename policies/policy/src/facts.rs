@@ -133,7 +133,14 @@ impl<'a> Facts<'a> {
     }
 
     /// Adds an effect and what rules see of it.
-    fn add_effect(&mut self, effect: Effect, around: &Surroundings<'_>, sets: &Sets) -> &mut Item {
+    fn add_effect(&mut self, effect: Effect, around: &Surroundings<'_>, sets: &Sets) {
+        let item = self.item_of(&effect, around, sets);
+        self.effects.push(effect);
+        self.items.push(item);
+    }
+
+    /// What rules see of an effect.
+    fn item_of(&self, effect: &Effect, around: &Surroundings<'_>, sets: &Sets) -> Item {
         let mut item = Item { tools: self.tool.and(Tools::causing(effect.kind)), ..Item::default() };
         match &effect.target {
             Some(Target::Path { path, written, glob, recursive, .. }) => {
@@ -149,10 +156,7 @@ impl<'a> Facts<'a> {
         if self.tool.meets(itself) || (self.tool == Tools::FETCH && effect.kind == EffectKind::Net) {
             item.tools = self.tool;
         }
-        self.effects.push(effect);
-        self.items.push(item);
-        let last = self.items.len() - 1;
-        &mut self.items[last]
+        item
     }
 
     /// The simple commands in the call.

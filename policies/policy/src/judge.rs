@@ -76,7 +76,8 @@ impl Ruleset {
     }
 
     /// Precedence: a locked denial, then the user's overrides, then denial before webhook before question before
-    /// allowance, then the default. Watching records and never grants.
+    /// allowance, then the default. Watching records and never grants. A question outweighs the default even where that
+    /// is to deny: a human sees the whole call.
     pub(crate) fn decide<'r>(&self, facts: &Facts<'_>, matches: &[Match<'r>]) -> Decision<'r> {
         let outcome = |m: &Match<'r>| effective(m.rule, facts);
         let first = |wanted: Outcome, overrides: bool| {

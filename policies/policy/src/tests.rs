@@ -2,6 +2,7 @@
 
 mod corpus;
 mod effects;
+mod explaining;
 mod grants;
 mod laws;
 mod loading;

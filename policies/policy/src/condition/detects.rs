@@ -1,9 +1,18 @@
 //! `detects`: a detector finds something in what is sent or, after the call, in what came back. Entries are ids of
 //! detectors, or the classes `secret`, `personal`, `injection` and `hidden-text`.
 
-use rampart_call::Finding;
+use rampart_call::{Finding, FindingClass};
 
 use super::{Fields, Placed, Reader, RuleBuilder};
+use crate::spelling::{nearest, one_of};
+
+/// Words that stand for all detectors of a class.
+const CLASSES: [&str; 4] = [
+    FindingClass::Secret.as_str(),
+    FindingClass::Personal.as_str(),
+    FindingClass::Injection.as_str(),
+    FindingClass::HiddenText.as_str(),
+];
 
 /// What is written.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +20,18 @@ pub(crate) struct Source(pub(crate) Option<Vec<Placed<String>>>);
 
 impl Source {
     pub(super) fn read(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Self {
-        Self(fields.take("detects").map(|node| reader.texts(node, "detects")))
+        let words = fields.take("detects").map(|node| reader.texts(node, "detects"));
+        for word in words.iter().flatten() {
+            let known = || CLASSES.iter().copied().chain(rampart_scan::detectors().map(rampart_scan::Detector::id));
+            if !known().any(|k| k == word.value) {
+                let help = match nearest(&word.value, known()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write {} or the id of a detector", one_of(&CLASSES)),
+                };
+                reader.error_with("unknown-word", &word.span, format!("`{}` is no detector", word.value), help);
+            }
+        }
+        Self(words)
     }
 
     pub(super) fn compile(&self, into: &mut RuleBuilder<'_>) {

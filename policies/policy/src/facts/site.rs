@@ -92,11 +92,13 @@ impl Facts<'_> {
         around: &Surroundings<'_>,
         sets: &Sets,
     ) {
-        let item = self.add_effect(effect, around, sets);
+        let mut item = self.item_of(&effect, around, sets);
         if let Some(site) = &mut item.site {
             site.method = method.map(str::to_ascii_uppercase);
             site.addresses.extend(addresses.iter().copied().map(plain));
         }
+        self.effects.push(effect);
+        self.items.push(item);
     }
 }
 

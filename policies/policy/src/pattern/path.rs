@@ -47,6 +47,9 @@ impl PathGlob {
     /// # Errors
     /// What is wrong with the pattern, for its author.
     pub(crate) fn compile(pattern: &str, reading: Reading) -> Result<Vec<Self>, String> {
+        if pattern.len() > MAX_PATTERN || pattern.matches('{').count() > MAX_BRACES {
+            return Err(format!("the pattern is longer than {MAX_PATTERN} bytes or has more than {MAX_BRACES} braces"));
+        }
         let mut alternatives = Vec::new();
         expand(pattern, &mut alternatives)?;
         alternatives.iter().map(|text| Self::new(text, reading)).collect()
@@ -161,6 +164,8 @@ pub(crate) fn plain(path: &str) -> String {
 }
 
 const MAX_ALTERNATIVES: usize = 256;
+const MAX_PATTERN: usize = 4_096;
+const MAX_BRACES: usize = 32;
 
 /// Expands `{a,b}`; braces may be nested.
 fn expand(pattern: &str, out: &mut Vec<String>) -> Result<(), String> {
@@ -271,6 +276,8 @@ mod tests {
         for pattern in ["a/[b", "a/{b", "a}", "a**b", "../x", "a/./b", "[]"] {
             assert!(PathGlob::compile(pattern, Reading::Broad).is_err(), "{pattern}");
         }
+        let deep = "{".repeat(4_000);
+        assert!(PathGlob::compile(&deep, Reading::Broad).is_err());
         let many = "{a,b}".repeat(12);
         assert!(PathGlob::compile(&many, Reading::Broad).is_err());
     }

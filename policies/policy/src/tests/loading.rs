@@ -40,6 +40,7 @@ fn what_is_wrong_is_named_with_its_place_and_a_way_out() {
         (rule("{ action: deny, when: { domain_matches: ['https://x.io'] } }"), "bad-domain", "'https://x.io'", ""),
         (rule("{ action: deny, when: { effect: [delet] } }"), "unknown-word", "delet", "`delete`"),
         (rule("{ action: deny, when: { note: [download-runn] } }"), "unknown-word", "download-runn", "`download-run`"),
+        (rule("{ action: deny, when: { detects: [secrets] } }"), "unknown-word", "secrets", "`secret`"),
         (rule("{ action: deny, when: { port: [70000] } }"), "bad-port", "70000", "443"),
         (rule("{ action: deny, when: { ip_in: [10.0.0.0/40] } }"), "bad-network", "10.0.0.0/40", "loopback"),
         (rule("{ action: webhook, when: { default: true } }"), "missing-key", "{ action", "webhook"),
