@@ -47,7 +47,9 @@ fn is_delicate(effect: &Effect) -> bool {
         EffectKind::Write | EffectKind::Move => {
             shared || sensitivity == Sensitivity::Credential && scope != Scope::Project
         }
-        EffectKind::Delete if effect.certainty != Certainty::Proven && note == "computed-path" => shared || recursive,
+        EffectKind::Delete if effect.certainty != Certainty::Proven && note == "computed-path" => {
+            shared || recursive && scope == Scope::Elsewhere
+        }
         EffectKind::Delete => {
             shared
                 || matches!(scope, Scope::Elsewhere | Scope::AgentConfig)
@@ -72,10 +74,8 @@ fn list(text: &str) -> Vec<String> {
 /// At most `percent` of the commands are judged otherwise than wanted.
 #[track_caller]
 fn check(commands: &[String], wanted: bool, percent: f64) {
-    let wrong: Vec<&String> = commands
-        .iter()
-        .filter(|c| stops(&analyze(&CommandLine::Command((*c).clone()), &AROUND)) != wanted)
-        .collect();
+    let wrong: Vec<&String> =
+        commands.iter().filter(|c| stops(&analyze(&CommandLine::Command((*c).clone()), &AROUND)) != wanted).collect();
     let share = wrong.len() as f64 * 100.0 / commands.len() as f64;
     assert!(share <= percent, "{share:.1} % wrong: {wrong:#?}");
 }

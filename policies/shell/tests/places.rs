@@ -62,8 +62,12 @@ fn paths_are_told_apart() {
 
 #[test]
 fn nothing_known_makes_relative_paths_the_project_s() {
-    for (path, scope) in [("x", Scope::Project), ("../x", Scope::Elsewhere), ("~/x", Scope::Home), ("~/../..", Scope::SystemRoot)] {
-        let Target::Path { scope: is, .. } = locate(path, &Surroundings::default()) else { panic!("`{path}` is no path") };
+    for (path, scope) in
+        [("x", Scope::Project), ("../x", Scope::Elsewhere), ("~/x", Scope::Home), ("~/../..", Scope::SystemRoot)]
+    {
+        let Target::Path { scope: is, .. } = locate(path, &Surroundings::default()) else {
+            panic!("`{path}` is no path")
+        };
         assert_eq!(is, scope, "{path}");
     }
 }

@@ -170,7 +170,10 @@ pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         }
     }
     let lower = text.to_lowercase();
-    if ["tell ", "keystroke", "hidden answer", "clipboard", "load script", "run script"].iter().any(|p| lower.contains(p)) {
+    if ["tell ", "keystroke", "hidden answer", "clipboard", "load script", "run script"]
+        .iter()
+        .any(|p| lower.contains(p))
+    {
         walk.note(rampart_call::EffectKind::Opaque, "inline-code");
     }
     Flow::unknown(Taint::NONE)

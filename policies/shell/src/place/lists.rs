@@ -200,7 +200,7 @@ impl Pattern {
                 if number > 0 {
                     have.len() > 255 || glob::intersect(have, want)
                 } else {
-                    says_something(have) && begin_alike(have, want) && glob::intersect(have, want)
+                    have == want || says_something(have) && begin_alike(have, want) && glob::intersect(have, want)
                 }
             } else if want.contains('*') {
                 glob::matches(want, have)

@@ -297,10 +297,14 @@ impl<'t> Parser<'t> {
                 command.shape = function;
             }
         } else {
+            let mut end = self.pos;
+            self.blanks();
             while let Some(redirect) = self.redirect() {
                 command.redirects.push(redirect);
+                end = self.pos;
                 self.blanks();
             }
+            self.pos = end;
         }
         command.span.end = self.pos;
         command

@@ -190,7 +190,9 @@ impl Walk<'_> {
             "which" | "whereis" => {
                 let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
                 Some(match name {
-                    Some(arg) if arg.is_literal() => Flow::known(arg.text.clone(), Taint::NONE),
+                    Some(arg) if arg.is_literal() => {
+                        Flow::known(format!("/usr/bin/{}", base_name(&arg.text)), Taint::NONE)
+                    }
                     _ => Flow::unknown(Taint::NONE),
                 })
             }

@@ -9,6 +9,9 @@ use crate::knowledge;
 use crate::syntax::{Assigned, Assignment, Redirect, Word};
 use crate::value::{Arg, Flow, Taint};
 
+/// Most programs that one command may come through.
+const MAX_WRAPPERS: usize = 12;
+
 /// A program's name without directories, and `.exe`.
 pub(crate) fn base_name(text: &str) -> &str {
     let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
@@ -255,6 +258,12 @@ impl Walk<'_> {
             self.named(EffectKind::Privilege, "variable", name, "security-setting");
         }
         let text = value.text.as_str();
+        if matches!(
+            name,
+            "PIP_INDEX_URL" | "PIP_EXTRA_INDEX_URL" | "UV_INDEX_URL" | "UV_DEFAULT_INDEX" | "npm_config_registry"
+        ) {
+            self.named(EffectKind::PackageInstall, "index", text, "package-index");
+        }
         match carrier(name) {
             None => {}
             Some(Carries::Library) if text.is_empty() => {}
@@ -307,7 +316,7 @@ impl Walk<'_> {
 
     /// Runs `f` as something that came through `wrapper`.
     pub(crate) fn nested(&mut self, wrapper: &str, f: impl FnOnce(&mut Self) -> Flow) -> Flow {
-        if self.depth == 0 {
+        if self.depth == 0 || self.via.len() >= MAX_WRAPPERS {
             self.out_of_budget();
             return Flow::unknown(Taint::NONE);
         }
@@ -423,6 +432,8 @@ fn carrier(name: &str) -> Option<Carries> {
         | "TAR_RSH"
         | "PYTHONBREAKPOINT"
         | "MAKE_SHELL"
+        | "NPM_CONFIG_SCRIPT_SHELL"
+        | "npm_config_script_shell"
         | "KUBE_EDITOR"
         | "HGEDITOR"
         | "SVN_EDITOR"
