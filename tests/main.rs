@@ -11,5 +11,7 @@ mod egress;
 mod hook;
 mod house;
 mod mcp;
+mod notify;
 mod policy;
+mod rules;
 mod world;

@@ -21,7 +21,7 @@ use crate::{
     destination::{Destination, Host, Scheme},
     proxy::Fault,
     refusal::Refused,
-    resolve::{Addresses, Override, Resolver},
+    resolve::{Override, Resolver},
     upstream::{believing, describe, dial, handshake, start1},
 };
 
@@ -81,7 +81,7 @@ impl Client {
         let (mut head, body) = request.into_parts();
         let to = destination(&head.uri)?;
         let addresses = self.resolver.resolve(&to).await?;
-        if !stays_inside(&to.host, &addresses) {
+        if !stays_inside(&to.host, &addresses.ips()) {
             self.resolver.check(&to, &addresses)?;
         }
         let (tcp, _) = dial(&to, &addresses).await?;
@@ -109,20 +109,24 @@ fn destination(url: &Uri) -> Result<Destination, Unsent> {
         _ => return Err(Unsent("only http and https addresses can be called".to_owned())),
     };
     let authority = url.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        // Not shown, as the error that every destination gives would.
+        return Err(Unsent("user names and passwords do not belong into an address".to_owned()));
+    }
     Destination::parse(scheme, authority).map_err(Unsent)
 }
 
 /// Whether the address itself says that it is one of the inside: it is written as a number, or its name exists nowhere
 /// else. Where clouds keep their metadata is reached by number only.
-fn stays_inside(host: &Host, addresses: &Addresses) -> bool {
+fn stays_inside(host: &Host, addresses: &[IpAddr]) -> bool {
     let name = match host {
         Host::Address(_) => return true,
         Host::Name(name) => name,
     };
     let below = |domain: &str| name.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
     let inside = !name.contains('.') || INSIDE.iter().any(|domain| below(domain));
-    let harmless = |ip: IpAddr| !matches!(special(ip), Some("cloud metadata" | "link-local"));
-    inside && addresses.ips().into_iter().all(harmless)
+    let harmless = |ip: &IpAddr| !matches!(special(*ip), Some("cloud metadata" | "link-local"));
+    inside && addresses.iter().all(harmless)
 }
 
 impl tower::Service<Request<Full<Bytes>>> for Client {

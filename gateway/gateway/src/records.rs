@@ -1,13 +1,16 @@
 //! The trail for whoever reads along: records as they are made, and records looked up.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     Gateway,
     audit::{
-        Recorded,
+        Recorded, Trail,
         read::{Filter, Forward, Record, backward, forward},
     },
 };
@@ -37,14 +40,7 @@ pub struct Lookup {
 impl Gateway {
     /// Follows the trail: from the record after number `after`, or from now on.
     pub fn follow(&self, after: Option<u64>) -> Following {
-        // In this order: what is written from here on is heard, and what was written before stands in the files.
-        let fresh = self.trail.subscribe();
-        let newest = self.trail.health().records;
-        let audit = self.home.audit();
-        // A number from the future is from another trail; its reader gets what comes.
-        let after = after.filter(|after| *after <= newest);
-        let past = after.map(|after| forward(&audit, after + 1));
-        Following { audit, last: after.unwrap_or(newest), past, fresh }
+        follow(&self.trail, &self.home.audit(), after)
     }
 
     /// Looks records up. Reads as much of the trail as it takes, so this belongs on a thread that may block.
@@ -59,6 +55,17 @@ impl Gateway {
             None => backward(&self.home.audit())?.filter(wanted).take(*limit).collect(),
         }
     }
+}
+
+/// The same for a trail whose files stand in `audit`.
+pub(crate) fn follow(trail: &Trail, audit: &Path, after: Option<u64>) -> Following {
+    // In this order: what is written from here on is heard, and what was written before stands in the files.
+    let fresh = trail.subscribe();
+    let newest = trail.health().records;
+    // A number from the future is from another trail; its reader gets what comes.
+    let after = after.filter(|after| *after <= newest);
+    let past = after.map(|after| forward(audit, after + 1));
+    Following { audit: audit.to_owned(), last: after.unwrap_or(newest), past, fresh }
 }
 
 impl Following {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Event, target::post};
 
 pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
-    let colour = match event.event {
+    let colour = match event.told {
         Outcome::Deny => 0x00d9_3025,
         Outcome::Ask | Outcome::Webhook => 0x00f2_9900,
         Outcome::Watch => 0x001a_73e8,

@@ -16,7 +16,8 @@ const NAME: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Event {
     /// What it is told as; `on` in the configuration names these.
-    pub(crate) event: Outcome,
+    #[serde(rename = "event")]
+    pub(crate) told: Outcome,
     /// When (RFC 3339).
     pub(crate) at: String,
     /// Its record in the audit trail.
@@ -61,7 +62,7 @@ impl Event {
         let Answer { verdict, judgement, seq } = answer;
         let text = |text: &str, limit| one_line(&redact(text), limit);
         Self {
-            event: told_as(answer),
+            told: told_as(answer),
             at: clock::rfc3339(clock::wall_ms()),
             seq: *seq,
             agent: text(&call.origin.agent, NAME),
@@ -82,7 +83,7 @@ impl Event {
     /// What happened, in our words only.
     pub(crate) fn headline(&self) -> String {
         let passes = self.verdict.passes();
-        let verb = match self.event {
+        let verb = match self.told {
             Outcome::Deny if passes => "would deny",
             Outcome::Deny => "denied",
             Outcome::Ask if passes => "would ask about",

@@ -11,7 +11,7 @@ pub(super) fn render(event: &Event, url: &Uri, token: Option<&Secret>) -> Reques
     let (root, topic) = url.path().rsplit_once('/').unwrap_or(("", ""));
     let facts: Vec<String> = event.facts().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let message = format!("{}: {}\n{}\n\n{}", event.tool, event.subject, event.message, facts.join("\n"));
-    let (priority, tag) = match event.event {
+    let (priority, tag) = match event.told {
         Outcome::Deny => (4, "no_entry"),
         Outcome::Ask => (5, "question"),
         Outcome::Webhook | Outcome::Watch => (3, "eyes"),

@@ -146,15 +146,16 @@ impl Courier {
     async fn run(mut self, mut waiting: mpsc::Receiver<Arc<Event>>, ending: CancellationToken) {
         while let Some(event) = waiting.recv().await {
             let delivered = tokio::select! {
-                delivered = self.deliver(&event) => delivered,
+                biased;
                 () = ending.cancelled() => Err("the gateway ended".to_owned()),
+                delivered = self.deliver(&event) => delivered,
             };
             if let Err(why) = delivered {
                 warn!(to = %self.target, "a notification was not delivered: {why}");
                 self.lost += 1;
                 self.cause = why;
             }
-            if self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
+            if !ending.is_cancelled() && self.reported.is_none_or(|at| at.elapsed() >= REPORT) {
                 self.report().await;
             }
         }

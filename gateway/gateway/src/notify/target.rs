@@ -93,7 +93,9 @@ impl Target {
     /// The place a URL names, with the format its host wants. None when nobody can be called there.
     pub fn new(url: &str, on: Vec<Outcome>) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
-        let callable = matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|h| !h.is_empty());
+        // A user name and password in it would be shown where the address is.
+        let named = url.host().is_some_and(|host| !host.is_empty()) && !url.authority()?.as_str().contains('@');
+        let callable = matches!(url.scheme_str(), Some("http" | "https")) && named;
         callable.then(|| Self { format: Format::of(&url), url, on, secret: None })
     }
 
@@ -150,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(Target::new(url, vec![]).unwrap().format, format, "{url}");
         }
-        for url in ["", "ftp://x.example/", "/path", "x.example", "https://"] {
+        for url in ["", "ftp://x.example/", "/path", "x.example", "https://", "http://a:b@x.example/"] {
             assert_eq!(Target::new(url, vec![]), None, "{url}");
         }
     }

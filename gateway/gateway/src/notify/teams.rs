@@ -13,7 +13,7 @@ pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
     let code = |text: &str| json!({"type": "TextRun", "text": text, "fontType": "Monospace"});
     let bold = |text: &str| json!({"type": "TextRun", "text": text, "weight": "Bolder"});
     let block = |inlines: Vec<Value>| json!({"type": "RichTextBlock", "inlines": inlines});
-    let colour = match event.event {
+    let colour = match event.told {
         Outcome::Deny => "Attention",
         Outcome::Ask | Outcome::Webhook => "Warning",
         Outcome::Watch => "Accent",
