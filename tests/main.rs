@@ -14,4 +14,5 @@ mod mcp;
 mod notify;
 mod policy;
 mod rules;
+mod rules;
 mod world;

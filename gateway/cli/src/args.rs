@@ -6,7 +6,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use rules::{Allow, Block, NewRule, Rules, RulesVerb};
+pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, NewRule, Rules, RulesVerb};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -57,6 +57,10 @@ pub(crate) enum Verb {
     Block(Block),
     /// List what `allow` and `block` added, and take it back
     Rules(Rules),
+    /// Measure a policy on labelled actions
+    Bench(Bench),
+    /// Turn the permissions of another tool into a policy
+    Convert(Convert),
 
     /// Say what is running and what is in force
     Status(Json),
@@ -113,10 +117,6 @@ pub(crate) enum NotBuilt {
     Dashboard(Rest),
     #[command(hide = true)]
     Report(Rest),
-    #[command(hide = true)]
-    Convert(Rest),
-    #[command(hide = true)]
-    Bench(Rest),
     #[command(hide = true)]
     Replay(Rest),
 }
@@ -265,7 +265,16 @@ pub(crate) struct Init {
     /// Create `.rampart/policy.yaml` for the project in this directory
     #[arg(long, conflicts_with = "profile")]
     pub(crate) project: bool,
-    /// Replace a profile file that was edited
+    /// Write a policy that allows what the audit trail saw, and denies the rest
+    #[arg(long, conflicts_with_all = ["profile", "project"])]
+    pub(crate) from_audit: bool,
+    /// Only what was seen in this time, such as 12h or 7d
+    #[arg(long, value_name = "TIME", requires = "from_audit")]
+    pub(crate) last: Option<String>,
+    /// Write it into this file instead of standard output
+    #[arg(long, value_name = "FILE", requires = "from_audit")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that was edited or exists
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -286,9 +295,9 @@ pub(crate) struct Test {
     /// Judge as this agent
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) agent: String,
-    /// Run the tests that stand in the policy files
-    #[arg(long, conflicts_with_all = ["subject", "params"])]
-    pub(crate) run: bool,
+    /// Run the tests that stand in policy files: those in force, or the files and folders named here
+    #[arg(long, value_name = "PATH", num_args = 0.., conflicts_with_all = ["subject", "params"])]
+    pub(crate) run: Option<Vec<PathBuf>>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -310,8 +319,8 @@ pub(crate) enum PolicyVerb {
     Rules(Json),
     /// List the policies that come with Rampart
     List(Json),
-    /// Install a policy from the registry
-    Fetch(Rest),
+    /// Install one of them
+    Fetch(Fetch),
 }
 
 #[derive(Debug, Args)]

@@ -66,6 +66,8 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Allow(args) => c::allow::allow(&args, environment, printer),
         Verb::Block(args) => c::allow::block(&args, environment, printer),
         Verb::Rules(args) => c::rules::run(args, environment, printer),
+        Verb::Bench(args) => c::bench::run(&args, environment, printer),
+        Verb::Convert(args) => c::convert::run(&args, environment, printer),
         Verb::Status(args) => c::status::run(&args, environment, printer),
         Verb::Pending(args) => c::pending::list(&args, environment, printer),
         Verb::Approve(args) => c::pending::resolve(&args, true, environment, printer),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use rampart_gateway::Home;
 use rampart_policy::packs;
 
-use crate::{args::Init, environment::Environment, exit::Exit, printer::Printer, profile_file};
+use crate::{args::Init, commands::from_audit, environment::Environment, exit::Exit, printer::Printer, profile_file};
 
 /// The profiles; one of them is in force at a time. The other packs come on top of it.
 const PROFILES: [&str; 4] = ["standard", "paranoid", "ci", "yolo"];
@@ -42,6 +42,9 @@ policies: []
 "#;
 
 pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    if args.from_audit {
+        return from_audit::run(args, environment, printer);
+    }
     if args.project {
         return project(&environment.workspace(), printer);
     }

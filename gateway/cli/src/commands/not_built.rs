@@ -16,8 +16,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),
         NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
-        NotBuilt::Convert(_) => ("convert", "write the policy by hand; `rampart policy lint FILE` checks it"),
-        NotBuilt::Bench(_) => ("bench", "see `rampart test --json`"),
         NotBuilt::Replay(_) => ("replay", "see `rampart test --policy FILE`"),
     };
     printer.note(format!("rampart: `{name}` is not built in this version; {today}"));

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rampart_call::{Effect, Target};
-use rampart_policy::{History, Severity, explain, lint, packs};
+use rampart_policy::{History, Severity, explain, lint};
 use rampart_scan::visible;
 use serde_json::json;
 
 use crate::{
     args::{PolicyVerb, Test},
-    commands::test,
+    commands::{registry, test},
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, outcome_style, styled},
@@ -22,11 +22,8 @@ pub(crate) fn run(verb: PolicyVerb, environment: &Environment, printer: Printer)
         PolicyVerb::Lint { files, json } => check(&files, json, environment, printer),
         PolicyVerb::Explain(args) => explain_call(&args, environment, printer),
         PolicyVerb::Rules(args) => list_rules(args.json, environment, printer),
-        PolicyVerb::List(args) => list_packs(args.json, printer),
-        PolicyVerb::Fetch(_) => {
-            printer.note("rampart: `policy fetch` is not built in this version; `rampart init --profile` writes a built-in profile");
-            Ok(Exit::Error)
-        }
+        PolicyVerb::List(args) => registry::list(args.json, environment, printer),
+        PolicyVerb::Fetch(args) => registry::fetch(&args, environment, printer),
     }
 }
 
@@ -154,18 +151,6 @@ fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow
     }
     if !json {
         printer.note(format!("{} rules; what no rule matches: {}", ruleset.rule_count(), ruleset.default_action()));
-    }
-    Ok(Exit::Yes)
-}
-
-fn list_packs(json: bool, printer: Printer) -> anyhow::Result<Exit> {
-    for pack in packs::all() {
-        if json {
-            printer.json(&json!({"name": pack.name, "description": pack.description, "profile": pack.profile}))?;
-        } else {
-            let kind = if pack.profile { "profile" } else { "pack" };
-            printer.out(format!("{:<16} {:<8} {}", pack.name, kind, styled(DIM, pack.description)));
-        }
     }
     Ok(Exit::Yes)
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, bail};
 use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Outcome, Phase, strict};
 use rampart_client::wire::Decision;
-use rampart_policy::{Context, History, run_tests};
+use rampart_policy::{Context, History};
 use serde_json::{Value, json};
 
 use crate::{
     args::Test,
+    commands::suite,
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, outcome_style, styled},
@@ -17,10 +18,10 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Test, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let files = rules::files(environment, &args.policy)?;
-    if args.run {
-        return run_suite(&files, args.json, printer);
+    if let Some(paths) = &args.run {
+        return suite::run(paths, args, environment, printer);
     }
+    let files = rules::files(environment, &args.policy)?;
     let call = call(args, environment)?;
     let ruleset = rules::compile(&files, printer)?;
     let (labels, history) = (BTreeSet::new(), History::default());
@@ -134,37 +135,6 @@ fn show(judgement: &Judgement, printer: Printer) {
     for suggestion in &judgement.suggestions {
         printer.out(format!("{}  {}", styled(DIM, "to allow it"), styled(BOLD, suggestion)));
     }
-}
-
-/// Runs the tests that stand in the policy files.
-fn run_suite(files: &[rampart_policy::SourceFile], json: bool, printer: Printer) -> anyhow::Result<Exit> {
-    let outcomes = match run_tests(files) {
-        Ok(outcomes) => outcomes,
-        Err(wrong) => {
-            rules::show(&wrong, files, printer);
-            bail!("the policy does not load");
-        }
-    };
-    let mut failed = 0;
-    for test in &outcomes {
-        failed += usize::from(!test.passed);
-        let (subject, got) = (test.call.action.subject(), test.judgement.outcome);
-        if json {
-            printer.json(&json!({
-                "file": test.file, "line": test.line, "tool": test.call.action.tool(), "subject": subject,
-                "expected": test.expected, "policy": test.policy, "decision": got.as_str(),
-                "decided_by": test.judgement.decided_by(), "passed": test.passed,
-            }))?;
-        } else if !test.passed {
-            let by = test.judgement.decided_by();
-            printer
-                .out(format!("{}:{}: {subject}: expected {}, got {got} [{by}]", test.file, test.line, test.expected));
-        }
-    }
-    if !json {
-        printer.out(format!("{} passed, {failed} failed", outcomes.len() - failed));
-    }
-    Ok(if failed == 0 { Exit::Yes } else { Exit::No })
 }
 
 /// The command line of a call, for showing where in it something stands.
