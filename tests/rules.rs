@@ -34,7 +34,9 @@ fn shell(world: &World, line: &str) -> Command {
 #[track_caller]
 fn mentions(ran: &Ran, texts: &[&str]) {
     let all = format!("{}{}", ran.stdout, ran.stderr);
-    texts.iter().for_each(|text| assert!(all.contains(text), "`{text}` is missing: {ran:?}"));
+    for text in texts {
+        assert!(all.contains(text), "`{text}` is missing: {ran:?}");
+    }
 }
 
 #[test]
@@ -145,6 +147,9 @@ fn a_rule_allowed_once_holds_once() {
             "tool_name": "Bash", "tool_input": {"command": "rm -rf once"}});
         world.run_with(&["hook", "--format", "claude-code"], input.to_string().as_bytes()).code
     };
+    assert_eq!((hook(), hook()), (Some(0), Some(2)));
+    world.run(&["rules", "remove", "1", "-y"]).expect(0);
+    world.run(&["allow", "rm -rf once", "--once", "-y"]).expect(0);
     assert_eq!((hook(), hook()), (Some(0), Some(2)));
 }
 

@@ -138,7 +138,11 @@ fn name(rule: &Override, entries: &[Entry]) -> String {
         OverrideAction::Ask => "ask",
     };
     let words = rule.pattern.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(4);
-    let base = std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-").to_lowercase();
+    let mut base = std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-").to_lowercase();
+    if rule.once {
+        // A rule that was used up is known by its name and text, and the same one may be wanted again.
+        base.push_str(&format!("-once-{}", jiff::Timestamp::now().as_millisecond()));
+    }
     let taken = |name: &str| entries.iter().any(|e| e.name() == name);
     let numbered = (2..).map(|n| format!("{base}-{n}"));
     std::iter::once(base.clone()).chain(numbered).find(|n| !taken(n)).unwrap_or(base)

@@ -108,26 +108,27 @@ fn policy(permissions: &serde_json::Map<String, Value>, root: Option<&Path>) -> 
     }
     if !left.is_empty() {
         text.push_str("# Without an equivalent here:\n");
-        left.iter().for_each(|l| text.push_str(&format!("#   {}\n", one_line(l))));
+        for line in &left {
+            text.push_str(&format!("#   {}\n", one_line(line)));
+        }
     }
     Ok(text)
 }
 
 fn group(number: usize, action: &str, matching: &[String], key: Option<&str>, patterns: &[(String, String)]) -> String {
     let mut text = format!("  - name: claude-code-{action}-{number}\n    match:\n");
-    matching.iter().for_each(|line| text.push_str(&format!("      {line}\n")));
+    for line in matching {
+        text.push_str(&format!("      {line}\n"));
+    }
     text.push_str(&format!("    rules:\n      - action: {action}\n        when:\n"));
-    match key {
-        Some(key) => {
-            text.push_str(&format!("          {key}:\n"));
-            for (pattern, entry) in patterns {
-                text.push_str(&format!("            - {} # {}\n", scalar(pattern), one_line(entry)));
-            }
+    if let Some(key) = key {
+        text.push_str(&format!("          {key}:\n"));
+        for (pattern, entry) in patterns {
+            text.push_str(&format!("            - {} # {}\n", scalar(pattern), one_line(entry)));
         }
-        None => {
-            let entries: Vec<String> = patterns.iter().map(|(_, entry)| one_line(entry)).collect();
-            text.push_str(&format!("          default: true # {}\n", entries.join(", ")));
-        }
+    } else {
+        let entries: Vec<String> = patterns.iter().map(|(_, entry)| one_line(entry)).collect();
+        text.push_str(&format!("          default: true # {}\n", entries.join(", ")));
     }
     text
 }

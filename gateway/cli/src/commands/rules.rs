@@ -68,9 +68,10 @@ fn line(entry: &Entry, expired: bool, now: jiff::Timestamp) -> String {
     };
     if let Some(at) = entry.expires() {
         let left = at.duration_since(now).as_secs();
-        line.push_str(&match expired {
-            true => format!("  {}", styled(outcome_style(Outcome::Deny), "expired")),
-            false => format!("  for {} more", span(left)),
+        line.push_str(&if expired {
+            format!("  {}", styled(outcome_style(Outcome::Deny), "expired"))
+        } else {
+            format!("  for {} more", span(left))
         });
     }
     if !entry.origin().is_empty() {

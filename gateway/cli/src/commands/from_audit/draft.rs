@@ -116,7 +116,9 @@ impl Seen {
                 group.folders.extend(folders);
             }
             (_, Some(hosts)) if told.complete => {
-                hosts.into_iter().for_each(|host| self.contacts.entry(host).or_default().extend(texts.iter().cloned()));
+                for host in hosts {
+                    self.contacts.entry(host).or_default().extend(texts.iter().cloned());
+                }
             }
             // Nothing narrows these, so only program and verb together are let pass, and anything else as it was.
             _ if told.complete && told.components.len() == 1 && texts.iter().all(|t| has_verb(t)) => {
@@ -202,12 +204,12 @@ impl Seen {
         if policies.is_empty() {
             text = text.replace("policies:\n", "policies: []\n");
         }
-        policies.iter().for_each(|p| text.push_str(p));
+        text.push_str(&policies.concat());
         if !uncovered.is_empty() {
             text.push_str("# Seen, and not allowed by these rules:\n");
-            uncovered
-                .iter()
-                .for_each(|u| text.push_str(&format!("#   {}\n", rampart_scan::visible(u).replace('\n', " "))));
+            for call in uncovered {
+                text.push_str(&format!("#   {}\n", rampart_scan::visible(call).replace('\n', " ")));
+            }
         }
         text
     }
@@ -224,7 +226,9 @@ fn policy(name: &str, description: &str, tool: &str, when: &[(&str, Vec<String>)
     }
     for (key, patterns) in when {
         text.push_str(&format!("          {key}:\n"));
-        patterns.iter().for_each(|p| text.push_str(&format!("            - {}\n", scalar(p))));
+        for pattern in patterns {
+            text.push_str(&format!("            - {}\n", scalar(pattern)));
+        }
     }
     text
 }
