@@ -89,7 +89,7 @@ impl Gateway {
             _lock: lock,
         });
         if let Some(syslog) = &gateway.config.syslog {
-            gateway.sinks.feed(syslog.clone(), tls, gateway.follow(None), &gateway.trail, &gateway.home.state());
+            gateway.sinks.feed(syslog.clone(), tls, &gateway.home, &gateway.trail);
         }
         gateway.warm_up();
         gateway.record_config().await;

@@ -8,15 +8,15 @@ mod peer;
 mod seen;
 mod syslog;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::peer::{Peer, Transport};
 use self::{cursor::Cursor, feed::Feed, seen::Seen, syslog::Sender};
-use super::Trail;
-use crate::records::Following;
+use super::{Trail, read::backward};
+use crate::{Home, records::follow};
 
 /// How long the end of the gateway waits for the peer to take the last records.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -75,17 +75,11 @@ impl Sinks {
         Self { tasks: TaskTracker::new(), ending: CancellationToken::new() }
     }
 
-    /// Feeds a collector until [`close`](Self::close): from where the last run came to, else with what `following` gives.
-    pub(crate) fn feed(
-        &self,
-        syslog: Syslog,
-        tls: Option<Arc<rustls::ClientConfig>>,
-        following: Following,
-        trail: &Trail,
-        state: &Path,
-    ) {
-        let cursor = Cursor::open(state.join("syslog"), trail.health().records);
-        let feed = Feed::new(syslog, tls, following, trail.clone(), cursor);
+    /// Feeds a collector until [`close`](Self::close): from where the last run came to, else with what comes from now on.
+    pub(crate) fn feed(&self, syslog: Syslog, tls: Option<Arc<rustls::ClientConfig>>, home: &Home, trail: &Trail) {
+        let newest = backward(&home.audit()).ok().and_then(|mut records| records.next()?.ok());
+        let cursor = Cursor::open(home.state().join("syslog"), newest.map_or(0, |record| record.seq));
+        let feed = Feed::new(syslog, tls, follow(trail, &home.audit(), None), trail.clone(), cursor);
         self.tasks.spawn(feed.run(self.ending.clone()));
     }
 
