@@ -206,6 +206,33 @@ fn a_rule_that_would_change_nothing_says_so() {
 }
 
 #[test]
+fn rules_that_are_added_at_once_are_all_kept() {
+    let world = World::with_policy(SEED);
+    let start = |n: usize| {
+        world
+            .rampart(&["block", &format!("tool{n} *"), "-y"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let adding: Vec<_> = (0..8).map(start).collect();
+    for mut one in adding {
+        assert!(one.wait().unwrap().success());
+    }
+    let mut patterns: Vec<String> = listed(&world).iter().map(|r| r["pattern"].as_str().unwrap().to_owned()).collect();
+    patterns.sort();
+    assert_eq!(patterns, (0..8).map(|n| format!("tool{n} *")).collect::<Vec<_>>());
+    // A link in the place of the file is replaced, not followed.
+    let outside = world.write("outside.yaml", overrides(&world));
+    std::fs::remove_file(world.path(OVERRIDES)).unwrap();
+    std::os::unix::fs::symlink(&outside, world.path(OVERRIDES)).unwrap();
+    world.run(&["rules", "reset", "-y"]).expect(0);
+    assert!(std::fs::read_to_string(outside).unwrap().contains("tool7"));
+    assert!(!world.path(OVERRIDES).is_symlink());
+}
+
+#[test]
 fn reset_keeps_a_copy_and_prints_the_way_back() {
     let world = World::with_policy(SEED);
     mentions(&world.run(&["rules", "reset", "-y"]).expect(0), &["nothing to do"]);
