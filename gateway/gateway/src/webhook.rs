@@ -143,7 +143,43 @@ fn understand(body: &[u8]) -> Result<Said, String> {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+    use http_body_util::{BodyExt as _, Full};
+    use rampart_call::{Action, Origin, Phase};
+    use tower::{BoxError, service_fn};
+
     use super::*;
+    use crate::audit;
+
+    #[tokio::test]
+    async fn the_service_s_word_is_the_decision_and_silence_is_a_refusal() {
+        let dir = tempfile::tempdir().unwrap();
+        let trail = Trail::open(&dir.path().join("audit"), audit::Settings::default()).unwrap();
+        for (body, fail_open, outcome, message) in [
+            (
+                r#"{"decision":"ask","message":"unsure\u001b[2K"}"#,
+                true,
+                Outcome::Ask,
+                r"wants a human to decide: unsure\u{1b}[2K",
+            ),
+            (r#"{"decision":"deny"}"#, true, Outcome::Deny, "denied it"),
+            (r#"{"decision":"allow"}"#, false, Outcome::Allow, "allowed it"),
+            ("", true, Outcome::Allow, "`fail_open` allows it: its answer is not JSON"),
+            ("", false, Outcome::Deny, "so it is refused: its answer is not JSON"),
+        ] {
+            let http = Http::new(service_fn(move |_| async move {
+                Ok(Response::new(Full::from(body).map_err(|e| -> BoxError { match e {} }).boxed_unsync()))
+            }));
+            let webhook = Webhook { url: "http://verify.example/".into(), timeout_ms: 1000, fail_open };
+            let judgement = Judgement { outcome: Outcome::Webhook, ..Judgement::refused(Reason::Rule, "Risky") };
+            let action = Action::Connect { host: "x.example".into(), port: 1, addresses: vec![] };
+            let call = Call { origin: Origin::default(), phase: Phase::Before, action, response: None };
+            let decided = Verifiers::new(Some(http)).decide(&webhook, &call, judgement, &trail).await;
+            assert_eq!((decided.outcome, decided.reason), (outcome, Reason::Webhook), "{body}");
+            let begin = "Risky (the service at verify.example ";
+            assert!(decided.message.starts_with(begin) && decided.message.contains(message), "{}", decided.message);
+        }
+    }
 
     #[test]
     fn only_a_clear_answer_counts() {

@@ -140,7 +140,7 @@ pub enum Reason {
     NobodyToAsk,
     /// Too many questions of this agent wait already.
     TooManyPending,
-    /// The external service said no, or did not answer.
+    /// An external service decided, or did not answer.
     Webhook,
     /// Rampart is in monitor mode: the call goes on whatever policy says.
     Monitor,

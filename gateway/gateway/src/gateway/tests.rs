@@ -102,6 +102,12 @@ async fn an_external_verifier_that_is_not_there_refuses() {
 }
 
 #[tokio::test]
+async fn monitoring_holds_no_call_to_ask_a_service() {
+    let world = World::with(Config { mode: Mode::Monitor, ..Config::default() }, false).await;
+    assert_eq!(world.reads("/webhook/x").await, (Outcome::Allow, Reason::Rule));
+}
+
+#[tokio::test]
 async fn a_session_is_remembered_by_what_it_has_seen() {
     let world = World::with(Config::default(), false).await;
     let gateway = &world.gateway;

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket, lookup_host},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -18,6 +18,11 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const DATAGRAM_PROOF: Duration = Duration::from_millis(100);
 /// Bytes of a datagram: most receivers take that much, and networks cut it up (RFC 5426 section 3.2).
 const LONGEST_DATAGRAM: usize = 8192;
+
+/// So many datagrams in so much time fit into the usual buffer of a receiver that is busy. What was missed in an hour
+/// is not thrown at it at once.
+const BURST: u32 = 32;
+const BURST_TIME: Duration = Duration::from_millis(20);
 
 /// Where a collector listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,9 +84,18 @@ impl std::fmt::Display for Peer {
     }
 }
 
+/// A UDP socket that is not used faster than receivers read.
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    /// Something listens, or at least nobody says otherwise.
+    proven: bool,
+    /// When the current burst began, and how much of it was sent.
+    burst: (Instant, u32),
+}
+
 /// An open way to a peer.
 pub(super) enum Connection {
-    Udp { socket: UdpSocket, proven: bool },
+    Udp(Datagrams),
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -107,17 +121,7 @@ impl Connection {
     pub(super) async fn send(&mut self, message: &str) -> io::Result<()> {
         let sending = async {
             match self {
-                Self::Udp { socket, proven } => {
-                    let end = message.floor_char_boundary(LONGEST_DATAGRAM);
-                    socket.send(message.get(..end).unwrap_or_default().as_bytes()).await?;
-                    if !*proven {
-                        match timeout(DATAGRAM_PROOF, socket.recv(&mut [0])).await {
-                            Ok(Err(e)) => return Err(e),
-                            Ok(Ok(_)) | Err(_) => *proven = true,
-                        }
-                    }
-                    Ok(())
-                }
+                Self::Udp(datagrams) => datagrams.send(message).await,
                 Self::Tcp(tcp) => tcp.write_all(frame(message).as_bytes()).await,
                 Self::Tls(tls) => {
                     tls.write_all(frame(message).as_bytes()).await?;
@@ -133,7 +137,7 @@ impl Connection {
         let mut ignored = [0; 256];
         loop {
             let read = match self {
-                Self::Udp { socket, .. } => socket.recv(&mut ignored).await.map(|_| 1),
+                Self::Udp(datagrams) => datagrams.socket.recv(&mut ignored).await.map(|_| 1),
                 Self::Tcp(tcp) => tcp.read(&mut ignored).await,
                 Self::Tls(tls) => tls.read(&mut ignored).await,
             };
@@ -148,12 +152,34 @@ impl Connection {
     /// Says that nothing more comes. True when the peer has taken everything.
     pub(super) async fn finish(mut self) -> bool {
         let said = match &mut self {
-            Self::Udp { .. } => return timeout(DATAGRAM_PROOF, self.gone()).await.is_err(),
+            Self::Udp(_) => return timeout(DATAGRAM_PROOF, self.gone()).await.is_err(),
             Self::Tcp(tcp) => tcp.shutdown().await,
             Self::Tls(tls) => tls.shutdown().await,
         };
         // It closes its side when it has read ours to the end.
         said.is_ok() && self.gone().await.kind() == io::ErrorKind::ConnectionAborted
+    }
+}
+
+impl Datagrams {
+    async fn send(&mut self, message: &str) -> io::Result<()> {
+        let (began, sent) = &mut self.burst;
+        if *sent == BURST {
+            sleep_until(*began + BURST_TIME).await;
+        }
+        if began.elapsed() >= BURST_TIME {
+            (*began, *sent) = (Instant::now(), 0);
+        }
+        *sent += 1;
+        let end = message.floor_char_boundary(LONGEST_DATAGRAM);
+        self.socket.send(message.get(..end).unwrap_or_default().as_bytes()).await?;
+        if !self.proven {
+            match timeout(DATAGRAM_PROOF, self.socket.recv(&mut [0])).await {
+                Ok(Err(e)) => return Err(e),
+                Ok(Ok(_)) | Err(_) => self.proven = true,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -168,7 +194,7 @@ async fn datagrams(peer: &Peer) -> io::Result<Connection> {
         let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).await?;
         match socket.connect(address).await {
-            Ok(()) => return Ok(Connection::Udp { socket, proven: false }),
+            Ok(()) => return Ok(Connection::Udp(Datagrams { socket, proven: false, burst: (Instant::now(), 0) })),
             Err(e) => last = e,
         }
     }

@@ -118,6 +118,25 @@ async fn a_datagram_to_nobody_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_backlog_of_datagrams_is_not_thrown_at_the_receiver_at_once() {
+    let world = World::new(Settings::default());
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let feed = world.feed(&format!("udp://{}", socket.local_addr().unwrap()));
+    let last = world.allows(2000).await;
+    let _feed = world.start(feed);
+    let (mut buffer, mut expected) = ([0; 8192], 1);
+    while expected <= last {
+        let length = timeout(PATIENCE, socket.recv(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!(seq(std::str::from_utf8(&buffer[..length]).unwrap()), expected);
+        expected += 1;
+        if expected % 100 == 0 {
+            // It is busy with something else for a while.
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_was_away_for_too_long_gets_the_newest_and_the_rest_is_on_record() {
     let world = World::new(Settings::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
