@@ -120,6 +120,7 @@ async fn serve(
     tokio::select! {
         asked = ended() => asked?,
         () = stop.cancelled() => {}
+        () = unreachable(&home.socket()) => tracing::warn!("the home is gone, and so nobody can ask: ending"),
     }
     stop.cancel();
     roads.wait().await;
@@ -206,6 +207,16 @@ async fn ended() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Resolves when our socket is no longer where clients look for it: a home that was removed or replaced.
+async fn unreachable(socket: &std::path::Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = || socket.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+    let ours = inode();
+    while inode() == ours {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
 }
 
 /// Starts the same command in the background and returns when it answers.

@@ -123,11 +123,14 @@ impl Log {
             let _ = synced.or_else(|fault| self.replace(fault, now));
         }
         let until = |at: u64| at.saturating_sub(now.boot_ms).max(1);
+        if let Some(trouble) = &self.trouble {
+            // What else is due cannot be done before this.
+            return until(trouble.retry_at);
+        }
         let sync = self.unsynced.map(|u| until(u.since.boot_ms + SYNC_MS));
         let checkpoint =
             (self.ledger.size() > self.checkpointed.0).then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
-        let retry = self.trouble.as_ref().map(|t| until(t.retry_at));
-        [sync, checkpoint, retry].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS)
+        [sync, checkpoint].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS)
     }
 
     /// Ends the trail in order.

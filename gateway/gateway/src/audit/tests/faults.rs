@@ -12,7 +12,7 @@ use std::{
 use rustix::io::Errno;
 
 use super::*;
-use crate::audit::{segment::Disk, verify::What};
+use crate::audit::{segment::Disk, system_clock, verify::What};
 
 /// Settings whose disk answers the nth call (from 0) to write or sync with these errors.
 fn failing(writes: &'static [(u32, Errno)], syncs: &'static [(u32, Errno)]) -> Settings {
@@ -165,4 +165,20 @@ async fn a_segment_that_others_touch_is_left_at_once() {
         assert!(home.types().contains(&account.into()), "{name}: {:?}", home.types());
         assert!(!report.problems.iter().any(|p| p.what == What::Edited), "{name}: {report:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_trail_whose_folder_is_gone_waits_instead_of_spinning() {
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    fn counted() -> (u64, u64) {
+        LOOKS.fetch_add(1, SeqCst);
+        system_clock()
+    }
+    let home = Home::new();
+    let trail = Trail::open(&home.dir, Settings { clock: counted, ..failing(&[], &[(2, Errno::IO)]) }).unwrap();
+    fs::remove_dir_all(&home.dir).unwrap();
+    deny(&trail, "x").await.unwrap_err();
+    let before = LOOKS.load(SeqCst);
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    assert!(LOOKS.load(SeqCst) - before < 40, "it looked {} times", LOOKS.load(SeqCst) - before);
 }
