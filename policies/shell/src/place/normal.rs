@@ -55,10 +55,9 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
         }
         joined.as_str()
     };
-    // what the kernel shows of a process's own root and directory
-    let path = path.strip_prefix("/proc/self/root").or_else(|| path.strip_prefix("/proc/1/root")).unwrap_or(path);
     let path = if path.is_empty() { "/" } else { path };
-    let absolute = path.starts_with('/') || path.starts_with('~') || is_windows(path);
+    let on_drive = is_windows(path) && !path.starts_with('/');
+    let absolute = path.starts_with(['/', '~']) || on_drive;
     let mut parts: Vec<&str> = Vec::with_capacity(8);
     for part in path.split('/') {
         match part {
@@ -66,19 +65,27 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
             ".." => match parts.last() {
                 Some(&"..") | None if !absolute => parts.push(".."),
                 // above a home that is not known
-                Some(&("~" | "..")) if parts.first() == Some(&"~") => parts.push(".."),
+                Some(&"..") => parts.push(".."),
+                Some(&"~") if parts.len() == 1 => parts.push(".."),
+                // nothing is above a drive
+                Some(_) if on_drive && parts.len() == 1 => {}
                 _ => {
                     parts.pop();
                 }
             },
+            // what the kernel shows of a process's own root
+            "root" if matches!(parts.as_slice(), ["proc", process] if is_process(process)) => parts.clear(),
             name => parts.push(name),
         }
     }
     let mut text = String::with_capacity(path.len() + 1);
-    if absolute && parts.first() != Some(&"~") {
+    if absolute && !on_drive && parts.first() != Some(&"~") {
         text.push('/');
     }
     text.push_str(&parts.join("/"));
+    if on_drive && text.ends_with(':') && parts.len() == 1 {
+        text.push('/');
+    }
     if let Some(above) = text.strip_prefix("~/../..") {
         text = above.trim_start_matches("/..").to_owned();
         if text.is_empty() {
@@ -91,11 +98,12 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
     if text.is_empty() {
         text.push('.');
     }
-    if is_windows(path) && text.starts_with('/') && !path.starts_with('/') {
-        text.remove(0);
-    }
     let home = behind_home(&text, home).map(str::to_owned);
     Normal { text, home }
+}
+
+fn is_process(name: &str) -> bool {
+    matches!(name, "self" | "thread-self") || name.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn behind_home<'p>(path: &'p str, home: Option<&str>) -> Option<&'p str> {
@@ -135,10 +143,15 @@ mod tests {
             ("/..", None, "/"),
             (r"C:\Users\A\.aws\credentials", None, "C:/Users/A/.aws/credentials"),
             ("/proc/self/root/etc/shadow", None, "/etc/shadow"),
+            ("/proc/./self//root/proc/1/root/etc/shadow", None, "/etc/shadow"),
+            ("/proc/self/rootx/shadow", None, "/proc/self/rootx/shadow"),
+            (r"C:\a\..\..", None, "C:/"),
+            ("~/~/..", None, "/home/u"),
             ("", Some("/w"), "/w"),
         ] {
             assert_eq!(normalise(path, Some("/home/u"), cwd).text, want, "{path}");
         }
         assert_eq!(normalise("~/../../etc", None, None).text, "/etc");
+        assert_eq!(normalise("~/~/../x", None, None).text, "~/x");
     }
 }
