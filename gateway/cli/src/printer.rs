@@ -9,25 +9,26 @@ use rampart_call::Outcome;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer;
 
+#[expect(clippy::unused_self, reason = "only who was handed a printer may print")]
 impl Printer {
     /// What was asked for.
-    pub(crate) fn out(&self, text: impl std::fmt::Display) {
+    pub(crate) fn out(self, text: impl std::fmt::Display) {
         // A reader that went away (`| head`) is no error of ours.
         let _ = writeln!(anstream::stdout(), "{text}");
     }
 
     /// What was asked for, without a line end of ours.
-    pub(crate) fn out_raw(&self, text: impl std::fmt::Display) {
+    pub(crate) fn out_raw(self, text: impl std::fmt::Display) {
         let _ = write!(anstream::stdout(), "{text}");
     }
 
     /// Anything else a person should know.
-    pub(crate) fn note(&self, text: impl std::fmt::Display) {
+    pub(crate) fn note(self, text: impl std::fmt::Display) {
         let _ = writeln!(anstream::stderr(), "{text}");
     }
 
     /// A value as one line of JSON on standard output.
-    pub(crate) fn json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    pub(crate) fn json(self, value: &impl serde::Serialize) -> anyhow::Result<()> {
         self.out(serde_json::to_string(value)?);
         Ok(())
     }

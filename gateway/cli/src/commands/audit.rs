@@ -87,7 +87,7 @@ fn check(
         }
     };
     let progress = |records: u64| {
-        if std::io::stderr().is_terminal() && records % 100_000 == 0 && records > 0 {
+        if std::io::stderr().is_terminal() && records.is_multiple_of(100_000) && records > 0 {
             let _ = write!(anstream::stderr(), "\r{records} records");
         }
     };

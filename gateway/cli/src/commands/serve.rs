@@ -83,7 +83,7 @@ async fn serve(
     // A gateway that a road started serves that road even where another program has a port.
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
-    let socket = bind_socket(&home.socket())?;
+    let local = bind_socket(&home.socket())?;
     let token = match &environment.token {
         Some(token) => token.clone(),
         None => home.token()?,
@@ -112,20 +112,21 @@ async fn serve(
             }
         });
     }
-    roads.spawn(rampart_api::serve(router(api), socket, tcp, stop.clone()));
+    roads.spawn(rampart_api::serve(router(api), local, tcp, stop.clone()));
     roads.close();
     for line in lines {
         printer.note(line);
     }
+    let socket = home.socket();
     tokio::select! {
         asked = ended() => asked?,
         () = stop.cancelled() => {}
-        () = unreachable(&home.socket()) => tracing::warn!("the home is gone, and so nobody can ask: ending"),
+        () = unreachable(&socket) => tracing::warn!("the home is gone, and so nobody can ask: ending"),
     }
     stop.cancel();
     roads.wait().await;
     gateway.close().await;
-    let _ = std::fs::remove_file(home.socket());
+    let _ = std::fs::remove_file(&socket);
     Ok(Exit::Yes)
 }
 
