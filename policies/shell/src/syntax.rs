@@ -152,7 +152,8 @@ pub(crate) enum Part<'t> {
         text: Cow<'t, str>,
         quoted: bool,
         source: &'t str,
-        start: usize,
+        /// What stands between them.
+        span: Span0,
     },
     /// `<( .. )`, or `>( .. )` where `output` is set.
     Process {

@@ -108,6 +108,8 @@ fn spans_show_the_text_that_causes_an_effect() {
         ("echo $(rm x)", "delete", "rm x"),
         ("f() { rm x; }; f", "delete", "rm x"),
         ("bash <<EOF\nrm x\nEOF", "delete", "rm x"),
+        ("echo `rm x`", "delete", "rm x"),
+        ("echo `rm é", "delete", "rm é"),
     ] {
         let analysis = analysis(command);
         let effect = analysis.effects.iter().find(|e| e.kind.as_str() == kind).unwrap();

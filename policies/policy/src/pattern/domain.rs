@@ -31,21 +31,18 @@ impl Domain {
         {
             return !host.is_empty();
         }
-        match self.labels.split_first() {
-            Some((first, below)) if first == "*" => {
-                let below = below.join(".");
-                match host.strip_suffix(below.as_str()) {
-                    Some("") => self.reading == Reading::Broad,
-                    Some(front) => front.len() > 1 && front.ends_with('.'),
-                    None => false,
-                }
-            }
-            _ => {
-                let labels: Vec<&str> = host.split('.').collect();
-                labels.len() == self.labels.len()
-                    && labels.iter().zip(&self.labels).all(|(l, p)| super::TextGlob::new(p).is_match(l))
-            }
-        }
+        let below = match self.labels.split_first() {
+            Some((first, below)) if first == "*" => Some(below),
+            _ => None,
+        };
+        let patterns = below.unwrap_or(&self.labels);
+        let labels = host.split('.').count();
+        let in_front = labels.checked_sub(patterns.len()).is_some_and(|front| match (below, self.reading) {
+            (None, _) => front == 0,
+            (Some(_), Reading::Broad) => true,
+            (Some(_), Reading::Exact) => front > 0,
+        });
+        in_front && host.rsplit('.').zip(patterns.iter().rev()).all(|(label, pattern)| fits(pattern, label))
     }
 
     /// A text that every match contains.
@@ -64,8 +61,12 @@ impl Domain {
     }
 }
 
+fn fits(pattern: &str, label: &str) -> bool {
+    if pattern.contains('*') { super::TextGlob::new(pattern).is_match(label) } else { pattern == label }
+}
+
 fn fold_pattern(pattern: &str) -> Result<String, String> {
-    let bare = pattern.strip_suffix('.').unwrap_or(pattern);
+    let bare = pattern.trim_end_matches('.');
     if bare.starts_with('[') || !bare.contains(':') {
         if bare.contains('*') {
             let labels_ok = bare.split('.').all(|l| !l.is_empty());
@@ -80,16 +81,16 @@ fn fold_pattern(pattern: &str) -> Result<String, String> {
     Err(format!("`{pattern}` holds a port; name it under `port`"))
 }
 
-/// A host as the WHATWG rules read it, in lower case, without a trailing dot; addresses in their plain form. None when
+/// A host as the WHATWG rules read it, in lower case, without trailing dots; addresses in their plain form. None when
 /// it is no host.
 pub(crate) fn fold(host: &str) -> Option<String> {
-    let text = match url::Host::parse(host).ok()? {
-        url::Host::Domain(name) => name,
-        url::Host::Ipv4(ip) => ip.to_string(),
-        url::Host::Ipv6(ip) => ip.to_string(),
-    };
-    let bare = text.strip_suffix('.').unwrap_or(&text);
-    (!bare.is_empty()).then(|| bare.to_owned())
+    match url::Host::parse(host).ok()? {
+        // without its dots `1..` is another host
+        url::Host::Domain(name) if name.ends_with('.') => fold(name.trim_end_matches('.')),
+        url::Host::Domain(name) => Some(name),
+        url::Host::Ipv4(ip) => Some(ip.to_string()),
+        url::Host::Ipv6(ip) => Some(ip.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +115,11 @@ mod tests {
             ("api-*.x.io", Exact, "api-eu.x.io", true),
             ("api-*.x.io", Exact, "api-eu.y.x.io", false),
             ("*", Exact, "anything.at.all", true),
+            ("*.*.x.io", Exact, "a.b.x.io", true),
+            ("*.*.x.io", Exact, "b.x.io", false),
+            ("*.eu-*.x.io", Broad, "a.eu-1.x.io", true),
+            ("webhook.site..", Broad, "webhook.site..", true),
+            ("27..", Broad, "27..", true),
             ("münchen.de", Broad, "xn--mnchen-3ya.de", true),
             ("169.254.169.254", Broad, "0xA9FEA9FE", true),
             ("::1", Broad, "[::1]", true),

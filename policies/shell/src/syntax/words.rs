@@ -292,6 +292,7 @@ impl<'t> Parser<'t> {
         }
         self.pos = self.pos.min(self.end);
         let inside = self.slice(from, self.pos);
+        let span = Span0 { start: from, end: self.pos };
         self.broken |= !self.eat(b'`');
         let text = if escaped {
             let mut plain = String::with_capacity(inside.len());
@@ -306,7 +307,7 @@ impl<'t> Parser<'t> {
         } else {
             Cow::Borrowed(inside)
         };
-        parts.push(Part::Backquoted { text, quoted, source: self.slice(start, self.pos), start: from });
+        parts.push(Part::Backquoted { text, quoted, source: self.slice(start, self.pos), span });
     }
 
     fn process(&mut self, parts: &mut Vec<Part<'t>>, output: bool) {

@@ -284,8 +284,8 @@ impl Walk<'_> {
                 let flow = self.substitution(|walk| walk.list(list, Flow::empty()));
                 self.push_output(flow, source, *quoted, builder);
             }
-            Part::Backquoted { text, quoted, source, start } => {
-                let base = self.span_of(*start, *start + source.len().saturating_sub(2));
+            Part::Backquoted { text, quoted, source, span } => {
+                let base = self.span_of(span.start, span.end);
                 let flow = self.substitution(|walk| walk.text(text, base, Flow::empty()));
                 self.push_output(flow, source, *quoted, builder);
             }
