@@ -1,5 +1,5 @@
 //! Telling people: a message to Slack, Discord, Teams, ntfy or any webhook about decisions they want to hear of. Each
-//! target is one file that renders an [`Event`]; one sender delivers them, and no decision waits for it.
+//! target is one file that renders an event; one sender delivers them, and no decision waits for it.
 
 mod discord;
 mod event;
