@@ -14,5 +14,4 @@ mod mcp;
 mod notify;
 mod policy;
 mod rules;
-mod rules;
 mod world;
