@@ -58,6 +58,7 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
     let path = if path.is_empty() { "/" } else { path };
     let on_drive = is_windows(path) && !path.starts_with('/');
     let absolute = path.starts_with(['/', '~']) || on_drive;
+    let at_home = path == "~" || path.starts_with("~/");
     let mut parts: Vec<&str> = Vec::with_capacity(8);
     for part in path.split('/') {
         match part {
@@ -66,7 +67,7 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
                 Some(&"..") | None if !absolute => parts.push(".."),
                 // above a home that is not known
                 Some(&"..") => parts.push(".."),
-                Some(&"~") if parts.len() == 1 => parts.push(".."),
+                Some(&"~") if at_home && parts.len() == 1 => parts.push(".."),
                 // nothing is above a drive
                 Some(_) if on_drive && parts.len() == 1 => {}
                 _ => {
@@ -78,22 +79,18 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
             name => parts.push(name),
         }
     }
+    let above = if at_home { parts.iter().skip(1).take_while(|part| **part == "..").count() } else { 0 };
+    if above > 0 {
+        // where the homes lie, or further up
+        parts.splice(..=above, (above == 1).then_some("home"));
+    }
     let mut text = String::with_capacity(path.len() + 1);
-    if absolute && !on_drive && parts.first() != Some(&"~") {
+    if absolute && !on_drive && (above > 0 || !at_home) {
         text.push('/');
     }
     text.push_str(&parts.join("/"));
     if on_drive && text.ends_with(':') && parts.len() == 1 {
         text.push('/');
-    }
-    if let Some(above) = text.strip_prefix("~/../..") {
-        text = above.trim_start_matches("/..").to_owned();
-        if text.is_empty() {
-            text.push('/');
-        }
-    } else if let Some(above) = text.strip_prefix("~/..") {
-        // where the homes lie
-        text = format!("/home{above}");
     }
     if text.is_empty() {
         text.push('.');
@@ -147,11 +144,19 @@ mod tests {
             ("/proc/self/rootx/shadow", None, "/proc/self/rootx/shadow"),
             (r"C:\a\..\..", None, "C:/"),
             ("~/~/..", None, "/home/u"),
+            ("/~/x", None, "/~/x"),
             ("", Some("/w"), "/w"),
         ] {
             assert_eq!(normalise(path, Some("/home/u"), cwd).text, want, "{path}");
         }
-        assert_eq!(normalise("~/../../etc", None, None).text, "/etc");
-        assert_eq!(normalise("~/~/../x", None, None).text, "~/x");
+        for (path, want) in [
+            ("~/../../etc", "/etc"),
+            ("~/../../..", "/"),
+            ("~/../v/.env", "/home/v/.env"),
+            ("~/..x", "~/..x"),
+            ("~/~/../x", "~/x"),
+        ] {
+            assert_eq!(normalise(path, None, None).text, want, "{path}");
+        }
     }
 }
