@@ -238,8 +238,7 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
     let mut talk = Talk::start(mcp_sh(&world, echo));
     talk.say(&request(1));
     assert!(talk.hear_json()["result"].is_object());
-    let pid = world.gateway().id().to_string();
-    assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    world.freeze();
     talk.say(&request(2));
     let begun = std::time::Instant::now();
     let answer = talk.hear_json();
@@ -247,5 +246,5 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
     assert_eq!(answer["id"], 2);
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("gateway"), "{answer}");
-    assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+    world.thaw();
 }

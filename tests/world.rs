@@ -150,6 +150,28 @@ impl World {
         self.gateway.as_mut().expect("call serve first")
     }
 
+    /// Stops the gateway without ending it, and waits until every thread of it stands still.
+    pub(crate) fn freeze(&mut self) {
+        let pid = self.signal("-STOP");
+        let stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.unwrap().path().join("stat")).is_ok_and(|stat| stat.contains(") T "))
+        };
+        while !std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(stopped) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets a frozen gateway go on.
+    pub(crate) fn thaw(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&mut self, signal: &str) -> u32 {
+        let pid = self.gateway().id();
+        assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+        pid
+    }
+
     /// What the gateway printed.
     pub(crate) fn gateway_log(&self) -> String {
         std::fs::read_to_string(self.path("gateway.log")).unwrap_or_default()
