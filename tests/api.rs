@@ -101,3 +101,13 @@ fn a_decision_over_the_api_is_recorded() {
     );
     assert!(!std::fs::read_to_string(world.path("gateway.log")).unwrap().contains(TOKEN));
 }
+
+#[test]
+fn the_api_on_whatever_port_is_not_for_agents() {
+    let mut world = World::new();
+    world.serve(&[]);
+    let address = world.status()["listen"].as_str().unwrap().to_owned();
+    let command = format!("curl -s -X POST http://{address}/v1/approvals/x/resolve -d '{{}}'");
+    let body = json!({"hook_event_name":"PreToolUse","session_id":"s","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":command}});
+    world.run_with(&["hook", "--format", "claude-code"], body.to_string().as_bytes()).expect(2);
+}

@@ -99,6 +99,13 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Says on which ports the API and the proxy listen, so that rules about Rampart's own interface know them.
+    pub fn listens_on(&self, ports: Vec<u16>) {
+        if let Err(wrong) = self.rules.protect(ports) {
+            warn!("the rules do not know our own ports: {}", first(&wrong));
+        }
+    }
+
     /// Looks at the policy files again. What does not load changes nothing.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ use crate::clock;
 pub(crate) struct Rules {
     folder: PathBuf,
     in_force: ArcSwap<InForce>,
+    /// Ports of this machine on which our own interface listens; rules protect them.
+    own_ports: Mutex<Vec<u16>>,
     /// Why the files as they are now are not in force.
     rejected: Mutex<Option<Rejected>>,
     projects: Projects,
@@ -32,6 +34,7 @@ pub(crate) struct InForce {
     pub(crate) warnings: Vec<Diagnostic>,
     /// The files they were made of.
     pub(crate) files: Vec<SourceFile>,
+    own_ports: Vec<u16>,
     /// When, in milliseconds since 1970 UTC.
     pub(crate) loaded_ms: u64,
     fingerprint: Fingerprint,
@@ -61,8 +64,20 @@ impl Rules {
     /// When one of them does not load: without rules there is no gateway.
     pub(crate) fn load(folder: PathBuf, with_projects: bool) -> Result<Self, Vec<Diagnostic>> {
         let (files, fingerprint) = folder::read(&folder)?;
-        let in_force = ArcSwap::from_pointee(InForce::compile(files, fingerprint)?);
-        Ok(Self { folder, in_force, rejected: Mutex::default(), projects: Projects::new(with_projects) })
+        let in_force = ArcSwap::from_pointee(InForce::compile(files, fingerprint, &[])?);
+        let (own_ports, rejected) = (Mutex::default(), Mutex::default());
+        Ok(Self { folder, in_force, own_ports, rejected, projects: Projects::new(with_projects) })
+    }
+
+    /// Says on which ports our own interface listens.
+    ///
+    /// # Errors
+    /// None that the files in force did not have before.
+    pub(crate) fn protect(&self, ports: Vec<u16>) -> Result<(), Vec<Diagnostic>> {
+        let now = self.in_force.load();
+        self.in_force.store(Arc::new(InForce::compile(now.files.clone(), now.fingerprint, &ports)?));
+        *self.own_ports.lock().unwrap_or_else(PoisonError::into_inner) = ports;
+        Ok(())
     }
 
     /// The rules without those of any project.
@@ -93,7 +108,10 @@ impl Rules {
             Ok((_, fingerprint)) if rejected.as_ref().is_some_and(|r| r.fingerprint == fingerprint) => {
                 return Refreshed::Same;
             }
-            Ok((files, fingerprint)) => (fingerprint, InForce::compile(files, fingerprint)),
+            Ok((files, fingerprint)) => {
+                let ports = self.own_ports.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                (fingerprint, InForce::compile(files, fingerprint, &ports))
+            }
             Err(diagnostics) => (folder::fingerprint_of(&diagnostics), Err(diagnostics)),
         };
         match compiled {
@@ -118,10 +136,17 @@ impl Rules {
 }
 
 impl InForce {
-    fn compile(files: Vec<SourceFile>, fingerprint: Fingerprint) -> Result<Self, Vec<Diagnostic>> {
+    fn compile(files: Vec<SourceFile>, fingerprint: Fingerprint, own_ports: &[u16]) -> Result<Self, Vec<Diagnostic>> {
         let Loaded { ruleset, warnings } = rampart_policy::load(&files)?;
-        Ok(Self { ruleset: Arc::new(ruleset), warnings, files, loaded_ms: clock::wall_ms(), fingerprint })
+        let ruleset = Arc::new(with_ports(ruleset, own_ports));
+        let own_ports = own_ports.to_vec();
+        Ok(Self { ruleset, warnings, files, own_ports, loaded_ms: clock::wall_ms(), fingerprint })
     }
+}
+
+/// Rules that know our ports; where none is known, the usual one.
+fn with_ports(ruleset: Ruleset, own_ports: &[u16]) -> Ruleset {
+    if own_ports.is_empty() { ruleset } else { ruleset.with_own_ports(own_ports.to_vec()) }
 }
 
 #[cfg(test)]

@@ -83,6 +83,8 @@ async fn serve(
     // A gateway that a road started serves that road even where another program has a port.
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
+    let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
+    gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
     let token = match &environment.token {
         Some(token) => token.clone(),

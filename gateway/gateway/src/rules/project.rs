@@ -66,7 +66,8 @@ impl Projects {
         let name = path.display().to_string();
         let mut files = in_force.files.clone();
         files.push(SourceFile { name, text, layer: Layer::Project });
-        let ruleset = Arc::new(rampart_policy::load(&files)?.ruleset);
+        let ruleset = rampart_policy::load(&files)?.ruleset;
+        let ruleset = Arc::new(super::with_ports(ruleset, &in_force.own_ports));
         if known.len() >= MAX_PROJECTS {
             known.clear();
         }
