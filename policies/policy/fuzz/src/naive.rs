@@ -56,14 +56,15 @@ fn alternatives(pattern: &str) -> Vec<String> {
 }
 
 fn one_path(pattern: &str, subject: &str, reading: Reading) -> bool {
-    let mut pattern = match pattern.strip_prefix("$HOME") {
+    let pattern = match pattern.strip_prefix("$HOME") {
         Some(rest) => format!("~{rest}"),
+        None if pattern == "./" => ".".to_owned(),
         None => pattern.strip_prefix("./").unwrap_or(pattern).to_owned(),
     };
+    let mut steps: Vec<&str> = pattern.strip_suffix('/').unwrap_or(&pattern).split('/').collect();
     if reading == Reading::Broad && !pattern.contains('/') && pattern != "~" {
-        pattern.insert_str(0, "**/");
+        steps.insert(0, "**");
     }
-    let steps: Vec<&str> = pattern.strip_suffix('/').unwrap_or(&pattern).split('/').collect();
     let names: Vec<&str> = if subject == "/" { vec![""] } else { subject.split('/').collect() };
     segments(&steps, &names, reading)
 }
@@ -88,7 +89,7 @@ fn segment(pattern: &[char], name: &[char]) -> bool {
         [] => name.is_empty(),
         ['*', rest @ ..] => (0..=name.len()).any(|at| segment(rest, &name[at..])),
         ['[', rest @ ..] => {
-            let close = rest.iter().position(|c| *c == ']').unwrap_or(0);
+            let Some(close) = rest.iter().position(|c| *c == ']') else { return false };
             let (class, behind) = (&rest[..close], &rest[close + 1..]);
             name.split_first().is_some_and(|(c, more)| in_class(class, *c) && segment(behind, more))
         }

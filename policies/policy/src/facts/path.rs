@@ -57,7 +57,8 @@ pub(super) fn find(
         look(&format!("~{rest}"), true);
     }
     if let Some(rest) = around.workspace.and_then(|workspace| below(&path, workspace)) {
-        look(rest.trim_start_matches('/'), true);
+        let rest = rest.trim_start_matches('/');
+        look(if rest.is_empty() { "." } else { rest }, true);
     }
     if written != path {
         let written = plain_path(written);

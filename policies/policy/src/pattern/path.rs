@@ -59,6 +59,7 @@ impl PathGlob {
         let unix = plain(pattern);
         let rooted = match unix.strip_prefix("$HOME").or_else(|| unix.strip_prefix("${HOME}")) {
             Some(rest) => format!("~{rest}"),
+            None if unix == "./" => ".".to_owned(),
             None => unix.strip_prefix("./").map(str::to_owned).unwrap_or(unix),
         };
         let mut steps = Vec::new();
@@ -69,6 +70,8 @@ impl PathGlob {
             let step = match text {
                 "**" if steps.last() == Some(&Step::Across) => continue,
                 "**" => Step::Across,
+                // the project itself
+                "." if rooted == "." => Step::One(Segment::new(text)?),
                 ".." | "." => {
                     return Err(format!("`{pattern}` holds `{text}`, which a path never has when it is judged"));
                 }

@@ -34,6 +34,16 @@ fn a_rule_for_reading_judges_whatever_reads() {
 }
 
 #[test]
+fn the_project_itself_is_not_the_root() {
+    for (pattern, subject, expect) in
+        [("/", "/", "deny"), ("/", "/home/u/proj", "allow"), ("./", "/home/u/proj", "deny"), ("./", "/", "allow")]
+    {
+        let ruleset = denying("write", &format!("path_matches: ['{pattern}']"));
+        assert_eq!(outcome(&ruleset, "write", subject), expect, "{pattern} on {subject}");
+    }
+}
+
+#[test]
 fn a_rule_for_fetching_judges_whatever_contacts_the_host() {
     let ruleset = denying("fetch", "domain_matches: ['evil.io']");
     for (tool, subject, expect) in [

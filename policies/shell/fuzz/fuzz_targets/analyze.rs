@@ -1,7 +1,6 @@
 //! Every text has an analysis, soon; what it points at is in the text; a command before it hides nothing.
 
 #![no_main]
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the target measures time")]
 
 use std::{
     collections::BTreeSet,
