@@ -1,0 +1,65 @@
+//! One piece of work, so many times: `workload NAME TIMES`. For counting instructions; see `tests/bench/instructions.py`.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use std::{collections::BTreeSet, hint::black_box};
+
+use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase};
+use rampart_policy::{Context, History, load, packs};
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (name, times) = (args.next().unwrap_or_default(), args.next().and_then(|t| t.parse().ok()).unwrap_or(1));
+    let Some(work) = work(&name) else {
+        println!("workload NAME TIMES");
+        return;
+    };
+    (0..times).for_each(|_| work());
+}
+
+fn work(name: &str) -> Option<Box<dyn Fn()>> {
+    let files = vec![packs::builtin("standard")?.to_file()];
+    let exec = |text: &str| Action::Exec {
+        command: CommandLine::Command(text.to_owned()),
+        cwd: Some("/home/dev/project".to_owned()),
+    };
+    let action = match name {
+        "decide-git-status" => exec("git status"),
+        "decide-compound" => {
+            exec("cd src && git add -A && git commit -m 'mend the parser; rm nothing' && git push origin HEAD")
+        }
+        "decide-denied-read" => Action::Read { paths: vec![Located::written("/home/dev/.ssh/id_ed25519")] },
+        "load-standard" => {
+            return Some(Box::new(move || {
+                let _ = black_box(load(black_box(&files)));
+            }));
+        }
+        "scan-1kb-json" => {
+            let line =
+                r#"{"role":"user","content":"Please run the tests and tell me which of them fail, then mend them."}"#;
+            let text = line.repeat(11);
+            return Some(Box::new(move || {
+                black_box(rampart_scan::scan(black_box(&text)));
+            }));
+        }
+        _ => return None,
+    };
+    let ruleset = load(&files).ok()?.ruleset;
+    let origin = Origin {
+        home: Some("/home/dev".to_owned()),
+        workspace: Some("/home/dev/project".to_owned()),
+        ..Origin::default()
+    };
+    let call = Call { origin, phase: Phase::Before, action, response: None };
+    let (labels, history) = (BTreeSet::new(), History::default());
+    Some(Box::new(move || {
+        let context = Context {
+            now_ms: 1_767_225_600_000,
+            headless: false,
+            labels: &labels,
+            history: &history,
+            rampart_home: None,
+        };
+        black_box(ruleset.judge(black_box(&call), &context));
+    }))
+}
