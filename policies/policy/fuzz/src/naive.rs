@@ -115,9 +115,9 @@ fn in_ranges(members: &[char], c: char) -> bool {
 }
 
 /// `x.io` is that host, `*.x.io` every host below it, `*` every host; `*` elsewhere stays in its label.
-pub fn domain(pattern: &str, host: &str, reading: Reading) -> bool {
-    let pattern = pattern.trim_end_matches('.');
-    let pattern = if pattern.contains('*') { starred(pattern) } else { fold(pattern).unwrap_or_default() };
+pub fn domain(written: &str, host: &str, reading: Reading) -> bool {
+    let pattern = written.trim_end_matches('.');
+    let pattern = if pattern.contains('*') { starred(pattern) } else { fold(written).unwrap_or_default() };
     if pattern == "*" {
         return !host.is_empty();
     }
@@ -147,7 +147,10 @@ fn all_match(patterns: &[&str], labels: &[&str]) -> bool {
 pub fn fold(host: &str) -> Option<String> {
     let bracketed = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
     match url::Host::parse(&bracketed).ok()? {
-        url::Host::Domain(name) if name.ends_with('.') => fold(name.trim_end_matches('.')),
+        url::Host::Domain(name) if name.ends_with('.') => {
+            let bare = name.trim_end_matches('.');
+            fold(bare).or_else(|| (!bare.is_empty()).then(|| bare.to_owned()))
+        }
         url::Host::Domain(name) => Some(name),
         url::Host::Ipv4(ip) => Some(ip.to_string()),
         url::Host::Ipv6(ip) => Some(ip.to_string()),

@@ -73,7 +73,7 @@ fn fold_pattern(pattern: &str) -> Result<String, String> {
             let plain = labels_ok && bare.is_ascii();
             return plain.then(|| bare.to_ascii_lowercase()).ok_or_else(|| format!("`{pattern}` is not a host name"));
         }
-        return fold(bare).ok_or_else(|| format!("`{pattern}` is not a host name"));
+        return fold(pattern).ok_or_else(|| format!("`{pattern}` is not a host name"));
     }
     if bare.parse::<std::net::Ipv6Addr>().is_ok() {
         return fold(&format!("[{bare}]")).ok_or_else(|| format!("`{pattern}` is not an address"));
@@ -86,7 +86,10 @@ fn fold_pattern(pattern: &str) -> Result<String, String> {
 pub(crate) fn fold(host: &str) -> Option<String> {
     match url::Host::parse(host).ok()? {
         // without its dots `1..` is another host
-        url::Host::Domain(name) if name.ends_with('.') => fold(name.trim_end_matches('.')),
+        url::Host::Domain(name) if name.ends_with('.') => {
+            let bare = name.trim_end_matches('.');
+            fold(bare).or_else(|| (!bare.is_empty()).then(|| bare.to_owned()))
+        }
         url::Host::Domain(name) => Some(name),
         url::Host::Ipv4(ip) => Some(ip.to_string()),
         url::Host::Ipv6(ip) => Some(ip.to_string()),
@@ -120,6 +123,7 @@ mod tests {
             ("*.eu-*.x.io", Broad, "a.eu-1.x.io", true),
             ("webhook.site..", Broad, "webhook.site..", true),
             ("27..", Broad, "27..", true),
+            ("337.25..", Broad, "337.25..", true),
             ("münchen.de", Broad, "xn--mnchen-3ya.de", true),
             ("169.254.169.254", Broad, "0xA9FEA9FE", true),
             ("::1", Broad, "[::1]", true),
