@@ -91,6 +91,22 @@ pub(crate) fn note(host: &str) -> &'static str {
     }
 }
 
+/// The registries that packages come from where nobody says otherwise, and this machine.
+pub(crate) fn is_package_index(url: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        "pypi.org",
+        "files.pythonhosted.org",
+        "registry.npmjs.org",
+        "registry.yarnpkg.com",
+        "rubygems.org",
+        "index.crates.io",
+        "download.pytorch.org",
+    ];
+    of_url(url).is_some_and(|parsed| {
+        is_loopback(&parsed.host) || url.starts_with("https://") && KNOWN.contains(&parsed.host.as_str())
+    })
+}
+
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")

@@ -28,6 +28,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("host-mount", "a container gets a delicate directory of the host"),
     ("attack-tool", "a tool made for attacks is run"),
     ("agent-unguarded", "another agent is started without its guards"),
+    ("access-grant", "rights to a cloud, cluster or stored data are given away"),
     ("namespace", "enters another root or namespace"),
     ("user-account", "users, groups or passwords change"),
     ("kernel-setting", "kernel settings or modules change"),
@@ -51,6 +52,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("delete-repository", "the repository's own data is deleted"),
     // remote and stored data
     ("cloud-delete", "a cloud resource is destroyed"),
+    ("remote-delete", "a request destroys data of a remote service"),
     ("cloud-change", "a cloud resource is created or changed"),
     ("cluster-delete", "a cluster resource is destroyed"),
     ("cluster-change", "a cluster resource is created or changed"),

@@ -25,6 +25,25 @@ impl Facts<'_> {
     pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
         let kinds = file_effects(tool);
         self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);
+        if let Some(interpreter) = interpreter(tool) {
+            for key in ["code", "source", "source_code", "snippet", "program"] {
+                if let Some(text) = arguments.get(key).and_then(Value::as_str) {
+                    self.add_code(interpreter, text, around, sets);
+                }
+            }
+        }
+    }
+
+    /// Code does what the interpreter would do with it. That it is code says nothing: running code is the tool's trade.
+    fn add_code(&mut self, interpreter: [&str; 2], text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let argv = interpreter.into_iter().chain([text]).map(str::to_owned).collect();
+        for mut effect in rampart_shell::analyze(&CommandLine::Argv(argv), around).effects {
+            let plain = matches!(effect.note.as_str(), "" | "inline-code" | "unknown-program");
+            if !plain || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
     }
 
     fn walk(
@@ -115,6 +134,25 @@ fn role(key: &str) -> Role {
     }
 }
 
+/// How the code is run that a tool is given, by the words of the tool's name; none for a tool that runs no code.
+fn interpreter(tool: &str) -> Option<[&'static str; 2]> {
+    const RUNS: &[&str] =
+        &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
+    let words = words(tool);
+    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    if !any(RUNS) {
+        None
+    } else if any(&["js", "javascript", "node", "typescript", "ts"]) {
+        Some(["node", "-e"])
+    } else if any(&["bash", "sh", "shell"]) {
+        Some(["bash", "-c"])
+    } else if any(&["ruby"]) {
+        Some(["ruby", "-e"])
+    } else {
+        Some(["python3", "-c"])
+    }
+}
+
 /// What a tool does to the files it is given, by the words of its name. A name that does not say it may do both.
 fn file_effects(tool: &str) -> Vec<EffectKind> {
     const READS: &[&str] = &[
@@ -178,6 +216,9 @@ mod tests {
         assert_eq!(words("read_text_file"), ["read", "text", "file"]);
         assert_eq!(file_effects("get_user_information"), [EffectKind::Read]);
         assert_eq!(file_effects("move_file"), [EffectKind::Move]);
+        assert_eq!(interpreter("run_python"), Some(["python3", "-c"]));
+        assert_eq!(interpreter("executeJavascript"), Some(["node", "-e"]));
+        assert_eq!(interpreter("lookup_country"), None);
         assert_eq!(file_effects("frobnicate"), [EffectKind::Read, EffectKind::Write]);
         for (key, expect) in [
             ("path", Role::Path),

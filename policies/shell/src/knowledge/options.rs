@@ -66,6 +66,10 @@ pub(crate) fn sort<'p>(program: &'p Program, words: &[Arg]) -> (&'p Program, Usa
             continue;
         }
         if text == "--" {
+            // behind `sh -c TEXT` it is the name that the text is given
+            if current.language == Some(super::Language::Shell) && usage.values.iter().any(|(o, ..)| o == "-c") {
+                usage.operands.push(word.clone());
+            }
             only_operands = true;
             if usage.first_operand.is_none() && at < words.len() {
                 usage.first_operand = Some(at);

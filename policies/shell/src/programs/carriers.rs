@@ -38,6 +38,8 @@ fn is_assignment(text: &str) -> bool {
 pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let mut command = used.usage.operands.clone();
     if command.is_empty() {
+        // it prints what it is given
+        walk.option_values(used);
         return true;
     }
     let replace = used

@@ -15,6 +15,10 @@ pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     }
     let operands = used.usage.operands.clone();
     let Some((host, command)) = operands.split_first() else { return true };
+    let command = match command.split_first() {
+        Some((dashes, rest)) if dashes.text == "--" => rest,
+        _ => command,
+    };
     let word = host.with_text(host.text.trim_start_matches("ssh://"));
     walk.net_host(&word, "");
     let (name, port) = host::of_word(&word.text);

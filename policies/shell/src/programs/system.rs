@@ -6,6 +6,10 @@ use crate::value::{Arg, Flow};
 use crate::walk::{Use, Walk};
 
 pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let by_user = words.iter().any(|w| matches!(w.text.as_str(), "-u" | "-U" | "--uid" | "--euid" | "--user"));
+    if used.name == "killall5" || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
+        walk.note(EffectKind::Signal, "kill-all");
+    }
     let lists = words.iter().any(|w| matches!(w.text.as_str(), "-l" | "-L" | "--list" | "-0"));
     if lists {
         return true;
@@ -99,12 +103,13 @@ pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) ->
 }
 
 /// `source:target` of a container's mount, or `type=bind,source=..`.
-pub(crate) fn mount(walk: &mut Walk<'_>, arg: &Arg, _option: &str) {
+pub(crate) fn mount(walk: &mut Walk<'_>, arg: &Arg, option: &str) {
     let text = arg.text.as_str();
     let source = text
         .split(',')
         .find_map(|part| part.strip_prefix("source=").or_else(|| part.strip_prefix("src=")))
-        .or_else(|| text.split_once(':').map(|(source, _)| source));
+        .or_else(|| text.split_once(':').map(|(source, _)| source))
+        .or_else(|| (option == "--device").then_some(text));
     let Some(source) = source.filter(|s| s.starts_with(['/', '~', '.', '$'])) else { return };
     let word = arg.with_text(source);
     let target = walk.target(&word, true);

@@ -351,6 +351,7 @@ impl Walk<'_> {
                 self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
                 self.net_url(arg, "");
             }
+            Role::PackageIndex if host::is_package_index(&arg.text) => self.net_url(arg, ""),
             Role::PackageIndex => {
                 self.named(EffectKind::PackageInstall, "index", &arg.text, "package-index");
                 self.net_url(arg, "");

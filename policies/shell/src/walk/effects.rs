@@ -155,7 +155,7 @@ impl Walk<'_> {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
         }
         let last = path.trim_end_matches("/*").rsplit('/').next().unwrap_or("");
-        if last == ".git" {
+        if last == ".git" || path.contains(".git/") && matches!(last, "objects" | "refs" | "logs" | "HEAD" | "pack") {
             self.push_with(EffectKind::VcsHistory, Some(target.clone()), "delete-repository", certainty);
         }
         let note = if !note.is_empty() {

@@ -202,6 +202,7 @@ impl Walk<'_> {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
         self.delicate_words(args);
+        self.wrapped(name, args, &stdin);
         if args
             .get(1)
             .is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init"))
@@ -209,6 +210,32 @@ impl Walk<'_> {
             return Flow::empty();
         }
         Flow::unknown(stdin.taint)
+    }
+
+    /// An unknown program may be a wrapper: a later word that names a program which harms is taken to be run by it.
+    fn wrapped(&mut self, name: &str, args: &[Arg], stdin: &Flow) {
+        let harms = |at: usize, arg: &Arg| {
+            let next = args.get(at + 1).map_or("", |a| a.text.as_str());
+            match base_name(&arg.text) {
+                "rm" | "dd" | "shred" | "sudo" | "doas" | "mkfs" | "wipefs" | "chmod" | "chown" => !next.is_empty(),
+                "sh" | "bash" | "zsh" | "dash" | "ksh" | "python" | "python3" | "perl" | "node" | "ruby" => {
+                    matches!(next, "-c" | "-e" | "--" | "-lc" | "-ic")
+                }
+                _ => false,
+            }
+        };
+        let Some(at) = (1..args.len()).find(|at| args.get(*at).is_some_and(|a| !a.quoted && harms(*at, a))) else {
+            return;
+        };
+        let mut words = args.get(at..).unwrap_or(&[]).to_vec();
+        // `start-stop-daemon -x /bin/rm -- -rf /`
+        if words.get(1).is_some_and(|w| w.text == "--") {
+            words.remove(1);
+        }
+        let before = std::mem::replace(&mut self.certainty, Certainty::Possible);
+        let stdin = stdin.clone();
+        self.nested(name, |walk| walk.run(words, Vec::new(), stdin));
+        self.certainty = before;
     }
 
     /// Words that name something delicate are taken to be read, though nothing is known of the program.
