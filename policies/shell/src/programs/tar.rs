@@ -125,6 +125,9 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
                 walk.span(),
             );
             walk.write(&into, "");
+            if content.with(used.stdin.taint).has(Taint::DOWNLOADED) {
+                walk.remember_tree(&into, Flow::unknown(Taint::DOWNLOADED));
+            }
         }
         let out = if letters.contains('O') { content.with(used.stdin.taint) } else { Taint::NONE };
         used.stdout = Some(Flow::unknown(out));

@@ -50,6 +50,7 @@ pub(crate) enum Inherited<'a> {
 pub(crate) fn inherited<'a>(name: &str, home: Option<&'a str>, cwd: Option<&'a str>) -> Inherited<'a> {
     match name {
         "HOME" => Inherited::Text(home.unwrap_or("~")),
+        "RAMPART_HOME" => Inherited::Text("~/.rampart"),
         "PWD" => Inherited::Text(cwd.unwrap_or(".")),
         "TMPDIR" | "TMP" | "TEMP" => Inherited::Text("/tmp"),
         "PATH" => Inherited::Text("/usr/local/bin:/usr/bin:/bin"),

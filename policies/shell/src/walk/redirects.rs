@@ -132,11 +132,28 @@ impl Walk<'_> {
         if self.written.is_empty() {
             return None;
         }
-        self.written.get(&self.absolute(path)).map(|w| w.flow.clone())
+        let path = self.absolute(path);
+        let found = self.written.get(&path).or_else(|| self.unpacked(&path));
+        found.map(|w| w.flow.clone())
+    }
+
+    /// What a file below the directory holds is of one origin: an archive was unpacked there.
+    pub(crate) fn remember_tree(&mut self, directory: &Arg, flow: Flow) {
+        let path = format!("{}/*", self.absolute(&directory.text).trim_end_matches("/."));
+        self.written.insert(path, Written { flow, program: None });
+    }
+
+    fn unpacked(&self, path: &str) -> Option<&Written> {
+        let ends = path.match_indices('/').map(|(at, _)| at);
+        ends.rev().find_map(|at| self.written.get(&format!("{}/*", path.get(..at)?)))
     }
 
     pub(super) fn written_here(&self, path: &str) -> bool {
-        !self.written.is_empty() && self.written.contains_key(&self.absolute(path))
+        if self.written.is_empty() {
+            return false;
+        }
+        let path = self.absolute(path);
+        self.written.contains_key(&path) || self.unpacked(&path).is_some()
     }
 
     /// A file is copied or renamed: the copy of a program is that program.
