@@ -129,7 +129,7 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
                 walk.remember_tree(&into, Flow::unknown(Taint::DOWNLOADED));
             }
         }
-        let out = if letters.contains('O') { content.with(used.stdin.taint) } else { Taint::NONE };
+        let out = if letters.contains('O') { content.with(used.stdin.taint).with(Taint::DECODED) } else { Taint::NONE };
         used.stdout = Some(Flow::unknown(out));
     }
     true
