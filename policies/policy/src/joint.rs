@@ -13,7 +13,7 @@ pub(crate) fn joint<'r>(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>
     }
     // For each rule, the commands that it covers.
     let shares: Vec<(&Rule, Vec<bool>)> = rules
-        .filter(|rule| rule.may_share(facts))
+        .filter(|rule| rule.may_share(facts) && speaks_of(rule, facts))
         .map(|rule| (rule, (0..count).map(|i| rule.covers_command(facts, i)).collect::<Vec<bool>>()))
         .filter(|(_, share)| share.contains(&true))
         .collect();
@@ -29,6 +29,11 @@ pub(crate) fn joint<'r>(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>
         return Vec::new();
     }
     shares.into_iter().map(|(rule, _)| rule).collect()
+}
+
+/// A rule about effects has a share only in a call that has such an effect.
+fn speaks_of(rule: &Rule, facts: &Facts<'_>) -> bool {
+    rule.items.is_empty() || (0..facts.items.len()).any(|item| rule.fits(facts, item))
 }
 
 /// Whether one of the covered commands is the one that shows the effect.

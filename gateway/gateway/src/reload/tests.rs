@@ -101,16 +101,18 @@ async fn a_broken_policy_is_seen_and_the_old_one_stays() {
     fs::write(world.file(), policy("mended")).unwrap();
     world.comes("mended").await;
     assert!(world.gateway.rules_in_force().rejected.is_empty());
-    world.gateway.close().await;
-    let trail: String = fs::read_dir(world.gateway.home().audit())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
     let changes = |event: &str| {
+        let files = fs::read_dir(world.gateway.home().audit()).unwrap().map(|entry| entry.unwrap().path());
+        let segments = files.filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+        let trail: String = segments.map(|path| fs::read_to_string(path).unwrap()).collect();
         let event = format!(r#""event":"{event}""#);
         trail.lines().filter(|line| line.contains(r#""type":"policy""#) && line.contains(&event)).count()
     };
+    // The record follows the change that it tells of.
+    while changes("loaded") < 2 {
+        assert!(Instant::now() < until + Duration::from_secs(5), "the change is not recorded");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.gateway.close().await;
     assert_eq!((changes("loaded"), changes("rejected")), (2, 1), "each is recorded once");
 }

@@ -82,10 +82,11 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
         let own = matching.tool.as_ref().is_none_or(|l| l.iter().any(|t| t.value == seen.tool));
         own && fits_command(rule, words)
     };
-    let used: Vec<&'p Part> =
-        parts.iter().filter(|p| seen.components.iter().any(|(c, _)| share(p, c))).copied().collect();
     let effects =
         |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
+    let speaks = |rule: &RuleSource| !effects(rule) || seen.effects.iter().any(|e| fits_effect(rule, e));
+    let shares = |p: &&&Part| speaks(&p.3) && seen.components.iter().any(|(c, _)| share(p, c));
+    let used: Vec<&'p Part> = parts.iter().filter(shares).copied().collect();
     let commands = seen.components.len() > 1 && seen.components.iter().all(|(c, _)| used.iter().any(|p| share(&p, c)));
     let redirects = !seen.redirected || used.iter().all(|(.., rule)| effects(rule));
     let caused = seen.effects.iter().filter(|e| e.kind != EffectKind::Exec).all(|e| {
