@@ -91,19 +91,11 @@ pub(crate) fn note(host: &str) -> &'static str {
     }
 }
 
-/// The registries that packages come from where nobody says otherwise, and this machine.
+/// An index of packages that needs no question even though it is named: one on this machine, or the one that PyTorch's own
+/// instructions name.
 pub(crate) fn is_package_index(url: &str) -> bool {
-    const KNOWN: &[&str] = &[
-        "pypi.org",
-        "files.pythonhosted.org",
-        "registry.npmjs.org",
-        "registry.yarnpkg.com",
-        "rubygems.org",
-        "index.crates.io",
-        "download.pytorch.org",
-    ];
     of_url(url).is_some_and(|parsed| {
-        is_loopback(&parsed.host) || url.starts_with("https://") && KNOWN.contains(&parsed.host.as_str())
+        is_loopback(&parsed.host) || url.starts_with("https://") && parsed.host == "download.pytorch.org"
     })
 }
 
