@@ -179,7 +179,10 @@ fn matches(policy: &PolicySource, rule: &RuleSource, seen: &Seen) -> bool {
                 && seen.components.iter().all(|(c, _)| fits_command(rule, c))
                 && (!seen.redirected || effects));
         let mut judged = seen.effects.iter().filter(|e| !(commands && e.kind == EffectKind::Exec)).peekable();
-        let all = !effects || ((judged.peek().is_some() || commands) && judged.all(|e| fits_effect(rule, e)));
+        // A rule that names effects, and no commands, speaks only of calls that have such effects.
+        let names = when.path.yes.is_some() || when.domain.yes.is_some() || when.effect.kinds.is_some();
+        let vacuous = commands && (!names || when.command.matches.yes.is_some());
+        let all = !effects || ((judged.peek().is_some() || vacuous) && judged.all(|e| fits_effect(rule, e)));
         return own && covered && all;
     }
     let viewed = |e: &&Effect| own || named.as_ref().is_some_and(|n| seen.tools(e).iter().any(|t| n.contains(t)));
