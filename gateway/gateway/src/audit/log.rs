@@ -1,6 +1,6 @@
-//! The trail on disk, as one thing that is told to commit batches. Synchronous and single-threaded; the clock comes in
-//! with the settings. What goes wrong here ends in one of two ways: the batch stands in a new segment, or nobody is
-//! told that it was recorded.
+//! The trail on disk, as one thing that is told to commit batches. Synchronous, and used by one thread at a time; the
+//! clock comes in with the settings. What goes wrong here ends in one of two ways: the batch stands in a new segment, or
+//! nobody is told that it was recorded.
 
 mod trouble;
 
@@ -20,7 +20,7 @@ use super::{
     record::{Draft, Kind},
     recovery::{self, CHECKPOINT, Standing},
     retention,
-    segment::Segment,
+    segment::{Flush, Segment},
 };
 
 /// Records after which a checkpoint is due, and the most that go into one batch.
@@ -40,6 +40,8 @@ pub(super) struct Log {
     segment: Option<Segment>,
     /// The oldest record whose way to the disk was not waited for.
     unsynced: Option<Unsynced>,
+    /// The same, of those that are on their way right now, while the log is in other hands.
+    flushing: Option<Unsynced>,
     /// What the next segment must tell first.
     report: Vec<Draft>,
     trouble: Option<Trouble>,
@@ -52,6 +54,14 @@ pub(super) struct Log {
     passed: u64,
     lines: broadcast::Sender<Recorded>,
     buffer: Vec<u8>,
+}
+
+/// What is to be done when nobody asks for anything.
+pub(super) enum Next {
+    /// To wait for so many milliseconds.
+    Wait(u64),
+    /// To wait for the disk, which needs no hand on the log, and to say how that [ended](Log::flushed).
+    Flush(Flush),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +93,7 @@ impl Log {
             ledger,
             segment: None,
             unsynced: None,
+            flushing: None,
             report,
             trouble: None,
             checkpoint: None,
@@ -111,26 +122,59 @@ impl Log {
         result.map_err(|()| self.unavailable())
     }
 
-    /// Does what time has made due. Returns in how many milliseconds there is something to do again.
-    pub(super) fn tick(&mut self) -> u64 {
+    /// Whether recording this takes no more than a write: nobody waits for the disk, and nothing is due before it.
+    pub(super) fn takes_at_once(&self, draft: &Draft) -> bool {
+        let now = self.now();
+        !draft.durable
+            && !self.settings.is_strict()
+            && self.trouble.is_none()
+            && self.segment.as_ref().is_some_and(|s| s.length() < self.settings.segment_bytes)
+            && !self.checkpoint_due(now)
+            && !self.sync_due(now)
+    }
+
+    /// Whether nothing waits for the disk.
+    pub(super) fn is_synced(&self) -> bool {
+        self.unsynced.is_none()
+    }
+
+    /// Does what time has made due, and says what comes next.
+    pub(super) fn tick(&mut self) -> Next {
         let now = self.now();
         if self.trouble.is_some() {
             let _ = self.resume(now);
         } else if self.checkpoint_due(now) {
             let _ = self.put(&[], now);
-        } else if self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + SYNC_MS) {
-            let synced = self.sync();
-            let _ = synced.or_else(|fault| self.replace(fault, now));
+        } else if self.sync_due(now)
+            && let Some(segment) = &self.segment
+        {
+            self.flushing = self.unsynced.take();
+            return Next::Flush(segment.flush(&self.settings.disk));
         }
         let until = |at: u64| at.saturating_sub(now.boot_ms).max(1);
         if let Some(trouble) = &self.trouble {
             // What else is due cannot be done before this.
-            return until(trouble.retry_at);
+            return Next::Wait(until(trouble.retry_at));
         }
         let sync = self.unsynced.map(|u| until(u.since.boot_ms + SYNC_MS));
         let checkpoint =
             (self.ledger.size() > self.checkpointed.0).then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
-        [sync, checkpoint].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS)
+        Next::Wait([sync, checkpoint].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS))
+    }
+
+    /// Takes note of how a flush ended.
+    pub(super) fn flushed(&mut self, flush: &Flush, result: io::Result<()>) {
+        let flushing = self.flushing.take();
+        let Err(e) = result else { return };
+        let now = self.now();
+        if self.segment_name() == flush.segment {
+            self.unsynced = flushing.or(self.unsynced);
+            let _ = self.replace(Fault::Sync(e), now);
+        } else if let Some(unsynced) = flushing {
+            // Meanwhile the segment was given up for another reason, and that much is told already.
+            let lost = trouble::unconfirmed(&flush.segment, unsynced, self.ledger.size(), &e);
+            let _ = self.put(&[lost], now);
+        }
     }
 
     /// Ends the trail in order.
@@ -233,9 +277,8 @@ impl Log {
             self.ledger = before;
             return Err(Fault::Write(written, e));
         }
-        let unsynced = *self.unsynced.get_or_insert(Unsynced { first, offset, since: now });
-        let overdue = now.boot_ms >= unsynced.since.boot_ms + SYNC_MS;
-        if self.settings.is_strict() || overdue || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
+        self.unsynced.get_or_insert(Unsynced { first, offset, since: now });
+        if self.settings.is_strict() || self.sync_due(now) || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
             self.sync().inspect_err(|_| self.ledger = before)?;
         }
         if let Some(checkpoint) = checkpoint {
@@ -252,6 +295,10 @@ impl Log {
         segment.sync(&self.settings.disk).map_err(Fault::Sync)?;
         self.unsynced = None;
         Ok(())
+    }
+
+    fn sync_due(&self, now: Stamp) -> bool {
+        self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + SYNC_MS)
     }
 
     fn checkpoint_due(&self, now: Stamp) -> bool {

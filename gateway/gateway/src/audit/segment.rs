@@ -71,7 +71,7 @@ pub(super) enum Tampering {
 /// The segment that is being written.
 #[derive(Debug)]
 pub(super) struct Segment {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     name: String,
     first: u64,
     length: u64,
@@ -93,7 +93,7 @@ impl Segment {
             let _ = dir.remove(&draft);
             return Err(e);
         }
-        Ok(Self { fd, name, first, length: opening.len() as u64 })
+        Ok(Self { fd: Arc::new(fd), name, first, length: opening.len() as u64 })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -112,7 +112,7 @@ impl Segment {
 
     /// Whether the file is as we left it.
     pub(super) fn untouched(&self) -> io::Result<Result<(), Tampering>> {
-        let stat = fs::fstat(&self.fd)?;
+        let stat = fs::fstat(&*self.fd)?;
         let length = u64::try_from(stat.st_size).unwrap_or_default();
         Ok(match length.cmp(&self.length) {
             _ if stat.st_nlink == 0 => Err(Tampering::Removed),
@@ -133,5 +133,25 @@ impl Segment {
     /// so this is never called again on the same segment.
     pub(super) fn sync(&self, disk: &Disk) -> io::Result<()> {
         (disk.sync)(self.fd.as_fd())
+    }
+
+    /// The same, as something to be done while more is appended.
+    pub(super) fn flush(&self, disk: &Disk) -> Flush {
+        Flush { fd: Arc::clone(&self.fd), sync: Arc::clone(&disk.sync), segment: self.name.clone() }
+    }
+}
+
+/// Waiting for the disk without the log in hand.
+pub(super) struct Flush {
+    fd: Arc<OwnedFd>,
+    sync: Arc<Sync>,
+    /// The name of the segment.
+    pub(super) segment: String,
+}
+
+impl Flush {
+    /// Waits until everything is on disk that was written before the call.
+    pub(super) fn run(&self) -> io::Result<()> {
+        (self.sync)(self.fd.as_fd())
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io,
     path::Path,
+    slice,
     sync::{
         Arc, Mutex,
         mpsc::{SyncSender, TrySendError, sync_channel},
@@ -18,7 +19,7 @@ use super::{
     log::Log,
     record::{Draft, redacted},
     redact::Redactor,
-    writer::{self, Request},
+    writer::{self, Request, Shared},
 };
 
 /// Records that may wait for the writer. More than that means that the disk does not keep up.
@@ -30,12 +31,19 @@ const CLOSED: &str = "the trail is closed";
 const REDACTION_KEY: &str = "redaction.key";
 
 /// An open audit trail. Clones write to the same one.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Trail {
+    log: Arc<Shared>,
     requests: SyncSender<Request>,
     redactor: Redactor,
     health: Arc<Mutex<Health>>,
     lines: broadcast::Sender<Recorded>,
+}
+
+impl std::fmt::Debug for Trail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trail").field("health", &self.health).finish_non_exhaustive()
+    }
 }
 
 impl Trail {
@@ -48,15 +56,15 @@ impl Trail {
         let directory = Directory::open(dir)?;
         let redactor = Redactor::new(redaction_key(&directory)?);
         let (lines, _) = broadcast::channel(BACKLOG);
-        let log = Log::open(directory, settings, lines.clone())?;
+        let log: Arc<Shared> = Arc::new(Mutex::new(Some(Log::open(directory, settings, lines.clone())?)));
         let (requests, queue) = sync_channel(QUEUE);
         let health = Arc::new(Mutex::new(Health::default()));
-        let shared = Arc::clone(&health);
+        let (shared, told) = (Arc::clone(&log), Arc::clone(&health));
         std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || writer::run(log, &queue, &shared))
+            .spawn(move || writer::run(&shared, &queue, &told))
             .map_err(|e| OpenError::io("served by a thread", dir, e))?;
-        Ok(Self { requests, redactor, health, lines })
+        Ok(Self { log, requests, redactor, health, lines })
     }
 
     /// Records an entry and returns its `seq`. Denials, questions, approvals, policy, configuration and token events are
@@ -65,8 +73,29 @@ impl Trail {
     /// # Errors
     /// When the entry is not on record. The trail recovers by itself when it can.
     pub async fn append(&self, entry: Entry<'_>) -> Result<u64, Unavailable> {
-        let draft = entry.draft(&self.redactor);
-        self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
+        match self.at_once(entry.draft(&self.redactor)) {
+            Ok(result) => result,
+            Err(draft) => self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED))),
+        }
+    }
+
+    /// Records what nobody waits to see on disk here and now, without the way to the writer's thread and back, which
+    /// takes longer than the decision. Gives the draft back when the log is in use or something else is due first.
+    fn at_once(&self, draft: Draft) -> Result<Result<u64, Unavailable>, Draft> {
+        let Ok(mut hand) = self.log.try_lock() else { return Err(draft) };
+        let Some(log) = hand.as_mut() else { return Ok(Err(Unavailable::new(CLOSED))) };
+        if !log.takes_at_once(&draft) {
+            return Err(draft);
+        }
+        let was_synced = log.is_synced();
+        let result = log.commit(slice::from_ref(&draft));
+        writer::tell(log, &self.health);
+        drop(hand);
+        if was_synced {
+            // a full queue wakes the writer as well
+            let _ = self.requests.try_send(Request::Look);
+        }
+        Ok(result)
     }
 
     /// A text as a record would have it: without secrets, and of bounded length.

@@ -1,9 +1,9 @@
-//! The one thread that writes: drain what is queued, commit it as one batch, answer everybody. It never lingers in the
-//! hope of a larger batch: while the disk is busy with one, the next fills by itself.
+//! The one thread that waits for the disk: drain what is queued, commit it as one batch, answer everybody. It never
+//! lingers in the hope of a larger batch: while the disk is busy with one, the next fills by itself.
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::{
     Health, Unavailable,
     ledger::Stamp,
-    log::{CHECKPOINT_RECORDS, Log},
+    log::{CHECKPOINT_RECORDS, Log, Next},
     record::Draft,
 };
 
@@ -22,6 +22,8 @@ use super::{
 pub(super) enum Request {
     /// Record this and answer with its `seq`.
     Append(Draft, Answer),
+    /// Look at the log: something in it is to be on disk soon.
+    Look,
     /// Count calls that went on without a record.
     Passed(u64),
     /// Remove the segments from before this point in time and answer with their number.
@@ -32,19 +34,23 @@ pub(super) enum Request {
 
 pub(super) type Answer = oneshot::Sender<Result<u64, Unavailable>>;
 
+/// A log that is written by whoever has it in hand. None once it is closed.
+pub(super) type Shared = Mutex<Option<Log>>;
+
 /// Serves requests until it is told to close, or nobody is left to ask.
-pub(super) fn run(mut log: Log, requests: &Receiver<Request>, health: &Arc<Mutex<Health>>) {
+pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<Health>) {
     let mut drafts = Vec::new();
     let mut answers = Vec::new();
     let mut closed = None;
     while closed.is_none() {
-        let wait = Duration::from_millis(log.tick());
-        tell(&log, health);
+        let wait = Duration::from_millis(rest(shared, health));
         let mut next = match requests.recv_timeout(wait) {
             Ok(request) => Some(request),
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        let mut hand = hold(shared);
+        let Some(log) = hand.as_mut() else { return };
         while let Some(request) = next.take() {
             match request {
                 Request::Append(draft, answer) => {
@@ -55,6 +61,7 @@ pub(super) fn run(mut log: Log, requests: &Receiver<Request>, health: &Arc<Mutex
                     let _ = answer.send(log.retire(before));
                 }
                 Request::Passed(calls) => log.count_passed(calls),
+                Request::Look => {}
                 Request::Close(answer) => closed = Some(answer),
             }
             if closed.is_none() && (drafts.len() as u64) < CHECKPOINT_RECORDS {
@@ -64,7 +71,7 @@ pub(super) fn run(mut log: Log, requests: &Receiver<Request>, health: &Arc<Mutex
         if !drafts.is_empty() {
             let result = log.commit(&drafts);
             // before the answers, so that whoever got one finds it in the health
-            tell(&log, health);
+            tell(log, health);
             for (nth, answer) in (0..).zip(answers.drain(..)) {
                 // a caller that went away does not need its answer
                 let _ = answer.send(result.clone().map(|first| first + nth));
@@ -72,15 +79,43 @@ pub(super) fn run(mut log: Log, requests: &Receiver<Request>, health: &Arc<Mutex
             drafts.clear();
         }
     }
-    log.close();
-    tell(&log, health);
+    if let Some(mut log) = hold(shared).take() {
+        log.close();
+        tell(&log, health);
+    }
     if let Some(answer) = closed {
         let _ = answer.send(());
     }
 }
 
-fn tell(log: &Log, health: &Mutex<Health>) {
-    let mut health = health.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+/// Does what is due, and returns for how many milliseconds there is nothing to do.
+fn rest(shared: &Shared, health: &Mutex<Health>) -> u64 {
+    loop {
+        let flush = {
+            let mut hand = hold(shared);
+            let Some(log) = hand.as_mut() else { return 0 };
+            let next = log.tick();
+            tell(log, health);
+            match next {
+                Next::Wait(wait) => return wait,
+                Next::Flush(flush) => flush,
+            }
+        };
+        // Others go on writing meanwhile.
+        let result = flush.run();
+        if let Some(log) = hold(shared).as_mut() {
+            log.flushed(&flush, result);
+        }
+    }
+}
+
+fn hold(shared: &Shared) -> MutexGuard<'_, Option<Log>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes known how the log is doing.
+pub(super) fn tell(log: &Log, health: &Mutex<Health>) {
+    let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
     health.records = log.ledger().size();
     health.head = *log.ledger().head();
     if health.segment != log.segment_name() {

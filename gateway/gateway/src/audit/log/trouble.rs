@@ -6,7 +6,7 @@ use std::io::{self, Seek as _};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::Log;
+use super::{Log, Unsynced};
 use crate::audit::{
     housekeeping::{Gap, LossReason, Lost, Recovered},
     ledger::Stamp,
@@ -42,6 +42,19 @@ pub(super) enum Fault {
     None,
 }
 
+/// The account of records up to `last` of which nobody knows whether they are on disk.
+pub(super) fn unconfirmed(segment: &str, unsynced: Unsynced, last: u64, e: &io::Error) -> Draft {
+    let lost = Lost {
+        segment: segment.to_owned(),
+        offset: unsynced.offset,
+        first: unsynced.first,
+        last,
+        reason: LossReason::Disk,
+        cause: format!("the disk did not confirm: {e}"),
+    };
+    Draft::own(Kind::Lost, &lost)
+}
+
 impl Log {
     /// Gives the current segment up and begins another that tells why.
     pub(super) fn replace(&mut self, fault: Fault, now: Stamp) -> Result<(), ()> {
@@ -64,16 +77,13 @@ impl Log {
     /// What the trail must say about a segment that is given up.
     fn account_for(&mut self, segment: &Segment, fault: &Fault) -> Vec<Draft> {
         let (name, offset) = (segment.name().to_owned(), segment.length());
-        let lost = |offset, first, last, reason, cause: String| {
-            Draft::own(Kind::Lost, &Lost { segment: name.clone(), offset, first, last, reason, cause })
-        };
         let mut told = Vec::new();
-        if let Some(unsynced) = self.unsynced
+        let unsynced = self.flushing.or(self.unsynced);
+        if let Some(unsynced) = unsynced
             && !matches!(fault, Fault::Sync(_) | Fault::Tampering(Tampering::Removed))
             && let Err(e) = segment.sync(&self.settings.disk)
         {
-            let cause = format!("the disk did not confirm: {e}");
-            told.push(lost(unsynced.offset, unsynced.first, self.ledger.size(), LossReason::Disk, cause));
+            told.push(unconfirmed(&name, unsynced, self.ledger.size(), &e));
         }
         match fault {
             Fault::Write(written, e) => {
@@ -92,14 +102,8 @@ impl Log {
                 }
             }
             Fault::Sync(e) => {
-                let (at, first) = self.unsynced.map_or((offset, self.ledger.size() + 1), |u| (u.offset, u.first));
-                told.push(lost(
-                    at,
-                    first,
-                    self.ledger.size(),
-                    LossReason::Disk,
-                    format!("the disk did not confirm: {e}"),
-                ));
+                let nothing = Unsynced { first: self.ledger.size() + 1, offset, since: self.now() };
+                told.push(unconfirmed(&name, unsynced.unwrap_or(nothing), self.ledger.size(), e));
             }
             Fault::Tampering(Tampering::Grew) => {
                 if let Ok((length, sha256)) = self.foreign_bytes(segment) {
@@ -115,7 +119,9 @@ impl Log {
                     Tampering::Removed => "another process removed the segment",
                     _ => "another process cut the segment",
                 };
-                told.push(lost(length, last + 1, self.ledger.size(), LossReason::Tampered, cause.into()));
+                let (first, last, reason) = (last + 1, self.ledger.size(), LossReason::Tampered);
+                let lost = Lost { segment: name, offset: length, first, last, reason, cause: cause.into() };
+                told.push(Draft::own(Kind::Lost, &lost));
             }
             Fault::None => {}
         }

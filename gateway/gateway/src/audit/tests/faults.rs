@@ -182,3 +182,68 @@ async fn a_trail_whose_folder_is_gone_waits_instead_of_spinning() {
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     assert!(LOOKS.load(SeqCst) - before < 40, "it looked {} times", LOOKS.load(SeqCst) - before);
 }
+
+/// A disk whose second sync, the first after opening the segment, waits until told how to end.
+fn held_sync() -> (Disk, std::sync::mpsc::Sender<io::Result<()>>, Arc<AtomicUsize>) {
+    let (end, ends) = std::sync::mpsc::channel();
+    let ends = std::sync::Mutex::new(ends);
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&begun);
+    let sync = move |fd: std::os::fd::BorrowedFd<'_>| match counter.fetch_add(1, SeqCst) {
+        1 => ends.lock().unwrap().recv().unwrap(),
+        _ => Ok(rustix::fs::fdatasync(fd)?),
+    };
+    (Disk { sync: Arc::new(sync), ..Disk::default() }, end, begun)
+}
+
+async fn begins_to_flush(trail: &Trail, begun: &AtomicUsize) {
+    allow(trail, "before").await.unwrap();
+    while begun.load(SeqCst) < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn allowances_are_recorded_while_the_disk_is_waited_for() {
+    let home = Home::new();
+    let (disk, end, begun) = held_sync();
+    let trail = Trail::open(&home.dir, Settings { disk, ..Settings::default() }).unwrap();
+    begins_to_flush(&trail, &begun).await;
+    assert_eq!(allow(&trail, "during").await.unwrap(), 3);
+    assert_eq!(home.types(), ["open", "decision", "decision"]);
+    end.send(Ok(())).unwrap();
+    trail.close().await;
+    assert_eq!(assert_sound(&home.dir).notes, []);
+    assert!(begun.load(SeqCst) > 2, "what came during the flush was waited for as well");
+}
+
+#[tokio::test]
+async fn a_flush_that_fails_accounts_for_all_that_it_may_have_lost() {
+    let home = Home::new();
+    let (disk, end, begun) = held_sync();
+    let trail = Trail::open(&home.dir, Settings { disk, ..Settings::default() }).unwrap();
+    begins_to_flush(&trail, &begun).await;
+    allow(&trail, "during").await.unwrap();
+    end.send(Err(Errno::IO.into())).unwrap();
+    deny(&trail, "after").await.unwrap();
+    trail.close().await;
+    let lost = home.lines().into_iter().find(|line| field(line, "type") == "lost").expect("an account");
+    assert_eq!((field(&lost, "first"), field(&lost, "last")), ("2".into(), "3".into()), "{lost}");
+    assert_sound(&home.dir);
+}
+
+#[tokio::test]
+async fn a_segment_that_fails_twice_at_once_is_told_of_twice() {
+    let home = Home::new();
+    let (disk, end, begun) = held_sync();
+    let trail = Trail::open(&home.dir, Settings { disk, ..Settings::default() }).unwrap();
+    begins_to_flush(&trail, &begun).await;
+    fs::OpenOptions::new().append(true).open(&home.segments()[0]).unwrap().write_all(b"hello\n").unwrap();
+    allow(&trail, "into the next segment").await.unwrap();
+    end.send(Err(Errno::IO.into())).unwrap();
+    deny(&trail, "after").await.unwrap();
+    trail.close().await;
+    let types = home.types();
+    assert_eq!(types.iter().filter(|t| *t == "recover" || *t == "lost").count(), 2, "{types:?}");
+    assert_sound(&home.dir);
+}
