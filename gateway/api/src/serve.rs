@@ -9,9 +9,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
+use rampart_client::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
@@ -62,7 +63,7 @@ pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener
 }
 
 enum Accepted {
-    Local(UnixStream, Peer, OwnedSemaphorePermit),
+    Local(Stream, Peer, OwnedSemaphorePermit),
     Tcp(tokio::net::TcpStream, OwnedSemaphorePermit),
     Stranger(u32),
 }
@@ -76,7 +77,7 @@ async fn accept_local(listener: &UnixListener, seats: &Arc<Semaphore>) -> io::Re
         return Ok(Accepted::Stranger(uid));
     }
     let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-    Ok(Accepted::Local(stream, Peer::Socket { pid, uid }, seat))
+    Ok(Accepted::Local(Stream::new(stream.into_std()?)?, Peer::Socket { pid, uid }, seat))
 }
 
 async fn accept_tcp(listener: Option<&TcpListener>, seats: &Arc<Semaphore>) -> io::Result<Accepted> {

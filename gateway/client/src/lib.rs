@@ -10,6 +10,8 @@ mod fault;
 mod pool;
 mod socket;
 pub mod start;
+#[cfg(feature = "async")]
+mod stream;
 pub mod wire;
 
 use std::{
@@ -21,6 +23,8 @@ pub use events::{Event, Events};
 pub use fault::Fault;
 #[cfg(feature = "async")]
 pub use pool::Client;
+#[cfg(feature = "async")]
+pub use stream::Stream;
 
 /// Where the gateway of a home listens.
 pub fn socket(home: &Path) -> PathBuf {

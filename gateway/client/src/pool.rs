@@ -1,19 +1,16 @@
 //! The client for programs that run tokio. Connections are kept and as many are open as questions wait, so one that
 //! waits for a human holds up no other.
 
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use rampart_call::{Answer, Call, Gate, Judging};
 use tokio::{
-    net::UnixStream,
+    io::{AsyncReadExt, AsyncWriteExt},
     time::{Duration, Instant, sleep, timeout_at},
 };
 
 use crate::{
-    Fault, Settings, blocking,
+    Fault, Settings, Stream, blocking,
     exchange::{Reading, request},
     fault,
     socket::{Attempt, attempt},
@@ -26,7 +23,7 @@ const IDLE: usize = 16;
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    idle: Mutex<Vec<UnixStream>>,
+    idle: Mutex<Vec<Stream>>,
 }
 
 impl Client {
@@ -50,25 +47,25 @@ impl Client {
         self.exchange(stream, &question, deadline).await
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<UnixStream, Fault> {
+    async fn connect(&self, deadline: Instant) -> Result<Stream, Fault> {
         let until = self.next_wait(deadline);
         loop {
             match attempt(&self.settings.socket)? {
-                Attempt::Connected(stream) => return UnixStream::from_std(stream).map_err(|_| Fault::HungUp),
+                Attempt::Connected(stream) => return Stream::new(stream).map_err(|_| Fault::HungUp),
                 Attempt::Busy if Instant::now() > until => return Err(self.late(deadline)),
                 Attempt::Busy => sleep(Duration::from_millis(2)).await,
             }
         }
     }
 
-    async fn exchange(&self, stream: UnixStream, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
+    async fn exchange(&self, mut stream: Stream, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
         // A gateway that refuses a long body answers before it has read all of it.
-        let written = self.write(&stream, question, deadline).await;
+        let written = self.write(&mut stream, question, deadline).await;
         let mut reading = Reading::new();
         let mut buffer = vec![0; 16 << 10];
         let mut complete = false;
         while !complete {
-            complete = match self.read(&stream, &mut buffer, deadline).await {
+            complete = match self.read(&mut stream, &mut buffer, deadline).await {
                 Ok(size) => reading.feed(buffer.get(..size).unwrap_or_default())?,
                 Err(fault) => return Err(written.err().unwrap_or(fault)),
             };
@@ -80,32 +77,22 @@ impl Client {
         answer
     }
 
-    async fn write(&self, stream: &UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
+    async fn write(&self, stream: &mut Stream, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            match stream.try_write(bytes) {
+            let written = timeout_at(self.next_wait(deadline), stream.write(bytes)).await;
+            match written.map_err(|_| self.late(deadline))? {
                 Ok(size) => bytes = bytes.get(size..).unwrap_or_default(),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = timeout_at(self.next_wait(deadline), stream.writable()).await;
-                    ready.map_err(|_| self.late(deadline))?.map_err(|_| Fault::HungUp)?;
-                }
                 Err(_) => return Err(Fault::HungUp),
             }
         }
         Ok(())
     }
 
-    async fn read(&self, stream: &UnixStream, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
-        let until = self.next_wait(deadline);
-        loop {
-            match stream.try_read(buffer) {
-                Ok(0) => return Err(Fault::HungUp),
-                Ok(size) => return Ok(size),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = timeout_at(until, stream.readable()).await;
-                    ready.map_err(|_| self.late(deadline))?.map_err(|_| Fault::HungUp)?;
-                }
-                Err(_) => return Err(Fault::HungUp),
-            }
+    async fn read(&self, stream: &mut Stream, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
+        let read = timeout_at(self.next_wait(deadline), stream.read(buffer)).await;
+        match read.map_err(|_| self.late(deadline))? {
+            Ok(0) | Err(_) => Err(Fault::HungUp),
+            Ok(size) => Ok(size),
         }
     }
 
@@ -121,11 +108,11 @@ impl Client {
         }
     }
 
-    fn take_idle(&self) -> Option<UnixStream> {
+    fn take_idle(&self) -> Option<Stream> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn keep(&self, stream: UnixStream) {
+    fn keep(&self, stream: Stream) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE {
             idle.push(stream);
