@@ -11,6 +11,7 @@ mod egress;
 mod hook;
 mod house;
 mod mcp;
+mod mcp_scan;
 mod notify;
 mod policy;
 mod rules;

@@ -10,6 +10,7 @@ mod lines;
 pub mod message;
 mod outstanding;
 pub mod relay;
+pub mod scan;
 mod server;
 mod skim;
 pub mod stdio;

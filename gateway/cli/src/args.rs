@@ -173,14 +173,48 @@ pub(crate) struct Mcp {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum McpVerb {
-    /// Write a least-privilege policy from a server's tools
-    Scan(Rest),
+    /// Say what a server offers and risks, and write a least-privilege policy for it
+    Scan(Scan),
     /// Stand in front of servers that speak HTTP
     Serve(Rest),
     /// Review what servers offer
     Pins(Rest),
     /// Wrap the servers in a client's configuration
     Install(Rest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Name of the server in rules, as `rampart mcp --name` takes it [default: from the command]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Write the policy to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the file of --output when it exists
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// File that remembers what the server offered, for --check
+    #[arg(long, value_name = "FILE", default_value = "rampart.lock")]
+    pub(crate) lock: PathBuf,
+    /// Change nothing, and exit with 1 when the server offers something else than the lock says, or a risk is an error
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print everything as one JSON object
+    #[arg(long, conflicts_with = "sarif")]
+    pub(crate) json: bool,
+    /// Print the risks as SARIF 2.1.0
+    #[arg(long)]
+    pub(crate) sarif: bool,
+    /// Seconds that an answer of the server may take [default: 120 for the first, then 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: Option<u64>,
+    /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// The MCP server's command; put `--` in front of it
+    #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
+    pub(crate) server: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

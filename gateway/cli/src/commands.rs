@@ -12,6 +12,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod mcp;
+pub(crate) mod mcp_scan;
 pub(crate) mod not_built;
 pub(crate) mod pending;
 pub(crate) mod policy;

@@ -89,6 +89,7 @@ pub(crate) struct Matching {
     method: Option<Vec<TextGlob>>,
     surface: Option<Vec<Surface>>,
     tool: Option<ToolNames>,
+    not_tool: Option<ToolNames>,
 }
 
 /// The tools a policy names.
@@ -227,7 +228,10 @@ pub(crate) fn passes_unit(test: &Test, unit: &Unit) -> bool {
 
 impl Matching {
     pub(crate) fn compile(source: &Match) -> Self {
-        let Match { agent, session, tool, server, surface, method, phase: _ } = source;
+        let Match { agent, session, tool, not_tool, server, surface, method, phase: _ } = source;
+        let names = |list: &Option<Vec<crate::read::Placed<String>>>| {
+            list.as_ref().map(|list| ToolNames::new(list.iter().map(|t| t.value.as_str())))
+        };
         let globs = |list: &Option<Vec<crate::read::Placed<String>>>| {
             list.as_ref().map(|list| list.iter().map(|t| TextGlob::new(&t.value)).collect())
         };
@@ -237,11 +241,12 @@ impl Matching {
             server: globs(server),
             method: globs(method),
             surface: surface.clone(),
-            tool: tool.as_ref().map(|list| ToolNames::new(list.iter().map(|t| t.value.as_str()))),
+            tool: names(tool),
+            not_tool: names(not_tool),
         }
     }
 
-    /// Whether the call is one that the policy is about, apart from its tool.
+    /// Whether the call is one that the policy is about, apart from the tools that it names.
     pub(crate) fn selects(&self, facts: &Facts<'_>) -> bool {
         let origin = &facts.call.origin;
         let (server, method) = match &facts.call.action {
@@ -256,6 +261,7 @@ impl Matching {
             && any(&self.server, server)
             && any(&self.method, method)
             && self.surface.as_ref().is_none_or(|s| s.contains(&origin.surface))
+            && self.not_tool.as_ref().is_none_or(|tools| !tools.names(facts))
     }
 
     /// The tools the policy names, those without a word of their own as tools of MCP servers and hosts.

@@ -17,9 +17,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    if let Some(verb) = &args.verb {
+    if let Some(verb) = args.verb {
         let name = match verb {
-            McpVerb::Scan(_) => "mcp scan",
+            McpVerb::Scan(scan) => return super::mcp_scan::run(scan, environment, printer),
             McpVerb::Serve(_) => "mcp serve",
             McpVerb::Pins(_) => "mcp pins",
             McpVerb::Install(_) => "mcp install",
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
 }
 
 /// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.
-fn server_name(command: &[OsString]) -> String {
+pub(super) fn server_name(command: &[OsString]) -> String {
     let words = command.iter().map(|w| w.to_string_lossy());
     let runners =
         ["npx", "uvx", "node", "python", "python3", "deno", "bun", "bunx", "pipx", "run", "sh", "bash", "env"];
@@ -92,7 +92,7 @@ fn base_name(word: &str) -> &str {
 }
 
 /// `NAME` (taken from our environment) or `NAME=VALUE`.
-fn explicit(given: &[String]) -> anyhow::Result<Vec<(OsString, OsString)>> {
+pub(super) fn explicit(given: &[String]) -> anyhow::Result<Vec<(OsString, OsString)>> {
     let mut env = Vec::new();
     for word in given {
         match word.split_once('=') {

@@ -127,7 +127,9 @@ fn selects_all(outer: &Match, inner: &Match) -> bool {
         (Some(outer), Some(inner)) => inner.iter().all(|s| outer.contains(s)),
         (Some(_), None) => false,
     };
-    texts && surfaces && (outer.phase.is_none() || outer.phase == inner.phase)
+    // Errs towards no: which names are left is not worked out.
+    let excepted = outer.not_tool.is_none();
+    texts && surfaces && excepted && (outer.phase.is_none() || outer.phase == inner.phase)
 }
 
 type Fits = fn(&str, &str) -> bool;

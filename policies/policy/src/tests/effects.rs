@@ -108,6 +108,26 @@ fn arguments_of_mcp_tools_are_judged_by_their_kind() {
 }
 
 #[test]
+fn what_a_server_offers_beyond_the_known_is_a_policy_of_its_own() {
+    let policies = "  - name: rest\n    match: { server: [files], method: [tools/call], not_tool: [read_*, 'star\\*'] }\n    rules:\n      - { action: deny }\n";
+    let ruleset = ruleset(&[user("allow", policies)]);
+    for (server, method, tool, expect) in [
+        ("files", "tools/call", "read_file", "allow"),
+        ("files", "tools/call", "Read_File", "allow"),
+        ("files", "tools/call", "star*", "allow"),
+        ("files", "tools/call", "start", "deny"),
+        ("files", "tools/call", "new_tool", "deny"),
+        ("files", "prompts/get", "new_tool", "allow"),
+        ("other", "tools/call", "new_tool", "allow"),
+    ] {
+        let (server, method, tool) = (server.to_owned(), method.to_owned(), tool.to_owned());
+        let action = rampart_call::Action::Mcp { server, method, tool: tool.clone(), arguments: json!({}) };
+        let call = rampart_call::Call { action, ..call("read", "x") };
+        assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{tool}");
+    }
+}
+
+#[test]
 fn the_qualifiers_of_an_effect_speak_of_the_same_effect() {
     let ruleset = denying("exec", "effect: [delete], scope: [system, system-root]");
     for (command, expect) in [
