@@ -111,3 +111,30 @@ fn the_api_on_whatever_port_is_not_for_agents() {
     let body = json!({"hook_event_name":"PreToolUse","session_id":"s","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":command}});
     world.run_with(&["hook", "--format", "claude-code"], body.to_string().as_bytes()).expect(2);
 }
+
+#[test]
+fn what_is_counted_can_be_scraped_with_the_token() {
+    let Some((world, base)) = served("what_is_counted_can_be_scraped_with_the_token") else { return };
+    let body = json!({"agent":"a","session":"s","params":{"command":"rm -rf /"}}).to_string();
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    curl(&world, &[&format!("{base}/v1/tool/exec"), "-H", &bearer, "-d", &body]);
+    let url = format!("{base}/metrics");
+    let scrape = |args: &[&str]| {
+        let mut curl = world.command("curl");
+        curl.args(["-s", "-w", "%{http_code} %{content_type}"]).args(args).arg(&url);
+        Ran::from(curl.output().unwrap()).stdout
+    };
+    assert!(scrape(&[]).contains("401"), "no token, no numbers");
+    let text = scrape(&["-H", &bearer]);
+    for part in [
+        "200 application/openmetrics-text; version=1.0.0",
+        "rampart_build_info{version=",
+        "rampart_audit_healthy 1",
+        r#"rampart_decisions_total{surface="api",phase="before",verdict="deny"} 1"#,
+        r#"rampart_refusals_total{reason="rule"} 1"#,
+        r#"rampart_decision_seconds_count{surface="api"} 1"#,
+        "# EOF",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -42,6 +42,7 @@ pub(crate) fn table() -> Vec<Route> {
     use Scope::{Admin, Approve, Decide, Open};
     vec![
         ("GET", "/healthz", Open, Both, get(status::health)),
+        ("GET", "/metrics", Approve, Both, get(status::metrics)),
         ("GET", "/v1/status", Approve, Both, get(status::status)),
         ("GET", "/v1/sessions/{session}", Approve, Both, get(status::session)),
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),

@@ -12,6 +12,7 @@ use crate::{
     audit::{Decision, Entry, Trail, Unavailable, sinks::Sinks},
     clock,
     config::Config,
+    metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
     session::{Memory, Sessions},
@@ -31,6 +32,7 @@ pub struct Gateway {
     pub(crate) notices: Notices,
     pub(crate) verifiers: Verifiers,
     pub(crate) sinks: Sinks,
+    pub(crate) metrics: Metrics,
     pub(crate) started_ms: u64,
     /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
     pub(crate) _lock: Lock,
@@ -208,6 +210,7 @@ impl Gateway {
         let Answer { verdict, judgement, seq } = answer;
         let (surface, agent, by) = (call.origin.surface, &call.origin.agent, judgement.decided_by());
         self.sessions.remember().learn(call, judgement, *verdict);
+        self.metrics.answered(call, answer);
         match verdict {
             Outcome::Allow => debug!(%surface, agent, by, seq, "allowed"),
             other => info!(%surface, agent, by, seq, "{other}"),

@@ -8,6 +8,7 @@ mod clock;
 pub mod config;
 mod gateway;
 mod home;
+pub mod metrics;
 pub mod notify;
 mod open;
 mod outside;

@@ -12,6 +12,7 @@ use crate::{
     audit::{self, Change, Durability, Entry, Trail, sinks::Sinks},
     clock,
     config::Config,
+    metrics::Metrics,
     notify::Notices,
     outside::Outside,
     questions, reload,
@@ -76,6 +77,7 @@ impl Gateway {
         let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
         let gateway = Arc::new(Self {
             sinks: Sinks::new(),
+            metrics: Metrics::new(),
             notices,
             verifiers: Verifiers::new(http),
             home,
@@ -119,9 +121,11 @@ impl Gateway {
             Refreshed::Changed => {
                 let hash = self.rules_in_force().ruleset.hash().to_owned();
                 info!(hash, "new rules are in force");
+                self.metrics.reloaded(true);
                 self.record_rules().await;
             }
             Refreshed::Rejected(diagnostics) => {
+                self.metrics.reloaded(false);
                 let message = first(&diagnostics);
                 warn!("the policies as they are now do not load, the old rules stay in force: {message}");
                 self.record_change("rejected", &message).await;
@@ -129,6 +133,12 @@ impl Gateway {
         }
         let rejected = self.rules.rejected();
         if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+    }
+
+    /// Counts a task that ended because of a mistake in the program, and puts it on record.
+    pub async fn panicked(&self, place: &str) {
+        self.metrics.panicked();
+        self.record_note(Entry::Gap(audit::Untold { reason: "panic", dropped: 1, cause: place })).await;
     }
 
     /// Ends in order: what is still to be told is told, and the trail gets its last record and checkpoint.

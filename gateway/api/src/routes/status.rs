@@ -1,4 +1,4 @@
-//! `GET /healthz`, `/v1/status`, `/v1/sessions/{session}`: how the gateway is.
+//! `GET /healthz`, `/metrics`, `/v1/status`, `/v1/sessions/{session}`: how the gateway is.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{StatusCode, header};
 use rampart_client::wire::{AuditStatus, SessionSummary, Status};
+use rampart_gateway::metrics::CONTENT_TYPE;
 use serde_json::json;
 
 use crate::{Api, routes::policy};
@@ -22,6 +23,11 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Response {
     let status = if audit { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({"status": word(audit && rules), "audit": word(audit), "policy": word(rules)});
     (status, Json(body)).into_response()
+}
+
+/// For Prometheus, which sends the token as `authorization` of its scrape configuration.
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.gateway().metrics()).into_response()
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {

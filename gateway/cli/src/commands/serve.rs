@@ -115,6 +115,7 @@ async fn serve(
         });
     }
     roads.spawn(rampart_api::serve(router(api), local, tcp, stop.clone()));
+    roads.spawn(count_panics(Arc::clone(&gateway), stop.clone()));
     roads.close();
     for line in lines {
         printer.note(line);
@@ -130,6 +131,23 @@ async fn serve(
     gateway.close().await;
     let _ = std::fs::remove_file(&socket);
     Ok(Exit::Yes)
+}
+
+/// A mistake in the program ends the task it is in and nothing else; that it happened is counted and recorded.
+async fn count_panics(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    std::panic::set_hook(Box::new(move |info| {
+        // The place only: what a panic says may quote what it was handed.
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("a task ended because of a mistake in the program, at {place}; the others go on");
+        let _ = tell.send(place);
+    }));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(place) = told.recv() => gateway.panicked(&place).await,
+        }
+    }
 }
 
 /// A listener, or a word why there is none where that may be.
