@@ -7,6 +7,7 @@
 mod api;
 mod audit;
 mod docs;
+mod doctor;
 mod egress;
 mod hook;
 mod house;

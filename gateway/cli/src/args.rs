@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     },
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
+    /// Look at everything that protection stands on, try what can be tried, and say what was seen
+    Doctor(Doctor),
 
     #[command(flatten)]
     NotBuilt(NotBuilt),
@@ -106,8 +108,6 @@ pub(crate) enum NotBuilt {
     #[command(hide = true)]
     Run(Rest),
     #[command(hide = true)]
-    Doctor(Rest),
-    #[command(hide = true)]
     Watch(Rest),
     #[command(hide = true)]
     Upgrade(Rest),
@@ -123,6 +123,16 @@ pub(crate) enum NotBuilt {
 
 #[derive(Debug, Args)]
 pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Mend what can be mended without a decision: modes and missing folders of Rampart's home
+    #[arg(long)]
+    pub(crate) fix: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

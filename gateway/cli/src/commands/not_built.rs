@@ -10,7 +10,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         ),
         NotBuilt::Preload(_) => ("preload", "use `rampart wrap -- COMMAND`"),
         NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
-        NotBuilt::Doctor(_) => ("doctor", "see `rampart status`"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
         NotBuilt::Upgrade(_) => ("upgrade", "build and install the new version"),
         NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),

@@ -1,0 +1,194 @@
+//! `rampart doctor`: looks at everything that protection stands on, tries what can be tried, and says what was seen.
+//! Nothing is inferred from what the configuration intends.
+
+mod gateway;
+mod home;
+mod roads;
+
+use std::path::PathBuf;
+
+use rampart_call::Outcome;
+use serde::Serialize;
+
+use crate::{
+    args::Doctor,
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, DIM, Printer, outcome_style, styled},
+};
+
+/// What became of one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// As it should be.
+    Ok,
+    /// It works, and could be better.
+    Warn,
+    /// It does not protect.
+    Fail,
+}
+
+/// One look.
+#[derive(Debug, Serialize)]
+struct Check {
+    /// Stable id.
+    id: &'static str,
+    state: State,
+    /// What was seen.
+    found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+    /// `--fix` does that.
+    fixable: bool,
+    #[serde(skip)]
+    fix: Option<Fix>,
+}
+
+/// What `--fix` can do.
+#[derive(Debug)]
+enum Fix {
+    /// Make a folder or file private.
+    Mode(PathBuf, u32),
+    /// Make the folders of the home.
+    Folders,
+}
+
+/// How much a road holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Protection {
+    /// Nothing gets around it.
+    #[expect(dead_code, reason = "the word of the report; no road reaches it without a jail or a sidecar")]
+    Enforced,
+    /// It works for programs that take part.
+    Advisory,
+    /// Nothing is asked there.
+    Open,
+}
+
+impl Protection {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Advisory => "advisory",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// One way from an agent to the world.
+#[derive(Debug, Serialize)]
+struct Road {
+    road: &'static str,
+    protection: Protection,
+    /// What shows it.
+    evidence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    /// No check failed.
+    ok: bool,
+    checks: Vec<Check>,
+    roads: Vec<Road>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixed: Vec<String>,
+}
+
+impl Check {
+    fn ok(id: &'static str, found: impl Into<String>) -> Self {
+        Self { id, state: State::Ok, found: found.into(), remedy: None, fixable: false, fix: None }
+    }
+
+    fn warn(id: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Warn, remedy: Some(remedy.into()), ..Self::ok(id, found) }
+    }
+
+    fn fail(id: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Fail, remedy: Some(remedy.into()), ..Self::ok(id, found) }
+    }
+
+    fn fixed_by(self, fix: Fix) -> Self {
+        Self { fixable: true, fix: Some(fix), ..self }
+    }
+}
+
+pub(crate) fn run(args: &Doctor, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let mut report = look(environment);
+    if args.fix {
+        let fixed = mend(&report.checks, environment);
+        report = look(environment);
+        report.fixed = fixed;
+    }
+    if args.json {
+        printer.json(&report)?;
+    } else {
+        show(&report, args.fix, printer);
+    }
+    Ok(if report.ok { Exit::Yes } else { Exit::No })
+}
+
+fn look(environment: &Environment) -> Report {
+    let mut checks = home::checks(environment);
+    let status = gateway::checks(environment, &mut checks);
+    let roads = roads::roads(environment, status.as_ref());
+    let ok = checks.iter().all(|check| check.state != State::Fail);
+    Report { schema: "rampart.doctor.v1", ok, checks, roads, fixed: Vec::new() }
+}
+
+/// Does what is safe to do, and says what was done.
+fn mend(checks: &[Check], environment: &Environment) -> Vec<String> {
+    let done = |check: &Check| -> Option<String> {
+        match check.fix.as_ref()? {
+            Fix::Mode(path, mode) => match home::set_mode(path, *mode) {
+                Ok(()) => Some(format!("{} has mode {mode:04o} now", path.display())),
+                Err(e) => Some(format!("{} could not be made private: {e}", path.display())),
+            },
+            Fix::Folders => match rampart_gateway::Home::at(&environment.home).prepare() {
+                Ok(()) => Some(format!("the folders of {} are there now", environment.home.display())),
+                Err(e) => Some(format!("the folders could not be made: {e}")),
+            },
+        }
+    };
+    checks.iter().filter_map(done).collect()
+}
+
+fn show(report: &Report, fixing: bool, printer: Printer) {
+    for line in &report.fixed {
+        printer.out(format!("{} {line}", styled(outcome_style(Outcome::Allow), "fixed")));
+    }
+    for check in &report.checks {
+        let (mark, style) = match check.state {
+            State::Ok => ("ok  ", outcome_style(Outcome::Allow)),
+            State::Warn => ("warn", outcome_style(Outcome::Ask)),
+            State::Fail => ("FAIL", outcome_style(Outcome::Deny)),
+        };
+        printer.out(format!("{}  {:<10} {}", styled(style, mark), check.id, rampart_scan::visible(&check.found)));
+        if let Some(remedy) = &check.remedy {
+            printer.out(styled(DIM, format!("{:17}{remedy}", "")));
+        }
+    }
+    printer.out("");
+    printer.out(styled(BOLD, "Roads"));
+    for road in &report.roads {
+        let style = match road.protection {
+            Protection::Enforced => outcome_style(Outcome::Allow),
+            Protection::Advisory => outcome_style(Outcome::Ask),
+            Protection::Open => outcome_style(Outcome::Deny),
+        };
+        let word = styled(style, format!("{:<8}", road.protection.as_str()));
+        printer.out(format!("{word}  {:<10} {}", road.road, rampart_scan::visible(&road.evidence)));
+        if let Some(remedy) = &road.remedy {
+            printer.out(styled(DIM, format!("{:21}{remedy}", "")));
+        }
+    }
+    printer.note(styled(DIM, "advisory: a program that does not take part can walk around it"));
+    if !fixing && report.checks.iter().any(|check| check.fixable) {
+        printer.note("`rampart doctor --fix` mends what is marked by its remedy as a mode or a folder");
+    }
+}

@@ -1,0 +1,175 @@
+//! The four roads of an agent, each tried or looked at where it begins.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rampart_client::wire::Status;
+use serde_json::Value;
+
+use super::{Protection, Road};
+use crate::environment::Environment;
+
+/// How long the proxy may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Agents with hooks: name, what shows that the agent is used, and the files its hooks stand in, below the home.
+const AGENTS: [(&str, &str, &[&str]); 8] = [
+    ("claude-code", ".claude", &[".claude/settings.json"]),
+    ("codex", ".codex", &[".codex/hooks.json", ".codex/config.toml"]),
+    ("gemini-cli", ".gemini", &[".gemini/settings.json"]),
+    ("qwen-code", ".qwen", &[".qwen/settings.json"]),
+    ("cline", ".cline", &[".cline/hooks/PreToolUse"]),
+    ("cursor", ".cursor", &[".cursor/hooks.json"]),
+    ("copilot-cli", ".copilot", &[".copilot/hooks/rampart.json"]),
+    ("opencode", ".config/opencode", &[".config/opencode/plugins/rampart.js"]),
+];
+
+/// Where clients keep their MCP servers: below the home, and in the project.
+const CLIENTS: [&str; 6] = [
+    ".claude.json",
+    ".cursor/mcp.json",
+    ".gemini/settings.json",
+    ".qwen/settings.json",
+    ".config/Claude/claude_desktop_config.json",
+    "Library/Application Support/Claude/claude_desktop_config.json",
+];
+const PROJECT_CLIENTS: [&str; 3] = [".mcp.json", ".cursor/mcp.json", ".vscode/mcp.json"];
+
+pub(super) fn roads(environment: &Environment, status: Option<&Status>) -> Vec<Road> {
+    let mut roads = vec![mcp(environment), http(status), shell(environment)];
+    roads.extend(hooks(&environment.user_home));
+    roads
+}
+
+fn road(road: &'static str, protection: Protection, evidence: String, remedy: Option<&str>) -> Road {
+    Road { road, protection, evidence, remedy: remedy.map(str::to_owned) }
+}
+
+/// HTTP: the proxy is asked something that only it answers so, and this shell's variables are compared with it.
+fn http(status: Option<&Status>) -> Road {
+    let Some(address) = status.and_then(|status| status.egress.as_deref()) else {
+        let remedy = "`rampart serve --background` opens it";
+        return road("http", Protection::Open, "no egress proxy listens".into(), Some(remedy));
+    };
+    if let Err(why) = probe(address) {
+        let evidence = format!("{address} does not answer as the egress proxy: {why}");
+        return road("http", Protection::Open, evidence, Some("`rampart serve stop`, then start it again"));
+    }
+    let set = ["HTTPS_PROXY", "https_proxy"].iter().find_map(|name| Environment::variable(name));
+    if set.is_some_and(|value| value.to_string_lossy().contains(address)) {
+        let evidence = format!("the proxy answers at {address}, and this shell's variables name it");
+        return road("http", Protection::Advisory, evidence, None);
+    }
+    let evidence = format!("the proxy answers at {address}; this shell's variables do not name it");
+    road("http", Protection::Open, evidence, Some("eval \"$(rampart env)\", or start the agent with `rampart wrap`"))
+}
+
+/// Asks for a page of the proxy's own, which there is not: no decision, and an answer that only the proxy gives.
+fn probe(address: &str) -> Result<(), String> {
+    let text = |e: std::io::Error| e.to_string();
+    let address: SocketAddr = address.parse().map_err(|_| "its address cannot be read".to_owned())?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(text)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: probe.invalid\r\nConnection: close\r\n\r\n").map_err(text)?;
+    let mut answer = Vec::new();
+    stream.take(16 << 10).read_to_end(&mut answer).map_err(text)?;
+    let answer = String::from_utf8_lossy(&answer);
+    if answer.to_ascii_lowercase().contains("rampart") {
+        Ok(())
+    } else {
+        Err(format!("it says {:?}", answer.lines().next().unwrap_or_default()))
+    }
+}
+
+/// Commands: whether this very process stands below a shell that asks.
+fn shell(environment: &Environment) -> Road {
+    let shells = environment.home.join("state").join("shells");
+    let first = std::env::split_paths(&environment.path).next();
+    match &environment.session {
+        Some(session) if first.as_deref() == Some(shells.as_path()) => {
+            let evidence = format!("session {session}: PATH begins with shells that ask first");
+            road("shell", Protection::Advisory, evidence, None)
+        }
+        _ => {
+            let evidence = "this shell was not started by `rampart wrap`".to_owned();
+            road("shell", Protection::Open, evidence, Some("`rampart wrap -- AGENT` gives an agent shells that ask"))
+        }
+    }
+}
+
+/// MCP: which of the servers that clients know are started through `rampart mcp`.
+fn mcp(environment: &Environment) -> Road {
+    let project = environment.workspace();
+    let below = |root: &Path, names: &[&str]| names.iter().map(|name| root.join(name)).collect::<Vec<PathBuf>>();
+    let mut files = below(&environment.user_home, &CLIENTS);
+    files.extend(below(&project, &PROJECT_CLIENTS));
+    let (mut wrapped, mut bare) = (0, Vec::new());
+    for file in files {
+        let Some(settings) = json(&file) else { continue };
+        for servers in server_lists(&settings) {
+            for (name, server) in servers {
+                if is_wrapped(server) {
+                    wrapped += 1;
+                } else {
+                    bare.push(format!("{name} in {}", file.display()));
+                }
+            }
+        }
+    }
+    match (wrapped, bare.as_slice()) {
+        (0, []) => road("mcp", Protection::Advisory, "no client that is known here has a server".into(), None),
+        (count, []) => {
+            let evidence = format!("all {count} servers of known clients are started through `rampart mcp`");
+            road("mcp", Protection::Advisory, evidence, None)
+        }
+        (count, bare) => {
+            let evidence = format!("{count} servers are started through `rampart mcp`; not: {}", bare.join(", "));
+            road("mcp", Protection::Open, evidence, Some("put `rampart mcp --` in front of the server's command"))
+        }
+    }
+}
+
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Every list of servers in a client's settings, those of single projects included.
+fn server_lists(settings: &Value) -> Vec<&serde_json::Map<String, Value>> {
+    let own = ["mcpServers", "servers"].iter().filter_map(|key| settings.get(key)?.as_object());
+    let projects = settings.get("projects").and_then(Value::as_object).into_iter().flatten();
+    own.chain(projects.filter_map(|(_, project)| project.get("mcpServers")?.as_object())).collect()
+}
+
+fn is_wrapped(server: &Value) -> bool {
+    let command = server.get("command").and_then(Value::as_str).unwrap_or_default();
+    let first = server.get("args").and_then(|args| args.get(0)).and_then(Value::as_str);
+    Path::new(command).file_name().is_some_and(|name| name == "rampart") && first == Some("mcp")
+}
+
+/// Hooks: whether the settings of the agents that are used here call us.
+fn hooks(home: &Path) -> Vec<Road> {
+    let used = AGENTS.iter().filter(|(_, sign, _)| home.join(sign).exists());
+    used.map(|(agent, _, files)| {
+        let calls = |file: &&&str| {
+            let text = std::fs::read_to_string(home.join(file)).unwrap_or_default();
+            text.contains("rampart") && text.contains("hook")
+        };
+        match files.iter().find(calls) {
+            Some(file) => {
+                let evidence = format!("{} calls Rampart", home.join(file).display());
+                road(agent, Protection::Advisory, evidence, None)
+            }
+            None => {
+                let evidence = format!("{} does not call Rampart", home.join(files.first().unwrap_or(&"")).display());
+                let remedy =
+                    "put `rampart hook --format AGENT` into its hook settings, or start it with `rampart wrap`";
+                road(agent, Protection::Open, evidence, Some(remedy))
+            }
+        }
+    })
+    .collect()
+}
