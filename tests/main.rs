@@ -16,4 +16,5 @@ mod mcp_scan;
 mod notify;
 mod policy;
 mod rules;
+mod service;
 mod world;

@@ -272,9 +272,22 @@ pub(crate) enum ServeVerb {
     /// Stop the gateway of this home
     Stop,
     /// Install as a service that starts at boot
-    Install(Rest),
+    Install(Service),
     /// Remove that service
-    Uninstall(Rest),
+    Uninstall(Service),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// For the whole machine, under a user of its own, with /var/lib/rampart as its home
+    #[arg(long)]
+    pub(crate) system: bool,
+    /// Print what would be written and run, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only write or remove the files; tell the service manager nothing
+    #[arg(long)]
+    pub(crate) no_start: bool,
 }
 
 #[derive(Debug, Args)]

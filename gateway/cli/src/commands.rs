@@ -20,6 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod rules;
 pub(crate) mod serve;
+pub(crate) mod service;
 pub(crate) mod status;
 pub(crate) mod suite;
 pub(crate) mod test;

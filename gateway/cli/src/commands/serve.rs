@@ -33,10 +33,8 @@ use crate::{
 pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     match &args.verb {
         Some(ServeVerb::Stop) => return stop(environment, printer),
-        Some(ServeVerb::Install(_) | ServeVerb::Uninstall(_)) => {
-            printer.note("rampart: `serve install` is not built in this version; use `rampart serve --background`");
-            return Ok(Exit::Error);
-        }
+        Some(ServeVerb::Install(args)) => return super::service::install(args, environment, printer),
+        Some(ServeVerb::Uninstall(args)) => return super::service::uninstall(args, environment, printer),
         None => {}
     }
     if args.background {
