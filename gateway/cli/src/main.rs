@@ -80,7 +80,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
             clap_complete::generate(shell, &mut Cli::command(), "rampart", &mut std::io::stdout());
             Ok(Exit::Yes)
         }
-        Verb::Doctor(args) => c::doctor::run(&args, &environment, printer),
+        Verb::Doctor(args) => c::doctor::run(&args, environment, printer),
         Verb::NotBuilt(verb) => Ok(c::not_built::run(&verb, printer)),
     }
 }

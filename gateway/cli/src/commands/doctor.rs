@@ -81,7 +81,8 @@ impl Protection {
 /// One way from an agent to the world.
 #[derive(Debug, Serialize)]
 struct Road {
-    road: &'static str,
+    #[serde(rename = "road")]
+    name: &'static str,
     protection: Protection,
     /// What shows it.
     evidence: String,
@@ -182,7 +183,7 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
             Protection::Open => outcome_style(Outcome::Deny),
         };
         let word = styled(style, format!("{:<8}", road.protection.as_str()));
-        printer.out(format!("{word}  {:<10} {}", road.road, rampart_scan::visible(&road.evidence)));
+        printer.out(format!("{word}  {:<10} {}", road.name, rampart_scan::visible(&road.evidence)));
         if let Some(remedy) = &road.remedy {
             printer.out(styled(DIM, format!("{:21}{remedy}", "")));
         }

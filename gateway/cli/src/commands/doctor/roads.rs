@@ -45,8 +45,8 @@ pub(super) fn roads(environment: &Environment, status: Option<&Status>) -> Vec<R
     roads
 }
 
-fn road(road: &'static str, protection: Protection, evidence: String, remedy: Option<&str>) -> Road {
-    Road { road, protection, evidence, remedy: remedy.map(str::to_owned) }
+fn road(name: &'static str, protection: Protection, evidence: String, remedy: Option<&str>) -> Road {
+    Road { name, protection, evidence, remedy: remedy.map(str::to_owned) }
 }
 
 /// HTTP: the proxy is asked something that only it answers so, and this shell's variables are compared with it.
@@ -158,18 +158,13 @@ fn hooks(home: &Path) -> Vec<Road> {
             let text = std::fs::read_to_string(home.join(file)).unwrap_or_default();
             text.contains("rampart") && text.contains("hook")
         };
-        match files.iter().find(calls) {
-            Some(file) => {
-                let evidence = format!("{} calls Rampart", home.join(file).display());
-                road(agent, Protection::Advisory, evidence, None)
-            }
-            None => {
-                let evidence = format!("{} does not call Rampart", home.join(files.first().unwrap_or(&"")).display());
-                let remedy =
-                    "put `rampart hook --format AGENT` into its hook settings, or start it with `rampart wrap`";
-                road(agent, Protection::Open, evidence, Some(remedy))
-            }
+        if let Some(file) = files.iter().find(calls) {
+            let evidence = format!("{} calls Rampart", home.join(file).display());
+            return road(agent, Protection::Advisory, evidence, None);
         }
+        let evidence = format!("{} does not call Rampart", home.join(files.first().unwrap_or(&"")).display());
+        let remedy = "put `rampart hook --format AGENT` into its hook settings, or start it with `rampart wrap`";
+        road(agent, Protection::Open, evidence, Some(remedy))
     })
     .collect()
 }
