@@ -2,9 +2,12 @@
 
 mod calls;
 mod languages;
+mod manifest;
+mod powershell;
 mod sql;
 mod texts;
 mod tokens;
+mod transfer;
 
 use rampart_call::{Certainty, EffectKind, Span};
 
@@ -78,8 +81,9 @@ impl Walk<'_> {
 
     /// Code that flows: standard input, a process substitution, a file just written.
     pub(crate) fn flow_of_code(&mut self, language: Language, flow: Flow, positional: Vec<Arg>) -> Flow {
-        // statements are data to a database, wherever they come from
-        let told = if language == Language::Sql { false } else { self.origin(flow.taint) };
+        // statements are data to a database, and manifests to a cluster, wherever they come from
+        let data = matches!(language, Language::Sql | Language::Manifest | Language::Transfer);
+        let told = !data && self.origin(flow.taint);
         match flow.text {
             Some(text) => {
                 let span = self.span();
@@ -93,8 +97,10 @@ impl Walk<'_> {
                 self.inline(language, &arg)
             }
             None => {
-                // a file of this machine is no more hidden than a script that is named
-                if !told && !flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED)) {
+                // a file of this machine is no more hidden than a script that is named, unless a filter has changed it
+                let plain = flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED))
+                    && (data || !flow.taint.has(Taint::FILTERED));
+                if !told && !plain && language != Language::Manifest {
                     self.note(EffectKind::Opaque, "stdin-code");
                 }
                 Flow::unknown(flow.taint)
@@ -130,8 +136,13 @@ impl Walk<'_> {
             Language::Awk => texts::awk(self, arg),
             Language::Vim => texts::vim(self, arg),
             Language::Applescript => texts::applescript(self, arg),
+            Language::Transfer => transfer::batch(self, arg),
+            Language::Manifest => manifest::rights(self, arg),
+            Language::Powershell => powershell::follow(self, arg, Flow::empty()),
             Language::Other => {
-                self.note(EffectKind::Opaque, "inline-code");
+                if !texts::only_computes(&arg.text) {
+                    self.note(EffectKind::Opaque, "inline-code");
+                }
                 Flow::unknown(Taint::NONE)
             }
             language => calls::look(self, language, arg),

@@ -145,6 +145,10 @@ pub(crate) enum Role {
     Mount,
     /// A name of something that is not a file.
     Name,
+    /// What is searched for.
+    Pattern,
+    /// A file that is overwritten beyond recovery.
+    Shred,
 }
 
 /// A role, and whether it repeats.
@@ -225,6 +229,8 @@ pub(crate) enum Input {
     Code,
     /// It is sent to the host.
     Send,
+    /// Its lines are operands, where none is given.
+    Names,
 }
 
 /// Languages whose calls are looked at.
@@ -246,6 +252,10 @@ pub(crate) enum Language {
     Mongo,
     Powershell,
     Applescript,
+    /// The commands of `sftp` and its like.
+    Transfer,
+    /// What a cluster is told to apply.
+    Manifest,
     /// One whose calls are not known: its inline code is opaque.
     Other,
 }
@@ -255,6 +265,7 @@ pub(crate) enum Language {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rule {
     Cat,
+    Checkout,
     Chmod,
     Chown,
     Container,
@@ -273,12 +284,14 @@ pub(crate) enum Rule {
     List,
     Move,
     Parallel,
+    Printenv,
     Printf,
     Rampart,
     Rsync,
     Socat,
     Ssh,
     Tar,
+    Unpack,
     Wget,
     Xargs,
 }

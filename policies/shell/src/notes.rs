@@ -13,6 +13,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("computed-program", "which program runs is computed while it runs"),
     ("computed-code", "code is computed while it runs (`eval`, `exec`, `sh -c \"$x\"`)"),
     ("computed-path", "which path is meant is computed while it runs"),
+    ("interactive-shell", "a shell is started from inside another program, to be told anything"),
     ("stdin-code", "code comes from standard input and cannot be seen"),
     ("inline-code", "inline code calls something the analysis does not understand"),
     ("unparsable", "the text is not valid shell"),
@@ -88,6 +89,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("process-environment", "a process's environment or memory is read"),
     ("token-shown", "a command shows a token or password"),
     ("keychain", "a key chain or password store is read"),
+    ("secret-search", "more than the project is searched for keys or passwords"),
     // destruction and control
     ("wipe-device", "a device is overwritten, formatted or partitioned"),
     ("shred", "a file is overwritten beyond recovery"),

@@ -48,6 +48,11 @@ pub(crate) fn find(
     }
 }
 
+/// Whether a path is the socket through which containers are told what to do: who has it has the machine.
+pub(crate) fn is_container_socket(path: &str) -> bool {
+    ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "cri-dockerd.sock"].iter().any(|s| path.ends_with(s))
+}
+
 /// Whether the path is the project itself, or all of it.
 pub(crate) fn is_project_root(path: &str, around: &Surroundings<'_>) -> bool {
     let path = path.strip_suffix("/*").unwrap_or(path);

@@ -9,6 +9,7 @@ mod output;
 mod packages;
 mod system;
 mod tar;
+mod trees;
 
 use crate::knowledge::Rule;
 use crate::value::Arg;
@@ -23,11 +24,12 @@ pub(crate) use system::mount;
 pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: &[Arg]) -> bool {
     match rule {
         Rule::Cat => output::cat(walk, used),
+        Rule::Checkout => trees::checkout(walk, used),
         Rule::Chmod => files::chmod(walk, used, words),
         Rule::Chown => files::chown(walk, used),
         Rule::Container => carriers::container(walk, used),
         Rule::Copy => files::copy(walk, used),
-        Rule::Curl => network::curl(used),
+        Rule::Curl => network::curl(walk, used),
         Rule::Dd => files::dd(walk, used, words),
         Rule::Echo => output::echo(used, words),
         Rule::Env => carriers::env(walk, used, words),
@@ -41,12 +43,14 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::List => output::list(used),
         Rule::Move => files::rename(walk, used),
         Rule::Parallel => carriers::parallel(walk, used, words),
+        Rule::Printenv => carriers::printenv(walk, used),
         Rule::Printf => output::printf(used, words),
         Rule::Rampart => system::rampart(walk, used, words),
         Rule::Rsync => network::rsync(walk, used),
         Rule::Socat => network::socat(walk, used),
         Rule::Ssh => network::ssh(walk, used),
         Rule::Tar => tar::tar(walk, used, words),
+        Rule::Unpack => trees::unpack(walk, used),
         Rule::Wget => network::wget(used),
         Rule::Xargs => carriers::xargs(walk, used),
     }

@@ -18,6 +18,8 @@ impl Taint {
     pub(crate) const TOKEN: Self = Self(8);
     /// Content of files of this machine.
     pub(crate) const LOCAL: Self = Self(16);
+    /// Content of a file after something made other text of it.
+    pub(crate) const FILTERED: Self = Self(32);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

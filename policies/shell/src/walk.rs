@@ -6,6 +6,7 @@ mod effects;
 mod env;
 mod expand;
 mod flat;
+mod hunt;
 mod redirects;
 mod render;
 mod simple;

@@ -59,6 +59,12 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
         walk.note(EffectKind::Opaque, "inline-code");
         return Flow::unknown(Taint::NONE);
     };
+    if is_bomb(&arg.text) {
+        walk.note(EffectKind::Exec, "fork-bomb");
+    }
+    if language == Language::Python {
+        notebook_commands(walk, arg);
+    }
     let mut reader = Reader {
         walk,
         language,
@@ -72,6 +78,30 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     };
     reader.program();
     Flow::unknown(reader.printed)
+}
+
+/// A loop without end that multiplies the process.
+fn is_bomb(text: &str) -> bool {
+    let tight: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    tight.contains("fork")
+        && ["whileTrue", "while1", "while(1)", "while(true)", "whilefork", "forkwhile", "loop{", "loopdo", "for(;;)"]
+            .iter()
+            .any(|endless| tight.contains(endless))
+}
+
+/// `!COMMAND` and `%%bash` in a notebook's cell.
+fn notebook_commands(walk: &mut Walk<'_>, arg: &Arg) {
+    if let Some((_, body)) = arg.text.strip_prefix("%%").and_then(|cell| cell.split_once('\n')) {
+        if ["%%bash", "%%sh", "%%script"].iter().any(|magic| arg.text.starts_with(magic)) {
+            walk.code_text(&arg.with_text(body));
+        }
+        return;
+    }
+    for line in arg.text.lines().map(str::trim_start) {
+        if let Some(command) = line.strip_prefix('!').or_else(|| line.strip_prefix("%sx ")) {
+            walk.code_text(&arg.with_text(command));
+        }
+    }
 }
 
 pub(super) struct Reader<'r, 'a> {
@@ -276,12 +306,17 @@ impl Reader<'_, '_> {
                 }
                 _ => break,
             };
+            let name = match self.tokens.get(self.at.wrapping_sub(1)) {
+                Some(Token::Name(name)) => Some(name.clone()),
+                _ => None,
+            };
             self.at += 1;
-            if self.peek() == Some(&Token::Sign('=')) {
-                self.at += 1;
-            }
+            let assigns = self.eat('=');
             let right = self.postfix();
             left = join(&left, joins, &right);
+            if let Some(name) = name.filter(|_| assigns) {
+                self.variables.insert(name, left.clone());
+            }
         }
         self.depth -= 1;
         left

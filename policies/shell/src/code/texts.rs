@@ -1,7 +1,26 @@
-//! The small languages of text tools: sed, awk, vim.
+//! The small languages of text tools: sed, awk, vim; and languages of which little is known.
 
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::Walk;
+
+/// Whether code of a language whose calls are not known visibly only computes and prints.
+pub(super) fn only_computes(text: &str) -> bool {
+    const ACTS: &[&str] = &[
+        "call", "cd", "copy", "cp", "do", "env", "eval", "ffi", "include", "kill", "load", "mv", "open", "parse", "pipe",
+        "quit", "read", "require", "rm", "run", "send", "sh", "source", "term", "touch", "url", "use", "write",
+    ];
+    const PARTS: &[&str] = &[
+        "browse", "cmd", "command", "connect", "delete", "download", "exec", "fetch", "file", "http", "import", "popen",
+        "process", "remove", "shell", "socket", "spawn", "system", "unlink",
+    ];
+    let lower = text.to_lowercase();
+    // what begins with a colon is a command of the interpreter, a backquote or `.!` runs one
+    if lower.trim_start().starts_with([':', '!', ',', '%']) || lower.contains(['`', '|', '>', '<']) || lower.contains(".!") {
+        return false;
+    }
+    let mut words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+    !words.any(|word| ACTS.contains(&word) || PARTS.iter().any(|part| word.contains(part)))
+}
 
 /// `sed`: the commands `e`, `w`, `W`, `r`, `R`, and the flags `e` and `w` of `s`.
 pub(super) fn sed(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
@@ -145,6 +164,9 @@ pub(super) fn vim(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
             walk.code_text(&Arg { shape: None, ..arg.with_text(&command) });
         } else if let Some(path) = line.strip_prefix("w ").or_else(|| line.strip_prefix("saveas ")) {
             walk.write(&arg.with_text(path.trim()), "");
+        } else if let Some(path) = ["so ", "source ", "luafile "].iter().find_map(|p| line.strip_prefix(p)) {
+            let word = Arg { shape: None, ..arg.with_text(path.trim()) };
+            walk.nested("source", |walk| walk.file_of_code(crate::knowledge::Language::Vim, &word, Vec::new()));
         } else if let Some(path) = line.strip_prefix("r ").or_else(|| line.strip_prefix("e ")) {
             let _ = walk.read(&arg.with_text(path.trim()), false);
         } else if ["py ", "py3 ", "python ", "python3 ", "lua ", "perl ", "ruby "].iter().any(|p| line.starts_with(p)) {

@@ -50,6 +50,11 @@ pub(crate) fn sort<'p>(program: &'p Program, words: &[Arg]) -> (&'p Program, Usa
         let current = chain.last().copied().unwrap_or(program);
         let text = word.text.as_str();
         let is_option = !only_operands && text.len() > 1 && text.starts_with('-');
+        // `vim +COMMAND`
+        if let (false, Some(value), Some(role)) = (only_operands, text.strip_prefix('+'), current.options.get("+")) {
+            usage.values.push(("+".to_owned(), *role, word.with_text(value)));
+            continue;
+        }
         if !is_option {
             if !only_operands
                 && usage.operands.is_empty()

@@ -41,6 +41,8 @@ pub(crate) fn join(cwd: Option<&str>, path: &str) -> String {
 
 pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> Normal {
     let path = path.strip_prefix("file://").unwrap_or(path);
+    let unfolded = batch_variable(path);
+    let path = unfolded.as_deref().unwrap_or(path);
     let path = path.strip_prefix(r"\\?\").or_else(|| path.strip_prefix("//?/")).unwrap_or(path);
     let mut joined;
     let path = if is_windows(path) {
@@ -97,6 +99,24 @@ pub(super) fn normalise(path: &str, home: Option<&str>, cwd: Option<&str>) -> No
     }
     let home = behind_home(&text, home).map(str::to_owned);
     Normal { text, home }
+}
+
+/// A path with the folder that a batch variable in front of it stands for.
+fn batch_variable(path: &str) -> Option<String> {
+    let (name, rest) = path.strip_prefix('%')?.split_once('%')?;
+    let folder = match name.to_ascii_lowercase().as_str() {
+        "userprofile" | "homepath" => "C:/Users/user",
+        "homedrive" | "systemdrive" => "C:",
+        "appdata" => "C:/Users/user/AppData/Roaming",
+        "localappdata" => "C:/Users/user/AppData/Local",
+        "systemroot" | "windir" => "C:/Windows",
+        "programdata" | "allusersprofile" => "C:/ProgramData",
+        "programfiles" => "C:/Program Files",
+        "temp" | "tmp" => "C:/Windows/Temp",
+        _ => return None,
+    };
+    let rest = rest.strip_prefix("%HOMEPATH%").map_or_else(|| rest.to_owned(), |rest| format!("/Users/user{rest}"));
+    Some(format!("{folder}{rest}"))
 }
 
 fn is_process(name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use rampart_call::{Certainty, EffectKind};
 
-use crate::knowledge::Role;
+use crate::knowledge::{Language, Role};
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
@@ -28,6 +28,16 @@ pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
         used.stdout = Some(Flow::unknown(Taint::TOKEN));
     }
     true
+}
+
+/// `printenv` shows what `env` shows; `printenv NAME` one variable.
+pub(super) fn printenv(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let all = used.usage.operands.is_empty();
+    if all {
+        walk.note(EffectKind::Secret, "environment");
+        used.stdout = Some(Flow::unknown(Taint::TOKEN));
+    }
+    all
 }
 
 fn is_assignment(text: &str) -> bool {
@@ -112,7 +122,11 @@ pub(super) fn parallel(walk: &mut Walk<'_>, used: &mut Use<'_>, _words: &[Arg]) 
     let values: Vec<Arg> = values.iter().filter(|a| !a.text.starts_with(":::")).take(32).cloned().collect();
     let mut words = command.to_vec();
     if words.is_empty() {
-        // without a command every value is one
+        // without a command every value is one, and every line where there is none
+        if values.is_empty() {
+            let stdin = used.stdin.clone();
+            walk.nested("parallel", |walk| walk.flow_of_code(Language::Shell, stdin, Vec::new()));
+        }
         for value in values {
             walk.shell_words(&[value], false, used);
         }

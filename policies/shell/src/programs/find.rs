@@ -50,6 +50,11 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                     walk.write(path, "");
                 }
             }
+            "-name" | "-iname" | "-path" | "-ipath" | "-wholename" if printed => {
+                if let Some((_, name)) = words.next() {
+                    starts.iter().for_each(|start| walk.hunted_name(start, name));
+                }
+            }
             "-files0-from" => {
                 if let Some((_, path)) = words.next() {
                     let _ = walk.read(path, false);

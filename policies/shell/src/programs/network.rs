@@ -3,15 +3,20 @@
 use rampart_call::{EffectKind, Target};
 
 use crate::host;
+use crate::knowledge::Role;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
 pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     walk.option_values(used);
-    for (option, note) in [("-R", "tunnel"), ("-D", "tunnel"), ("-w", "tunnel"), ("-L", "")] {
-        if used.usage.has(option) && !note.is_empty() {
-            walk.note(EffectKind::Listen, note);
-        }
+    let opens = |(option, _, value): &(String, Role, Arg)| match option.as_str() {
+        "-R" | "-D" | "-w" => true,
+        // a forward for everybody
+        "-L" => value.text.starts_with("0.0.0.0:") || value.text.starts_with("*:") || value.text.starts_with("[::]:"),
+        _ => false,
+    };
+    if used.usage.values.iter().any(opens) {
+        walk.note(EffectKind::Listen, "tunnel");
     }
     let operands = used.usage.operands.clone();
     let Some((host, command)) = operands.split_first() else { return true };
@@ -163,8 +168,22 @@ pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
     );
 }
 
-/// `curl -O` saves under the name that the URL has.
-pub(super) fn curl(used: &mut Use<'_>) -> bool {
+/// `curl -O` saves under the name that the URL has; `-K` brings options; `--resolve` says where the host really is.
+pub(super) fn curl(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let values = used.usage.values.clone();
+    for (option, _, value) in &values {
+        match option.as_str() {
+            "-K" | "--config" => configured(walk, used, value),
+            "--resolve" | "--connect-to" => {
+                let mut parts = value.text.rsplitn(if option == "--resolve" { 2 } else { 3 }, ':');
+                let address = if option == "--resolve" { parts.next() } else { parts.nth(1) };
+                if let Some(address) = address.filter(|a| !a.is_empty()) {
+                    walk.net_host(&value.with_text(address), "");
+                }
+            }
+            _ => {}
+        }
+    }
     if used.usage.has("-O")
         || used.usage.has("--remote-name")
         || used.usage.has("--remote-name-all")
@@ -173,6 +192,34 @@ pub(super) fn curl(used: &mut Use<'_>) -> bool {
         save_by_name(used);
     }
     false
+}
+
+/// A file of options: they are read where its text is known, and are code carried in an option where it is not.
+fn configured(walk: &mut Walk<'_>, used: &mut Use<'_>, file: &Arg) {
+    let flow = match (&file.content, file.text.as_str()) {
+        (Some(flow), _) => Some((**flow).clone()),
+        (None, "-") => Some(used.stdin.clone()),
+        (None, path) => walk.written_flow(path),
+    };
+    let Some(text) = flow.and_then(|flow| flow.text) else {
+        let target = walk.target(file, false);
+        return walk.push(EffectKind::CodeLoad, Some(target), "option-code");
+    };
+    let mut words = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (key, value) = line.split_once(['=', ':', ' ', '\t']).unwrap_or((line, ""));
+        let key = key.trim();
+        words.push(file.with_text(&if key.starts_with('-') { key.to_owned() } else { format!("--{key}") }));
+        let value = value.trim_matches([' ', '\t', '=', '"']);
+        if !value.is_empty() {
+            words.push(file.with_text(value));
+        }
+    }
+    let words: Vec<Arg> = words.into_iter().map(|word| Arg { shape: None, ..word }).collect();
+    let (_, more) = crate::knowledge::sort(used.program, &words);
+    used.usage.flags.extend(more.flags);
+    used.usage.values.extend(more.values);
+    used.usage.operands.extend(more.operands);
 }
 
 /// wget saves under the name that the URL has, unless it is told otherwise.

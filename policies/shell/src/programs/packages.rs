@@ -7,11 +7,16 @@ use crate::walk::Walk;
 
 impl Walk<'_> {
     /// A package is installed: from a registry, from a URL, from a path.
-    pub(crate) fn package(&mut self, arg: &Arg) {
+    /// `owner/name` is a repository where the registry has scopes instead.
+    pub(crate) fn package(&mut self, arg: &Arg, has_scopes: bool) {
         let text = arg.text.as_str();
         let name = text.split_once(" @ ").map_or(text, |(_, from)| from);
         let forge = ["github:", "gitlab:", "bitbucket:", "gist:"].iter().any(|p| name.starts_with(p));
-        let direct = name.contains("://") || name.starts_with("git+") || name.starts_with("git@") || forge;
+        let short = has_scopes && !name.starts_with(['@', '.', '/', '~']) && name.matches('/').count() == 1;
+        // packages of the system run what they like as root, wherever they lie
+        let loose = [".deb", ".rpm", ".apk", ".vsix", ".snap", ".flatpakref", ".pkg"].iter().any(|s| name.ends_with(s));
+        let direct =
+            name.contains("://") || name.starts_with("git+") || name.starts_with("git@") || forge || short || loose;
         let path = matches!(name, "." | "..")
             || name.starts_with(['.', '/', '~'])
             || name.ends_with(".whl")

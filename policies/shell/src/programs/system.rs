@@ -2,6 +2,7 @@
 
 use rampart_call::{EffectKind, Scope, Sensitivity, Target};
 
+use crate::place;
 use crate::value::{Arg, Flow};
 use crate::walk::{Use, Walk};
 
@@ -38,13 +39,28 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 if own {
                     walk.named(EffectKind::SelfTamper, "process", text, "rampart-stop");
                 } else {
-                    walk.named(EffectKind::Signal, "process", text, if text == "1" { "shutdown" } else { "" });
+                    let note = match text {
+                        "1" => "shutdown",
+                        _ if is_guard(text) => "service-stop",
+                        _ => "",
+                    };
+                    walk.named(EffectKind::Signal, "process", text, note);
                 }
             }
         }
     }
     used.stdout = Some(Flow::empty());
     true
+}
+
+/// Whether a process pattern names what watches the system.
+fn is_guard(pattern: &str) -> bool {
+    const GUARDS: &[&str] = &[
+        "auditd", "rsyslog", "syslog", "journald", "falco", "sysdig", "osquery", "crowdstrike", "falcon-sensor", "wazuh",
+        "ossec", "clamd", "clamav", "tripwire", "aide", "sshd", "fail2ban", "apparmor", "firewalld", "ufw", "cbagent",
+        "sentinel", "snort", "suricata", "mdatp", "auditbeat", "filebeat", "systemd", "launchd", "littlesnitch",
+    ];
+    GUARDS.iter().any(|guard| pattern.contains(guard))
 }
 
 /// Whether a process pattern finds Rampart.
@@ -114,10 +130,7 @@ pub(crate) fn mount(walk: &mut Walk<'_>, arg: &Arg, option: &str) {
     let word = arg.with_text(source);
     let target = walk.target(&word, true);
     let Target::Path { scope, sensitivity, path, .. } = &target else { return };
-    let socket = path.ends_with("docker.sock")
-        || path.ends_with("containerd.sock")
-        || path.ends_with("podman.sock")
-        || path.ends_with("crio.sock");
+    let socket = place::is_container_socket(path);
     let delicate = matches!(scope, Scope::SystemRoot | Scope::HomeRoot | Scope::Rampart)
         || *scope == Scope::System
             && ![

@@ -118,6 +118,9 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
     } else {
         if let Some(archive) = archive.filter(|a| a.text != "-") {
             content = walk.read(&archive, false).taint;
+            if super::trees::came_from_elsewhere(&archive.text) {
+                content = content.with(Taint::DOWNLOADED);
+            }
         }
         if letters.contains('x') && !letters.contains('O') {
             let into = Arg::literal(

@@ -326,10 +326,22 @@ impl<'t> Parser<'t> {
             }
             match self.peek() {
                 None | Some(b'\n' | b';' | b'&' | b'|' | b')' | b'#') => break,
-                // `declare -A m=(..)`
+                // `declare -a m=(..)`, and zsh's `=(command)`
                 Some(b'(') if words.last().is_some_and(|w| self.slice(w.span.start, w.span.end).ends_with('=')) => {
-                    self.pos += 1;
-                    self.array();
+                    let word = words.pop().unwrap_or_default();
+                    match self.slice(word.span.start, word.span.end).trim_end_matches(['=', '+']) {
+                        "" => {
+                            let mut parts = Vec::new();
+                            self.pos -= 1;
+                            self.process(&mut parts, false);
+                            words.push(Word { parts, span: Span0 { start: word.span.start, end: self.pos } });
+                        }
+                        name => {
+                            self.pos += 1;
+                            let append = self.byte_at(word.span.end.saturating_sub(2)) == Some(b'+');
+                            assignments.push(Assignment { name, append, value: Assigned::Array(self.array()) });
+                        }
+                    }
                     end = self.pos;
                     continue;
                 }
@@ -403,6 +415,13 @@ impl<'t> Parser<'t> {
         let mut words = Vec::new();
         loop {
             self.space();
+            // `[subscript]=value`
+            if self.peek() == Some(b'[')
+                && let Some(length) = self.rest().find("]=")
+                && !self.rest().get(..length).is_some_and(|subscript| subscript.contains([' ', ')']))
+            {
+                self.pos += length + 2;
+            }
             let word = self.word();
             if word.span.start == word.span.end {
                 break;

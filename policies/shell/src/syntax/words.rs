@@ -61,6 +61,7 @@ impl<'t> Parser<'t> {
         let quoted = matches!(until, Until::Quote | Until::Text | Until::Brace { quoted: true });
         let mut parts = Vec::new();
         let mut start = self.pos;
+        let word = self.pos;
         let mut parens = 0_usize;
         let mut globs = 0_usize;
         loop {
@@ -118,6 +119,11 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
             match byte {
+                // nobody escapes the letters of `C:\Users`
+                b'\\' if until == Until::Word && self.is_windows_path(word) => {
+                    self.pos += 1;
+                    continue;
+                }
                 b'\\' => {
                     let next = self.byte_at(self.pos + 1);
                     let escapes = !quoted || matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n' | b'}'));
@@ -226,6 +232,14 @@ impl<'t> Parser<'t> {
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                 self.pos += 1;
                 self.name();
+                // PowerShell's `$env:NAME`
+                if self.slice(start, self.pos) == "$env"
+                    && self.peek() == Some(b':')
+                    && self.byte_at(self.pos + 1).is_some_and(|b| b.is_ascii_alphabetic())
+                {
+                    self.pos += 1;
+                    self.name();
+                }
                 parts.push(self.plain_variable(start, quoted));
             }
             _ => return false,
@@ -310,7 +324,7 @@ impl<'t> Parser<'t> {
         parts.push(Part::Backquoted { text, quoted, source: self.slice(start, self.pos), span });
     }
 
-    fn process(&mut self, parts: &mut Vec<Part<'t>>, output: bool) {
+    pub(super) fn process(&mut self, parts: &mut Vec<Part<'t>>, output: bool) {
         let start = self.pos;
         self.pos += 2;
         let list = self.nested_list();
@@ -329,6 +343,18 @@ impl<'t> Parser<'t> {
             }
         }
         false
+    }
+
+    /// Whether the backslash here parts the names of a path that begins with a drive or a variable of Windows.
+    fn is_windows_path(&self, word: usize) -> bool {
+        let before = self.slice(word, self.pos);
+        let begins = match before.as_bytes() {
+            [drive, b':', ..] => drive.is_ascii_alphabetic(),
+            [b'%', rest @ ..] => rest.contains(&b'%'),
+            [b'$', b'e', b'n', b'v', b':', ..] => true,
+            _ => false,
+        };
+        begins && self.byte_at(self.pos + 1).is_some_and(|next| next.is_ascii_alphanumeric() || b"._-*%[".contains(&next))
     }
 
     /// Whether the `(` at `at` belongs to a pattern such as `@(a|b)` or `!(x)`.

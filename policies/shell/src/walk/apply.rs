@@ -3,6 +3,7 @@
 use rampart_call::{Certainty, EffectKind, Target};
 
 use super::Walk;
+use super::hunt::names_no_secret;
 use crate::host;
 use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
 use crate::programs;
@@ -22,6 +23,8 @@ pub(crate) struct Use<'u> {
     pub(crate) host: Option<Target>,
     /// Files that the output is written to.
     pub(crate) outputs: Vec<Arg>,
+    /// What is searched for in what is read.
+    pub(crate) pattern: Option<Arg>,
     /// Something was run, so that standard input is not code.
     pub(crate) ran: bool,
     pub(crate) stdout: Option<Flow>,
@@ -54,6 +57,7 @@ impl Walk<'_> {
             sent: Taint::NONE,
             host: None,
             outputs: Vec::new(),
+            pattern: None,
             ran: false,
             stdout: None,
         };
@@ -70,6 +74,9 @@ impl Walk<'_> {
         if !done {
             self.does(&used);
             self.option_values(&mut used);
+            if leaf.input == Input::Names {
+                self.names_from_input(&mut used);
+            }
             self.operands(&mut used);
         }
         let out = self.finish_use(used);
@@ -101,6 +108,15 @@ impl Walk<'_> {
             self.word(*role, value, option, used);
         }
         used.usage.values = values;
+    }
+
+    /// The lines of standard input are operands too.
+    fn names_from_input(&mut self, used: &mut Use<'_>) {
+        let Some(text) = used.stdin.text.clone() else { return };
+        let span = self.span;
+        let taint = used.stdin.taint;
+        let names = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(32);
+        used.usage.operands.extend(names.map(|name| Arg { taint, glob: name.contains('*'), ..Arg::literal(name, span) }));
     }
 
     pub(crate) fn operands(&mut self, used: &mut Use<'_>) {
@@ -153,7 +169,7 @@ impl Walk<'_> {
         let Some(first) = words.first() else { return };
         let direct = first.text.contains("://") || first.text.starts_with("github:") || first.text.starts_with("git+");
         if direct {
-            self.package(first);
+            self.package(first, false);
         }
         let scoped = first.text.trim_start_matches('@');
         let name = scoped.split('@').next().unwrap_or(scoped).rsplit('/').next().unwrap_or(scoped).to_owned();
@@ -243,7 +259,10 @@ impl Walk<'_> {
         let arg = Arg { shape, taint, ..Arg::literal(line, span) };
         let name = used.name.to_owned();
         let stdin = used.stdin.clone();
-        used.stdout = Some(self.nested(&name, |walk| walk.code_text_with(&arg, Vec::new(), stdin)));
+        let powershell = used.program.language == Some(Language::Powershell);
+        used.stdout = Some(self.nested(&name, |walk| {
+            if powershell { walk.inline(Language::Powershell, &arg) } else { walk.code_text_with(&arg, Vec::new(), stdin) }
+        }));
     }
 
     fn script_of(&mut self, used: &mut Use<'_>, arg: &Arg, positional: Vec<Arg>) {
@@ -290,6 +309,7 @@ impl Walk<'_> {
             }
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
+                self.hunted(arg, used);
                 used.content.append(flow);
                 if used.in_place {
                     self.write(arg, "");
@@ -306,6 +326,8 @@ impl Walk<'_> {
                 self.write(arg, "");
             }
             Role::Delete => self.delete(arg, used.recursive, ""),
+            Role::Shred => self.delete(arg, false, "shred"),
+            Role::Pattern => used.pattern = Some(arg.clone()),
             Role::Move => self.moved(arg),
             Role::Chmod => self.chmod(arg, used.recursive, ""),
             Role::Shell => {
@@ -346,7 +368,7 @@ impl Walk<'_> {
                 }
                 used.sent = used.sent.with(arg.taint.without(Taint::TOKEN));
             }
-            Role::Package => self.package(arg),
+            Role::Package => self.package(arg, matches!(used.name, "npm" | "pnpm" | "yarn" | "bun" | "cnpm" | "npx" | "bunx")),
             Role::PackageUrl => {
                 self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
                 self.net_url(arg, "");
@@ -424,6 +446,17 @@ impl Walk<'_> {
         }
     }
 
+    /// A shell that nothing says what to do waits to be told, by whoever made another program start it.
+    fn shell_to_talk_to(&mut self, usage: &Usage) {
+        if usage.has("-p") {
+            self.note(EffectKind::Privilege, "setuid");
+        }
+        let expected = |wrapper: &String| SHELL_STARTERS.contains(&wrapper.as_str());
+        if !self.via.is_empty() && !self.via.iter().any(expected) && !usage.has("-n") {
+            self.note(EffectKind::Exec, "interactive-shell");
+        }
+    }
+
     /// Data that is sent; `@file` names a file.
     pub(crate) fn sent(&mut self, arg: &Arg, used: &mut Use<'_>) {
         used.sent = used.sent.with(arg.taint);
@@ -456,7 +489,12 @@ impl Walk<'_> {
     }
 
     fn finish_use(&mut self, used: Use<'_>) -> Flow {
-        let Use { program, stdin, content, mut sent, host, outputs, ran, stdout, name, usage, .. } = used;
+        let Use { program, mut stdin, content, mut sent, host, outputs, pattern, ran, stdout, name, usage, .. } = used;
+        if let Some(pattern) = pattern.filter(|_| !usage.has("-v") && !usage.has("--invert-match"))
+            && names_no_secret(&pattern)
+        {
+            stdin.taint = stdin.taint.without(Taint::TOKEN);
+        }
         if program.input == Input::Send && !stdin.is_empty() {
             sent = sent.with(stdin.taint);
         }
@@ -468,6 +506,8 @@ impl Walk<'_> {
             let language = program.language.unwrap_or(Language::Other);
             let input = stdin.clone();
             stdout = Some(self.nested(name, |walk| walk.flow_of_code(language, input, Vec::new())));
+        } else if program.input == Input::Code && !ran && program.language == Some(Language::Shell) {
+            self.shell_to_talk_to(&usage);
         }
         let decodes = !program.decodes.is_empty() && usage.has_any(&program.decodes);
         let output = if decodes { Output::Decode } else { program.output };
@@ -476,7 +516,8 @@ impl Walk<'_> {
                 let plain = content.text.as_deref() == Some("") && content.taint == Taint::NONE;
                 // a sub-command is no filter
                 let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
-                Flow::unknown(if plain { through } else { content.taint.with(through) })
+                let taint = if plain { through } else { content.taint.with(through) };
+                Flow::unknown(if taint.has(Taint::LOCAL) { taint.with(Taint::FILTERED) } else { taint })
             }),
             Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),
             Output::Download => Flow::unknown(Taint::DOWNLOADED.with(content.taint)),
@@ -491,6 +532,13 @@ impl Walk<'_> {
         out
     }
 }
+
+/// Programs whose purpose it is to start a shell: elsewhere, in a terminal of its own, or in another environment.
+const SHELL_STARTERS: &[&str] = &[
+    "docker", "podman", "nerdctl", "docker-compose", "kubectl", "oc", "k", "lxc", "incus", "vagrant", "ssh", "mosh", "tmux",
+    "screen", "script", "nix", "nix-shell", "poetry", "pipenv", "pdm", "hatch", "uv", "conda", "mamba", "direnv", "mise",
+    "devbox", "distrobox", "toolbox", "exec", "command", "builtin", "heroku", "fly", "flyctl", "railway", "bundle",
+];
 
 /// The role of the operand at `at` of `count`.
 fn role_at(roles: &[crate::knowledge::Operand], at: usize, count: usize, into: bool) -> Option<Role> {

@@ -3,6 +3,7 @@
 use rampart_call::{EffectKind, Target};
 
 use super::Walk;
+use super::env::is_secret_name;
 use super::simple::base_name;
 use crate::knowledge::Language;
 use crate::place;
@@ -40,6 +41,11 @@ impl Walk<'_> {
                 None => Flow::known(".".to_owned(), Taint::NONE),
             }),
             "export" | "declare" | "typeset" | "local" | "readonly" => {
+                let named = |a: &Arg| !a.text.starts_with('-') && !a.text.contains('=') && is_secret_name(&a.text);
+                if args.get(1).is_some_and(|a| a.text.starts_with("-p")) && args.iter().skip(2).any(named) {
+                    self.note(EffectKind::Secret, "secret-variable");
+                    return Some(Flow::unknown(Taint::TOKEN));
+                }
                 let shown = name != "local"
                     && args.iter().skip(1).all(|a| matches!(a.text.as_str(), "-p" | "-x" | "-px" | "-xp"));
                 if shown {
@@ -156,7 +162,9 @@ impl Walk<'_> {
                 }
                 let shape = (!literal).then(|| "*".to_owned());
                 let arg = Arg { shape, taint, ..Arg::literal(line, self.span) };
-                Some(self.nested("eval", |walk| walk.code_text(&arg)))
+                // the text sees the positional parameters that `eval` sees
+                let positional = self.env.positional.clone();
+                Some(self.nested("eval", |walk| walk.code_text_with(&arg, positional, Flow::empty())))
             }
             "source" | "." => {
                 let arg = args.get(1).cloned()?;
@@ -186,7 +194,13 @@ impl Walk<'_> {
             }
             // a shell that runs one command has nothing to tell
             "history" => Some(Flow::empty()),
-            "type" => Some(Flow::unknown(Taint::NONE)),
+            // Windows' `type` shows a file
+            "type" => {
+                args.iter().skip(1).filter(|a| a.text.contains(['\\', ':', '%'])).for_each(|a| {
+                    let _ = self.read(a, false);
+                });
+                Some(Flow::unknown(Taint::NONE))
+            }
             "which" | "whereis" => {
                 let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
                 Some(match name {

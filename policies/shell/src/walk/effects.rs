@@ -88,6 +88,9 @@ impl Walk<'_> {
         if place::is_secret(*sensitivity) {
             flow.taint = flow.taint.with(Taint::SECRET);
         }
+        if place::is_container_socket(path) {
+            self.push(EffectKind::Privilege, Some(target.clone()), "privileged-container");
+        }
         let (certainty, note) = (Self::certainty_of(arg), Self::path_note(arg, note));
         self.push_with(EffectKind::Read, Some(target), note, certainty);
         flow
@@ -150,6 +153,8 @@ impl Walk<'_> {
     pub(crate) fn delete(&mut self, arg: &Arg, recursive: bool, note: &str) {
         let target = self.target(arg, recursive);
         let Target::Path { path, scope, .. } = &target else { return };
+        // what lies in a temporary folder goes sooner or later
+        let note = if note == "shred" && *scope == Scope::Temp { "" } else { note };
         let certainty = Self::certainty_of(arg);
         if *scope == Scope::Rampart {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);

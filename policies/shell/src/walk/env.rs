@@ -56,6 +56,13 @@ pub(crate) fn inherited<'a>(name: &str, home: Option<&'a str>, cwd: Option<&'a s
         "PATH" => Inherited::Text("/usr/local/bin:/usr/bin:/bin"),
         "SHELL" | "BASH" => Inherited::Text("/bin/bash"),
         "IFS" => Inherited::Text(" \t\n"),
+        // PowerShell's
+        "env:USERPROFILE" | "env:HOME" | "env:HOMEPATH" => Inherited::Text("C:/Users/user"),
+        "env:APPDATA" => Inherited::Text("C:/Users/user/AppData/Roaming"),
+        "env:LOCALAPPDATA" => Inherited::Text("C:/Users/user/AppData/Local"),
+        "env:SystemRoot" | "env:windir" => Inherited::Text("C:/Windows"),
+        "env:TEMP" | "env:TMP" => Inherited::Text("C:/Windows/Temp"),
+        "PROFILE" => Inherited::Text("~/Documents/PowerShell/profile.ps1"),
         _ if is_secret_name(name) => Inherited::Unknown(Taint::TOKEN),
         _ => Inherited::Unknown(Taint::NONE),
     }

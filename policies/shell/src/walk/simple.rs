@@ -62,6 +62,10 @@ impl Walk<'_> {
             }
             Flow::empty()
         } else {
+            let first = args.first().map_or("", |a| a.text.as_str());
+            if matches!(base_name(first), "declare" | "typeset" | "local" | "export" | "readonly") {
+                assigned.iter().cloned().for_each(|(name, append, values)| self.assign(name, append, values));
+            }
             let assigned = assigned
                 .into_iter()
                 .map(|(name, _, values)| (name.to_owned(), values.into_iter().next().unwrap_or(Arg::literal("", span))))
@@ -166,6 +170,12 @@ impl Walk<'_> {
         if let Some(out) = self.builtin(&name, &args, &stdin) {
             return out;
         }
+        // `/etc/init.d/NAME stop` is `service NAME stop`
+        if path.starts_with("/etc/init.d/")
+            && let Some(service) = knowledge::program("service")
+        {
+            return self.program("service", service, &args, stdin);
+        }
         match knowledge::program(&name) {
             Some(program) => self.program(&name, program, &args, stdin),
             None => self.unknown(&name, &args, stdin),
@@ -245,6 +255,10 @@ impl Walk<'_> {
             let text = arg.text.as_str();
             let text = text.split_once('=').filter(|_| text.starts_with('-')).map_or(text, |(_, value)| value);
             let text = text.trim_start_matches('@');
+            if text.starts_with("stratum") {
+                // what only miners speak
+                self.named(EffectKind::Privilege, "pool", text, "attack-tool");
+            }
             if text.contains("://") {
                 self.net_url(&arg.with_text(text), "");
             } else if text.contains(['/', '.', '\\']) || text.starts_with('~') {
@@ -294,6 +308,12 @@ impl Walk<'_> {
         match carrier(name) {
             None => {}
             Some(Carries::Library) if text.is_empty() => {}
+            // a compiler with its options is no question, what else the text runs is
+            Some(Carries::Tool) if value.is_literal() && text.contains(' ') => {
+                let span = value.span;
+                self.nested(name, |walk| walk.text(text, span, Flow::empty()));
+            }
+            Some(Carries::Tool) => {}
             Some(Carries::Library) => {
                 let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
                 self.push(EffectKind::CodeLoad, Some(target), "env-code");
@@ -328,6 +348,11 @@ impl Walk<'_> {
 
     /// A variable set for one command only.
     fn environment_of(&mut self, program: &str, name: &str, value: &Arg) {
+        if name == "DOCKER_HOST"
+            && let Some((_, place)) = value.text.split_once("://").filter(|(scheme, _)| *scheme == "tcp")
+        {
+            self.net_host(&value.with_text(place), "raw-socket");
+        }
         if matches!(
             name,
             "RAMPART_HOME" | "RAMPART_URL" | "RAMPART_TOKEN" | "RAMPART_NO_PROJECT_POLICY" | "RAMPART_MODE"
@@ -365,6 +390,8 @@ enum Carries {
     Library,
     /// A command line.
     Command,
+    /// A program of the build, perhaps with options.
+    Tool,
     /// Options of a program, dangerous with one of these.
     Options(&'static [&'static str]),
 }
@@ -465,6 +492,9 @@ fn carrier(name: &str) -> Option<Carries> {
         | "HGEDITOR"
         | "SVN_EDITOR"
         | "SVN_SSH" => Carries::Command,
+        "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER" | "CMAKE_C_COMPILER" => {
+            Carries::Tool
+        }
         "NODE_OPTIONS" => {
             Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
         }

@@ -1,0 +1,46 @@
+//! What brings whole trees of files here: clones, checkouts, archives.
+
+use crate::value::{Arg, Flow, Taint};
+use crate::walk::{Use, Walk, base_name};
+
+/// `git clone URL [DIR]`, `svn co URL [DIR]`, `gh repo clone OWNER/NAME [DIR]`: the tree is downloaded.
+pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.does(used);
+    walk.option_values(used);
+    let operands = used.usage.operands.clone();
+    let Some(from) = operands.first() else { return true };
+    let near = from.text.starts_with(['.', '/', '~']) && from.is_literal();
+    if from.text.contains("://") {
+        walk.net_url(from, "");
+    } else if from.text.contains('@') {
+        walk.net_host(&from.with_text(from.text.split(':').next().unwrap_or("")), "");
+    }
+    let name = base_name(from.text.trim_end_matches('/')).trim_end_matches(".git").to_owned();
+    let into = operands.get(1).cloned().unwrap_or_else(|| Arg::literal(name, walk.span()));
+    if !near {
+        walk.remember_tree(&into, Flow::unknown(Taint::DOWNLOADED));
+    }
+    used.stdout = Some(Flow::empty());
+    true
+}
+
+/// `unzip ARCHIVE [-d DIR]`, `7z x ARCHIVE [-oDIR]`: what was in it is as trustworthy as it was.
+pub(super) fn unpack(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let flag = used.usage.flags.iter().find_map(|f| f.strip_prefix("-o").filter(|d| !d.is_empty()));
+    let named = used.usage.values.iter().find(|(option, ..)| option == "-d").map(|(_, _, value)| value.clone());
+    let into = named.or_else(|| flag.map(|d| Arg::literal(d, walk.span()))).unwrap_or(Arg::literal(".", walk.span()));
+    let lists = used.usage.has("-l") || used.usage.has("-t") || used.usage.operands.iter().any(|a| a.text == "l");
+    let archive = used.usage.operands.iter().find(|a| a.text.len() > 1).cloned();
+    if let Some(archive) = archive.filter(|_| !lists) {
+        let flow = walk.written_flow(&archive.text).unwrap_or(Flow::unknown(Taint::LOCAL));
+        if flow.taint.has(Taint::DOWNLOADED) || came_from_elsewhere(&archive.text) {
+            walk.remember_tree(&into, Flow::unknown(Taint::DOWNLOADED));
+        }
+    }
+    false
+}
+
+/// Whether an archive lies where downloads lie.
+pub(super) fn came_from_elsewhere(path: &str) -> bool {
+    path.contains("/Downloads/") || ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|root| path.starts_with(root))
+}

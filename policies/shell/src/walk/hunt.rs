@@ -1,0 +1,67 @@
+//! Searches: what is looked for, and where.
+
+use rampart_call::{EffectKind, Scope, Target};
+
+use super::Walk;
+use super::apply::Use;
+use crate::place;
+use crate::value::Arg;
+
+/// Text that stands in keys and nowhere else.
+const KEYS: &[&str] = &[
+    "private key", "private.key", "begin rsa", "begin openssh", "begin.*private", "begin ec", "akia", "aws_secret",
+    "secret_access_key", "ghp_", "gho_", "github_pat", "xoxb", "xoxp", "sk-ant", "sk_live", "aiza",
+];
+
+/// Words that stand beside secrets, and in much else.
+const WORDS: &[&str] = &["password", "passwd", "secret", "token", "api_key", "apikey", "api[_-]", "credential", "bearer"];
+
+/// What the names of variables that hold secrets are made of.
+const NAMES: &[&str] = &[
+    "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE", "PAT",
+];
+
+impl Walk<'_> {
+    /// A place is searched: for keys or passwords that are not the project's?
+    pub(super) fn hunted(&mut self, place: &Arg, used: &Use<'_>) {
+        let Some(pattern) = used.pattern.as_ref().filter(|_| used.recursive) else { return };
+        let wanted = pattern.text.to_lowercase();
+        let has = |list: &[&str]| list.iter().any(|word| wanted.contains(word));
+        let target = self.target(place, true);
+        let outside = !matches!(&target, Target::Path { scope: Scope::Project | Scope::Temp, .. });
+        if outside && has(KEYS) || is_wide(&target) && has(WORDS) {
+            self.push(EffectKind::Secret, Some(target), "secret-search");
+        }
+    }
+
+    /// A file of that name is looked for below `start`.
+    pub(crate) fn hunted_name(&mut self, start: &Arg, name: &Arg) {
+        let at = self.target(start, true);
+        if !is_wide(&at) {
+            return;
+        }
+        let path = format!("{}/{}", start.text.trim_end_matches('/'), name.text.trim_start_matches(['*', '/']));
+        let exact = self.target(&Arg { glob: false, ..start.with_text(&path) }, false);
+        if matches!(&exact, Target::Path { sensitivity, .. } if place::is_secret(*sensitivity)) {
+            self.push(EffectKind::Secret, Some(at), "secret-search");
+        }
+    }
+}
+
+/// The whole machine, a whole home, settings: a place where other people's secrets lie too.
+fn is_wide(target: &Target) -> bool {
+    let Target::Path { scope, path, .. } = target else { return false };
+    let below_home = path.strip_prefix("~/").or_else(|| path.split_once("/home/")?.1.split_once('/').map(|(_, rest)| rest));
+    matches!(scope, Scope::SystemRoot | Scope::HomeRoot)
+        || path.starts_with("/etc/")
+        || path.starts_with("/root")
+        || path.starts_with("/Users") && path.matches('/').count() < 3
+        || below_home.is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a search of the environment for `pattern` shows no secret.
+pub(super) fn names_no_secret(pattern: &Arg) -> bool {
+    let upper = pattern.text.to_uppercase();
+    let says = upper.split('|').all(|one| one.chars().filter(char::is_ascii_alphabetic).count() >= 3);
+    pattern.is_literal() && says && !NAMES.iter().any(|name| upper.contains(name))
+}
