@@ -70,6 +70,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("package-registry", "a package is installed from a registry"),
     ("package-url", "a package is installed straight from a URL or repository"),
     ("package-index", "a package is installed from an index other than the default"),
+    ("package-removed", "a package of the system is removed"),
     ("package-system", "a package of the system is installed or removed"),
     // network
     ("collector", "a host that collects what strangers send to it"),
@@ -99,6 +100,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("sync-delete", "what stands only at the destination is deleted"),
     ("home-folder", "a whole folder directly below the home"),
     ("project-root", "the whole project"),
+    ("other-tree", "a whole tree outside the project, the home and the temporary folders"),
     ("fork-bomb", "processes multiply without end"),
     ("shutdown", "the machine is stopped or restarted"),
     ("service-start", "a service is started or restarted"),

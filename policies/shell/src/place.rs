@@ -53,6 +53,13 @@ pub(crate) fn is_container_socket(path: &str) -> bool {
     ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "cri-dockerd.sock"].iter().any(|s| path.ends_with(s))
 }
 
+/// Whether a build makes the folder again, or only some of what lies in a folder is meant.
+pub(crate) fn is_rebuilt(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or("");
+    let made = ["node_modules", "dist", "build", "target", "out", "coverage", "tmp", "temp", "cache", ".cache", "logs"];
+    made.contains(&last) || last.starts_with("__pycache__") || last.contains('*') && last.len() > 1
+}
+
 /// Whether the path is the project itself, or all of it.
 pub(crate) fn is_project_root(path: &str, around: &Surroundings<'_>) -> bool {
     let path = path.strip_suffix("/*").unwrap_or(path);

@@ -25,6 +25,10 @@ impl Facts<'_> {
     pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
         let kinds = file_effects(tool);
         self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);
+        if destroys(tool) && !names_a_path(arguments) {
+            let effect = Effect { note: "remote-delete".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
+            self.add_effect(effect, around, sets);
+        }
         if let Some(interpreter) = interpreter(tool) {
             for key in ["code", "source", "source_code", "snippet", "program"] {
                 if let Some(text) = arguments.get(key).and_then(Value::as_str) {
@@ -62,6 +66,7 @@ impl Facts<'_> {
         match value {
             Value::Object(map) => {
                 for (key, value) in map {
+                    self.flag(key, value, around, sets);
                     let own = self::role(key);
                     let role = if own == Role::Unknown && !value.is_string() { role } else { own };
                     self.walk(value, role, kinds, around, sets, depth + 1);
@@ -74,6 +79,16 @@ impl Facts<'_> {
             Value::Array(list) => list.iter().for_each(|v| self.walk(v, role, kinds, around, sets, depth + 1)),
             Value::String(text) => self.argument(text, role, kinds, around, sets),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// `privileged: true` of a tool that starts containers.
+    fn flag(&mut self, key: &str, value: &Value, around: &Surroundings<'_>, sets: &Sets) {
+        let rights = ["privileged", "hostpid", "hostipc", "hostnetwork"];
+        let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        if *value == Value::Bool(true) && rights.contains(&key.as_str()) {
+            let effect = Effect { note: "privileged-container".to_owned(), ..Effect::new(EffectKind::Privilege, None) };
+            self.add_effect(effect, around, sets);
         }
     }
 
@@ -182,6 +197,29 @@ fn file_effects(tool: &str) -> Vec<EffectKind> {
         kinds = vec![EffectKind::Read, EffectKind::Write];
     }
     kinds
+}
+
+/// Whether a tool throws away what others keep, by the words of its name.
+fn destroys(tool: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "delete", "deletes", "destroy", "drop", "purge", "truncate", "wipe", "flush", "flushall", "flushdb", "terminate",
+        "erase", "uninstall", "unpublish", "nuke", "refund",
+    ];
+    // what is taken off can be put on again
+    const SMALL: &[&str] = &["label", "labels", "reaction", "draft", "cache", "session", "bookmark", "memory", "observations"];
+    const KEPT: &[&str] = &[
+        "project", "repository", "repo", "user", "member", "database", "table", "bucket", "collection", "server",
+        "deployment", "environment", "domain", "volume", "namespace", "branch", "index", "account", "instance",
+    ];
+    let words = words(tool);
+    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    any(VERBS) && !any(SMALL) || any(&["remove", "rm"]) && any(KEPT)
+}
+
+/// Whether an argument is a path, so that the rules for files say what is to be said.
+fn names_a_path(arguments: &Value) -> bool {
+    let Some(map) = arguments.as_object() else { return false };
+    map.iter().any(|(key, value)| role(key) == Role::Path || value.as_str().is_some_and(looks_like_path))
 }
 
 /// The words of a name in snake, kebab or camel case, in lower case.

@@ -171,6 +171,8 @@ impl Walk<'_> {
             "home-folder"
         } else if *scope == Scope::Device {
             "wipe-device"
+        } else if *scope == Scope::Elsewhere && recursive && arg.is_literal() && !place::is_rebuilt(path) {
+            "other-tree"
         } else {
             Self::path_note(arg, "")
         };
