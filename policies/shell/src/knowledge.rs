@@ -216,6 +216,10 @@ pub(crate) enum Output {
     ShellCode,
     /// A secret.
     Secret,
+    /// A token that another program is meant to take.
+    Token,
+    /// Data of this machine.
+    Local,
 }
 
 /// What is done with standard input.
@@ -282,6 +286,7 @@ pub(crate) enum Rule {
     Kill,
     Link,
     List,
+    Make,
     Move,
     Parallel,
     Printenv,

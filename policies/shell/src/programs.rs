@@ -41,6 +41,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Kill => system::kill(walk, used, words),
         Rule::Link => files::link(walk, used),
         Rule::List => output::list(used),
+        Rule::Make => trees::make(walk, used),
         Rule::Move => files::rename(walk, used),
         Rule::Parallel => carriers::parallel(walk, used, words),
         Rule::Printenv => carriers::printenv(walk, used),

@@ -25,6 +25,10 @@ impl Facts<'_> {
     pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
         let kinds = file_effects(tool);
         self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);
+        if discards(tool, arguments) {
+            let effect = Effect { note: "discard-changes".to_owned(), ..Effect::new(EffectKind::VcsHistory, None) };
+            self.add_effect(effect, around, sets);
+        }
         if destroys(tool) && !names_a_path(arguments) {
             let effect = Effect { note: "remote-delete".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
             self.add_effect(effect, around, sets);
@@ -216,10 +220,30 @@ fn destroys(tool: &str) -> bool {
     any(VERBS) && !any(SMALL) || any(&["remove", "rm"]) && any(KEPT)
 }
 
+/// `git_reset` with `mode: hard`, `git_push` with `force: true`.
+fn discards(tool: &str, arguments: &Value) -> bool {
+    let words = words(tool);
+    let has = |word: &str| words.iter().any(|w| w == word);
+    let given = |wanted: &str| {
+        arguments.as_object().is_some_and(|map| {
+            map.iter().any(|(key, value)| {
+                key == wanted && *value == Value::Bool(true)
+                    || value.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted)
+                    || value.as_array().is_some_and(|list| {
+                        list.iter().any(|v| v.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted))
+                    })
+            })
+        })
+    };
+    has("reset") && given("hard") || (has("push") || has("clean")) && given("force")
+}
+
 /// Whether an argument is a path, so that the rules for files say what is to be said.
 fn names_a_path(arguments: &Value) -> bool {
     let Some(map) = arguments.as_object() else { return false };
-    map.iter().any(|(key, value)| role(key) == Role::Path || value.as_str().is_some_and(looks_like_path))
+    let is_name = |key: &str| words(key).last().is_some_and(|word| matches!(word.as_str(), "id" | "ids" | "key"));
+    let is_path = |key: &str| role(key) == Role::Path && !is_name(key);
+    map.iter().any(|(key, value)| is_path(key) || value.as_str().is_some_and(looks_like_path))
 }
 
 /// The words of a name in snake, kebab or camel case, in lower case.

@@ -32,6 +32,7 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
             || has("xp_cmdshell")
             || has("sys_exec")
             || has("load_extension")
+            || has("shellfs")
             || has("sp_execute_external_script")
         {
             walk.note(EffectKind::CodeLoad, "option-code");

@@ -13,7 +13,7 @@ pub(super) fn only_computes(text: &str) -> bool {
         "browse", "cmd", "command", "connect", "delete", "download", "exec", "fetch", "file", "http", "import", "popen",
         "process", "remove", "shell", "socket", "spawn", "system", "unlink",
     ];
-    let lower = text.to_lowercase();
+    let lower = text.to_lowercase().replace("system.version", "");
     // what begins with a colon is a command of the interpreter, a backquote or `.!` runs one
     if lower.trim_start().starts_with([':', '!', ',', '%']) || lower.contains(['`', '|', '>', '<']) || lower.contains(".!") {
         return false;

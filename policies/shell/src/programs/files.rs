@@ -1,6 +1,6 @@
 //! Programs that change files.
 
-use rampart_call::EffectKind;
+use rampart_call::{EffectKind, Scope, Target};
 
 use crate::knowledge::Role;
 use crate::value::{Arg, Flow, Taint};
@@ -23,6 +23,11 @@ pub(super) fn chmod(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> b
     let operands = used.usage.operands.clone();
     let skip = usize::from(operands.first().is_some_and(|a| a.text == mode));
     for path in operands.iter().skip(skip) {
+        // a key or a start-up file that only its owner can use
+        let own = matches!(walk.target(path, false), Target::Path { scope: Scope::Home | Scope::Project, .. });
+        if own && closes(&mode) {
+            continue;
+        }
         if note == "setuid" {
             let target = walk.target(path, false);
             walk.push(EffectKind::Privilege, Some(target), note);
@@ -40,6 +45,13 @@ fn is_setuid(mode: &str) -> bool {
         || mode
             .split(',')
             .any(|part| part.split_once(['+', '=']).is_some_and(|(who, what)| what.contains('s') && !who.contains('o')))
+}
+
+/// Whether a mode leaves the owner able to read, and takes from everybody else.
+fn closes(mode: &str) -> bool {
+    let digits = mode.trim_start_matches('0');
+    digits.len() == 3 && digits.ends_with("00") && digits.starts_with(['4', '5', '6', '7'])
+        || matches!(mode, "go-rwx" | "og-rwx" | "go=" | "og=" | "o-rwx" | "o-r" | "go-r" | "go-w" | "o-w" | "u=rw,go=" | "u=rwx,go=")
 }
 
 fn is_open_to_all(mode: &str) -> bool {

@@ -5,7 +5,7 @@ use rampart_call::{EffectKind, Target};
 use crate::host;
 use crate::knowledge::Role;
 use crate::value::{Arg, Flow, Taint};
-use crate::walk::{Use, Walk};
+use crate::walk::{Use, Walk, base_name};
 
 pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     walk.option_values(used);
@@ -71,10 +71,13 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     };
     let to = if operands.len() > 1 { operands.pop() } else { None };
     let mut content = Taint::NONE;
+    let mut fetched = Vec::new();
     for source in &operands {
         if is_remote(&source.text) {
             walk.net_host(&source.with_text(source.text.split(':').next().unwrap_or("")), "");
+            walk.read_if_delicate(&source.with_text(source.text.split_once(':').map_or("", |(_, path)| path)));
             content = content.with(Taint::DOWNLOADED);
+            fetched.push(base_name(&source.text).to_owned());
         } else {
             let flow = walk.read(source, true);
             content = content.with(flow.taint);
@@ -98,6 +101,9 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             walk.delete(&to, true, "sync-delete");
         }
         walk.remember(&to, Flow::unknown(content));
+        for name in fetched {
+            walk.remember(&to.with_text(&crate::place::join(Some(&to.text), &name)), Flow::unknown(content));
+        }
     }
     true
 }

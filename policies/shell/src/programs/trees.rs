@@ -1,5 +1,7 @@
 //! What brings whole trees of files here: clones, checkouts, archives.
 
+use rampart_call::EffectKind;
+
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk, base_name};
 
@@ -43,4 +45,13 @@ pub(super) fn unpack(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 /// Whether an archive lies where downloads lie.
 pub(super) fn came_from_elsewhere(path: &str) -> bool {
     path.contains("/Downloads/") || ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|root| path.starts_with(root))
+}
+
+/// `make install` in a tree that was just downloaded runs what stands in it.
+pub(super) fn make(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let installs = used.usage.operands.iter().any(|a| a.text.contains("install"));
+    if installs && walk.written_flow("Makefile").is_some_and(|flow| flow.taint.has(Taint::DOWNLOADED)) {
+        walk.note(EffectKind::Exec, "download-run");
+    }
+    false
 }

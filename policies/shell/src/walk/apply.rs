@@ -1,10 +1,10 @@
 //! Gives a command's words the meaning that the knowledge says they have.
 
-use rampart_call::{Certainty, EffectKind, Target};
+use rampart_call::{Certainty, EffectKind, Scope, Target};
 
 use super::Walk;
 use super::hunt::names_no_secret;
-use crate::host;
+use crate::{host, place};
 use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
 use crate::programs;
 use crate::value::{Arg, Flow, Taint};
@@ -23,6 +23,8 @@ pub(crate) struct Use<'u> {
     pub(crate) host: Option<Target>,
     /// Files that the output is written to.
     pub(crate) outputs: Vec<Arg>,
+    /// Names of files that come from a host.
+    pub(crate) fetched: Vec<String>,
     /// What is searched for in what is read.
     pub(crate) pattern: Option<Arg>,
     /// Something was run, so that standard input is not code.
@@ -57,6 +59,7 @@ impl Walk<'_> {
             sent: Taint::NONE,
             host: None,
             outputs: Vec::new(),
+            fetched: Vec::new(),
             pattern: None,
             ran: false,
             stdout: None,
@@ -186,8 +189,15 @@ impl Walk<'_> {
     fn run_module(&mut self, mut words: Vec<Arg>, used: &mut Use<'_>) {
         used.ran = true;
         let Some(first) = words.first_mut() else { return };
-        match first.text.as_str() {
-            "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => self.note(EffectKind::Listen, ""),
+        let module = first.text.clone();
+        match module.as_str() {
+            "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => {
+                self.note(EffectKind::Listen, "");
+                let at = words.iter().position(|w| matches!(w.text.as_str(), "-d" | "--directory"));
+                if let Some(directory) = at.and_then(|at| words.get(at + 1)).cloned() {
+                    let _ = self.read(&directory, true);
+                }
+            }
             name if knowledge::program(name).is_some()
                 && !matches!(name, "http" | "test" | "site" | "code" | "trace" | "profile" | "calendar") =>
             {
@@ -283,6 +293,12 @@ impl Walk<'_> {
     /// One word in its role.
     pub(crate) fn word(&mut self, role: Role, arg: &Arg, option: &str, used: &mut Use<'_>) {
         match role {
+            Role::Text if used.program.sub.is_empty() && used.usage.path.is_empty() && !arg.quoted => {
+                // whatever the program does with it, nobody names a key for nothing
+                if arg.text.starts_with('/') && !option.contains("key") && !option.contains("exclude") {
+                    self.read_if_key(arg);
+                }
+            }
             Role::Text
             | Role::Look
             | Role::Dir
@@ -357,7 +373,7 @@ impl Walk<'_> {
                 Self::remember_host(arg, used);
             }
             Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
-            Role::Send => self.sent(arg, used),
+            Role::Send => self.sent(arg, option, used),
             Role::SendFile => {
                 let flow = if arg.text == "-" || arg.text == "." { used.stdin.clone() } else { self.read(arg, false) };
                 used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
@@ -374,6 +390,8 @@ impl Walk<'_> {
                 self.net_url(arg, "");
             }
             Role::PackageIndex if host::is_package_index(&arg.text) => self.net_url(arg, ""),
+            // a channel's name
+            Role::PackageIndex if arg.is_literal() && !arg.text.contains(['/', ':']) => {}
             Role::PackageIndex => {
                 self.named(EffectKind::PackageInstall, "index", &arg.text, "package-index");
                 self.net_url(arg, "");
@@ -381,6 +399,8 @@ impl Walk<'_> {
             Role::Module => used.ran = true,
             Role::Setting => programs::setting(self, arg),
             Role::NameLookup => programs::lookup(self, arg),
+            // an image of a disk in a file
+            Role::Format if arg.is_literal() && self.is_own_file(arg) => self.write(arg, ""),
             Role::Format => self.delete(arg, false, "wipe-device"),
             Role::Encoded => {
                 used.ran = true;
@@ -426,7 +446,12 @@ impl Walk<'_> {
             }
         };
         match far {
-            Some((host, _)) => {
+            Some((host, path)) => {
+                if reads {
+                    // what is secret here is so over there
+                    self.read_if_delicate(&arg.with_text(path));
+                    used.fetched.push(path.rsplit('/').next().unwrap_or(path).to_owned());
+                }
                 self.net_host(&arg.with_text(host), "");
                 used.host = Some(Target::Host { host: host::of_word(host).0, port: None, url: None });
                 if reads {
@@ -442,8 +467,15 @@ impl Walk<'_> {
             None => {
                 self.write(arg, "");
                 used.outputs.push(arg.clone());
+                // under their own names in a directory
+                let fetched = std::mem::take(&mut used.fetched);
+                used.outputs.extend(fetched.iter().map(|name| arg.with_text(&place::join(Some(&arg.text), name))));
             }
         }
+    }
+
+    fn is_own_file(&self, arg: &Arg) -> bool {
+        matches!(self.target(arg, false), Target::Path { scope: Scope::Project | Scope::Temp, .. })
     }
 
     /// A shell that nothing says what to do waits to be told, by whoever made another program start it.
@@ -458,11 +490,15 @@ impl Walk<'_> {
     }
 
     /// Data that is sent; `@file` names a file.
-    pub(crate) fn sent(&mut self, arg: &Arg, used: &mut Use<'_>) {
+    pub(crate) fn sent(&mut self, arg: &Arg, option: &str, used: &mut Use<'_>) {
         used.sent = used.sent.with(arg.taint);
-        let file = arg.text.strip_prefix('@').or_else(|| {
-            let (_, value) = arg.text.split_once('=')?;
-            value.strip_prefix(['@', '<'])
+        let file = arg.text.strip_prefix('@').or_else(|| match arg.text.split_once(['=', '@']) {
+            // `name@file`
+            Some((_, file)) if arg.text.find('@') < arg.text.find('=') || !arg.text.contains('=') => {
+                (option == "--data-urlencode" || option.is_empty()).then_some(file)
+            }
+            Some((_, value)) => value.strip_prefix(['@', '<']),
+            None => None,
         });
         match file {
             Some("-") => used.sent = used.sent.with(used.stdin.taint),
@@ -490,6 +526,10 @@ impl Walk<'_> {
 
     fn finish_use(&mut self, used: Use<'_>) -> Flow {
         let Use { program, mut stdin, content, mut sent, host, outputs, pattern, ran, stdout, name, usage, .. } = used;
+        // the names of variables alone
+        if name == "cut" && usage.has("-d==") && usage.has("-f=1") {
+            stdin.taint = stdin.taint.without(Taint::TOKEN);
+        }
         if let Some(pattern) = pattern.filter(|_| !usage.has("-v") && !usage.has("--invert-match"))
             && names_no_secret(&pattern)
         {
@@ -525,6 +565,8 @@ impl Walk<'_> {
             Output::Digest => Flow::unknown(Taint::NONE),
             Output::ShellCode => Flow::empty(),
             Output::Secret => Flow::unknown(Taint::SECRET),
+            Output::Token => Flow::unknown(Taint::TOKEN),
+            Output::Local => Flow::unknown(Taint::LOCAL),
         };
         for file in &outputs {
             self.remember(file, out.clone());

@@ -94,7 +94,12 @@ impl Walk<'_> {
                         }
                         _ => Arg::unresolved(&format!("${}", arg.text), stdin.taint, self.span),
                     };
-                    self.env.variables.insert(arg.text.clone(), vec![value]);
+                    let mut values = vec![value];
+                    if values.iter().any(|v| v.text.starts_with('/') && !v.text.contains('*')) {
+                        // a name in the directory that was listed
+                        values.push(Arg::unresolved(&format!("${}", arg.text), stdin.taint, self.span));
+                    }
+                    self.env.variables.insert(arg.text.clone(), values);
                 }
                 Some(Flow::empty())
             }
@@ -201,7 +206,7 @@ impl Walk<'_> {
                 });
                 Some(Flow::unknown(Taint::NONE))
             }
-            "which" | "whereis" => {
+            "which" | "whereis" | "command" if name != "command" || args.get(1).is_some_and(|a| matches!(a.text.as_str(), "-v" | "-V")) => {
                 let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
                 Some(match name {
                     Some(arg) if arg.is_literal() => {

@@ -44,7 +44,7 @@ impl Walk<'_> {
     pub(crate) fn target(&self, arg: &Arg, recursive: bool) -> Target {
         // where nothing is known, the source says more than a star
         let path = arg.shape.as_deref().filter(|s| s.chars().any(|c| c != '*')).unwrap_or(&arg.text);
-        let glob = arg.glob || !arg.is_literal();
+        let glob = arg.glob || !arg.is_literal() || self.env.cwd.as_deref().is_some_and(|cwd| cwd.contains('*'));
         let mut target = place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, glob);
         // what begins with something unknown may lie anywhere
         if let Target::Path { scope: scope @ Scope::Project, .. } = &mut target
@@ -110,6 +110,14 @@ impl Walk<'_> {
         }
     }
 
+    /// A word that names a private key or credential store is taken to be read.
+    pub(crate) fn read_if_key(&mut self, arg: &Arg) {
+        let target = self.target(arg, false);
+        if matches!(&target, Target::Path { sensitivity: Sensitivity::Credential, .. }) {
+            self.push_with(EffectKind::Read, Some(target), "", Certainty::Possible);
+        }
+    }
+
     /// A file is created or changed.
     pub(crate) fn write(&mut self, arg: &Arg, note: &str) {
         let text = arg.text.as_str();
@@ -142,11 +150,19 @@ impl Walk<'_> {
         if *scope == Scope::Rampart {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
         }
+        self.history(&target, arg);
         if path.starts_with("/proc/") || path.starts_with("/sys/") {
             self.push_with(EffectKind::Privilege, Some(target.clone()), "kernel-setting", certainty);
         }
         let note = Self::path_note(arg, note);
         self.push_with(EffectKind::Write, Some(target), note, certainty);
+    }
+
+    /// What was typed before is changed or thrown away.
+    fn history(&mut self, target: &Target, arg: &Arg) {
+        if matches!(target, Target::Path { path, .. } if path.ends_with("_history")) && !arg.glob {
+            self.push(EffectKind::Privilege, Some(target.clone()), "security-setting");
+        }
     }
 
     /// A file or tree is deleted.
@@ -156,6 +172,7 @@ impl Walk<'_> {
         // what lies in a temporary folder goes sooner or later
         let note = if note == "shred" && *scope == Scope::Temp { "" } else { note };
         let certainty = Self::certainty_of(arg);
+        self.history(&target, arg);
         if *scope == Scope::Rampart {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
         }
@@ -225,7 +242,9 @@ impl Walk<'_> {
             let _ = self.read(&arg.with_text(&path), false);
             return;
         }
-        let note = if note.is_empty() { host::note(&parsed.host) } else { note };
+        // what is known of a host that goes on with something unknown
+        let known = arg.shape.as_deref().and_then(host::of_url).and_then(|p| p.host.split('*').next().map(str::to_owned));
+        let note = if note.is_empty() { host::note(known.as_deref().unwrap_or(&parsed.host)) } else { note };
         self.rampart_interface(&parsed);
         let secret = arg.taint.has(Taint::SECRET.with(Taint::TOKEN));
         let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(arg.text.clone()) };

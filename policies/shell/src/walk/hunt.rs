@@ -41,6 +41,10 @@ impl Walk<'_> {
             return;
         }
         let path = format!("{}/{}", start.text.trim_end_matches('/'), name.text.trim_start_matches(['*', '/']));
+        let kind = [".pem", ".key", ".p12", ".pfx", ".kdbx", ".ppk", ".jks", ".keystore", ".ovpn"];
+        if kind.iter().any(|end| name.text.ends_with(end)) {
+            return self.push(EffectKind::Secret, Some(at), "secret-search");
+        }
         let exact = self.target(&Arg { glob: false, ..start.with_text(&path) }, false);
         if matches!(&exact, Target::Path { sensitivity, .. } if place::is_secret(*sensitivity)) {
             self.push(EffectKind::Secret, Some(at), "secret-search");

@@ -211,6 +211,9 @@ impl Walk<'_> {
     fn unknown(&mut self, name: &str, args: &[Arg], stdin: Flow) -> Flow {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
+        if args.first().is_some_and(|a| ["/tmp/.", "/var/tmp/.", "/dev/shm/"].iter().any(|root| a.text.starts_with(root))) {
+            self.note(EffectKind::Opaque, "hidden-program");
+        }
         self.delicate_words(args);
         self.wrapped(name, args, &stdin);
         if args
