@@ -283,6 +283,7 @@ pub(crate) enum Rule {
     GitCheckout,
     GitConfig,
     GitPush,
+    Httpie,
     Kill,
     Link,
     List,

@@ -93,6 +93,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("keychain", "a key chain or password store is read"),
     ("secret-search", "more than the project is searched for keys or passwords"),
     // destruction and control
+    ("raw-device", "a disk is read past the rights of its files"),
     ("wipe-device", "a device is overwritten, formatted or partitioned"),
     ("shred", "a file is overwritten beyond recovery"),
     ("logs", "the system's logs are thrown away"),

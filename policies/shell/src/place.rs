@@ -53,6 +53,12 @@ pub(crate) fn is_container_socket(path: &str) -> bool {
     ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "cri-dockerd.sock"].iter().any(|s| path.ends_with(s))
 }
 
+/// Whether a path is a disk or a part of one.
+pub(crate) fn is_disk(path: &str) -> bool {
+    let disks = ["sd", "hd", "vd", "xvd", "nvme", "mmcblk", "dm-", "mapper/", "disk", "rdisk", "loop", "md", "zd"];
+    path.strip_prefix("/dev/").is_some_and(|name| disks.iter().any(|disk| name.starts_with(disk)))
+}
+
 /// Whether a build makes the folder again, or only some of what lies in a folder is meant.
 pub(crate) fn is_rebuilt(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or("");

@@ -38,6 +38,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::GitCheckout => git::checkout(walk, used, words),
         Rule::GitConfig => git::config(walk, used),
         Rule::GitPush => git::push(walk, used),
+        Rule::Httpie => network::httpie(used),
         Rule::Kill => system::kill(walk, used, words),
         Rule::Link => files::link(walk, used),
         Rule::List => output::list(used),

@@ -76,6 +76,7 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
         printed: Taint::NONE,
         arg,
     };
+    reader.comprehensions();
     reader.program();
     Flow::unknown(reader.printed)
 }
@@ -129,6 +130,25 @@ impl Reader<'_, '_> {
         let found = self.peek() == Some(&Token::Sign(sign));
         self.at += usize::from(found);
         found
+    }
+
+    /// `f(x) for x in values`: what the name stands for is said behind its use.
+    fn comprehensions(&mut self) {
+        if self.language != Language::Python {
+            return;
+        }
+        let is_for = |t: &Token| matches!(t, Token::Name(word) if word == "for");
+        let inner = |at: &usize| *at > 0 && self.tokens.get(at - 1).is_some_and(|t| *t != Token::End);
+        let places: Vec<usize> = (0..self.tokens.len())
+            .filter(|at| self.tokens.get(*at).is_some_and(is_for))
+            .filter(inner)
+            .take(8)
+            .collect();
+        for place in places {
+            self.at = place;
+            self.loop_over();
+        }
+        self.at = 0;
     }
 
     fn program(&mut self) {
@@ -399,6 +419,9 @@ impl Reader<'_, '_> {
         for hole in holes {
             let value = match self.variables.get(hole.trim()) {
                 Some(value) => value.clone(),
+                None if hole.starts_with("ENV{") => {
+                    self.variable(hole.trim_start_matches("ENV{").trim_matches(['}', '\'', '"']))
+                }
                 None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => {
                     Value::default()
                 }

@@ -216,6 +216,16 @@ impl Lexer {
                 if hole.is_empty() {
                     self.at += 1;
                 }
+                // `$ENV{NAME}`
+                if hole == "ENV" && self.peek(0) == Some('{') {
+                    while let Some(c) = self.peek(0) {
+                        hole.push(c);
+                        self.at += 1;
+                        if c == '}' {
+                            break;
+                        }
+                    }
+                }
             } else {
                 self.at += if self.language == Language::Python { 1 } else { 2 };
                 let mut depth = 0_usize;

@@ -228,6 +228,15 @@ fn configured(walk: &mut Walk<'_>, used: &mut Use<'_>, file: &Arg) {
     used.usage.operands.extend(more.operands);
 }
 
+/// `http METHOD URL ..`: the method is no address.
+pub(super) fn httpie(used: &mut Use<'_>) -> bool {
+    let is_method = |a: &Arg| a.text.len() > 2 && a.text.bytes().all(|b| b.is_ascii_uppercase());
+    if used.usage.operands.first().is_some_and(is_method) {
+        used.usage.operands.rotate_left(1);
+    }
+    false
+}
+
 /// wget saves under the name that the URL has, unless it is told otherwise.
 pub(super) fn wget(used: &mut Use<'_>) -> bool {
     if !used.usage.has("-O") && !used.usage.has("--output-document") && !used.usage.has("--spider") {

@@ -193,9 +193,9 @@ impl Walk<'_> {
         match module.as_str() {
             "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => {
                 self.note(EffectKind::Listen, "");
-                let at = words.iter().position(|w| matches!(w.text.as_str(), "-d" | "--directory"));
-                if let Some(directory) = at.and_then(|at| words.get(at + 1)).cloned() {
-                    let _ = self.read(&directory, true);
+                // what it shows to whoever asks
+                for directory in words.iter().filter(|w| w.text.starts_with(['/', '~'])) {
+                    let _ = self.read(directory, true);
                 }
             }
             name if knowledge::program(name).is_some()
@@ -492,13 +492,14 @@ impl Walk<'_> {
     /// Data that is sent; `@file` names a file.
     pub(crate) fn sent(&mut self, arg: &Arg, option: &str, used: &mut Use<'_>) {
         used.sent = used.sent.with(arg.taint);
-        let file = arg.text.strip_prefix('@').or_else(|| match arg.text.split_once(['=', '@']) {
-            // `name@file`
-            Some((_, file)) if arg.text.find('@') < arg.text.find('=') || !arg.text.contains('=') => {
-                (option == "--data-urlencode" || option.is_empty()).then_some(file)
+        let file = arg.text.strip_prefix('@').or_else(|| {
+            let sign = arg.text.find(['=', '@'])?;
+            let (name, value) = arg.text.split_at(sign);
+            match value.strip_prefix('@') {
+                // `name@file`
+                Some(file) => (matches!(option, "" | "--data-urlencode") && !name.is_empty()).then_some(file),
+                None => value.get(1..)?.strip_prefix(['@', '<']),
             }
-            Some((_, value)) => value.strip_prefix(['@', '<']),
-            None => None,
         });
         match file {
             Some("-") => used.sent = used.sent.with(used.stdin.taint),
@@ -564,7 +565,7 @@ impl Walk<'_> {
             Output::Decode => Flow::unknown(Taint::DECODED.with(content.taint).with(stdin.taint)),
             Output::Digest => Flow::unknown(Taint::NONE),
             Output::ShellCode => Flow::empty(),
-            Output::Secret => Flow::unknown(Taint::SECRET),
+            Output::Secret => stdout.unwrap_or(Flow::unknown(Taint::SECRET)),
             Output::Token => Flow::unknown(Taint::TOKEN),
             Output::Local => Flow::unknown(Taint::LOCAL),
         };

@@ -88,6 +88,9 @@ impl Walk<'_> {
         if place::is_secret(*sensitivity) {
             flow.taint = flow.taint.with(Taint::SECRET);
         }
+        if place::is_disk(path) {
+            self.push(EffectKind::Privilege, Some(target.clone()), "raw-device");
+        }
         if place::is_container_socket(path) {
             self.push(EffectKind::Privilege, Some(target.clone()), "privileged-container");
         }
