@@ -54,6 +54,7 @@ impl Walk<'_> {
             self.note(EffectKind::Exec, "download-run");
             return Flow::unknown(Taint::DOWNLOADED);
         }
+        self.read_if_key(arg);
         let target = self.target(arg, false);
         self.push_with(
             EffectKind::Exec,

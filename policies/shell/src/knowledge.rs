@@ -294,6 +294,7 @@ pub(crate) enum Rule {
     Printf,
     Rampart,
     Rsync,
+    Sftp,
     Socat,
     Ssh,
     Tar,

@@ -49,6 +49,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Printf => output::printf(used, words),
         Rule::Rampart => system::rampart(walk, used, words),
         Rule::Rsync => network::rsync(walk, used),
+        Rule::Sftp => network::sftp(walk, used),
         Rule::Socat => network::socat(walk, used),
         Rule::Ssh => network::ssh(walk, used),
         Rule::Tar => tar::tar(walk, used, words),

@@ -241,6 +241,10 @@ fn discards(tool: &str, arguments: &Value) -> bool {
 /// Whether an argument is a path, so that the rules for files say what is to be said.
 fn names_a_path(arguments: &Value) -> bool {
     let Some(map) = arguments.as_object() else { return false };
+    // a path of a repository or bucket that is elsewhere
+    if ["owner", "repo", "repository", "project_id", "bucket"].iter().any(|key| map.contains_key(*key)) {
+        return false;
+    }
     let is_name = |key: &str| words(key).last().is_some_and(|word| matches!(word.as_str(), "id" | "ids" | "key"));
     let is_path = |key: &str| role(key) == Role::Path && !is_name(key);
     map.iter().any(|(key, value)| is_path(key) || value.as_str().is_some_and(looks_like_path))

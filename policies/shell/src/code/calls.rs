@@ -339,6 +339,14 @@ impl Reader<'_, '_> {
             }
         }
         self.depth -= 1;
+        // `with open(path) as name`
+        if let (Language::Python, Some(Token::Name(word)), Some(Token::Name(name))) =
+            (self.language, self.peek(), self.peek_at(1))
+            && word == "as"
+        {
+            self.variables.insert(name.clone(), left.clone());
+            self.at += 2;
+        }
         left
     }
 
@@ -607,6 +615,12 @@ impl Reader<'_, '_> {
     }
 
     fn method(&mut self, receiver: Value, member: &str, args: &[Value]) -> Value {
+        if let Some(path) = receiver.name.as_deref().and_then(|name| name.strip_prefix(OPEN_FILE)) {
+            if member.starts_with("write") {
+                self.keep(path, args.first());
+            }
+            return Value::unknown(receiver.taint);
+        }
         match (&receiver.name, &receiver.text) {
             (Some(name), None) => {
                 let dotted = format!("{name}.{member}");
@@ -642,6 +656,9 @@ impl Reader<'_, '_> {
         self.effect(does, name, receiver, args)
     }
 }
+
+/// In front of the path of a file that is open to be written, which is what its value is named.
+pub(super) const OPEN_FILE: &str = "open file ";
 
 /// The whole environment, as one value.
 fn is_environment(name: &str) -> bool {

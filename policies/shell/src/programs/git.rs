@@ -64,11 +64,13 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -
             (!usage.has("--staged") && !usage.has("-S") || usage.has("--worktree") || usage.has("-W"))
                 && !usage.operands.is_empty()
         }
+        // one side of a conflict, for named files
+        "checkout" if usage.has("--ours") || usage.has("--theirs") => {
+            usage.operands.iter().any(|a| matches!(a.text.as_str(), "." | "*" | ":/"))
+        }
         "checkout" if !creates => {
             words.iter().any(|w| w.text == "--")
                 || usage.operands.len() > 1
-                || usage.has("--ours")
-                || usage.has("--theirs")
                 || usage
                     .operands
                     .iter()
@@ -107,6 +109,12 @@ pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     {
         return true;
     }
+    if let [key, value, ..] = &operands[..]
+        && weakens(&key.text, &value.text)
+    {
+        let key = key.text.clone();
+        walk.named(EffectKind::Privilege, "setting", &key, "security-setting");
+    }
     if let [key, value, ..] = &operands[..] {
         let setting = Arg { text: format!("{}={}", key.text, value.text), shape: None, ..value.clone() };
         let dangerous = runs_code(&key.text, &value.text);
@@ -128,6 +136,14 @@ pub(crate) fn setting(walk: &mut Walk<'_>, arg: &Arg) {
         walk.named(EffectKind::CodeLoad, "setting", &key, "option-code");
         setting_value(walk, arg);
     }
+}
+
+/// Settings by which git trusts anybody, or sends everything through a stranger.
+fn weakens(key: &str, value: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.starts_with("http.") && key.ends_with("sslverify") && matches!(value, "false" | "0" | "no" | "off")
+        || matches!(key.as_str(), "http.proxy" | "https.proxy") && !value.is_empty()
+        || key == "safe.directory" && value == "*"
 }
 
 /// Values that are shell text are followed.

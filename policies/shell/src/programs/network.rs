@@ -63,6 +63,15 @@ pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
     }
 }
 
+/// `sftp host:path` fetches the file into the working directory.
+pub(super) fn sftp(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let path = used.usage.operands.first().and_then(|a| a.text.split_once(':')).map(|(_, path)| base_name(path).to_owned());
+    if let Some(name) = path.filter(|name| !name.is_empty()) {
+        walk.remember(&Arg::literal(name, walk.span()), Flow::unknown(Taint::DOWNLOADED));
+    }
+    false
+}
+
 pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     walk.option_values(used);
     let mut operands = used.usage.operands.clone();
@@ -102,7 +111,9 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         }
         walk.remember(&to, Flow::unknown(content));
         for name in fetched {
-            walk.remember(&to.with_text(&crate::place::join(Some(&to.text), &name)), Flow::unknown(content));
+            let here = to.with_text(&crate::place::join(Some(&to.text), &name));
+            walk.remember_tree(&here, Flow::unknown(content));
+            walk.remember(&here, Flow::unknown(content));
         }
     }
     true

@@ -203,7 +203,7 @@ impl Walk<'_> {
             {
                 self.run_words(words, used);
             }
-            _ => {}
+            _ => self.delicate_words(&words),
         }
     }
 
@@ -359,6 +359,12 @@ impl Walk<'_> {
                 let flow = self.nested(&name, |walk| walk.inline(language, arg));
                 used.content.append(flow);
             }
+            // a module of the project's own, by its name
+            Role::Load
+                if used.program.language == Some(Language::Js)
+                    && !arg.text.starts_with(['/', '.', '~'])
+                    && !arg.text.contains(':')
+                    && arg.is_literal() => {}
             Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}
             Role::Load => {
                 let target = self.target(arg, false);
@@ -483,8 +489,9 @@ impl Walk<'_> {
         if usage.has("-p") {
             self.note(EffectKind::Privilege, "setuid");
         }
-        let expected = |wrapper: &String| SHELL_STARTERS.contains(&wrapper.as_str());
-        if !self.via.is_empty() && !self.via.iter().any(expected) && !usage.has("-n") {
+        let expected = |wrapper: &&String| SHELL_STARTERS.contains(&wrapper.as_str());
+        let mut wrappers = self.via.iter().filter(|w| !matches!(w.as_str(), "exec" | "command" | "builtin")).peekable();
+        if wrappers.peek().is_some() && !wrappers.any(|w| expected(&w)) && !usage.has("-n") {
             self.note(EffectKind::Exec, "interactive-shell");
         }
     }
@@ -580,7 +587,7 @@ impl Walk<'_> {
 const SHELL_STARTERS: &[&str] = &[
     "docker", "podman", "nerdctl", "docker-compose", "kubectl", "oc", "k", "lxc", "incus", "vagrant", "ssh", "mosh", "tmux",
     "screen", "script", "nix", "nix-shell", "poetry", "pipenv", "pdm", "hatch", "uv", "conda", "mamba", "direnv", "mise",
-    "devbox", "distrobox", "toolbox", "exec", "command", "builtin", "heroku", "fly", "flyctl", "railway", "bundle",
+    "devbox", "distrobox", "toolbox", "heroku", "fly", "flyctl", "railway", "bundle",
 ];
 
 /// The role of the operand at `at` of `count`.

@@ -9,6 +9,11 @@ use crate::knowledge::Language;
 use crate::place;
 use crate::value::{Arg, Flow, Taint};
 
+/// `set +o` and `shopt -u`.
+fn is_off(option: &str) -> bool {
+    option.starts_with('+') && option.contains('o') || option.starts_with('-') && option.contains('u')
+}
+
 impl Walk<'_> {
     /// Runs a builtin. None where the name is none of them.
     pub(super) fn builtin(&mut self, name: &str, args: &[Arg], stdin: &Flow) -> Option<Flow> {
@@ -115,6 +120,10 @@ impl Walk<'_> {
                 for arg in args.iter().skip(1) {
                     self.env.aliases.remove(&arg.text);
                 }
+                Some(Flow::empty())
+            }
+            "set" | "shopt" if args.iter().any(|a| a.text == "history") && args.iter().any(|a| is_off(&a.text)) => {
+                self.note(EffectKind::Privilege, "security-setting");
                 Some(Flow::empty())
             }
             "set" => {

@@ -217,7 +217,9 @@ impl Walk<'_> {
         if path.rsplit('/').next() == Some(".git") {
             self.push(EffectKind::VcsHistory, Some(target.clone()), "delete-repository");
         }
-        let (certainty, note) = (Self::certainty_of(arg), Self::path_note(arg, ""));
+        let all = *scope == Scope::Project && arg.glob && place::is_project_root(path, &self.around);
+        let note = if all { "project-root" } else { Self::path_note(arg, "") };
+        let certainty = Self::certainty_of(arg);
         self.push_with(EffectKind::Move, Some(target), note, certainty);
     }
 

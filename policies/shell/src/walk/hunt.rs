@@ -18,7 +18,7 @@ const WORDS: &[&str] = &["password", "passwd", "secret", "token", "api_key", "ap
 
 /// What the names of variables that hold secrets are made of.
 const NAMES: &[&str] = &[
-    "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE", "PAT",
+    "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE", "_PAT",
 ];
 
 impl Walk<'_> {
@@ -45,7 +45,7 @@ impl Walk<'_> {
         if kind.iter().any(|end| name.text.ends_with(end)) {
             return self.push(EffectKind::Secret, Some(at), "secret-search");
         }
-        let exact = self.target(&Arg { glob: false, ..start.with_text(&path) }, false);
+        let exact = self.target(&Arg { glob: false, ..start.with_text(&path) }, name.text.starts_with('.'));
         if matches!(&exact, Target::Path { sensitivity, .. } if place::is_secret(*sensitivity)) {
             self.push(EffectKind::Secret, Some(at), "secret-search");
         }

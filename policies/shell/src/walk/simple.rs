@@ -159,6 +159,9 @@ impl Walk<'_> {
         }
         let path = first.text.clone();
         let by_path = path.contains('/');
+        if by_path && ["/tmp/.", "/var/tmp/.", "/dev/shm/"].iter().any(|root| path.starts_with(root)) {
+            self.note(EffectKind::Opaque, "hidden-program");
+        }
         if by_path && self.written_here(&path) {
             let copy = self.written.get(&self.absolute(&path)).and_then(|w| w.program.clone());
             let Some(program) = copy else { return self.run_written(&path, &args, stdin) };
@@ -211,9 +214,6 @@ impl Walk<'_> {
     fn unknown(&mut self, name: &str, args: &[Arg], stdin: Flow) -> Flow {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
-        if args.first().is_some_and(|a| ["/tmp/.", "/var/tmp/.", "/dev/shm/"].iter().any(|root| a.text.starts_with(root))) {
-            self.note(EffectKind::Opaque, "hidden-program");
-        }
         self.delicate_words(args);
         self.wrapped(name, args, &stdin);
         if args
@@ -237,6 +237,12 @@ impl Walk<'_> {
                 _ => false,
             }
         };
+        let shell = |a: &Arg| matches!(a.text.as_str(), "/bin/sh" | "/bin/bash" | "/bin/dash" | "/bin/zsh" | "/usr/bin/bash");
+        let for_itself =
+            |at: usize| args.get(at - 1).is_some_and(|a| a.text.contains("shell") || matches!(a.text.as_str(), "-s" | "-i"));
+        if (1..args.len()).any(|at| args.get(at).is_some_and(|a| !a.quoted && shell(a)) && !for_itself(at)) {
+            self.note(EffectKind::Exec, "interactive-shell");
+        }
         let Some(at) = (1..args.len()).find(|at| args.get(*at).is_some_and(|a| !a.quoted && harms(*at, a))) else {
             return;
         };
@@ -252,7 +258,7 @@ impl Walk<'_> {
     }
 
     /// Words that name something delicate are taken to be read, though nothing is known of the program.
-    fn delicate_words(&mut self, args: &[Arg]) {
+    pub(super) fn delicate_words(&mut self, args: &[Arg]) {
         let before = std::mem::replace(&mut self.certainty, Certainty::Possible);
         for arg in args.iter().skip(1) {
             let text = arg.text.as_str();

@@ -2,10 +2,10 @@
 
 use rampart_call::{Certainty, EffectKind, Target};
 
-use super::{Reader, Value, taint_of};
+use super::{OPEN_FILE, Reader, Value, taint_of};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
-use crate::value::{Arg, Taint};
+use crate::value::{Arg, Flow, Taint};
 
 impl Reader<'_, '_> {
     pub(super) fn effect(&mut self, does: Does, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
@@ -64,8 +64,9 @@ impl Reader<'_, '_> {
             Does::Read => self.read(&word, taint),
             Does::Open => self.open(&first, args, taint),
             Does::Write => {
-                if first.text.is_some() {
+                if let Some(path) = &first.text {
                     self.walk.write(&word, "");
+                    self.keep(path, if own.is_some() { args.first() } else { args.get(1) });
                 }
                 Value::unknown(taint)
             }
@@ -96,6 +97,11 @@ impl Reader<'_, '_> {
             Does::Fetch => {
                 let url = args.iter().find(|a| a.text.as_deref().is_some_and(|t| t.contains("://"))).unwrap_or(&first);
                 self.walk.net_url(&url.arg(span), "");
+                if name.ends_with("urlretrieve")
+                    && let Some(path) = args.get(1).and_then(|to| to.text.clone())
+                {
+                    self.keep(&path, Some(&Value::unknown(Taint::DOWNLOADED)));
+                }
                 let sent = taint_of(args);
                 if sent.has(Taint::SECRET.with(Taint::TOKEN).with(Taint::LOCAL)) {
                     let host = url.text.as_deref().and_then(crate::host::of_url).map(|p| Target::Host {
@@ -194,6 +200,16 @@ impl Reader<'_, '_> {
         Value::unknown(flow.taint)
     }
 
+    /// What a file is given, for a later command that runs or sends it.
+    pub(super) fn keep(&mut self, path: &str, content: Option<&Value>) {
+        let Some(content) = content else { return };
+        let flow = match &content.text {
+            Some(text) if !content.partly => Flow::known(text.clone(), content.taint),
+            _ => Flow::unknown(content.taint),
+        };
+        self.walk.remember(&Arg::literal(path, self.arg.span), flow);
+    }
+
     fn read(&mut self, word: &Arg, taint: Taint) -> Value {
         if word.text.contains("://") && !word.text.starts_with("file:") && !word.text.starts_with("php:") {
             self.walk.net_url(word, "");
@@ -241,12 +257,12 @@ impl Reader<'_, '_> {
         }
         let writes = mode.contains(['w', 'a', 'x', '+', '>']) && mode.len() < 6;
         if writes {
-            if first.text.is_some() {
-                self.walk.write(&word, "");
-            } else {
+            let Some(path) = &first.text else {
                 self.walk.push_with(EffectKind::Write, None, "computed-path", Certainty::Opaque);
-            }
-            return Value::unknown(taint);
+                return Value::unknown(taint);
+            };
+            self.walk.write(&word, "");
+            return Value { name: Some(format!("{OPEN_FILE}{path}")), taint, ..Value::default() };
         }
         if first.text.as_deref().is_some_and(|t| t.contains("://") && !t.starts_with("file:")) {
             self.walk.net_url(&word, "");
