@@ -36,7 +36,10 @@ fn is_delicate(effect: &Effect) -> bool {
         }
         EffectKind::PackageInstall => note != "package-registry",
         EffectKind::Exec => {
-            matches!(note, "download-run" | "decode-run" | "write-then-run" | "reverse-shell" | "fork-bomb")
+            matches!(
+                note,
+                "download-run" | "decode-run" | "write-then-run" | "reverse-shell" | "fork-bomb" | "interactive-shell"
+            )
         }
         EffectKind::Net => !note.is_empty(),
         EffectKind::Listen => note == "tunnel",
@@ -45,7 +48,8 @@ fn is_delicate(effect: &Effect) -> bool {
             matches!(sensitivity, Sensitivity::Credential | Sensitivity::MayHoldSecrets) || scope == Scope::Rampart
         }
         EffectKind::Write | EffectKind::Move => {
-            shared || sensitivity == Sensitivity::Credential && scope != Scope::Project
+            let delicate = matches!(sensitivity, Sensitivity::Credential | Sensitivity::MayHoldSecrets);
+            shared || delicate && scope == Scope::Home || note == "project-root"
         }
         EffectKind::Delete if effect.certainty != Certainty::Proven && note == "computed-path" => {
             shared || recursive && scope == Scope::Elsewhere
@@ -56,7 +60,7 @@ fn is_delicate(effect: &Effect) -> bool {
                 || sensitivity != Sensitivity::Ordinary
                 || matches!(
                     note,
-                    "wipe-device" | "home-folder" | "project-root" | "shred" | "logs" | "security-setting"
+                    "wipe-device" | "home-folder" | "project-root" | "other-tree" | "shred" | "logs" | "security-setting"
                 )
         }
         EffectKind::Chmod => shared,

@@ -219,6 +219,13 @@ impl Walk<'_> {
         if words.first().is_some_and(|w| w.text == "--") {
             words.remove(0);
         }
+        // one word that is a whole line: `yarn exec 'rm x'`, `screen -X stuff`
+        if let [line] = &words[..]
+            && line.quoted
+            && line.text.trim().contains(char::is_whitespace)
+        {
+            return self.shell_words(&words, false, used);
+        }
         let stdin = used.stdin.clone();
         let name = used.name.to_owned();
         used.stdout = Some(self.nested(&name, |walk| walk.run_with_assignments(words, stdin)));
