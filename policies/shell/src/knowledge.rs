@@ -220,6 +220,8 @@ pub(crate) enum Output {
     Token,
     /// Data of this machine.
     Local,
+    /// Settings of something that runs.
+    Settings,
 }
 
 /// What is done with standard input.

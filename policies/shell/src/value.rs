@@ -20,6 +20,8 @@ impl Taint {
     pub(crate) const LOCAL: Self = Self(16);
     /// Content of a file after something made other text of it.
     pub(crate) const FILTERED: Self = Self(32);
+    /// Settings of something that runs, among which passwords may stand.
+    pub(crate) const SETTINGS: Self = Self(64);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -18,6 +18,7 @@ enum Role {
     Url,
     Command,
     Sql,
+    Manifest,
     Unknown,
 }
 
@@ -110,6 +111,7 @@ impl Facts<'_> {
             (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
             (Role::Command, _) => self.add_command(&CommandLine::Command(text.to_owned()), around, sets),
             (Role::Sql, _) => self.add_sql(text, around, sets),
+            (Role::Manifest, _) => self.add_manifest(text, around, sets),
             _ => {}
         }
     }
@@ -121,6 +123,17 @@ impl Facts<'_> {
                 effect.certainty = Certainty::Possible;
             }
             self.add_effect(effect, around, sets);
+        }
+    }
+
+    /// A manifest asks for what `kubectl apply` would have it get.
+    fn add_manifest(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let line = format!("kubectl apply -f - <<'END OF MANIFEST'\n{text}\nEND OF MANIFEST\n");
+        for mut effect in rampart_shell::analyze(&CommandLine::Command(line), around).effects {
+            if effect.kind == EffectKind::Privilege {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
         }
     }
 
@@ -148,6 +161,8 @@ fn role(key: &str) -> Role {
         Role::Command
     } else if any(&["sql", "query", "statement"]) {
         Role::Sql
+    } else if any(&["manifest", "manifests", "yaml"]) {
+        Role::Manifest
     } else {
         Role::Unknown
     }

@@ -249,7 +249,8 @@ impl Reader<'_, '_> {
         let value = self.postfix();
         let value = match value.list.as_deref() {
             Some([first, ..]) => first.clone(),
-            _ => value,
+            // one of what lies there
+            _ => Value { text: value.text.map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))), ..value },
         };
         for (number, name) in names.into_iter().enumerate() {
             // of what a walk yields the first is the folder, the others are names in it
@@ -270,18 +271,22 @@ impl Reader<'_, '_> {
                 && self.peek_at(length + 1) == Some(&Token::Sign('='))
                 && self.peek_at(length + 2) != Some(&Token::Sign('='))
             {
-                let names: Vec<String> = self
-                    .tokens
-                    .get(self.at..self.at + length)
-                    .unwrap_or(&[])
-                    .iter()
-                    .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
+                // `{ member, member: name }`
+                let inside = self.tokens.get(self.at..self.at + length).unwrap_or(&[]);
+                let names: Vec<(String, String)> = inside
+                    .split(|t| *t == Token::Sign(','))
+                    .filter_map(|pair| {
+                        let mut names =
+                            pair.iter().filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None });
+                        let member = names.next()?;
+                        Some((names.next().unwrap_or(member.clone()), member))
+                    })
                     .collect();
                 self.at += length + 2;
                 let value = self.expression();
                 if let Some(module) = value.name {
-                    for name in names {
-                        let value = Value::name(format!("{module}.{name}"));
+                    for (name, member) in names {
+                        let value = Value::name(format!("{module}.{member}"));
                         self.variables.insert(name, value);
                     }
                 }
@@ -634,6 +639,13 @@ impl Reader<'_, '_> {
         let hidden_shell =
             self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
         let does = if hidden_shell { Some(super::languages::Does::Shell) } else { self.calls.find(name) };
+        // `.then(eval)`, `map(exec, lines)`
+        let runs_what_it_gets = |value: &Value| {
+            value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(super::languages::Does::Eval))
+        };
+        if args.iter().any(runs_what_it_gets) {
+            self.walk.note(EffectKind::Opaque, "computed-code");
+        }
         let Some(does) = does else {
             if matches!(name, "getattr") || name.ends_with("__getattribute__") {
                 // an attribute by a literal name is as good as a dot

@@ -46,6 +46,13 @@ impl Lexer {
         self.chars.get(self.at + ahead).map(|(_, c)| *c)
     }
 
+    /// Whether a `<` opens a pattern of paths: it holds a star or slash, and closes on its line.
+    fn is_glob(&self) -> bool {
+        let inside: String = (1..80).map_while(|ahead| self.peek(ahead)).take_while(|c| *c != '>' && *c != '\n').collect();
+        let closes = self.peek(inside.chars().count() + 1) == Some('>');
+        closes && inside.contains(['*', '/', '~']) && !inside.contains([' ', ';', '='])
+    }
+
     fn step(&mut self) -> bool {
         let Some(c) = self.peek(0) else { return false };
         let hash = !matches!(self.language, Language::Js | Language::Lua | Language::Mongo);
@@ -84,6 +91,17 @@ impl Lexer {
                     self.at += 1;
                 }
                 self.at += 2;
+                self.out.push(Token::Text { text, holes: Vec::new() });
+            }
+            // `<*.c>` is a glob
+            '<' if self.language == Language::Perl && self.is_glob() => {
+                self.at += 1;
+                let mut text = String::new();
+                while let Some(c) = self.peek(0).filter(|c| *c != '>') {
+                    text.push(c);
+                    self.at += 1;
+                }
+                self.at += 1;
                 self.out.push(Token::Text { text, holes: Vec::new() });
             }
             '%' if self.language == Language::Perl && self.peek(1) == Some('E') && self.peek(2) == Some('N') => {

@@ -88,6 +88,7 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -
 
 /// `git config`: reading is harmless, and so is most writing.
 pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.option_values(used);
     let usage = &used.usage;
     let reads = [
         "--get",

@@ -3,7 +3,7 @@
 use rampart_call::{Certainty, EffectKind, Scope, Target};
 
 use super::Walk;
-use super::hunt::names_no_secret;
+use super::hunt::{names_no_secret, names_secret};
 use crate::{host, place};
 use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
 use crate::programs;
@@ -363,6 +363,13 @@ impl Walk<'_> {
                 used.ran = true;
                 let language = used.program.language.unwrap_or(Language::Other);
                 let name = used.name.to_owned();
+                // `node -p` prints what comes out
+                let shows = matches!(option, "-p" | "--print" | "-pe") && !arg.text.contains([';', '{', '\n']);
+                let arg = if shows && language == Language::Js {
+                    &arg.with_text(&format!("console.log({})", arg.text))
+                } else {
+                    arg
+                };
                 let flow = self.nested(&name, |walk| walk.inline(language, arg));
                 used.content.append(flow);
             }
@@ -546,9 +553,12 @@ impl Walk<'_> {
             stdin.taint = stdin.taint.without(Taint::TOKEN);
         }
         if let Some(pattern) = pattern.filter(|_| !usage.has("-v") && !usage.has("--invert-match"))
-            && names_no_secret(&pattern)
         {
-            stdin.taint = stdin.taint.without(Taint::TOKEN);
+            if names_no_secret(&pattern) {
+                stdin.taint = stdin.taint.without(Taint::TOKEN);
+            } else if stdin.taint.has(Taint::SETTINGS) && names_secret(&pattern) {
+                self.note(EffectKind::Secret, "token-shown");
+            }
         }
         if program.input == Input::Send && !stdin.is_empty() {
             sent = sent.with(stdin.taint);
@@ -582,6 +592,7 @@ impl Walk<'_> {
             Output::Secret => stdout.unwrap_or(Flow::unknown(Taint::SECRET)),
             Output::Token => Flow::unknown(Taint::TOKEN),
             Output::Local => Flow::unknown(Taint::LOCAL),
+            Output::Settings => Flow::unknown(Taint::SETTINGS),
         };
         for file in &outputs {
             self.remember(file, out.clone());

@@ -63,6 +63,12 @@ fn is_wide(target: &Target) -> bool {
         || below_home.is_some_and(|rest| rest.starts_with('.'))
 }
 
+/// Whether it is a password or token that is searched for.
+pub(super) fn names_secret(pattern: &Arg) -> bool {
+    let lower = pattern.text.to_lowercase();
+    KEYS.iter().chain(WORDS).any(|word| lower.contains(word))
+}
+
 /// Whether a search of the environment for `pattern` shows no secret.
 pub(super) fn names_no_secret(pattern: &Arg) -> bool {
     let upper = pattern.text.to_uppercase();
