@@ -99,8 +99,8 @@ impl Walk<'_> {
             }
             None => {
                 // a file of this machine is no more hidden than a script that is named, unless a filter has changed it
-                let plain = flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED))
-                    && (data || !flow.taint.has(Taint::FILTERED));
+                let plain =
+                    flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED)) && (data || !flow.taint.has(Taint::FILTERED));
                 if !told && !plain && language != Language::Manifest {
                     self.note(EffectKind::Opaque, "stdin-code");
                 }

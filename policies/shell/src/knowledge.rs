@@ -396,6 +396,34 @@ mod tests {
         assert!(program("12").is_none());
     }
 
+    /// The programs that the lines of a fixture run, wherever in the line.
+    fn run_by(fixture: &str) -> impl Iterator<Item = String> {
+        let around = crate::Surroundings {
+            cwd: Some("/home/u/proj"),
+            home: Some("/home/u"),
+            workspace: None,
+            rampart_home: None,
+        };
+        fixture.lines().filter(|line| !line.starts_with("# ")).flat_map(move |line| {
+            let line = rampart_call::CommandLine::Command(line.replace("\\n", "\n"));
+            let components = crate::analyze(&line, &around).components.into_iter();
+            components.filter_map(|c| c.argv.first().map(|name| crate::walk::base_name(name).to_owned()))
+        })
+    }
+
+    #[test]
+    fn every_entry_has_a_line_that_shows_it() {
+        let fixtures = [include_str!("../fixtures/attacks.txt"), include_str!("../fixtures/everyday.txt")];
+        let mut shown: std::collections::HashSet<*const Program> = std::collections::HashSet::new();
+        for name in fixtures.into_iter().flat_map(run_by) {
+            shown.extend(program(&name).map(std::ptr::from_ref));
+        }
+        let mut without: Vec<&str> =
+            PROGRAMS.iter().filter(|(_, p)| !shown.contains(&std::ptr::from_ref(**p))).map(|(name, _)| *name).collect();
+        without.sort_unstable();
+        assert!(without.is_empty(), "write a line into fixtures/attacks.txt or everyday.txt for one of: {without:?}");
+    }
+
     #[test]
     fn unknown_keys_are_refused() {
         assert!(toml::from_str::<HashMap<String, Program>>("[x]\noperand = [\"read\"]").is_err());

@@ -136,6 +136,7 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     if drive {
         return match second {
             None | Some("*") => Scope::SystemRoot,
+            Some(name) if name.eq_ignore_ascii_case("users") => Scope::HomeRoot,
             Some(name)
                 if ["windows", "program files", "program files (x86)", "programdata"]
                     .contains(&&*name.to_ascii_lowercase()) =>

@@ -6,7 +6,9 @@
 
 mod ansi;
 mod commands;
+mod compound;
 mod heredoc;
+mod simple;
 mod words;
 
 use std::borrow::Cow;

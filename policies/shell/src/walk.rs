@@ -9,6 +9,7 @@ mod flat;
 mod hunt;
 mod redirects;
 mod render;
+mod roles;
 mod simple;
 
 use std::collections::HashMap;

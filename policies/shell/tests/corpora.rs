@@ -60,7 +60,13 @@ fn is_delicate(effect: &Effect) -> bool {
                 || sensitivity != Sensitivity::Ordinary
                 || matches!(
                     note,
-                    "wipe-device" | "home-folder" | "project-root" | "other-tree" | "shred" | "logs" | "security-setting"
+                    "wipe-device"
+                        | "home-folder"
+                        | "project-root"
+                        | "other-tree"
+                        | "shred"
+                        | "logs"
+                        | "security-setting"
                 )
         }
         EffectKind::Chmod => shared,

@@ -221,14 +221,46 @@ fn file_effects(tool: &str) -> Vec<EffectKind> {
 /// Whether a tool throws away what others keep, by the words of its name.
 fn destroys(tool: &str) -> bool {
     const VERBS: &[&str] = &[
-        "delete", "deletes", "destroy", "drop", "purge", "truncate", "wipe", "flush", "flushall", "flushdb", "terminate",
-        "erase", "uninstall", "unpublish", "nuke", "refund",
+        "delete",
+        "deletes",
+        "destroy",
+        "drop",
+        "purge",
+        "truncate",
+        "wipe",
+        "flush",
+        "flushall",
+        "flushdb",
+        "terminate",
+        "erase",
+        "uninstall",
+        "unpublish",
+        "nuke",
+        "refund",
     ];
     // what is taken off can be put on again
-    const SMALL: &[&str] = &["label", "labels", "reaction", "draft", "cache", "session", "bookmark", "memory", "observations"];
+    const SMALL: &[&str] =
+        &["label", "labels", "reaction", "draft", "cache", "session", "bookmark", "memory", "observations"];
     const KEPT: &[&str] = &[
-        "project", "repository", "repo", "user", "member", "database", "table", "bucket", "collection", "server",
-        "deployment", "environment", "domain", "volume", "namespace", "branch", "index", "account", "instance",
+        "project",
+        "repository",
+        "repo",
+        "user",
+        "member",
+        "database",
+        "table",
+        "bucket",
+        "collection",
+        "server",
+        "deployment",
+        "environment",
+        "domain",
+        "volume",
+        "namespace",
+        "branch",
+        "index",
+        "account",
+        "instance",
     ];
     let words = words(tool);
     let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));

@@ -1,6 +1,7 @@
 //! Follows the calls of inline code whose arguments can be told. Code that only computes has no effects.
 
 mod effects;
+mod statements;
 
 use std::collections::HashMap;
 
@@ -130,177 +131,6 @@ impl Reader<'_, '_> {
         let found = self.peek() == Some(&Token::Sign(sign));
         self.at += usize::from(found);
         found
-    }
-
-    /// `f(x) for x in values`: what the name stands for is said behind its use.
-    fn comprehensions(&mut self) {
-        if self.language != Language::Python {
-            return;
-        }
-        let is_for = |t: &Token| matches!(t, Token::Name(word) if word == "for");
-        let inner = |at: &usize| *at > 0 && self.tokens.get(at - 1).is_some_and(|t| *t != Token::End);
-        let places: Vec<usize> = (0..self.tokens.len())
-            .filter(|at| self.tokens.get(*at).is_some_and(is_for))
-            .filter(inner)
-            .take(8)
-            .collect();
-        for place in places {
-            self.at = place;
-            self.loop_over();
-        }
-        self.at = 0;
-    }
-
-    fn program(&mut self) {
-        while self.at < self.tokens.len() {
-            let before = self.at;
-            self.imports();
-            self.loop_over();
-            self.assignment();
-            if self.at == before {
-                let _ = self.expression();
-            }
-            if self.at == before {
-                self.at += 1;
-            }
-        }
-    }
-
-    /// `import x as y`, `from x import y as z`, `use X`.
-    fn imports(&mut self) {
-        if self.language != Language::Python {
-            return;
-        }
-        match (self.peek(), self.peek_at(1)) {
-            (Some(Token::Name(word)), Some(Token::Name(_))) if word == "import" => {
-                self.at += 1;
-                loop {
-                    let module = self.dotted();
-                    let local = self.local_name(&module);
-                    if local != module {
-                        self.variables.insert(local, Value::name(module));
-                    }
-                    if !self.eat(',') {
-                        return;
-                    }
-                }
-            }
-            (Some(Token::Name(word)), Some(Token::Name(_))) if word == "from" => {
-                self.at += 1;
-                let module = self.dotted();
-                if self.peek() != Some(&Token::Name("import".to_owned())) {
-                    return;
-                }
-                self.at += 1;
-                self.eat('(');
-                while let Some(Token::Name(name)) = self.peek().cloned() {
-                    self.at += 1;
-                    let local = self.local_name(&name);
-                    self.variables.insert(local, Value::name(format!("{module}.{name}")));
-                    if !self.eat(',') {
-                        break;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn dotted(&mut self) -> String {
-        let mut name = String::new();
-        while let Some(Token::Name(part)) = self.peek() {
-            name.push_str(part);
-            self.at += 1;
-            if !self.eat('.') {
-                break;
-            }
-            name.push('.');
-        }
-        name
-    }
-
-    /// The name after `as`, or the one given.
-    fn local_name(&mut self, name: &str) -> String {
-        if let (Some(Token::Name(word)), Some(Token::Name(local))) = (self.peek(), self.peek_at(1))
-            && word == "as"
-        {
-            let local = local.clone();
-            self.at += 2;
-            return local;
-        }
-        name.to_owned()
-    }
-
-    /// `for name in values`: the name stands for any of them.
-    fn loop_over(&mut self) {
-        if self.peek() != Some(&Token::Name("for".to_owned())) {
-            return;
-        }
-        let is_in = |t: &Token| matches!(t, Token::Name(word) if word == "in");
-        let Some(length) = self.tokens.iter().skip(self.at).take(12).position(is_in) else { return };
-        let names: Vec<String> = self
-            .tokens
-            .get(self.at + 1..self.at + length)
-            .unwrap_or(&[])
-            .iter()
-            .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
-            .collect();
-        self.at += length + 1;
-        let value = self.postfix();
-        let value = match value.list.as_deref() {
-            Some([first, ..]) => first.clone(),
-            // one of what lies there
-            _ => Value { text: value.text.map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))), ..value },
-        };
-        for (number, name) in names.into_iter().enumerate() {
-            // of what a walk yields the first is the folder, the others are names in it
-            let value = if number == 0 { value.clone() } else { Value { text: Some("*".to_owned()), ..value.clone() } };
-            self.variables.insert(name, value);
-        }
-    }
-
-    /// `name = value`, also `const { a, b } = require("x")`.
-    fn assignment(&mut self) {
-        while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local"))
-        {
-            self.at += 1;
-        }
-        if self.peek() == Some(&Token::Sign('{')) && matches!(self.language, Language::Js | Language::Mongo) {
-            let close = self.tokens.iter().skip(self.at).take(40).position(|t| *t == Token::Sign('}'));
-            if let Some(length) = close
-                && self.peek_at(length + 1) == Some(&Token::Sign('='))
-                && self.peek_at(length + 2) != Some(&Token::Sign('='))
-            {
-                // `{ member, member: name }`
-                let inside = self.tokens.get(self.at..self.at + length).unwrap_or(&[]);
-                let names: Vec<(String, String)> = inside
-                    .split(|t| *t == Token::Sign(','))
-                    .filter_map(|pair| {
-                        let mut names =
-                            pair.iter().filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None });
-                        let member = names.next()?;
-                        Some((names.next().unwrap_or(member.clone()), member))
-                    })
-                    .collect();
-                self.at += length + 2;
-                let value = self.expression();
-                if let Some(module) = value.name {
-                    for (name, member) in names {
-                        let value = Value::name(format!("{module}.{member}"));
-                        self.variables.insert(name, value);
-                    }
-                }
-                return;
-            }
-        }
-        let (Some(Token::Name(name)), Some(Token::Sign('='))) = (self.peek(), self.peek_at(1)) else { return };
-        if matches!(self.peek_at(2), Some(Token::Sign('=' | '~' | '>'))) {
-            return;
-        }
-        let name = name.clone();
-        self.at += 2;
-        let value = self.expression();
-        self.variables.insert(name, value);
     }
 
     pub(super) fn expression(&mut self) -> Value {
@@ -476,8 +306,7 @@ impl Reader<'_, '_> {
                         let args = self.arguments(Some(')'));
                         value = self.method(value, &member, &args);
                     } else if self.language == Language::Ruby
-                        && matches!(self.peek(), Some(Token::Text { .. }))
-                        && value.name.is_some()
+                        && value.name.as_deref().is_some_and(|receiver| self.begins_argument(receiver, &member))
                     {
                         let args = self.arguments(None);
                         value = self.method(value, &member, &args);
@@ -536,6 +365,21 @@ impl Reader<'_, '_> {
                 }
                 _ => return value,
             }
+        }
+    }
+
+    /// Whether what follows `receiver.member` is its argument, without parentheses.
+    fn begins_argument(&self, receiver: &str, member: &str) -> bool {
+        match self.peek() {
+            Some(Token::Text { .. }) => true,
+            Some(Token::Name(word)) => {
+                self.calls.find(&format!("{receiver}.{member}")).is_some()
+                    && !matches!(
+                        word.as_str(),
+                        "if" | "unless" | "do" | "and" | "or" | "end" | "while" | "until" | "then"
+                    )
+            }
+            _ => false,
         }
     }
 

@@ -6,16 +6,19 @@ use crate::walk::Walk;
 /// Whether code of a language whose calls are not known visibly only computes and prints.
 pub(super) fn only_computes(text: &str) -> bool {
     const ACTS: &[&str] = &[
-        "call", "cd", "copy", "cp", "do", "env", "eval", "ffi", "include", "kill", "load", "mv", "open", "parse", "pipe",
-        "quit", "read", "require", "rm", "run", "send", "sh", "source", "term", "touch", "url", "use", "write",
+        "call", "cd", "copy", "cp", "do", "env", "eval", "ffi", "include", "kill", "load", "mv", "open", "parse",
+        "pipe", "quit", "read", "require", "rm", "run", "send", "sh", "source", "term", "touch", "url", "use", "write",
     ];
     const PARTS: &[&str] = &[
-        "browse", "cmd", "command", "connect", "delete", "download", "exec", "fetch", "file", "http", "import", "popen",
-        "process", "remove", "shell", "socket", "spawn", "system", "unlink",
+        "browse", "cmd", "command", "connect", "delete", "download", "exec", "fetch", "file", "http", "import",
+        "popen", "process", "remove", "shell", "socket", "spawn", "system", "unlink",
     ];
     let lower = text.to_lowercase().replace("system.version", "");
     // what begins with a colon is a command of the interpreter, a backquote or `.!` runs one
-    if lower.trim_start().starts_with([':', '!', ',', '%']) || lower.contains(['`', '|', '>', '<']) || lower.contains(".!") {
+    if lower.trim_start().starts_with([':', '!', ',', '%'])
+        || lower.contains(['`', '|', '>', '<'])
+        || lower.contains(".!")
+    {
         return false;
     }
     let mut words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());

@@ -48,7 +48,8 @@ impl Lexer {
 
     /// Whether a `<` opens a pattern of paths: it holds a star or slash, and closes on its line.
     fn is_glob(&self) -> bool {
-        let inside: String = (1..80).map_while(|ahead| self.peek(ahead)).take_while(|c| *c != '>' && *c != '\n').collect();
+        let inside: String =
+            (1..80).map_while(|ahead| self.peek(ahead)).take_while(|c| *c != '>' && *c != '\n').collect();
         let closes = self.peek(inside.chars().count() + 1) == Some('>');
         closes && inside.contains(['*', '/', '~']) && !inside.contains([' ', ';', '='])
     }

@@ -51,7 +51,10 @@ fn is_setuid(mode: &str) -> bool {
 fn closes(mode: &str) -> bool {
     let digits = mode.trim_start_matches('0');
     digits.len() == 3 && digits.ends_with("00") && digits.starts_with(['4', '5', '6', '7'])
-        || matches!(mode, "go-rwx" | "og-rwx" | "go=" | "og=" | "o-rwx" | "o-r" | "go-r" | "go-w" | "o-w" | "u=rw,go=" | "u=rwx,go=")
+        || matches!(
+            mode,
+            "go-rwx" | "og-rwx" | "go=" | "og=" | "o-rwx" | "o-r" | "go-r" | "go-w" | "o-w" | "u=rw,go=" | "u=rwx,go="
+        )
 }
 
 fn is_open_to_all(mode: &str) -> bool {

@@ -184,7 +184,8 @@ fn runs_code(key: &str, value: &str) -> bool {
             | "vimdiff"
             | "nvimdiff"
             | "kdiff3"
-    ) && !value.contains([';', '|', '&', '$', '`']);
+    ) && !value.contains([';', '|', '&', '$', '`'])
+        && !value.contains("Command=");
     match key.as_str() {
         "core.pager"
         | "core.editor"

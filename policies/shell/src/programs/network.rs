@@ -65,7 +65,8 @@ pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
 
 /// `sftp host:path` fetches the file into the working directory.
 pub(super) fn sftp(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
-    let path = used.usage.operands.first().and_then(|a| a.text.split_once(':')).map(|(_, path)| base_name(path).to_owned());
+    let path =
+        used.usage.operands.first().and_then(|a| a.text.split_once(':')).map(|(_, path)| base_name(path).to_owned());
     if let Some(name) = path.filter(|name| !name.is_empty()) {
         walk.remember(&Arg::literal(name, walk.span()), Flow::unknown(Taint::DOWNLOADED));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::commands::Parser;
-use super::{Part, Span0, Word};
+use super::{Assigned, List, Part, RedirectKind, Shape, Span0, Word};
 
 /// A here-document whose body has not been reached.
 #[derive(Debug)]
@@ -69,6 +69,49 @@ impl Parser<'_> {
                 parts
             };
             self.bodies.push((pending.number, Word { parts, span: Span0 { start, end } }));
+        }
+    }
+}
+
+/// Puts the bodies, read behind the line, where their redirects stand.
+pub(super) fn fill_list<'t>(list: &mut List<'t>, bodies: &mut [Option<Word<'t>>]) {
+    for command in list.items.iter_mut().flat_map(|i| &mut i.stages) {
+        for redirect in &mut command.redirects {
+            if let RedirectKind::HereDoc(word) = &mut redirect.kind
+                && word.parts.is_empty()
+                && let Some(body) = bodies.get_mut(word.span.start).and_then(Option::take)
+            {
+                *word = body;
+            }
+        }
+        match &mut command.shape {
+            Shape::Group(list) | Shape::Subshell(list) => fill_list(list, bodies),
+            Shape::Branches(lists) | Shape::Case { arms: lists, .. } => {
+                lists.iter_mut().for_each(|l| fill_list(l, bodies));
+            }
+            Shape::For { body, .. } => fill_list(body, bodies),
+            Shape::Simple { assignments, words } => {
+                for assignment in assignments {
+                    match &mut assignment.value {
+                        Assigned::One(word) => fill_parts(&mut word.parts, bodies),
+                        Assigned::Array(words) => words.iter_mut().for_each(|w| fill_parts(&mut w.parts, bodies)),
+                    }
+                }
+                words.iter_mut().for_each(|w| fill_parts(&mut w.parts, bodies));
+            }
+            Shape::Test(words) => words.iter_mut().for_each(|w| fill_parts(&mut w.parts, bodies)),
+            Shape::Function { .. } => {}
+        }
+    }
+}
+
+fn fill_parts<'t>(parts: &mut [Part<'t>], bodies: &mut [Option<Word<'t>>]) {
+    for part in parts {
+        match part {
+            Part::Command { list, .. } | Part::Process { list, .. } => fill_list(list, bodies),
+            Part::Arithmetic { parts, .. } => fill_parts(parts, bodies),
+            Part::Variable(variable) => fill_parts(&mut variable.operand, bodies),
+            Part::Text { .. } | Part::Backquoted { .. } => {}
         }
     }
 }

@@ -354,7 +354,8 @@ impl<'t> Parser<'t> {
             [b'$', b'e', b'n', b'v', b':', ..] => true,
             _ => false,
         };
-        begins && self.byte_at(self.pos + 1).is_some_and(|next| next.is_ascii_alphanumeric() || b"._-*%[".contains(&next))
+        begins
+            && self.byte_at(self.pos + 1).is_some_and(|next| next.is_ascii_alphanumeric() || b"._-*%[".contains(&next))
     }
 
     /// Whether the `(` at `at` belongs to a pattern such as `@(a|b)` or `!(x)`.

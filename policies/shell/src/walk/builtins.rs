@@ -215,7 +215,9 @@ impl Walk<'_> {
                 });
                 Some(Flow::unknown(Taint::NONE))
             }
-            "which" | "whereis" | "command" if name != "command" || args.get(1).is_some_and(|a| matches!(a.text.as_str(), "-v" | "-V")) => {
+            "which" | "whereis" | "command"
+                if name != "command" || args.get(1).is_some_and(|a| matches!(a.text.as_str(), "-v" | "-V")) =>
+            {
                 let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
                 Some(match name {
                     Some(arg) if arg.is_literal() => {

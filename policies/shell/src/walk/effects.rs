@@ -248,7 +248,8 @@ impl Walk<'_> {
             return;
         }
         // what is known of a host that goes on with something unknown
-        let known = arg.shape.as_deref().and_then(host::of_url).and_then(|p| p.host.split('*').next().map(str::to_owned));
+        let known =
+            arg.shape.as_deref().and_then(host::of_url).and_then(|p| p.host.split('*').next().map(str::to_owned));
         let note = if note.is_empty() { host::note(known.as_deref().unwrap_or(&parsed.host)) } else { note };
         self.rampart_interface(&parsed);
         let secret = arg.taint.has(Taint::SECRET.with(Taint::TOKEN));

@@ -9,16 +9,33 @@ use crate::value::Arg;
 
 /// Text that stands in keys and nowhere else.
 const KEYS: &[&str] = &[
-    "private key", "private.key", "begin rsa", "begin openssh", "begin.*private", "begin ec", "akia", "aws_secret",
-    "secret_access_key", "ghp_", "gho_", "github_pat", "xoxb", "xoxp", "sk-ant", "sk_live", "aiza",
+    "private key",
+    "private.key",
+    "begin rsa",
+    "begin openssh",
+    "begin.*private",
+    "begin ec",
+    "akia",
+    "aws_secret",
+    "secret_access_key",
+    "ghp_",
+    "gho_",
+    "github_pat",
+    "xoxb",
+    "xoxp",
+    "sk-ant",
+    "sk_live",
+    "aiza",
 ];
 
 /// Words that stand beside secrets, and in much else.
-const WORDS: &[&str] = &["password", "passwd", "secret", "token", "api_key", "apikey", "api[_-]", "credential", "bearer"];
+const WORDS: &[&str] =
+    &["password", "passwd", "secret", "token", "api_key", "apikey", "api[_-]", "credential", "bearer"];
 
 /// What the names of variables that hold secrets are made of.
 const NAMES: &[&str] = &[
-    "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE", "_PAT",
+    "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE",
+    "_PAT",
 ];
 
 impl Walk<'_> {
@@ -55,7 +72,8 @@ impl Walk<'_> {
 /// The whole machine, a whole home, settings: a place where other people's secrets lie too.
 fn is_wide(target: &Target) -> bool {
     let Target::Path { scope, path, .. } = target else { return false };
-    let below_home = path.strip_prefix("~/").or_else(|| path.split_once("/home/")?.1.split_once('/').map(|(_, rest)| rest));
+    let below_home =
+        path.strip_prefix("~/").or_else(|| path.split_once("/home/")?.1.split_once('/').map(|(_, rest)| rest));
     matches!(scope, Scope::SystemRoot | Scope::HomeRoot)
         || path.starts_with("/etc/")
         || path.starts_with("/root")

@@ -237,9 +237,11 @@ impl Walk<'_> {
                 _ => false,
             }
         };
-        let shell = |a: &Arg| matches!(a.text.as_str(), "/bin/sh" | "/bin/bash" | "/bin/dash" | "/bin/zsh" | "/usr/bin/bash");
-        let for_itself =
-            |at: usize| args.get(at - 1).is_some_and(|a| a.text.contains("shell") || matches!(a.text.as_str(), "-s" | "-i"));
+        let shell =
+            |a: &Arg| matches!(a.text.as_str(), "/bin/sh" | "/bin/bash" | "/bin/dash" | "/bin/zsh" | "/usr/bin/bash");
+        let for_itself = |at: usize| {
+            args.get(at - 1).is_some_and(|a| a.text.contains("shell") || matches!(a.text.as_str(), "-s" | "-i"))
+        };
         if (1..args.len()).any(|at| args.get(at).is_some_and(|a| !a.quoted && shell(a)) && !for_itself(at)) {
             self.note(EffectKind::Exec, "interactive-shell");
         }
@@ -501,9 +503,8 @@ fn carrier(name: &str) -> Option<Carries> {
         | "HGEDITOR"
         | "SVN_EDITOR"
         | "SVN_SSH" => Carries::Command,
-        "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER" | "CMAKE_C_COMPILER" => {
-            Carries::Tool
-        }
+        "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER"
+        | "CMAKE_C_COMPILER" => Carries::Tool,
         "NODE_OPTIONS" => {
             Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
         }

@@ -1,0 +1,249 @@
+//! What is done with a word in its role.
+
+use rampart_call::{EffectKind, Scope, Target};
+
+use super::Walk;
+use super::apply::Use;
+use crate::knowledge::{Language, Role};
+use crate::value::{Arg, Taint};
+use crate::{host, place, programs};
+
+impl Walk<'_> {
+    /// One word in its role.
+    pub(crate) fn word(&mut self, role: Role, arg: &Arg, option: &str, used: &mut Use<'_>) {
+        match role {
+            Role::Text if used.program.sub.is_empty() && used.usage.path.is_empty() && !arg.quoted => {
+                // whatever the program does with it, nobody names a key for nothing
+                if arg.text.starts_with('/') && !option.contains("key") && !option.contains("exclude") {
+                    self.read_if_key(arg);
+                }
+            }
+            Role::Text
+            | Role::Look
+            | Role::Dir
+            | Role::Run
+            | Role::ShellRest
+            | Role::RemoteRest
+            | Role::Name
+            | Role::RunPackage => {
+                if role == Role::Look && arg.content.is_some() {
+                    used.content.taint = used.content.taint.with(arg.taint);
+                }
+            }
+            Role::Script => {
+                let language = used.program.language.unwrap_or(Language::Shell);
+                let (name, stdin) = (used.name.to_owned(), used.stdin.clone());
+                used.ran = true;
+                used.stdout = Some(self.nested(&name, |walk| match arg.text.as_str() {
+                    "-" | "/dev/stdin" => walk.flow_of_code(language, stdin, Vec::new()),
+                    _ => walk.file_of_code(language, arg, Vec::new()),
+                }));
+            }
+            Role::Print => {
+                used.content.taint = used.content.taint.with(arg.taint);
+            }
+            Role::Read => {
+                let flow = self.read(arg, used.recursive);
+                self.hunted(arg, used);
+                used.content.append(flow);
+                if used.in_place {
+                    self.write(arg, "");
+                }
+            }
+            Role::Write | Role::Append => {
+                self.write(arg, "");
+                used.outputs.push(arg.clone());
+            }
+            Role::Into => self.write(arg, ""),
+            Role::Edit => {
+                let flow = self.read(arg, false);
+                used.content.taint = used.content.taint.with(flow.taint);
+                self.write(arg, "");
+            }
+            Role::Delete => self.delete(arg, used.recursive, ""),
+            Role::Shred => self.delete(arg, false, "shred"),
+            Role::Pattern => used.pattern = Some(arg.clone()),
+            Role::Move => self.moved(arg),
+            Role::Chmod => self.chmod(arg, used.recursive, ""),
+            Role::Shell => {
+                used.ran = true;
+                let (name, stdin) = (used.name.to_owned(), used.stdin.clone());
+                let positional = used.usage.operands.clone();
+                used.stdout = Some(self.nested(&name, |walk| walk.code_text_with(arg, positional, stdin)));
+            }
+            Role::Code => {
+                used.ran = true;
+                let language = used.program.language.unwrap_or(Language::Other);
+                let name = used.name.to_owned();
+                // `node -p` prints what comes out
+                let shows = matches!(option, "-p" | "--print" | "-pe") && !arg.text.contains([';', '{', '\n']);
+                let arg = if shows && language == Language::Js {
+                    &arg.with_text(&format!("console.log({})", arg.text))
+                } else {
+                    arg
+                };
+                let flow = self.nested(&name, |walk| walk.inline(language, arg));
+                used.content.append(flow);
+            }
+            // a module of the project's own, by its name
+            Role::Load
+                if used.program.language == Some(Language::Js)
+                    && !arg.text.starts_with(['/', '.', '~'])
+                    && !arg.text.contains(':')
+                    && arg.is_literal() => {}
+            Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}
+            Role::Load => {
+                let target = self.target(arg, false);
+                self.push(EffectKind::CodeLoad, Some(target), "option-code");
+            }
+            Role::Url => {
+                self.net_url(arg, "");
+                Self::remember_host(arg, used);
+            }
+            Role::Host => {
+                self.net_host(arg, "");
+                Self::remember_host(arg, used);
+            }
+            Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
+            Role::Send => self.sent(arg, option, used),
+            Role::SendFile => {
+                let flow = if arg.text == "-" || arg.text == "." { used.stdin.clone() } else { self.read(arg, false) };
+                used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
+            }
+            Role::Header => {
+                if arg.taint.has(Taint::TOKEN) {
+                    self.named(EffectKind::Secret, "variable", &arg.text, "token-header");
+                }
+                used.sent = used.sent.with(arg.taint.without(Taint::TOKEN));
+            }
+            Role::Package => {
+                self.package(arg, matches!(used.name, "npm" | "pnpm" | "yarn" | "bun" | "cnpm" | "npx" | "bunx"));
+            }
+            Role::PackageUrl => {
+                self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
+                self.net_url(arg, "");
+            }
+            Role::PackageIndex if host::is_package_index(&arg.text) => self.net_url(arg, ""),
+            // a channel's name
+            Role::PackageIndex if arg.is_literal() && !arg.text.contains(['/', ':']) => {}
+            Role::PackageIndex => {
+                self.named(EffectKind::PackageInstall, "index", &arg.text, "package-index");
+                self.net_url(arg, "");
+            }
+            Role::Module => used.ran = true,
+            Role::Setting => programs::setting(self, arg),
+            Role::NameLookup => programs::lookup(self, arg),
+            // an image of a disk in a file
+            Role::Format if arg.is_literal() && self.is_own_file(arg) => self.write(arg, ""),
+            Role::Format => self.delete(arg, false, "wipe-device"),
+            Role::Encoded => {
+                used.ran = true;
+                self.note(EffectKind::Exec, "decode-run");
+            }
+            Role::UrlIf => {
+                if arg.text.contains("://") {
+                    self.net_url(arg, "");
+                }
+            }
+            Role::Process => self.named(EffectKind::Signal, "process", &arg.text, ""),
+            Role::Ref => {
+                // `HEAD:path`
+                let path = match arg.text.split_once(':') {
+                    Some((_, path)) if !place::is_absolute(&arg.text) => path.to_owned(),
+                    _ => arg.text.clone(),
+                };
+                self.read_if_delicate(&arg.with_text(&path));
+            }
+            Role::Env => {
+                if let Some((name, value)) = arg.text.split_once('=') {
+                    let value = arg.with_text(value);
+                    self.variable_carries_code(name, Some(&value));
+                    if name == "SHELL" {
+                        self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                    }
+                }
+            }
+            Role::GitConfig => programs::git_setting(self, arg),
+            Role::SshConfig => programs::ssh_setting(self, arg),
+            Role::Mount => programs::mount(self, arg, option),
+        }
+    }
+
+    fn remember_host(arg: &Arg, used: &mut Use<'_>) {
+        let Some(parsed) = host::of_url(&arg.text) else { return };
+        used.host = Some(Target::Host { host: parsed.host, port: parsed.port, url: None });
+    }
+
+    /// `host:path`, or a local path.
+    fn remote(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
+        let far = match arg.text.split_once("://") {
+            Some((_, rest)) => Some((rest.split('/').next().unwrap_or(""), "")),
+            None => {
+                arg.text.split_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/') && host.len() > 1)
+            }
+        };
+        match far {
+            Some((host, path)) => {
+                if reads {
+                    // what is secret here is so over there
+                    self.read_if_delicate(&arg.with_text(path));
+                    used.fetched.push(path.rsplit('/').next().unwrap_or(path).to_owned());
+                }
+                self.net_host(&arg.with_text(host), "");
+                used.host = Some(Target::Host { host: host::of_word(host).0, port: None, url: None });
+                if reads {
+                    used.content.taint = used.content.taint.with(Taint::DOWNLOADED);
+                } else {
+                    used.sent = used.sent.with(used.content.taint);
+                }
+            }
+            None if reads => {
+                let flow = self.read(arg, true);
+                used.content.append(flow);
+            }
+            None => {
+                self.write(arg, "");
+                used.outputs.push(arg.clone());
+                // under their own names in a directory
+                let fetched = std::mem::take(&mut used.fetched);
+                used.outputs.extend(fetched.iter().map(|name| arg.with_text(&place::join(Some(&arg.text), name))));
+            }
+        }
+    }
+
+    fn is_own_file(&self, arg: &Arg) -> bool {
+        matches!(self.target(arg, false), Target::Path { scope: Scope::Project | Scope::Temp, .. })
+    }
+
+    /// Data that is sent; `@file` names a file.
+    pub(crate) fn sent(&mut self, arg: &Arg, option: &str, used: &mut Use<'_>) {
+        used.sent = used.sent.with(arg.taint);
+        let file = arg.text.strip_prefix('@').or_else(|| {
+            let sign = arg.text.find(['=', '@'])?;
+            let (name, value) = arg.text.split_at(sign);
+            match value.strip_prefix('@') {
+                // `name@file`
+                Some(file) => (matches!(option, "" | "--data-urlencode") && !name.is_empty()).then_some(file),
+                None => value.get(1..)?.strip_prefix(['@', '<']),
+            }
+        });
+        match file {
+            Some("-") => used.sent = used.sent.with(used.stdin.taint),
+            Some(path) if !path.is_empty() => {
+                let path = path.split(';').next().unwrap_or(path);
+                let tilde;
+                // curl does not know `~`, but who writes it means the home
+                let path = match path.strip_prefix('~') {
+                    Some(rest) => {
+                        tilde = format!("{}{rest}", self.home());
+                        tilde.as_str()
+                    }
+                    None => path,
+                };
+                let flow = self.read(&arg.with_text(path), false);
+                used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
+            }
+            _ => {}
+        }
+    }
+}
