@@ -76,6 +76,7 @@ pub fn explain(ruleset: &Ruleset, call: &Call, context: &Context<'_>) -> Explana
         (0..facts.units.len()).filter(|i| facts.units.get(*i).is_some_and(|u| u.kind == UnitKind::Component)).collect();
     let mut matched: Vec<ExplainedRule> = ruleset
         .matches(&facts)
+        .all
         .into_iter()
         .map(|m| ExplainedRule {
             rule: m.rule.place.clone(),

@@ -8,24 +8,25 @@ use crate::{Rule, facts::Facts};
 /// The rules of `rules` that together cover every command, redirect and effect; none when they do not.
 pub(crate) fn joint<'r>(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>) -> Vec<&'r Rule> {
     let count = facts.commands().count();
-    if count < 2 || !facts.complete {
+    if count == 0 || !facts.complete {
         return Vec::new();
     }
     // For each rule, the commands that it covers.
     let shares: Vec<(&Rule, Vec<bool>)> = rules
         .filter(|rule| rule.may_share(facts) && speaks_of(rule, facts))
+        // No pattern for a command speaks of the files that the line opens; a rule about effects does.
+        .filter(|rule| !facts.redirected || !rule.items.is_empty())
         .map(|rule| (rule, (0..count).map(|i| rule.covers_command(facts, i)).collect::<Vec<bool>>()))
         .filter(|(_, share)| share.contains(&true))
         .collect();
     let commands = (0..count).all(|i| shares.iter().any(|(_, share)| share.get(i) == Some(&true)));
-    let redirects = !facts.redirected || shares.iter().all(|(rule, _)| !rule.items.is_empty());
     let effects = (0..facts.items.len()).all(|item| {
         facts.effects.get(item).is_some_and(|e| e.kind == EffectKind::Exec)
             || shares
                 .iter()
                 .any(|(rule, share)| causes(facts, share, item) && (rule.items.is_empty() || rule.fits(facts, item)))
     });
-    if !(commands && redirects && effects) {
+    if !(commands && effects) {
         return Vec::new();
     }
     shares.into_iter().map(|(rule, _)| rule).collect()

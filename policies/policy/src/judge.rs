@@ -11,6 +11,15 @@ pub(crate) struct Match<'r> {
     pub(crate) hit: Hit,
 }
 
+/// Every rule that matches a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Matches<'r> {
+    /// First in explanations first.
+    pub(crate) all: Vec<Match<'r>>,
+    /// Allowances and questions together speak of the whole call, so that nothing of it is left to the default.
+    pub(crate) whole: bool,
+}
+
 /// What the matching rules come to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decision<'r> {
@@ -25,17 +34,17 @@ impl Ruleset {
         let facts = Facts::new(call, context, &self.sets, &self.own_ports);
         let matches = self.matches(&facts);
         let decision = self.decide(&facts, &matches);
-        let edits = edits(&facts, &matches);
+        let edits = edits(&facts, &matches.all);
         let suggestions = if decision.outcome.passes() || call.phase == Phase::After {
             Vec::new()
         } else {
             suggest::suggestions(self, &facts, &matches, &decision)
         };
         let effect = decision.by.and_then(|m| effect_of(&facts, m.hit)).cloned();
-        let message = message(&facts, &decision, effect.as_ref());
+        let message = message(&facts, &decision, effect.as_ref(), &matches.all);
         let deciding = decision.by.map(|m| m.rule.place.clone());
         let mut matched: Vec<RuleRef> = deciding.iter().cloned().collect();
-        let rest = matches.iter().map(|m| &m.rule.place).filter(|place| Some(*place) != deciding.as_ref());
+        let rest = matches.all.iter().map(|m| &m.rule.place).filter(|place| Some(*place) != deciding.as_ref());
         matched.extend(rest.cloned());
         Judgement {
             outcome: decision.outcome,
@@ -52,8 +61,8 @@ impl Ruleset {
         }
     }
 
-    /// Every rule that matches, first in explanations first.
-    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Vec<Match<'_>> {
+    /// Every rule that matches.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Matches<'_> {
         let index = match facts.call.phase {
             Phase::Before => &self.before,
             Phase::After => &self.after,
@@ -61,24 +70,37 @@ impl Ruleset {
         let candidates: Vec<&Rule> =
             index.candidates(facts).iter().filter_map(|id| self.rules.get(id as usize)).collect();
         let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit }));
-        let mut matches: Vec<Match<'_>> = matches.collect();
+        let mut all: Vec<Match<'_>> = matches.collect();
         // Rules may also allow together: the overrides among themselves, and then all of them.
         for overrides in [true, false] {
             let within = |rule: &Rule| !overrides || rule.layer == Layer::Overrides;
-            if matches.iter().any(|m| m.rule.action == Action::Allow && within(m.rule)) {
+            if all.iter().any(|m| m.rule.action == Action::Allow && within(m.rule)) {
                 break;
             }
             let together = joint(candidates.iter().copied().filter(|r| within(r)), facts);
             let strength = |rule: &&Rule| overrides || rule.layer != Layer::Overrides;
-            matches.extend(together.into_iter().filter(strength).map(|rule| Match { rule, hit: Hit::default() }));
+            all.extend(together.into_iter().filter(strength).map(|rule| Match { rule, hit: Hit::default() }));
         }
-        matches
+        let whole = self.speak_of_all(&candidates, &all, facts);
+        Matches { all, whole }
+    }
+
+    /// Whether the call is allowed when every question is taken for an allowance.
+    fn speak_of_all(&self, candidates: &[&Rule], matches: &[Match<'_>], facts: &Facts<'_>) -> bool {
+        if matches.iter().any(|m| m.rule.action == Action::Allow) {
+            return true;
+        }
+        let asked = || matches.iter().filter(|m| effective(m.rule, facts) != Outcome::Watch);
+        let questions = || asked().filter_map(|m| m.rule.allowance.as_deref());
+        questions().any(|rule| rule.matches(facts).is_some())
+            || (questions().next().is_some() && !joint(candidates.iter().copied().chain(questions()), facts).is_empty())
     }
 
     /// Precedence: a locked denial, then the user's overrides, then denial before webhook before question before
-    /// allowance, then the default. Watching records and never grants. A question outweighs the default even where that
-    /// is to deny: a human sees the whole call.
-    pub(crate) fn decide<'r>(&self, facts: &Facts<'_>, matches: &[Match<'r>]) -> Decision<'r> {
+    /// allowance, then the default. Watching records and never grants. A question lifts a denial by default only where
+    /// an allowance in its place would: of what no rule speaks, the denial stands.
+    pub(crate) fn decide<'r>(&self, facts: &Facts<'_>, matches: &Matches<'r>) -> Decision<'r> {
+        let Matches { all: matches, whole } = matches;
         let outcome = |m: &Match<'r>| effective(m.rule, facts);
         let first = |wanted: Outcome, overrides: bool| {
             matches.iter().find(|m| {
@@ -99,13 +121,16 @@ impl Ruleset {
             return by(m);
         }
         const STRICTEST_FIRST: [Outcome; 4] = [Outcome::Deny, Outcome::Webhook, Outcome::Ask, Outcome::Allow];
-        let granted = match STRICTEST_FIRST.iter().find_map(|o| first(*o, false)) {
-            Some(m) if m.rule.action != Action::Allow => return by(m),
-            other => other,
-        };
         let default = match facts.call.phase {
             Phase::Before => self.default_action,
             Phase::After => Outcome::Allow,
+        };
+        let granted = match STRICTEST_FIRST.iter().find_map(|o| first(*o, false)) {
+            Some(m) if outcome(m) != Outcome::Deny && default == Outcome::Deny && !whole => {
+                return Decision { outcome: default, reason: Reason::Default, by: None };
+            }
+            Some(m) if m.rule.action != Action::Allow => return by(m),
+            other => other,
         };
         let passes = granted.is_some() || default.passes();
         if passes && !facts.complete && facts.call.phase == Phase::Before {
@@ -139,7 +164,7 @@ pub(crate) fn effect_of<'f>(facts: &'f Facts<'_>, hit: Hit) -> Option<&'f Effect
     facts.effects.iter().find(|e| e.kind == rampart_call::EffectKind::Exec && e.span == Some(span))
 }
 
-fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>) -> String {
+fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>, matches: &[Match<'_>]) -> String {
     if let Some(m) = decision.by {
         if !m.rule.message.is_empty() {
             return m.rule.message.clone();
@@ -157,6 +182,10 @@ fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>) 
     match (decision.reason, decision.outcome) {
         (Reason::Budget, _) => "the command is too long or too deeply nested to be understood".to_owned(),
         (_, Outcome::Deny) => {
+            if let Some(question) = matches.iter().find(|m| m.rule.allowance.is_some()) {
+                let (policy, tool) = (&question.rule.place.policy, facts.call.action.tool());
+                return format!("the policy `{policy}` asks about a part of this {tool}, and the rest no rule allows");
+            }
             format!("no rule allows this {}, and what no rule allows is denied", facts.call.action.tool())
         }
         (_, Outcome::Ask) => format!("no rule speaks of this {}, and the default is to ask", facts.call.action.tool()),

@@ -70,6 +70,8 @@ pub struct Rule {
     pub(crate) units: Vec<Test>,
     pub(crate) items: Vec<Test>,
     pub(crate) grant: Option<Grant>,
+    /// The same rule read as an allowance: where the default is to deny, its question reaches as far as that would.
+    pub(crate) allowance: Option<Box<Rule>>,
     pub(crate) redaction: Option<Redaction>,
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     AskOptions, Diagnostic, Notify, Override, Rule, Severity,
-    condition::{Check, RuleBuilder, Trigger},
+    condition::{Check, RuleBuilder, Test, Trigger, command::Grant},
     index::Index,
     pattern::Reading,
     read::{Placed, Reader},
@@ -98,13 +98,20 @@ pub(crate) fn compile(files: &[SourceFile]) -> Result<Compiled, Vec<Diagnostic>>
     files.sort_by_key(|f| (f.layer, &f.name));
     let mut compiler = Compiler::new();
     let mut hash = Sha256::new();
+    let mut documents = Vec::with_capacity(files.len());
     for file in files {
         for part in [file.name.as_bytes(), file.text.as_bytes()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
         hash.update([file.layer as u8]);
-        compiler.add(file);
+        let mut reader = Reader::new(&file.name, &file.text);
+        let document = source::read(&file.text, file.layer, &mut reader);
+        compiler.defaults.extend(document.default_action.as_ref().map(|d| d.value));
+        documents.push((file, document, reader));
+    }
+    for (file, document, reader) in documents {
+        compiler.add(file, document, reader);
     }
     compiler.finish(hex::encode(hash.finalize()))
 }
@@ -173,15 +180,18 @@ impl Compiler {
         }
     }
 
-    fn add(&mut self, file: &SourceFile) {
-        let mut reader = Reader::new(&file.name, &file.text);
-        let Document { default_action, policies, notify, tests } = source::read(&file.text, file.layer, &mut reader);
-        if let Some(default) = default_action {
-            if file.layer == Layer::Overrides {
-                let help = "write it into `custom.yaml`";
-                reader.error_with("not-here", &default.span, "overrides have no `default_action`", help);
-            }
-            self.defaults.push(default.value);
+    /// The strictest default of all files holds.
+    fn default_action(&self) -> Outcome {
+        self.defaults.iter().copied().max().unwrap_or(Outcome::Deny)
+    }
+
+    fn add(&mut self, file: &SourceFile, document: Document, mut reader: Reader<'_>) {
+        let Document { default_action, policies, notify, tests } = document;
+        if let Some(default) = default_action
+            && file.layer == Layer::Overrides
+        {
+            let help = "write it into `custom.yaml`";
+            reader.error_with("not-here", &default.span, "overrides have no `default_action`", help);
         }
         for policy in &policies {
             self.policy(policy, file, &mut reader);
@@ -264,48 +274,62 @@ impl Compiler {
         if !before && !after {
             reader.error("never-true", &source.span, "no call can match: there is no response before a call");
         }
-        let redaction = (action == Action::Redact).then(|| Redaction {
+        let build = |action: Action, tests: Vec<Test>, grant: Option<Grant>| {
+            let mut rule = Rule {
+                id: id(&file.name, &policy.name.value, &source.text),
+                place: RuleRef {
+                    policy: policy.name.value.clone(),
+                    index,
+                    action: source.action.value.outcome(),
+                    file: file.name.clone(),
+                    line: reader.line(source.span.start),
+                },
+                layer: file.layer,
+                priority: policy.priority,
+                message: source.message.clone(),
+                ask: source.ask,
+                webhook: source.webhook.clone(),
+                expires_at_ms: source.expires_at_ms,
+                once: source.once,
+                locked: source.locked,
+                action,
+                matching: Arc::clone(matching),
+                before,
+                after,
+                calls: Vec::new(),
+                units: Vec::new(),
+                items: Vec::new(),
+                grant,
+                allowance: None,
+                redaction: None,
+            };
+            for test in tests {
+                match test.check {
+                    Check::Call(_) => rule.calls.push(test),
+                    Check::Unit(_) => rule.units.push(test),
+                    Check::Item(_) => rule.items.push(test),
+                }
+            }
+            rule
+        };
+        let mut rule = build(action, tests, grant);
+        rule.redaction = (action == Action::Redact).then(|| Redaction {
             regexes: crate::condition::response_regexes(&source.when.response),
             detects: source.when.detects.clone(),
         });
-        let mut rule = Rule {
-            id: id(&file.name, &policy.name.value, &source.text),
-            place: RuleRef {
-                policy: policy.name.value.clone(),
-                index,
-                action: action.outcome(),
-                file: file.name.clone(),
-                line: reader.line(source.span.start),
-            },
-            layer: file.layer,
-            priority: policy.priority,
-            message: source.message.clone(),
-            ask: source.ask,
-            webhook: source.webhook.clone(),
-            expires_at_ms: source.expires_at_ms,
-            once: source.once,
-            locked: source.locked,
-            action,
-            matching: Arc::clone(matching),
-            before,
-            after,
-            calls: Vec::new(),
-            units: Vec::new(),
-            items: Vec::new(),
-            grant,
-            redaction,
-        };
-        for test in tests {
-            match test.check {
-                Check::Call(_) => rule.calls.push(test),
-                Check::Unit(_) => rule.units.push(test),
-                Check::Item(_) => rule.items.push(test),
-            }
+        let may_lift = before && file.layer != Layer::Project && self.default_action() == Outcome::Deny;
+        if may_lift && matches!(action, Action::Ask | Action::Webhook) {
+            let mut builder = RuleBuilder::new(Reading::Exact, &mut self.sets);
+            // What is wrong with the patterns has been said.
+            source.when.compile(&mut builder, &mut Reader::new("", ""));
+            let RuleBuilder { tests, grant, .. } = builder;
+            rule.allowance = Some(Box::new(build(Action::Allow, tests, grant)));
         }
         Some((rule, triggers))
     }
 
     fn finish(self, hash: String) -> Result<Compiled, Vec<Diagnostic>> {
+        let default_action = self.default_action();
         let Self { sets, mut rules, policies, notify, tests, defaults, mut notes } = self;
         let failed = |message: String| Diagnostic {
             severity: Severity::Error,
@@ -347,8 +371,6 @@ impl Compiler {
             }
             compiled.push(rule);
         }
-        // The strictest default of all files holds.
-        let default_action = defaults.into_iter().max().unwrap_or(Outcome::Deny);
         let ruleset = Ruleset {
             rules: compiled,
             sets,

@@ -5,7 +5,7 @@ use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Target};
 use crate::{
     Ruleset,
     facts::{Facts, UnitKind},
-    judge::{Decision, Match},
+    judge::{Decision, Matches},
     overrides::{Override, OverrideAction},
     pattern::TextGlob,
     ruleset::of_override,
@@ -21,7 +21,7 @@ const LONGEST: usize = 1_024;
 pub(crate) fn suggestions(
     ruleset: &Ruleset,
     facts: &Facts<'_>,
-    matches: &[Match<'_>],
+    matches: &Matches<'_>,
     decision: &Decision<'_>,
 ) -> Vec<String> {
     // What could not be understood, or fills a page, is not something to allow by its text.
@@ -43,13 +43,13 @@ pub(crate) fn suggestions(
 }
 
 /// Whether the call would pass with the override added.
-fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &[Match<'_>], candidate: &Override) -> bool {
+fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &Matches<'_>, candidate: &Override) -> bool {
     let Some(alone) = of_override(candidate, &ruleset.own_ports) else { return false };
     // The patterns of the override are in sets of their own, so the call is looked at again by them.
     let own = Facts::new(facts.call, facts.context, &alone.sets, &alone.own_ports);
-    let mut all = alone.matches(&own);
-    all.extend_from_slice(matches);
-    ruleset.decide(facts, &all).outcome == Outcome::Allow
+    let mut with = alone.matches(&own);
+    with.all.extend_from_slice(&matches.all);
+    ruleset.decide(facts, &with).outcome == Outcome::Allow
 }
 
 fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{call, file, judge, reference, ruleset};
 use crate::{Layer, SourceFile};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "git status",
     "git push origin main",
     "npm install lodash",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 14] = [
     "/bin/rm -rf x",
     "echo hi",
     "A=1 npm install y",
+    "cat /etc/hosts src/a.rs",
 ];
 const PATTERNS: [&str; 10] =
     ["git *", "git status", "npm install *", "cat *", "rm -rf *", "rm -rf build", "curl *", "*", "*evil*", "echo *"];
@@ -110,6 +111,12 @@ fn loads(files: &[SourceFile]) -> bool {
     crate::load(files).is_ok()
 }
 
+/// The files, and one more of one rule.
+fn and_rule(files: &[SourceFile], layer: Layer, rule: &str) -> Vec<SourceFile> {
+    let text = format!("version: \"1\"\npolicies:\n  - name: more\n    rules:\n{rule}");
+    [files, &[file("more.yaml", layer, &text)]].concat()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, max_global_rejects: 8_192, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -128,10 +135,7 @@ proptest! {
     fn another_command_never_weakens_a_decision(files in files(), first in prop::sample::select(&COMMANDS[..]), second in prop::sample::select(&COMMANDS[..])) {
         prop_assume!(loads(&files));
         let ruleset = ruleset(&files);
-        let before = judge(&ruleset, &call("exec", first));
-        let alone = before.outcome;
-        // A question outweighs a default, whatever the default is.
-        prop_assume!(before.reason == rampart_call::Reason::Rule);
+        let alone = judge(&ruleset, &call("exec", first)).outcome;
         for joined in [format!("{first} && {second}"), format!("{second}; {first}"), format!("{first} | {second}")] {
             let both = judge(&ruleset, &call("exec", &joined)).outcome;
             // Watching is no weaker than allowing, nor stricter: both pass.
@@ -140,15 +144,35 @@ proptest! {
     }
 
     #[test]
-    fn another_restriction_never_weakens_a_decision(files in files(), extra in rule_of(&["ask", "deny"]), (tool, subject) in subject()) {
-        let more = file("b.yaml", Layer::User, &format!("version: \"1\"\npolicies:\n  - name: more\n    rules:\n{extra}"));
-        let with = [files.clone(), vec![more]].concat();
+    fn another_denial_never_weakens_a_decision(files in files(), extra in rule_of(&["deny"]), (tool, subject) in subject()) {
+        let with = and_rule(&files, Layer::User, &extra);
         prop_assume!(loads(&files) && loads(&with));
         let call = call(tool, &subject);
+        let (before, after) = (judge(&ruleset(&files), &call).outcome, judge(&ruleset(&with), &call).outcome);
+        prop_assert!(after >= before || (before.passes() && after.passes()), "{after} after {before}");
+    }
+
+    #[test]
+    fn another_question_lifts_no_rule_and_of_a_default_no_more_than_an_allowance(files in files(), extra in rule_of(&["ask"]), (tool, subject) in subject()) {
+        let (asking, allowing) = (and_rule(&files, Layer::User, &extra), and_rule(&files, Layer::User, &extra.replace("action: ask", "action: allow")));
+        prop_assume!(loads(&files) && loads(&asking) && loads(&allowing));
+        let call = call(tool, &subject);
         let first = judge(&ruleset(&files), &call);
-        // A question outweighs a default, whatever the default is.
-        prop_assume!(first.reason == rampart_call::Reason::Rule || first.outcome.passes());
-        let (before, after) = (first.outcome, judge(&ruleset(&with), &call).outcome);
+        let (before, after) = (first.outcome, judge(&ruleset(&asking), &call).outcome);
+        if after < before && !(before.passes() && after.passes()) {
+            prop_assert_eq!(first.reason, rampart_call::Reason::Default, "{} after {}", after, before);
+            // Where others ask about the rest of the call, the allowance alone makes a question of it.
+            let allowed = judge(&ruleset(&allowing), &call).outcome;
+            prop_assert!(allowed < before, "asking: {after}, allowing: {allowed}\n{}\n{extra}", files[0].text);
+        }
+    }
+
+    #[test]
+    fn a_project_never_weakens_a_decision(files in files(), extra in rule_of(&ACTIONS), (tool, subject) in subject()) {
+        let with = and_rule(&files, Layer::Project, &extra.replace("locked: true, ", ""));
+        prop_assume!(loads(&files) && loads(&with));
+        let call = call(tool, &subject);
+        let (before, after) = (judge(&ruleset(&files), &call).outcome, judge(&ruleset(&with), &call).outcome);
         prop_assert!(after >= before || (before.passes() && after.passes()), "{after} after {before}");
     }
 

@@ -93,6 +93,8 @@ fn a_project_may_only_restrict() {
     assert_eq!(loaded.warnings[0].code, "project-grant");
     assert_eq!(super::outcome(&loaded.ruleset, "read", "x"), "deny");
     let loaded = load(&[base, project("{ action: ask, when: { default: true } }", "default_action: allow\n")]).unwrap();
+    assert_eq!(super::outcome(&loaded.ruleset, "read", "x"), "deny", "a project's question lifts no default");
+    let loaded = load(&[user("allow", "  []\n"), project("{ action: ask, when: { default: true } }", "")]).unwrap();
     assert_eq!(super::outcome(&loaded.ruleset, "read", "x"), "ask");
     for (rule, head) in [
         ("{ action: deny, locked: true, when: { default: true } }", ""),

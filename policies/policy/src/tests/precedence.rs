@@ -38,6 +38,40 @@ fn the_strictest_action_wins_and_watching_grants_nothing() {
 }
 
 #[test]
+fn a_question_lifts_a_denial_by_default_where_an_allowance_in_its_place_would() {
+    const ASK_KUBECTL: &str = "      - { action: ask, when: { command_matches: ['kubectl apply *'] } }\n";
+    const ALLOW_CD: &str = "      - { action: allow, when: { command_matches: ['cd *'] } }\n";
+    const ASK_INSTALL: &str = "      - { action: ask, when: { effect: [package-install] } }\n";
+    const ASK_ETC: &str = "      - { action: ask, when: { command_matches: ['cp *'], path_matches: ['/etc/**'] } }\n";
+    const ALLOW_CP: &str = "      - { action: allow, when: { command_matches: ['cp *'], path_matches: ['src/**'] } }\n";
+    for (list, command, denying, allowing) in [
+        (&[ASK_KUBECTL][..], "kubectl apply -f x", "ask", "ask"),
+        (&[ASK_KUBECTL], "kubectl apply -f x && kubectl apply -f y", "ask", "ask"),
+        (&[ASK_KUBECTL], "kubectl apply -f x && curl https://x.io", "deny", "ask"),
+        (&[ASK_KUBECTL], "curl https://x.io | kubectl apply -f -", "deny", "ask"),
+        (&[ASK_KUBECTL], "kubectl apply -f x > ~/.bashrc", "deny", "ask"),
+        (&[ASK_KUBECTL], "kubectl apply -f $(id)", "deny", "ask"),
+        (&[ASK_KUBECTL], "/tmp/kubectl apply -f x", "deny", "ask"),
+        (&[ASK_KUBECTL], "sudo kubectl apply -f x", "deny", "ask"),
+        (&[ASK_KUBECTL, ALLOW_CD], "cd infra && kubectl apply -f x", "ask", "ask"),
+        (&[ASK_KUBECTL, ALLOW_CD], "cd infra && id && kubectl apply -f x", "deny", "ask"),
+        (&[ASK_INSTALL], "npm install x", "deny", "ask"),
+        (&[ASK_ETC, ALLOW_CP], "cp src/a /etc/b", "ask", "ask"),
+        (&[ASK_ETC], "cp src/a /etc/b", "deny", "ask"),
+        (&[ASK_ETC, ALLOW_CP], "cp src/a /etc/b /opt/", "deny", "ask"),
+    ] {
+        for (default, expect) in [("deny", denying), ("allow", allowing)] {
+            let ruleset = ruleset(&[user(default, &rules(&list.concat()))]);
+            let judgement = judge(&ruleset, &call("exec", command));
+            assert_eq!(judgement.outcome.as_str(), expect, "{default}, {list:?}: {command}");
+            assert_eq!(judgement.rule.is_some(), expect == "ask", "a default names no rule: {command}");
+        }
+    }
+    let both = [file("p.yaml", Layer::Project, &format!("policies:\n{}", rules(ASK))), user("deny", "  []\n")];
+    assert_eq!(outcome(&ruleset(&both), "exec", "x y"), "deny", "a project lifts nothing");
+}
+
+#[test]
 fn overrides_beat_everything_but_a_locked_denial() {
     let over = |list: &str| file("user-overrides.yaml", Layer::Overrides, &format!("policies:\n{}", rules(list)));
     for (own, overrides, expect) in [

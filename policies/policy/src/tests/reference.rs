@@ -11,7 +11,7 @@ use crate::{
     SourceFile,
     condition::Pair,
     read::Reader,
-    source::{self, Action, PolicySource, RuleSource},
+    source::{self, Action, RuleSource},
 };
 
 /// What the naive evaluator says: the outcome, and the lines of the rules that match.
@@ -20,6 +20,7 @@ pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(St
     let mut matched = Vec::new();
     let mut default = Outcome::Allow;
     let mut shares = Vec::new();
+    let mut questions: Vec<Part> = Vec::new();
     let mut lines = BTreeSet::new();
     for file in files {
         let mut reader = Reader::new(&file.name, &file.text);
@@ -29,7 +30,12 @@ pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(St
             for rule in &policy.rules {
                 let place = (file.name.clone(), reader.line(rule.span.start));
                 let overrides = file.layer == crate::Layer::Overrides;
-                if matches(policy, rule, &seen) {
+                if matches(&policy.matching, rule, &seen) {
+                    if rule.action.value == Action::Ask && file.layer != crate::Layer::Project {
+                        let mut rule = rule.clone();
+                        rule.action.value = Action::Allow;
+                        questions.push((overrides, place.clone(), policy.matching.clone(), rule));
+                    }
                     lines.insert(place);
                     matched.push((overrides, rule.locked, rule.action.value));
                 } else if rule.action.value == Action::Allow && rule.when.command.matches.is_set() {
@@ -61,7 +67,12 @@ pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(St
     if any(false, Action::Deny) {
         return (Outcome::Deny, lines);
     }
-    if any(false, Action::Ask) {
+    // Where the default is to deny, a question reaches as far as an allowance in its place would.
+    let pool: Vec<&Part> = shares.iter().chain(&questions).collect();
+    let whole = any(false, Action::Allow)
+        || questions.iter().any(|(_, _, matching, rule)| matches(matching, rule, &seen))
+        || !together(&pool, &seen).is_empty();
+    if any(false, Action::Ask) && (default != Outcome::Deny || whole) {
         return (Outcome::Ask, lines);
     }
     let passes = any(false, Action::Allow) || default.passes();
@@ -85,10 +96,16 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
     let effects =
         |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
     let speaks = |rule: &RuleSource| !effects(rule) || seen.effects.iter().any(|e| fits_effect(rule, e));
-    let shares = |p: &&&Part| speaks(&p.3) && seen.components.iter().any(|(c, _)| share(p, c));
+    let named = |p: &&&Part| p.3.when.command.matches.is_set();
+    let shares = |p: &&&Part| {
+        named(p)
+            && (!seen.redirected || effects(&p.3))
+            && speaks(&p.3)
+            && seen.components.iter().any(|(c, _)| share(p, c))
+    };
     let used: Vec<&'p Part> = parts.iter().filter(shares).copied().collect();
-    let commands = seen.components.len() > 1 && seen.components.iter().all(|(c, _)| used.iter().any(|p| share(&p, c)));
-    let redirects = !seen.redirected || used.iter().all(|(.., rule)| effects(rule));
+    let commands =
+        !seen.components.is_empty() && seen.components.iter().all(|(c, _)| used.iter().any(|p| share(&p, c)));
     let caused = seen.effects.iter().filter(|e| e.kind != EffectKind::Exec).all(|e| {
         let Some(span) = e.span else { return false };
         seen.components
@@ -96,7 +113,7 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
             .filter(|(_, s)| s.start <= span.start && span.end <= s.end)
             .any(|(c, _)| used.iter().any(|p| share(&p, c) && (!effects(&p.3) || fits_effect(&p.3, e))))
     });
-    if commands && redirects && caused { used } else { Vec::new() }
+    if commands && caused { used } else { Vec::new() }
 }
 
 /// The call as the naive evaluator sees it.
@@ -166,8 +183,8 @@ impl Seen {
     }
 }
 
-fn matches(policy: &PolicySource, rule: &RuleSource, seen: &Seen) -> bool {
-    let named: Option<Vec<&str>> = policy.matching.tool.as_ref().map(|l| l.iter().map(|t| t.value.as_str()).collect());
+fn matches(matching: &source::Match, rule: &RuleSource, seen: &Seen) -> bool {
+    let named: Option<Vec<&str>> = matching.tool.as_ref().map(|l| l.iter().map(|t| t.value.as_str()).collect());
     let own = named.as_ref().is_none_or(|n| n.contains(&seen.tool.as_str()));
     let when = &rule.when;
     let exact = rule.action.value == Action::Allow;
