@@ -81,19 +81,8 @@ impl Ruleset {
             let strength = |rule: &&Rule| overrides || rule.layer != Layer::Overrides;
             all.extend(together.into_iter().filter(strength).map(|rule| Match { rule, hit: Hit::default() }));
         }
-        let whole = self.speak_of_all(&candidates, &all, facts);
+        let whole = speak_of_all(&candidates, &mut all, facts);
         Matches { all, whole }
-    }
-
-    /// Whether the call is allowed when every question is taken for an allowance.
-    fn speak_of_all(&self, candidates: &[&Rule], matches: &[Match<'_>], facts: &Facts<'_>) -> bool {
-        if matches.iter().any(|m| m.rule.action == Action::Allow) {
-            return true;
-        }
-        let asked = || matches.iter().filter(|m| effective(m.rule, facts) != Outcome::Watch);
-        let questions = || asked().filter_map(|m| m.rule.allowance.as_deref());
-        questions().any(|rule| rule.matches(facts).is_some())
-            || (questions().next().is_some() && !joint(candidates.iter().copied().chain(questions()), facts).is_empty())
     }
 
     /// Precedence: a locked denial, then the user's overrides, then denial before webhook before question before
@@ -145,6 +134,37 @@ impl Ruleset {
             _ => Decision { outcome: default, reason: Reason::Default, by: None },
         }
     }
+}
+
+/// Whether the call is allowed when every question is taken for an allowance. Where that takes questions, they join the
+/// rules that match.
+fn speak_of_all<'r>(candidates: &[&'r Rule], all: &mut Vec<Match<'r>>, facts: &Facts<'_>) -> bool {
+    if all.iter().any(|m| m.rule.action == Action::Allow) {
+        return true;
+    }
+    let questions: Vec<(&'r Rule, &'r Rule)> =
+        candidates.iter().filter_map(|rule| Some((*rule, allowance(rule, facts)?))).collect();
+    if questions.is_empty() {
+        return false;
+    }
+    let mut parts: Vec<&Rule> =
+        questions.iter().map(|(_, allowance)| *allowance).filter(|rule| rule.matches(facts).is_some()).collect();
+    if parts.is_empty() {
+        parts = joint(candidates.iter().map(|rule| allowance(rule, facts).unwrap_or(rule)), facts);
+    }
+    for (question, allowance) in questions {
+        let known = all.iter().any(|m| std::ptr::eq(m.rule, question));
+        if !known && parts.iter().any(|part| std::ptr::eq(*part, allowance)) {
+            all.push(Match { rule: question, hit: Hit::default() });
+        }
+    }
+    !parts.is_empty()
+}
+
+/// A question of this call, read as an allowance, where that may lift the default.
+fn allowance<'r>(rule: &'r Rule, facts: &Facts<'_>) -> Option<&'r Rule> {
+    let asks = facts.call.phase == Phase::Before && effective(rule, facts) != Outcome::Watch;
+    rule.allowance.as_deref().filter(|_| asks)
 }
 
 /// What a rule does in this context: a question that is meant for unwatched sessions only records in others.

@@ -18,24 +18,25 @@ use crate::{
 pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(String, usize)>) {
     let seen = Seen::of(call);
     let mut matched = Vec::new();
-    let mut default = Outcome::Allow;
     let mut shares = Vec::new();
     let mut questions: Vec<Part> = Vec::new();
     let mut lines = BTreeSet::new();
+    let read = |file: &SourceFile| source::read(&file.text, file.layer, &mut Reader::new(&file.name, &file.text));
+    let defaults = files.iter().filter_map(|file| read(file).default_action.map(|d| d.value));
+    let default = defaults.max().unwrap_or(Outcome::Deny);
     for file in files {
-        let mut reader = Reader::new(&file.name, &file.text);
-        let document = source::read(&file.text, file.layer, &mut reader);
-        default = default.max(document.default_action.map_or(Outcome::Allow, |d| d.value));
-        for policy in document.policies.iter().filter(|p| p.enabled) {
+        let reader = Reader::new(&file.name, &file.text);
+        for policy in read(file).policies.iter().filter(|p| p.enabled) {
             for rule in &policy.rules {
                 let place = (file.name.clone(), reader.line(rule.span.start));
                 let overrides = file.layer == crate::Layer::Overrides;
+                // Where the default is to deny, a question reaches as far as an allowance in its place would.
+                if rule.action.value == Action::Ask && file.layer != crate::Layer::Project && default == Outcome::Deny {
+                    let mut allowance = rule.clone();
+                    allowance.action.value = Action::Allow;
+                    questions.push((overrides, place.clone(), policy.matching.clone(), allowance));
+                }
                 if matches(&policy.matching, rule, &seen) {
-                    if rule.action.value == Action::Ask && file.layer != crate::Layer::Project {
-                        let mut rule = rule.clone();
-                        rule.action.value = Action::Allow;
-                        questions.push((overrides, place.clone(), policy.matching.clone(), rule));
-                    }
                     lines.insert(place);
                     matched.push((overrides, rule.locked, rule.action.value));
                 } else if rule.action.value == Action::Allow && rule.when.command.matches.is_set() {
@@ -54,6 +55,21 @@ pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(St
             matched.push((*overrides, false, Action::Allow));
         }
     }
+    let mut whole = matched.iter().any(|(_, _, action)| *action == Action::Allow);
+    if !whole && !questions.is_empty() {
+        let mut parts: Vec<&Part> =
+            questions.iter().filter(|(_, _, matching, rule)| matches(matching, rule, &seen)).collect();
+        if parts.is_empty() {
+            let pool: Vec<&Part> = shares.iter().chain(&questions).collect();
+            parts = together(&pool, &seen);
+        }
+        whole = !parts.is_empty();
+        for (overrides, place, ..) in parts.into_iter().filter(|part| questions.iter().any(|q| q.1 == part.1)) {
+            if lines.insert(place.clone()) {
+                matched.push((*overrides, false, Action::Ask));
+            }
+        }
+    }
     let any = |overrides: bool, action: Action| matched.iter().any(|(o, _, a)| *a == action && (*o || !overrides));
     if matched.iter().any(|(_, locked, _)| *locked) {
         return (Outcome::Deny, lines);
@@ -67,11 +83,6 @@ pub(super) fn judge(files: &[SourceFile], call: &Call) -> (Outcome, BTreeSet<(St
     if any(false, Action::Deny) {
         return (Outcome::Deny, lines);
     }
-    // Where the default is to deny, a question reaches as far as an allowance in its place would.
-    let pool: Vec<&Part> = shares.iter().chain(&questions).collect();
-    let whole = any(false, Action::Allow)
-        || questions.iter().any(|(_, _, matching, rule)| matches(matching, rule, &seen))
-        || !together(&pool, &seen).is_empty();
     if any(false, Action::Ask) && (default != Outcome::Deny || whole) {
         return (Outcome::Ask, lines);
     }
