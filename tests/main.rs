@@ -15,6 +15,7 @@ mod mcp;
 mod mcp_scan;
 mod notify;
 mod policy;
+mod registry;
 mod rules;
 mod service;
 mod world;

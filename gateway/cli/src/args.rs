@@ -6,7 +6,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, NewRule, Rules, RulesVerb};
+pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -374,10 +374,12 @@ pub(crate) enum PolicyVerb {
     Explain(Test),
     /// List the policies in force
     Rules(Json),
-    /// List the policies that come with Rampart
-    List(Json),
+    /// List the policies that come with Rampart, and those of the registry that is trusted
+    List(List),
     /// Install one of them
     Fetch(Fetch),
+    /// Make a folder of policies a registry: write its signed list
+    Publish(Publish),
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub(crate) mod mcp_scan;
 pub(crate) mod not_built;
 pub(crate) mod pending;
 pub(crate) mod policy;
+pub(crate) mod publish;
 pub(crate) mod registry;
 pub(crate) mod rules;
 pub(crate) mod serve;

@@ -16,6 +16,7 @@ mod printer;
 mod profile_file;
 mod reach;
 mod record;
+mod registry;
 mod rules;
 mod user_overrides;
 

@@ -1,12 +1,63 @@
-//! The variables that send a program's traffic through the egress proxy, and make it trust what it meets there.
+//! What goes out: this program's own requests, and the variables that send another's traffic through the egress proxy and
+//! make it trust what it meets there.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
-use rampart_certs::{Authority, system_roots, trust};
+use rampart_certs::{Authority, CertificateDer, parse_pem, system_roots, trust};
 use rampart_client::wire::Status;
-use rampart_egress::{NODE_PRELOAD, proxy_variables};
-use rampart_gateway::Home;
+use rampart_egress::{Allowance, Client, NODE_PRELOAD, Override, proxy_variables};
+use rampart_gateway::{Config, Home};
+
+/// The one client for this program's own requests: it believes, resolves and enters what `egress` in config.yaml says.
+///
+/// # Errors
+/// When that makes no sense.
+pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
+    Ok(Client::new(roots(config)?, resolve(config)?, allow_private(config)?)?)
+}
+
+/// Whom to believe over TLS besides the machine's roots: `egress.upstream_ca`.
+///
+/// # Errors
+/// When a file holds no certificates.
+pub(crate) fn roots(config: &Config) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let mut roots = Vec::new();
+    for path in &config.egress.upstream_ca {
+        let text =
+            std::fs::read(path).with_context(|| format!("egress.upstream_ca: cannot read {}", path.display()))?;
+        let certificates =
+            parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
+        roots.extend(certificates);
+    }
+    Ok(roots)
+}
+
+/// Where names lead otherwise than DNS says: `egress.resolve`.
+///
+/// # Errors
+/// When an entry cannot be understood.
+pub(crate) fn resolve(config: &Config) -> anyhow::Result<Vec<Override>> {
+    let resolve = config.egress.resolve.iter().map(|r| {
+        let port = r.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let to = r.to_port.map_or_else(|| r.address.to_string(), |to| SocketAddr::new(r.address, to).to_string());
+        let text = format!("{}{port}={to}", r.host);
+        text.parse().map_err(|why| anyhow::anyhow!("egress.resolve: {why}"))
+    });
+    resolve.collect()
+}
+
+/// What may be reached although it is private: `egress.allow_private`.
+///
+/// # Errors
+/// When an entry cannot be understood.
+pub(crate) fn allow_private(config: &Config) -> anyhow::Result<Vec<Allowance>> {
+    let allowed = config.egress.allow_private.iter();
+    allowed.map(|text| text.parse().map_err(|why| anyhow::anyhow!("egress.allow_private: {why}"))).collect()
+}
 
 /// Every variable with its value, in the order they are printed.
 pub(crate) fn variables(

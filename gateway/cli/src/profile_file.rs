@@ -7,7 +7,14 @@ const MARK: &str = "# Written by rampart ";
 
 /// The text with its first line.
 pub(crate) fn stamp(text: &str) -> String {
-    format!("{MARK}{} sha256:{}; put rules of your own into custom.yaml\n{text}", env!("CARGO_PKG_VERSION"), hash(text))
+    stamp_from(text, "")
+}
+
+/// The text with its first line, which also says where it comes from.
+pub(crate) fn stamp_from(text: &str, origin: &str) -> String {
+    let origin = if origin.is_empty() { String::new() } else { format!("; {}", rampart_scan::visible(origin)) };
+    let (version, hash) = (env!("CARGO_PKG_VERSION"), hash(text));
+    format!("{MARK}{version} sha256:{hash}{origin}; put rules of your own into custom.yaml\n{text}")
 }
 
 /// Whether the file is as it was written.

@@ -1,5 +1,6 @@
 //! How the gateway runs: `config.yaml`. As strict as a policy file, and no project can touch it.
 
+mod registry;
 mod source;
 
 use std::{
@@ -12,6 +13,8 @@ use rampart_call::Surface;
 use rampart_policy::Diagnostic;
 
 use crate::{audit::sinks::Syslog, notify::Target};
+
+pub use registry::{NoKey, PublicKey, Registry};
 
 /// Everything that `config.yaml` can say, with defaults where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Config {
     pub notify: Vec<Target>,
     /// Where the records of the audit trail go as well.
     pub syslog: Option<Syslog>,
+    /// Where policies of others come from.
+    pub registry: Option<Registry>,
 }
 
 /// The egress proxy.
@@ -127,6 +132,7 @@ impl Default for Config {
             surfaces: Surfaces { fail_open: Vec::new(), deadline: Duration::from_millis(1500) },
             notify: Vec::new(),
             syslog: None,
+            registry: None,
         }
     }
 }

@@ -22,7 +22,7 @@ mod status;
 mod webhook;
 
 pub use approvals::{Ended, Ending, NotTaken, Question, Reply};
-pub use config::{Config, Mode};
+pub use config::{Config, Mode, NoKey, PublicKey, Registry};
 pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
 pub use open::{OpenError, Settings};
@@ -31,6 +31,6 @@ pub use questions::ResolveError;
 /// What the rules in force are described with.
 pub use rampart_policy::{Layer, Policy};
 pub use records::{Following, Lookup};
-pub use rules::{layer, policy_files};
+pub use rules::{FETCHED, layer, policy_files};
 pub use session::Count;
 pub use status::RulesInForce;

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use rampart_policy::{Diagnostic, Loaded, Ruleset, SourceFile};
 
-pub use self::folder::{layer, policy_files};
+pub use self::folder::{FETCHED, layer, policy_files};
 use self::{folder::Fingerprint, project::Projects};
 use crate::clock;
 

@@ -261,6 +261,11 @@ impl Compiler {
             reader.warn("project-grant", &source.action.span, message, help);
             return None;
         }
+        if file.layer == Layer::Profile && action == Action::Webhook {
+            let message = "a policy that is not your own asks no service about what you do";
+            let help = "write the rule into a file of your own, such as `custom.yaml`";
+            reader.error_with("not-here", &source.action.span, message, help);
+        }
         if action == Action::Redact && source.when.response.yes.is_none() && source.when.detects.0.is_none() {
             let help = "say what to take out with `response_matches` or `detects`";
             reader.error_with("nothing-to-redact", &source.span, "the rule does not say what to redact", help);

@@ -90,9 +90,9 @@ pub(crate) fn read(text: &str, layer: Layer, reader: &mut Reader<'_>) -> Documen
         }
     };
     let notify = fields.take_with_key("notify").and_then(|(key, node)| match layer {
-        Layer::User | Layer::Profile => crate::notify::read(node, reader),
-        Layer::Overrides | Layer::Project => {
-            let help = "move it to a file in `~/.rampart/policies`";
+        Layer::User => crate::notify::read(node, reader),
+        Layer::Profile | Layer::Overrides | Layer::Project => {
+            let help = "move it to a file of your own in `~/.rampart/policies`";
             reader.error_with("not-here", &key.span, "`notify` stands in the user's own policies only", help);
             None
         }

@@ -105,11 +105,48 @@ pub(crate) struct Convert {
     pub(crate) file: PathBuf,
 }
 
+/// Which registry, and whose signature counts.
+#[derive(Debug, Args)]
+pub(crate) struct Trusted {
+    /// Address of a registry's list [default: `registry.url` in config.yaml]
+    #[arg(long, value_name = "URL")]
+    pub(crate) registry: Option<String>,
+    /// Public key that must have signed the list [default: `registry.key` in config.yaml]
+    #[arg(long, value_name = "ed25519:HEX")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) from: Trusted,
+    /// Show a list that is older than one seen before
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
     /// The policy, as `rampart policy list` names it
     pub(crate) name: String,
-    /// Replace a file that was edited
+    #[command(flatten)]
+    pub(crate) from: Trusted,
+    /// Replace a file that was edited, and go by a list that is older than one seen before
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// The folder with the policies, each a `NAME.yaml`
+    pub(crate) folder: PathBuf,
+    /// The file with the private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Make that file, with a new key
+    #[arg(long)]
+    pub(crate) new_key: bool,
 }

@@ -47,6 +47,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),
         ("notify", list(config.notify.iter().map(|target| format!("{target} on {}", words(&target.on))).collect())),
         ("syslog", config.syslog.as_ref().map_or("none".to_owned(), |s| format!("{} {}", s.peer, s.layout.as_str()))),
+        ("registry.url", config.registry.as_ref().map_or("none".to_owned(), |registry| registry.url.clone())),
+        ("registry.key", config.registry.as_ref().map_or("none".to_owned(), |registry| registry.key.to_string())),
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]

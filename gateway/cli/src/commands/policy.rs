@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     args::{PolicyVerb, Test},
-    commands::{registry, test},
+    commands::{publish, registry, test},
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, outcome_style, styled},
@@ -22,8 +22,9 @@ pub(crate) fn run(verb: PolicyVerb, environment: &Environment, printer: Printer)
         PolicyVerb::Lint { files, json } => check(&files, json, environment, printer),
         PolicyVerb::Explain(args) => explain_call(&args, environment, printer),
         PolicyVerb::Rules(args) => list_rules(args.json, environment, printer),
-        PolicyVerb::List(args) => registry::list(args.json, environment, printer),
+        PolicyVerb::List(args) => registry::list(&args, environment, printer),
         PolicyVerb::Fetch(args) => registry::fetch(&args, environment, printer),
+        PolicyVerb::Publish(args) => publish::run(&args, printer),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use rampart_api::{Api, bind_socket, bind_tcp, router};
 use rampart_call::{Gate, Origin, Surface};
-use rampart_certs::{Authority, parse_pem};
+use rampart_certs::Authority;
 use rampart_egress as egress;
 use rampart_gateway::{Config, Gateway, Home, OpenError, Outside, Settings, policy_files};
 use rampart_policy::SourceFile;
@@ -25,7 +25,7 @@ use crate::{
     configuration,
     environment::Environment,
     exit::Exit,
-    log_output,
+    log_output, outbound,
     printer::Printer,
     reach, rules,
 };
@@ -59,8 +59,7 @@ async fn serve(
     printer: Printer,
 ) -> anyhow::Result<Exit> {
     let options = proxy_options(&home, &config, environment)?;
-    let client =
-        egress::Client::new(options.upstream_ca.clone(), options.resolve.clone(), options.allow_private.clone())?;
+    let client = outbound::client(&config)?;
     let tls = client.tls();
     let settings = Settings {
         home: home.clone(),
@@ -180,31 +179,12 @@ async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
 
 fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> anyhow::Result<egress::Options> {
     let authority = Authority::open(&home.ca())?;
-    let mut upstream_ca = Vec::new();
-    for path in &config.egress.upstream_ca {
-        let text =
-            std::fs::read(path).with_context(|| format!("egress.upstream_ca: cannot read {}", path.display()))?;
-        let certificates =
-            parse_pem(&text).map_err(|why| anyhow::anyhow!("egress.upstream_ca: {}: {why}", path.display()))?;
-        upstream_ca.extend(certificates);
-    }
-    let resolve = config.egress.resolve.iter().map(|r| {
-        let port = r.port.map(|port| format!(":{port}")).unwrap_or_default();
-        let to = r.to_port.map_or_else(|| r.address.to_string(), |to| SocketAddr::new(r.address, to).to_string());
-        let text = format!("{}{port}={to}", r.host);
-        text.parse().map_err(|why| anyhow::anyhow!("egress.resolve: {why}"))
-    });
-    let allow_private = config
-        .egress
-        .allow_private
-        .iter()
-        .map(|text| text.parse().map_err(|why| anyhow::anyhow!("egress.allow_private: {why}")));
     let home_of_user = environment.user_home.display().to_string();
     Ok(egress::Options {
         authority: Arc::new(authority),
-        resolve: resolve.collect::<anyhow::Result<_>>()?,
-        upstream_ca,
-        allow_private: allow_private.collect::<anyhow::Result<_>>()?,
+        resolve: outbound::resolve(config)?,
+        upstream_ca: outbound::roots(config)?,
+        allow_private: outbound::allow_private(config)?,
         limits: egress::Limits::default(),
         identify: Arc::new(move |session, _token| {
             Some(Origin {

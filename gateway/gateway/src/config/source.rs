@@ -7,7 +7,7 @@ use rampart_policy::{Diagnostic, Severity};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{Config, Mode, Resolve};
+use super::{Config, Mode, PublicKey, Registry, Resolve};
 use crate::{
     audit::sinks::{Layout, Peer, Syslog},
     notify::{Format, Secret, Target},
@@ -24,6 +24,7 @@ struct Source {
     surfaces: SurfacesSource,
     notify: Vec<NotifySource>,
     syslog: Option<SyslogSource>,
+    registry: Option<RegistrySource>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,6 +70,13 @@ struct NotifySource {
 struct SyslogSource {
     address: Word,
     format: Option<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistrySource {
+    url: Word,
+    key: Word,
 }
 
 /// A value with its place.
@@ -121,6 +129,11 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         let mut syslog = Syslog { peer: reader.value(&address, Peer::parse, peer)?, layout: Layout::Rfc5424 };
         reader.read(format, Layout::from_word, "`rfc5424` or `cef`", &mut syslog.layout);
         Some(syslog)
+    });
+    config.registry = source.registry.and_then(|RegistrySource { url, key }| {
+        let url = reader.value(&url, https, "an address such as `https://example.com/rampart/index.json`")?;
+        let key = reader.value(&key, |word| word.parse::<PublicKey>().ok(), "`ed25519:` and 64 hexadecimal digits")?;
+        Some(Registry { url, key })
     });
     if reader.wrong.is_empty() { Ok(config) } else { Err(reader.wrong) }
 }
@@ -230,6 +243,12 @@ fn absolute(word: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
+/// An address that is read over TLS only.
+fn https(word: &str) -> Option<String> {
+    let uri = word.parse::<http::Uri>().ok()?;
+    (uri.scheme_str() == Some("https") && uri.host().is_some()).then(|| word.to_owned())
+}
+
 /// A place that the egress proxy reads: anything but a URL or something empty.
 fn private(word: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".:-*/[]_".contains(c);
@@ -304,6 +323,7 @@ notify:
   - url: https://hooks.slack.com/services/T/B/x
   - {url: 'http://localhost:8080/ntfy/alerts', on: [watch], format: ntfy, secret: tk_x}
 syslog: {address: 'tls://siem.example', format: cef}
+registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'}
 ";
         let config = parse(text, "config.yaml").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
@@ -317,6 +337,8 @@ syslog: {address: 'tls://siem.example', format: cef}
         let told: Vec<_> = config.notify.iter().map(|t| (t.format, t.on.clone(), t.secret.is_some())).collect();
         let usual = vec![Outcome::Deny, Outcome::Ask];
         assert_eq!(told, [(Format::Slack, usual, false), (Format::Ntfy, vec![Outcome::Watch], true)]);
+        let registry = config.registry.unwrap();
+        assert_eq!((registry.url.as_str(), registry.key.as_bytes()[0]), ("https://x.example/index.json", 0xd7));
         let Syslog { peer, layout } = config.syslog.unwrap();
         assert_eq!((peer.to_string().as_str(), layout), ("tls://siem.example:6514", Layout::Cef));
     }
@@ -343,6 +365,9 @@ syslog: {address: 'tls://siem.example', format: cef}
         refused("notify: [{on: [deny]}]\n", "1", "url");
         refused("syslog: {address: 'http://x.example'}\n", "1:19", "udp://localhost:514");
         refused("syslog: {address: 'udp://x.example', format: leef}\n", "1:46", "`leef`");
+        refused("registry: {url: 'http://x.example/', key: 'ed25519:00'}\n", "1:17", "https://example.com");
+        refused("registry: {url: 'https://x.example/', key: 'ed25519:00'}\n", "1:44", "64 hexadecimal");
+        refused("registry: {url: 'https://x.example/'}\n", "1", "key");
         refused("listen:\n\t- x\n", "2", "");
     }
 

@@ -17,15 +17,20 @@ const MAX_BYTES: u64 = 8 << 20;
 /// The profile that holds where the human has chosen none.
 const DEFAULT_PROFILE: &str = "standard";
 
+/// How the name of a policy ends that was fetched from a registry, before `.yaml`. Like the packs that come with Rampart
+/// it adds to a profile.
+pub const FETCHED: &str = ".pack";
+
 /// SHA-256 over names and contents.
 pub(super) type Fingerprint = [u8; 32];
 
-/// The layer of a file in `policies/`, by its name: the human's overrides, a profile or pack that we ship, or the human's own.
+/// The layer of a file in `policies/`, by its name: the human's overrides, a profile or pack that we ship or that was fetched,
+/// or the human's own.
 pub fn layer(name: &str) -> Layer {
     let stem = stem(name);
     if stem == "user-overrides" {
         Layer::Overrides
-    } else if packs::builtin(stem).is_some() {
+    } else if packs::builtin(stem).is_some() || stem.ends_with(FETCHED) {
         Layer::Profile
     } else {
         Layer::User
