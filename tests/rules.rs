@@ -172,6 +172,55 @@ fn only_a_person_changes_rules() {
     assert_eq!(overrides(&world), "");
 }
 
+/// G4: the verbs that change what is in force or grant something, and those that only look.
+#[test]
+fn g4_an_agent_may_look_and_not_change() {
+    let world = World::with_policy(SEED);
+    for verb in
+        ["approve x", "deny x", "init", "init --project", "init --profile yolo", "init --from-audit --output x.yaml"]
+    {
+        refused(&world, verb);
+    }
+    for verb in ["allow ls -y", "block ls -y", "rules remove 1 -y", "rules reset -y", "policy fetch node"] {
+        refused(&world, verb);
+    }
+    for verb in ["serve stop", "serve install", "serve uninstall", "serve --mode monitor", "serve --mode disabled"] {
+        refused(&world, verb);
+    }
+    for verb in ["mcp pins", "mcp install", "token", "upgrade", "setup claude-code --remove"] {
+        refused(&world, verb);
+    }
+    let own_token =
+        in_session(&world, "serve --on-demand", &[("RAMPART_SESSION", "s"), ("RAMPART_TOKEN", "0123456789abcdef")]);
+    mentions(&own_token.expect(2), &["in a terminal of your own"]);
+    for verb in ["test ls", "policy explain ls", "policy lint", "policy rules", "policy list", "rules", "rules list"] {
+        in_session(&world, verb, &[("RAMPART_SESSION", "s")]).expect(0);
+    }
+    for verb in ["config show", "ca show", "completions bash", "log", "audit tail", "test --run"] {
+        let ran = in_session(&world, verb, &[("RAMPART_SESSION", "s")]);
+        assert!(!ran.stderr.contains("changed by people"), "{verb}: {ran:?}");
+    }
+    assert!(!world.project().join(".rampart").exists() && !world.project().join("x.yaml").exists());
+    assert!(!world.home().join("policies/standard.yaml").exists());
+    // What agents themselves leave in the environment of the commands they run.
+    for mark in ["CLAUDECODE", "CODEX_THREAD_ID", "COPILOT_CLI", "CRUSH", "CURSOR_AGENT", "GEMINI_CLI", "OPENCODE"] {
+        let ran = in_session(&world, "allow ls --yes", &[(mark, "1")]).expect(2);
+        mentions(&ran, &["in a terminal of your own"]);
+    }
+}
+
+fn in_session(world: &World, line: &str, env: &[(&str, &str)]) -> Ran {
+    let args: Vec<&str> = line.split(' ').collect();
+    let mut command = world.rampart(&args);
+    Ran::from(command.envs(env.iter().copied()).stdin(Stdio::null()).output().unwrap())
+}
+
+#[track_caller]
+fn refused(world: &World, line: &str) {
+    let ran = in_session(world, line, &[("RAMPART_SESSION", "s-1"), ("RAMPART_AGENT", "aider")]).expect(2);
+    mentions(&ran, &["inside a session of aider", "in a terminal of your own"]);
+}
+
 #[test]
 fn at_a_terminal_no_flag_is_needed() {
     let world = World::with_policy(SEED);

@@ -5,7 +5,10 @@ use std::io::IsTerminal as _;
 
 use anyhow::bail;
 
-use crate::environment::Environment;
+use crate::{
+    args::{Init, McpVerb, Mode, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb, Verb},
+    environment::Environment,
+};
 
 /// The variable that `rampart wrap` leaves in everything it starts.
 const SESSION: &[u8] = b"RAMPART_SESSION=";
@@ -14,15 +17,63 @@ const RUNNERS: [&str; 3] = ["wrap", "run", "preload"];
 /// More ancestors than any terminal has.
 const MOST_ANCESTORS: usize = 64;
 
+/// Who may run a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Anybody,
+    /// It changes what is in force, or grants something.
+    Person,
+}
+
+/// Refuses what an agent must not do. What a verb asks of a person besides, such as a terminal, it asks itself.
+///
+/// # Errors
+/// Who was found instead of a person, and what to do.
+pub(crate) fn check(verb: &Verb, environment: &Environment) -> anyhow::Result<()> {
+    match who(verb, environment) {
+        Who::Anybody => Ok(()),
+        Who::Person => person(environment, true),
+    }
+}
+
+fn who(verb: &Verb, environment: &Environment) -> Who {
+    match verb {
+        Verb::Wrap(_) | Verb::Env(_) | Verb::Hook(_) | Verb::Completions { .. } => Who::Anybody,
+        Verb::Test(_) | Verb::Bench(_) | Verb::Convert(_) => Who::Anybody,
+        Verb::Status(_) | Verb::Pending(_) | Verb::Log(_) | Verb::Audit { .. } => Who::Anybody,
+        Verb::Ca { .. } | Verb::Config { .. } => Who::Anybody,
+        Verb::Policy { verb: PolicyVerb::Fetch(_) } => Who::Person,
+        Verb::Policy { .. } => Who::Anybody,
+        Verb::Rules(Rules { verb: None | Some(RulesVerb::List(_)), .. }) => Who::Anybody,
+        // A draft on standard output changes nothing.
+        Verb::Init(Init { from_audit: true, output: None, .. }) => Who::Anybody,
+        Verb::Mcp(mcp) => match mcp.verb {
+            Some(McpVerb::Pins(_) | McpVerb::Install(_)) => Who::Person,
+            None | Some(McpVerb::Scan(_) | McpVerb::Serve(_)) => Who::Anybody,
+        },
+        // A road starts a gateway where none runs. One that lets everything pass, or takes a token of the starter's own
+        // choice, is another matter.
+        Verb::Serve(Serve { verb: None, mode: None | Some(Mode::Enforce), .. }) if environment.token.is_none() => {
+            Who::Anybody
+        }
+        Verb::Serve(Serve {
+            verb: None | Some(ServeVerb::Stop | ServeVerb::Install(_) | ServeVerb::Uninstall(_)),
+            ..
+        }) => Who::Person,
+        // Whatever is not named here.
+        _ => Who::Person,
+    }
+}
+
 /// Goes on only for a person: not below an agent, and at a terminal unless `yes` was given.
 ///
 /// # Errors
 /// Who was found instead, and what to do.
 pub(crate) fn person(environment: &Environment, yes: bool) -> anyhow::Result<()> {
-    if environment.session.is_some() || below_an_agent() {
-        let agent = environment.agent.as_deref().unwrap_or("an agent");
+    if environment.session.is_some() || environment.inside.is_some() || below_an_agent() {
+        let agent = environment.agent.as_deref().or(environment.inside).unwrap_or("an agent");
         bail!(
-            "this runs inside a session of {agent}, and rules are changed by people: do it in a terminal of your own"
+            "this runs inside a session of {agent}, and what is in force is changed by people: do it in a terminal of your own"
         );
     }
     if !yes && !std::io::stdin().is_terminal() {

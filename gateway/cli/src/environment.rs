@@ -2,6 +2,17 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+/// What agents set in the commands that they run.
+const MARKS: [(&str, &str); 7] = [
+    ("CLAUDECODE", "Claude Code"),
+    ("CODEX_THREAD_ID", "Codex"),
+    ("COPILOT_CLI", "Copilot"),
+    ("CRUSH", "Crush"),
+    ("CURSOR_AGENT", "Cursor"),
+    ("GEMINI_CLI", "Gemini"),
+    ("OPENCODE", "OpenCode"),
+];
+
 /// The environment variables that matter, and where things are.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {
@@ -21,6 +32,8 @@ pub(crate) struct Environment {
     pub(crate) session: Option<String>,
     /// `RAMPART_AGENT`: the agent that an outer `wrap` named.
     pub(crate) agent: Option<String>,
+    /// The agent whose own mark is set: it runs this program.
+    pub(crate) inside: Option<&'static str>,
     /// `RAMPART_LOG`: filter of the log on standard error.
     pub(crate) log: Option<String>,
     /// `NODE_OPTIONS`, to which the egress proxy's preload is added.
@@ -49,6 +62,7 @@ impl Environment {
             project_policy: text("RAMPART_NO_PROJECT_POLICY").as_deref() != Some("1"),
             session: text("RAMPART_SESSION"),
             agent: text("RAMPART_AGENT"),
+            inside: MARKS.iter().find(|(mark, _)| text(mark).is_some()).map(|(_, agent)| *agent),
             log: text("RAMPART_LOG"),
             node_options: text("NODE_OPTIONS"),
             path: std::env::var_os("PATH").unwrap_or_default(),

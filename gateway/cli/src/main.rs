@@ -55,6 +55,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     use commands as c;
+    authority::check(&verb, environment)?;
     match verb {
         Verb::Wrap(args) => c::wrap::run(args, environment, printer),
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),

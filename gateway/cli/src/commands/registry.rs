@@ -14,7 +14,6 @@ use serde_json::json;
 
 use crate::{
     args::{Fetch, List},
-    authority,
     environment::Environment,
     exit::Exit,
     printer::{DIM, Printer, outcome_style, styled},
@@ -117,7 +116,6 @@ fn place(home: &Home, name: &str) -> PathBuf {
 }
 
 pub(crate) fn fetch(args: &Fetch, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    authority::person(environment, true)?;
     let home = Home::at(&environment.home);
     home.prepare()?;
     let Some(pack) = packs::builtin(&args.name) else {
