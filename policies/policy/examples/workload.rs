@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, hint::black_box};
 
 use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase};
-use rampart_policy::{Context, History, load, packs};
+use rampart_policy::{Context, History, Layer, SourceFile, load, packs};
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -29,6 +29,7 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
             exec("cd src && git add -A && git commit -m 'mend the parser; rm nothing' && git push origin HEAD")
         }
         "decide-denied-read" => Action::Read { paths: vec![Located::written("/home/dev/.ssh/id_ed25519")] },
+        "decide-match-of-50000-rules" => exec("tool77 run --now /srv/77/x"),
         "load-standard" => {
             return Some(Box::new(move || {
                 let _ = black_box(load(black_box(&files)));
@@ -44,6 +45,7 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
         }
         _ => return None,
     };
+    let files = if name.ends_with("-rules") { vec![many()] } else { files };
     let ruleset = load(&files).ok()?.ruleset;
     let origin = Origin {
         home: Some("/home/dev".to_owned()),
@@ -62,4 +64,20 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
         };
         black_box(ruleset.judge(black_box(&call), &context));
     }))
+}
+
+/// Ten thousand policies of five rules, over every kind of pattern.
+fn many() -> SourceFile {
+    let mut text = "version: \"1\"\ndefault_action: allow\npolicies:\n".to_owned();
+    for i in 0..10_000 {
+        text.push_str(&format!(
+            "  - name: policy-{i}\n    match: {{ tool: [exec] }}\n    rules:\n      \
+             - {{ action: deny, when: {{ command_matches: ['tool{i} run *'] }} }}\n      \
+             - {{ action: ask, when: {{ command_contains: ['--danger-{i}'] }} }}\n      \
+             - {{ action: deny, when: {{ path_matches: ['/srv/{i}/**', '**/secret-{i}.*'] }} }}\n      \
+             - {{ action: deny, when: {{ domain_matches: ['*.h{i}.example.com'] }} }}\n      \
+             - {{ action: allow, when: {{ command_matches: ['tool{i} status *', 'tool{i} list'] }} }}\n"
+        ));
+    }
+    SourceFile { name: "many.yaml".to_owned(), text, layer: Layer::User }
 }

@@ -5,6 +5,9 @@ use std::{collections::HashMap, hash::Hash};
 
 use aho_corasick::AhoCorasick;
 
+/// So many patterns are tried one by one, which costs less than building an automaton: a suggestion is a set of one.
+const FEW: usize = 4;
+
 /// Collects patterns; equal ones are kept once.
 #[derive(Debug)]
 pub(crate) struct SetBuilder<P> {
@@ -55,8 +58,9 @@ impl<P: Clone + Eq + Hash> SetBuilder<P> {
     ///
     /// # Errors
     /// When the patterns together are too large for an automaton.
-    pub(crate) fn build(self) -> Result<Set<P>, aho_corasick::BuildError> {
-        let automaton = if self.literals.is_empty() {
+    pub(crate) fn build(mut self) -> Result<Set<P>, aho_corasick::BuildError> {
+        let automaton = if self.patterns.len() <= FEW {
+            self.unkeyed = (0..).take(self.patterns.len()).collect();
             None
         } else {
             Some(AhoCorasick::builder().ascii_case_insensitive(true).build(&self.literals)?)
