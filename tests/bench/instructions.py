@@ -15,7 +15,6 @@ WORK = {  # name: how often
     "decide-git-status": 500,
     "decide-compound": 200,
     "decide-denied-read": 100,
-    "decide-match-of-50000-rules": 500,
     "load-standard": 2,
     "scan-1kb-json": 200,
 }

@@ -70,8 +70,8 @@ fn entry(name: &str, folder: &Path, printer: Printer) -> anyhow::Result<Entry> {
     ensure!(is_name(name), "{}: a name has lower case letters, digits and dashes only", path.display());
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let head = |key: &str| {
-        let comments = text.lines().take_while(|line| line.starts_with('#'));
-        comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix(key)).next()
+        let mut comments = text.lines().take_while(|line| line.starts_with('#'));
+        comments.find_map(|line| line.trim_start_matches('#').trim().strip_prefix(key))
     };
     let (Some(version), Some(description)) = (head("version: "), head("description: ")) else {
         bail!("{}: begin it with the lines `# version: 1.0.0` and `# description: what it is for`", path.display());
