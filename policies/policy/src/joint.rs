@@ -32,9 +32,9 @@ pub(crate) fn joint<'r>(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>
     shares.into_iter().map(|(rule, _)| rule).collect()
 }
 
-/// A rule about effects has a share only in a call that has such an effect.
+/// A rule about effects that names no commands has a share only in a call that has such an effect.
 fn speaks_of(rule: &Rule, facts: &Facts<'_>) -> bool {
-    rule.items.is_empty() || (0..facts.items.len()).any(|item| rule.fits(facts, item))
+    rule.items.is_empty() || rule.grant.is_some() || (0..facts.items.len()).any(|item| rule.fits(facts, item))
 }
 
 /// Whether one of the covered commands is the one that shows the effect.

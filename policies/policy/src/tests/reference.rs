@@ -106,7 +106,8 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
     };
     let effects =
         |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
-    let speaks = |rule: &RuleSource| !effects(rule) || seen.effects.iter().any(|e| fits_effect(rule, e));
+    let names = |rule: &RuleSource| rule.when.command.matches.yes.is_some();
+    let speaks = |rule: &RuleSource| !effects(rule) || names(rule) || seen.effects.iter().any(|e| fits_effect(rule, e));
     let named = |p: &&&Part| p.3.when.command.matches.is_set();
     let shares = |p: &&&Part| {
         named(p)
