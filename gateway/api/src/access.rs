@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{Api, error::Error};
+use crate::{Api, error::Error, routes::link};
 
 /// The other end of a connection. Every request carries one, put there by whoever accepted the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,13 +91,17 @@ fn loopback(api: &Api, request: &Request) -> Result<Caller, Error> {
     let headers = request.headers();
     let host = only(headers, header::HOST);
     let target = request.uri().authority().map(http::uri::Authority::as_str);
-    let ours = |host: &str| api.hosts.iter().any(|known| known == host);
+    // The public name of links to questions is good for nothing else.
+    let link = api.links.as_ref().filter(|_| request.uri().path().starts_with(link::PREFIX));
+    let ours = |host: &str| api.hosts.iter().any(|known| known == host) || link.is_some_and(|(_, public)| public == host);
     if !host.is_some_and(ours) || target.is_some_and(|target| !ours(target)) {
         let text = format!("this is not the host you asked for; ask for {}", api.hosts.join(" or "));
         return Err(Error::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", text));
     }
     let same_site = match only(headers, header::ORIGIN) {
-        Some(origin) => origin.strip_prefix("http://").is_some_and(ours),
+        Some(origin) => {
+            origin.strip_prefix("http://").is_some_and(ours) || link.is_some_and(|(public, _)| public == origin)
+        }
         None => !headers.contains_key(header::ORIGIN),
     };
     let fetched_elsewhere = only(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));

@@ -58,6 +58,9 @@ impl From<ResolveError> for Error {
             ResolveError::Unrecorded(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", error.to_string())
             }
+            ResolveError::Unclaimed(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "state_unavailable", error.to_string())
+            }
         }
     }
 }

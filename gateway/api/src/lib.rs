@@ -30,6 +30,8 @@ pub struct Api {
     token: [u8; 32],
     /// What the `Host` header may say.
     hosts: Vec<String>,
+    /// Where people open links to questions, when that is elsewhere: scheme and host, and the host alone.
+    links: Option<(String, String)>,
     listen: Option<SocketAddr>,
     egress: Option<SocketAddr>,
     version: String,
@@ -41,7 +43,7 @@ impl Api {
     /// An API that listens on no port yet. `token` is what TCP callers must bear; `stop` is what [`serve`] is given.
     pub fn new(gateway: Arc<Gateway>, token: &str, version: impl Into<String>, stop: CancellationToken) -> Self {
         let token = Sha256::digest(token).into();
-        Self { gateway, token, hosts: Vec::new(), listen: None, egress: None, version: version.into(), stop }
+        Self { gateway, token, hosts: Vec::new(), links: None, listen: None, egress: None, version: version.into(), stop }
     }
 
     /// Where the TCP listener is. Only requests for this address, by number or as `localhost`, are answered there.
@@ -58,6 +60,15 @@ impl Api {
     /// A further name that TCP callers may use in `Host`, with its port: the sidecar's name in its network.
     pub fn answers_to(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
+        self
+    }
+
+    /// The URL under which people reach this API to open links to questions. It is good for those alone.
+    pub fn links_at(mut self, base_url: &str) -> Self {
+        self.links = base_url.parse::<http::Uri>().ok().and_then(|uri| {
+            let host = uri.authority()?.as_str().to_ascii_lowercase();
+            Some((format!("{}://{host}", uri.scheme_str()?), host))
+        });
         self
     }
 

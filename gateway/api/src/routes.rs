@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod judge;
+pub(crate) mod link;
 mod policy;
 mod status;
 mod stream;
@@ -53,6 +54,8 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/approvals", Approve, Both, get(approvals::list)),
         ("GET", "/v1/approvals/{id}", Approve, Both, get(approvals::show)),
         ("POST", "/v1/approvals/{id}/resolve", Approve, Both, post(approvals::resolve)),
+        ("GET", "/approvals/{id}/{end}/{signature}", Open, Both, get(link::look)),
+        ("POST", "/approvals/{id}/{end}/{signature}", Open, Both, post(link::answer)),
         ("GET", "/v1/audit/events", Approve, Both, get(audit::events)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]

@@ -67,9 +67,9 @@ pub(crate) enum Verb {
     /// What waits for a human
     Pending(Json),
     /// Let a waiting call through
-    Approve(Resolve),
+    Approve(Approve),
     /// Refuse a waiting call
-    Deny(Resolve),
+    Deny(Deny),
     /// Recent decisions
     Log(Log),
     /// Read and verify the audit trail
@@ -253,6 +253,9 @@ pub(crate) struct Serve {
     /// How long a question waits for an answer, such as 90s or 5m [default: 2m]
     #[arg(long, value_name = "TIME")]
     pub(crate) approval_timeout: Option<String>,
+    /// Nobody is there who could answer questions: refuse what would be asked
+    #[arg(long)]
+    pub(crate) headless: bool,
     /// Send the audit trail to a syslog collector: HOST:PORT (UDP), tcp://HOST:PORT or tls://HOST:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) syslog: Option<String>,
@@ -383,10 +386,28 @@ pub(crate) enum PolicyVerb {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Resolve {
+pub(crate) struct Approve {
     /// Id of the waiting call; any unique beginning
     pub(crate) id: String,
-    /// Why
+    /// This call only, which is what happens without an option too
+    #[arg(long, conflicts_with_all = ["lasting", "always"])]
+    pub(crate) once: bool,
+    /// And write a rule that allows exactly this for a time, such as 30m, 1h or 7d
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "always")]
+    pub(crate) lasting: Option<String>,
+    /// And write a rule that allows exactly this from now on
+    #[arg(long)]
+    pub(crate) always: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deny {
+    /// Id of the waiting call; any unique beginning
+    pub(crate) id: String,
+    /// Why, for the record and for the agent
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }

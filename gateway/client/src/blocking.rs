@@ -12,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Events, Fault, Settings,
+    again::{Again, PAUSE},
     exchange::{Reading, request},
     fault,
     socket::{Attempt, attempt},
@@ -32,7 +33,16 @@ impl Client {
 
     /// Decides and records, like [`rampart_call::Gate::judge`]: no answer is a refusal.
     pub fn judge(&self, call: &Call) -> Verdict {
-        fault::verdict(self.post::<_, Answer>("/v1/judge", call), self.settings.unanswered)
+        let mut again = Again::new(Instant::now(), self.settings.patience);
+        loop {
+            let patience = again.left(Instant::now());
+            let asking = Self { settings: Settings { patience, ..self.settings.clone() } };
+            let outcome = asking.post::<_, Answer>("/v1/judge", call);
+            if !again.after(&outcome, Instant::now()) {
+                return fault::verdict(again.in_all(outcome), self.settings.unanswered);
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     /// How the gateway is.
@@ -48,6 +58,11 @@ impl Client {
     /// The questions that wait for a human, oldest first.
     pub fn pending(&self) -> Result<Vec<wire::Pending>, Fault> {
         self.get("/v1/approvals")
+    }
+
+    /// The question whose id begins so.
+    pub fn question(&self, id: &str) -> Result<wire::Pending, Fault> {
+        self.get(&format!("/v1/approvals/{}", segment(id)))
     }
 
     /// Answers a question. `id` is any unique beginning of its id.
@@ -106,7 +121,8 @@ impl Client {
             }
         }
         let status = reading.status();
-        answer(status, &line.rest(reading)?)
+        let body = line.rest(reading).map_err(|fault| if let Fault::HungUp = fault { Fault::Left } else { fault })?;
+        answer(status, &body)
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Fault {
     /// The gateway went away before it answered.
     #[error("the Rampart gateway went away before it answered; start it again with `rampart serve`")]
     HungUp,
+    /// The gateway went away while it held the call for a human.
+    #[error("the Rampart gateway went away while a human was asked; start it again with `rampart serve`")]
+    Left,
     /// The gateway lives, but our own time is over.
     #[error("no decision within {0:?}; a human may still have to answer, see `rampart pending`")]
     OutOfTime(Duration),
@@ -55,9 +58,12 @@ impl Fault {
             Self::Untrusted { .. } | Self::Garbled(_) => Reason::GatewayUntrusted,
             Self::Refused { status: 413, .. } => Reason::LimitExceeded,
             Self::Refused { status: 400..=499, .. } => Reason::Malformed,
-            Self::Unreachable { .. } | Self::Silent(_) | Self::HungUp | Self::OutOfTime(_) | Self::Refused { .. } => {
-                Reason::GatewayUnreachable
-            }
+            Self::Unreachable { .. }
+            | Self::Silent(_)
+            | Self::HungUp
+            | Self::Left
+            | Self::OutOfTime(_)
+            | Self::Refused { .. } => Reason::GatewayUnreachable,
         }
     }
 
@@ -86,6 +92,7 @@ mod tests {
         let faults = || {
             [
                 (Fault::HungUp, Reason::GatewayUnreachable, true),
+                (Fault::Left, Reason::GatewayUnreachable, true),
                 (Fault::Silent(Duration::from_secs(1)), Reason::GatewayUnreachable, true),
                 (Fault::OutOfTime(Duration::from_secs(1)), Reason::GatewayUnreachable, true),
                 (Fault::Untrusted { socket: "s".into(), why: "w".into() }, Reason::GatewayUntrusted, false),

@@ -2,6 +2,7 @@
 //!
 //! Not here: any judgement of its own. A client that cannot reach its gateway refuses; it never decides.
 
+mod again;
 pub mod blocking;
 mod events;
 mod exchange;

@@ -10,7 +10,9 @@ use tokio::{
 };
 
 use crate::{
-    Fault, Settings, Stream, blocking,
+    Fault, Settings, Stream,
+    again::{Again, PAUSE},
+    blocking,
     exchange::{Reading, request},
     fault,
     socket::{Attempt, attempt},
@@ -36,15 +38,26 @@ impl Client {
         let body = serde_json::to_vec(call).map_err(|e| Fault::Garbled(e.to_string()))?;
         let question = request("POST", "/v1/judge", &body, "");
         let deadline = Instant::now() + self.settings.patience;
+        let mut again = Again::new(Instant::now().into_std(), self.settings.patience);
+        loop {
+            let outcome = self.ask_once(&question, deadline).await;
+            if !again.after(&outcome, Instant::now().into_std()) {
+                return again.in_all(outcome);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask_once(&self, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
         if let Some(kept) = self.take_idle() {
-            match self.exchange(kept, &question, deadline).await {
+            match self.exchange(kept, question, deadline).await {
                 // A gateway that was restarted meanwhile has closed it.
                 Err(Fault::HungUp) => {}
                 done => return done,
             }
         }
         let stream = self.connect(deadline).await?;
-        self.exchange(stream, &question, deadline).await
+        self.exchange(stream, question, deadline).await
     }
 
     async fn connect(&self, deadline: Instant) -> Result<Stream, Fault> {
@@ -67,6 +80,7 @@ impl Client {
         while !complete {
             complete = match self.read(&mut stream, &mut buffer, deadline).await {
                 Ok(size) => reading.feed(buffer.get(..size).unwrap_or_default())?,
+                Err(Fault::HungUp) if reading.has_head() => return Err(Fault::Left),
                 Err(fault) => return Err(written.err().unwrap_or(fault)),
             };
         }

@@ -182,12 +182,27 @@ pub struct Pending {
     pub subject: String,
     /// When it was asked (RFC 3339).
     pub asked: String,
+    /// When it expires (RFC 3339), as the clock went when it was asked.
+    #[serde(default)]
+    pub expires: String,
     /// Milliseconds until it expires.
     pub expires_in_ms: u64,
+    /// What belongs to the call beside its subject: where it would run, what it would write or send.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail>,
     /// The call, whole.
     pub call: Call,
     /// Why it is asked.
     pub judgement: Judgement,
+}
+
+/// One operand of a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Detail {
+    /// What it is: `in`, `content`, `header`, `arguments`, ...
+    pub name: String,
+    /// The whole of it, as the agent gave it.
+    pub text: String,
 }
 
 /// Body of `POST /v1/approvals/{id}/resolve`.
@@ -202,6 +217,10 @@ pub struct Resolve {
     /// The `payload` of the question as it was shown; when given, a question about anything else is not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+    /// How far the person said it reaches, for the record: `once` (when not given), `always`, or a time such as `1h`. The
+    /// answer itself releases this one call; a rule for later ones is written by whoever sends this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// Answer to a [`Resolve`].

@@ -29,6 +29,11 @@ pub struct Config {
     pub audit: Audit,
     /// How long a question waits for a human.
     pub approval_timeout: Duration,
+    /// Nobody is there who could answer: what would be asked is refused.
+    pub headless: bool,
+    /// Where people reach the API, for links in notices that answer a question: scheme, host and path, without a slash
+    /// at the end. Without it there are no links.
+    pub approval_base_url: Option<String>,
     /// What surfaces do without an answer.
     pub surfaces: Surfaces,
     /// Whom to tell of decisions, besides those that policies name.
@@ -129,6 +134,8 @@ impl Default for Config {
             mode: Mode::Enforce,
             audit: Audit::default(),
             approval_timeout: Duration::from_mins(2),
+            headless: false,
+            approval_base_url: None,
             surfaces: Surfaces { fail_open: Vec::new(), deadline: Duration::from_millis(1500) },
             notify: Vec::new(),
             syslog: None,

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use crate::{
     Home, Lock, Mode,
-    approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply},
+    approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply, Since, link::Links},
     audit::{Decision, Entry, Trail, Unavailable, sinks::Sinks},
     clock,
     config::Config,
@@ -28,6 +28,7 @@ pub struct Gateway {
     pub(crate) rules: Arc<Rules>,
     pub(crate) sessions: Sessions,
     pub(crate) approvals: Approvals,
+    pub(crate) links: Links,
     pub(crate) trail: Trail,
     pub(crate) notices: Notices,
     pub(crate) verifiers: Verifiers,
@@ -53,7 +54,7 @@ impl Gateway {
         let facts = self.facts(&call); // 2 facts
         let judgement = self.decide(&call, &facts, began); // 3 decide
         let judgement = self.consult(&call, &facts, judgement).await;
-        let (answer, held) = self.ask(&call, judgement); // 4 ask
+        let (answer, held) = self.ask(&call, &facts, judgement); // 4 ask
         let mut answer = self.record(&call, answer).await; // 5 record
         if let Some(held) = held
             && answer.verdict == Outcome::Ask
@@ -128,13 +129,18 @@ impl Gateway {
     }
 
     /// What the surface is told. A question goes to the host that can put it, or waits here for a human.
-    fn ask(&self, call: &Call, mut judgement: Judgement) -> (Answer, Option<Held>) {
+    fn ask(&self, call: &Call, facts: &Facts, mut judgement: Judgement) -> (Answer, Option<Held>) {
         let mut held = None;
+        // A rule may want its questions kept here, where the answer is on record.
+        let kept_here = || {
+            let rule = judgement.rule.as_ref().zip(facts.rules.as_ref().ok());
+            rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
+        };
         let verdict = match (self.config.mode, judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
             // Whoever should have decided was not even asked.
             (Mode::Enforce, Outcome::Deny | Outcome::Webhook) => Outcome::Deny,
-            (Mode::Enforce, Outcome::Ask) if call.origin.can_ask => Outcome::Ask,
+            (Mode::Enforce, Outcome::Ask) if call.origin.can_ask && !kept_here() => Outcome::Ask,
             (Mode::Enforce, Outcome::Ask) if self.headless => {
                 judgement.reason = Reason::NobodyToAsk;
                 Outcome::Deny
@@ -180,28 +186,33 @@ impl Gateway {
 
     /// Waits until a question ends, and turns its end into the answer.
     async fn wait(&self, mut held: Held, answer: Answer) -> Answer {
-        let decision = answer.seq.unwrap_or_default();
-        let question = Question { decision, ..held.question.clone() };
-        if let Err(unavailable) = self.record_step(&question, "asked", None).await {
+        if held.since == Since::Now {
+            held.question.decision = answer.seq.unwrap_or_default();
+        }
+        if let Err(unavailable) = self.put(&held).await {
             return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
         }
-        self.notify(&question.call, &answer, Some(&question.id));
-        info!(id = question.id, agent = question.call.origin.agent, "asked; `rampart approve {0}`", question.id);
+        if held.since == Since::Now {
+            self.notify(&held.question.call, &answer, Some(&held.question));
+        }
         let asked = answer.judgement.message.clone();
-        match held.ending(decision).await {
+        match held.ending().await {
             Ending::Answered(reply) if reply.approve => granted(answer, &reply),
             Ending::Answered(reply) => {
                 let text = format!("{asked}: {} denied it{}", reply.by, because(&reply));
                 refuse(answer, Reason::ApprovalDenied, text)
             }
             Ending::Expired => {
-                // The refusal holds whether or not its record can be written.
-                let _ = self.record_step(&question, "expired", None).await;
+                self.lapse(&held.question, "expired").await;
                 let seconds = self.config.approval_timeout.as_secs();
                 refuse(answer, Reason::ApprovalExpired, format!("{asked}: nobody answered within {seconds} s"))
             }
             Ending::Withdrawn => {
                 refuse(answer, Reason::ApprovalExpired, format!("{asked}: the question was withdrawn"))
+            }
+            Ending::Suspended => {
+                let text = format!("{asked}: the gateway ended before somebody answered; the question is kept");
+                refuse(answer, Reason::GatewayEnded, text)
             }
         }
     }
@@ -221,10 +232,12 @@ impl Gateway {
         }
     }
 
-    fn notify(&self, call: &Call, answer: &Answer, question: Option<&str>) {
+    fn notify(&self, call: &Call, answer: &Answer, question: Option<&Question>) {
         let in_force = self.rules.in_force();
         self.notices.tell(in_force.ruleset.notify(), answer, || {
-            Event::new(call, answer, question, self.config.mode, |text| self.trail.redacted_text(text))
+            let redact = |text: &str| self.trail.redacted_text(text);
+            let (id, link) = (question.map(|q| q.id.clone()), question.and_then(|q| self.link(q)));
+            Event { question: id, link, ..Event::new(call, answer, self.config.mode, redact) }
         });
     }
 }

@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::entry::{check_file, create_folder, open_private};
+pub(crate) use self::entry::open_private;
+use self::entry::{check_file, create_folder};
 
 /// A home directory, by default `~/.rampart`.
 #[derive(Debug, Clone)]
@@ -207,6 +208,11 @@ impl Home {
     /// What is remembered between runs.
     pub fn state(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// The questions that wait for a human.
+    pub(crate) fn approvals(&self) -> PathBuf {
+        self.state().join("approvals")
     }
 
     /// Where the gateway listens.

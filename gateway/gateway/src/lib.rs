@@ -17,7 +17,7 @@ mod records;
 mod reload;
 mod rules;
 mod session;
-mod shown;
+pub mod shown;
 mod status;
 mod webhook;
 
@@ -27,7 +27,7 @@ pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
 pub use open::{OpenError, Settings};
 pub use outside::{Body, Outside};
-pub use questions::ResolveError;
+pub use questions::{Look, ResolveError};
 /// What the rules in force are described with.
 pub use rampart_policy::{Layer, Policy};
 pub use records::{Following, Lookup};

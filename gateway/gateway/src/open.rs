@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::{
     Gateway, Home, HomeError,
-    approvals::Approvals,
+    approvals::{Approvals, link::Links},
     audit::{self, Change, Durability, Entry, Trail, sinks::Sinks},
     clock,
     config::Config,
@@ -72,7 +72,11 @@ impl Gateway {
         let spent = home.state().join("spent-rules");
         let sessions =
             Sessions::open(spent.clone()).map_err(|source| HomeError::Io { what: "read", path: spent, source })?;
-        let (approvals, abandoned) = Approvals::new(config.approval_timeout);
+        let (approvals, unattended) = Approvals::open(config.approval_timeout, home.approvals())
+            .map_err(|source| HomeError::Io { what: "use", path: home.approvals(), source })?;
+        let links_key = home.state().join("links.key");
+        let links =
+            Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
         let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
         let gateway = Arc::new(Self {
@@ -86,6 +90,7 @@ impl Gateway {
             rules: Arc::new(rules),
             sessions,
             approvals,
+            links,
             trail,
             started_ms: clock::wall_ms(),
             _lock: lock,
@@ -97,7 +102,8 @@ impl Gateway {
         gateway.record_config().await;
         gateway.record_rules().await;
         tokio::spawn(reload::watch(Arc::downgrade(&gateway)));
-        tokio::spawn(questions::record_abandoned(Arc::downgrade(&gateway), abandoned));
+        gateway.restore_questions().await;
+        tokio::spawn(questions::attend(Arc::downgrade(&gateway), unattended));
         Ok(gateway)
     }
 
@@ -139,6 +145,12 @@ impl Gateway {
     pub async fn panicked(&self, place: &str) {
         self.metrics.panicked();
         self.record_note(Entry::Gap(audit::Untold { reason: "panic", dropped: 1, cause: place })).await;
+    }
+
+    /// Announces the end: whoever waits for a human is sent away, and what they asked is kept for the next start. Call
+    /// this before the listeners end, or they wait for people.
+    pub fn suspend(&self) {
+        self.approvals.suspend();
     }
 
     /// Ends in order: what is still to be told is told, and the trail gets its last record and checkpoint.

@@ -1,16 +1,19 @@
-//! Questions as people see them: which wait, and what an answer does.
-
-use rampart_call::Call;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tracing::{info, warn};
+//! Questions as people see them: which wait, what they are about, and what an answer does.
 
 use std::sync::Weak;
 
+use rampart_call::{Action, Call};
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
+use tracing::{info, warn};
+
 use crate::{
     Gateway,
-    approvals::{Ended, Ending, NotTaken, Question, Reply},
+    approvals::{
+        Ended, Ending, Held, Kept, LOOK, NotTaken, Question, Reply, Since,
+        link::{About, Purpose},
+    },
     audit::{Approval, Entry, Unavailable},
-    clock,
+    clock::{self, Now},
 };
 
 /// Why an answer does not count.
@@ -22,6 +25,18 @@ pub enum ResolveError {
     /// It was taken and could not be recorded; the call was refused.
     #[error("the answer could not be recorded, so the call was refused: {0}")]
     Unrecorded(Unavailable),
+    /// It is on record, but not sure to count only once; the call was refused.
+    #[error("that the answer counts once cannot be written down, so the call was refused: {0}")]
+    Unclaimed(std::io::Error),
+}
+
+/// What a signed link leads to.
+#[derive(Debug)]
+pub struct Look {
+    /// The question.
+    pub question: Question,
+    /// What the page sends back with the answer.
+    pub token: String,
 }
 
 impl Gateway {
@@ -36,8 +51,11 @@ impl Gateway {
     }
 
     /// The question whose id begins so.
+    ///
+    /// # Errors
+    /// When there is none, or more than one, or it is over.
     pub fn question(&self, prefix: &str) -> Result<Question, NotTaken> {
-        self.approvals.find(prefix)
+        self.approvals.find(prefix).map_err(|not_taken| self.or_from_the_trail(not_taken))
     }
 
     /// Answers the question whose id begins so. The answer is on record before the call goes on.
@@ -45,41 +63,132 @@ impl Gateway {
     /// # Errors
     /// When it is not the first answer, too late, or about something else; when it cannot be recorded.
     pub async fn resolve(&self, prefix: &str, reply: Reply) -> Result<Question, ResolveError> {
-        let Ended { question, ending } = self.approvals.answer(prefix, reply.clone())?;
+        let taken = self.approvals.answer(prefix, reply.clone());
+        let mut ended = taken.map_err(|not_taken| self.or_from_the_trail(not_taken))?;
+        let question = ended.question.clone();
         let event = if reply.approve { "granted" } else { "denied" };
-        match self.record_step(&question, event, Some(&reply)).await {
-            Ok(()) => {
-                info!(id = question.id, by = reply.by, "{event}");
-                self.approvals.release(&question.id, ending);
-                Ok(question)
+        let recorded = self.record_step(&question, event, Some(&reply)).await;
+        if let Err(unavailable) = &recorded {
+            let reason = format!("the answer could not be recorded: {unavailable}");
+            ended.ending = Ending::Answered(Reply { approve: false, by: "the gateway".to_owned(), reason, ..reply.clone() });
+        }
+        let released = self.approvals.release(ended).await;
+        recorded.map_err(ResolveError::Unrecorded)?;
+        info!(id = question.id, by = reply.by, "{event}");
+        released.map_err(ResolveError::Unclaimed)?;
+        Ok(question)
+    }
+
+    /// The link that answers a question, where people can reach one.
+    pub(crate) fn link(&self, question: &Question) -> Option<String> {
+        let base = self.config.approval_base_url.as_ref()?;
+        Some(format!("{base}{}", self.links.path(question.about())))
+    }
+
+    /// What the link with this id, end and signature leads to. Changes nothing.
+    ///
+    /// # Errors
+    /// When the signature is not ours, or was for a question of long ago: as if there were no such question. Otherwise
+    /// why the question is over.
+    pub fn look(&self, id: &str, expires_ms: u64, signature: &str) -> Result<Look, NotTaken> {
+        let unknown = || NotTaken::Unknown(id.to_owned());
+        // Its whole id, and no beginning of it.
+        let found = self.approvals.find(id).and_then(|q| if q.id == id { Ok(q) } else { Err(unknown()) });
+        let payload = match &found {
+            Ok(question) => Some(question.payload.clone()),
+            // Not from the trail: anybody may try links, and looking there takes a while.
+            Err(_) => self.approvals.past_payload(id),
+        };
+        let payload = payload.ok_or_else(unknown)?;
+        let about = About { id, payload: &payload, expires_ms };
+        if !self.links.is_ours(Purpose::Look, about, signature) {
+            return Err(unknown());
+        }
+        Ok(Look { token: self.links.sign(Purpose::Answer, about), question: found? })
+    }
+
+    /// Whether this token came with the page of a question.
+    pub fn came_from_the_page(&self, question: &Question, token: &str) -> bool {
+        self.links.is_ours(Purpose::Answer, question.about(), token)
+    }
+
+    /// A text without its secrets, and of bounded length.
+    pub fn without_secrets(&self, text: &str) -> String {
+        self.trail.redacted_text(text)
+    }
+
+    /// Puts a question to people, or takes one up again.
+    pub(crate) async fn put(&self, held: &Held) -> Result<(), Unavailable> {
+        let question = &held.question;
+        match held.since {
+            Since::Now => {
+                let now = Now::read();
+                let redacted = (self.trail.redacted(&question.call), self.trail.redacted(&question.judgement));
+                if let Err(why) = self.approvals.keep(Kept::new(question, redacted, &now.boot)).await {
+                    warn!(id = question.id, "a restart would lose this question, it cannot be written down: {why}");
+                }
+                self.record_step(question, "asked", None).await?;
+                info!(id = question.id, agent = question.call.origin.agent, "asked; `rampart approve {0}`", question.id);
             }
-            Err(unavailable) => {
-                let reason = format!("the answer could not be recorded: {unavailable}");
-                let refused = Reply { approve: false, by: "the gateway".to_owned(), reason, ..reply };
-                self.approvals.release(&question.id, Ending::Answered(refused));
-                Err(ResolveError::Unrecorded(unavailable))
+            Since::Restart => info!(id = question.id, "whoever asked has come back"),
+            Since::Answer => {
+                self.record_step(question, "used", None).await?;
+                self.approvals.forget(&question.id).await.map_err(|why| {
+                    Unavailable::new(&format!("that this answer is used up cannot be written down: {why}"))
+                })?;
+                info!(id = question.id, "whoever asked has come back for the answer");
             }
+        }
+        Ok(())
+    }
+
+    /// A question is over without an answer. Its call is refused whether or not that can be recorded.
+    pub(crate) async fn lapse(&self, question: &Question, event: &str) {
+        if let Err(unavailable) = self.record_step(question, event, None).await {
+            warn!(id = question.id, "cannot record that a question is {event}: {unavailable}");
+        }
+        if let Err(why) = self.approvals.forget(&question.id).await {
+            warn!(id = question.id, "cannot remove a question that is {event}: {why}");
         }
     }
 
     /// Puts a step in the life of a question on record.
-    pub(crate) async fn record_step(
-        &self,
-        question: &Question,
-        event: &str,
-        reply: Option<&Reply>,
-    ) -> Result<(), Unavailable> {
+    async fn record_step(&self, question: &Question, event: &str, reply: Option<&Reply>) -> Result<(), Unavailable> {
         let step = Approval {
             id: &question.id,
             event,
             decision: question.decision,
             by: reply.map_or("", |reply| &reply.by),
             from: reply.map_or("", |reply| reply.from),
-            scope: if reply.is_some_and(|reply| reply.approve) { "once" } else { "" },
+            scope: reply.filter(|reply| reply.approve).map_or("", |reply| &reply.scope),
             message: reply.map_or("", |reply| &reply.reason),
             payload: &question.payload,
         };
         self.trail.append(Entry::Approval(step)).await.map(|_| ())
+    }
+
+    /// Takes up what was asked before a restart. What was answered meanwhile stands in the trail.
+    pub(crate) async fn restore_questions(&self) {
+        let all = self.approvals.kept().unwrap_or_else(|why| {
+            warn!("questions from before the restart cannot be read: {why}");
+            Vec::new()
+        });
+        let mut steps = self.steps_since(all.iter().map(Kept::decision).min());
+        let now = Now::read();
+        for kept in all {
+            let question = match kept.question(&now) {
+                Ok(question) => question,
+                Err(why) => {
+                    warn!("a question from before the restart makes no sense: {why}");
+                    continue;
+                }
+            };
+            match steps.remove(&question.id) {
+                Some(past) if past.is_answer() => self.approvals.restore(question, Some(past.reply())),
+                Some(past) if past.is_end() => drop(self.approvals.forget(&question.id).await),
+                _ => self.approvals.restore(question, None),
+            }
+        }
     }
 }
 
@@ -94,18 +203,74 @@ impl Question {
         clock::rfc3339(self.asked_ms)
     }
 
+    /// When it expires (RFC 3339), unless a clock was set meanwhile.
+    pub fn expires(&self) -> String {
+        clock::rfc3339(self.expires_ms)
+    }
+
     /// What exactly would happen.
     pub fn call(&self) -> &Call {
         &self.call
     }
+
+    /// What belongs to the call beside its subject, each with a name: where it would run, what it would write or send.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        details(&self.call.action)
+    }
+
+    fn about(&self) -> About<'_> {
+        About { id: &self.id, payload: &self.payload, expires_ms: self.expires_ms }
+    }
 }
 
-/// Records the questions that nobody waited for to the end.
-pub(crate) async fn record_abandoned(gateway: Weak<Gateway>, mut abandoned: UnboundedReceiver<Question>) {
-    while let Some(question) = abandoned.recv().await {
+fn details(action: &Action) -> Vec<(&'static str, String)> {
+    let json = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut all = Vec::new();
+    match action {
+        Action::Exec { cwd, .. } => all.extend(cwd.clone().map(|cwd| ("in", cwd))),
+        Action::Read { paths } => all.extend(really(paths)),
+        Action::Write { paths, content } | Action::Edit { paths, content } => {
+            all.extend(really(paths));
+            all.extend(content.clone().map(|content| ("content", content)));
+        }
+        Action::Fetch { headers, body, addresses, .. } => {
+            all.extend(addresses.iter().map(|address| ("address", address.to_string())));
+            all.extend(headers.iter().map(|(name, value)| ("header", format!("{name}: {value}"))));
+            all.extend(body.clone().map(|body| ("body", body)));
+        }
+        Action::Connect { addresses, .. } => {
+            all.extend(addresses.iter().map(|address| ("address", address.to_string())));
+        }
+        Action::Mcp { method, arguments, .. } => {
+            all.push(("method", method.clone()));
+            all.push(("arguments", json(arguments)));
+        }
+        Action::Tool { input, .. } => all.push(("input", json(input))),
+    }
+    all
+}
+
+fn really(paths: &[rampart_call::Located]) -> impl Iterator<Item = (&'static str, String)> {
+    let other = paths.iter().filter(|p| p.resolved.as_ref().is_some_and(|resolved| *resolved != p.path));
+    other.filter_map(|p| Some(("really", p.resolved.clone()?)))
+}
+
+/// Records the questions that end while nobody waits for them.
+pub(crate) async fn attend(gateway: Weak<Gateway>, mut unattended: UnboundedReceiver<Ended>) {
+    loop {
+        let watches = match gateway.upgrade() {
+            Some(gateway) => gateway.approvals.any_alone(),
+            None => return,
+        };
+        let ended = if watches { timeout(LOOK, unattended.recv()).await } else { Ok(unattended.recv().await) };
         let Some(gateway) = gateway.upgrade() else { return };
-        if let Err(unavailable) = gateway.record_step(&question, "cancelled", None).await {
-            warn!(id = question.id, "cannot record that a question was withdrawn: {unavailable}");
+        match ended {
+            Ok(Some(Ended { question, ending })) => {
+                let event = if ending == Ending::Expired { "expired" } else { "cancelled" };
+                gateway.lapse(&question, event).await;
+            }
+            Ok(None) => return,
+            Err(_) => gateway.approvals.tick(),
         }
     }
 }

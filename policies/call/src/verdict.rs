@@ -132,6 +132,8 @@ pub enum Reason {
     PolicyUnavailable,
     /// Nobody answered the question in time.
     ApprovalExpired,
+    /// The gateway ended while a human was asked; the question waits for its next start.
+    GatewayEnded,
     /// A human said no.
     ApprovalDenied,
     /// A human said yes.
@@ -167,6 +169,7 @@ impl Reason {
             Self::AuditUnavailable => "audit_unavailable",
             Self::PolicyUnavailable => "policy_unavailable",
             Self::ApprovalExpired => "approval_expired",
+            Self::GatewayEnded => "gateway_ended",
             Self::ApprovalDenied => "approval_denied",
             Self::ApprovalGranted => "approval_granted",
             Self::NobodyToAsk => "nobody_to_ask",

@@ -1,8 +1,10 @@
 //! What `rampart allow` and `rampart block` write: one exact rule, as YAML and as the command that makes it.
 
+use rampart_call::{Action, Located};
+
 use crate::{
     condition::{Pair, When},
-    pattern::PathGlob,
+    pattern::{PathGlob, TextGlob},
     read::Placed,
     source::Match,
 };
@@ -39,6 +41,32 @@ pub struct Override {
 }
 
 impl Override {
+    /// One that allows this action and as little else as the patterns of its tool can say; none where they cannot say it:
+    /// several paths, a tool of the host's own, an MCP message that calls no tool. An MCP call is known by server and
+    /// tool, whatever its arguments.
+    pub fn exact(action: &Action) -> Option<Self> {
+        let (tool, pattern) = match action {
+            Action::Exec { command, .. } => (None, TextGlob::escape(command.to_line().trim())),
+            Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } => match paths.as_slice() {
+                [Located { path, resolved }] => {
+                    let path = resolved.as_ref().unwrap_or(path);
+                    let plain = path.starts_with('/') && !path.contains(['*', '?', '[', '{', '\\']);
+                    (Some(action.tool()), plain.then(|| path.clone())?)
+                }
+                _ => return None,
+            },
+            Action::Fetch { url, .. } => (Some("fetch"), TextGlob::escape(url)),
+            Action::Connect { host, .. } => (Some("connect"), (!host.contains('*')).then(|| host.clone())?),
+            Action::Mcp { server, tool, method, .. } => {
+                let plain = method == "tools/call" && !server.contains(['*', '/']) && !tool.contains('*');
+                let named = plain && !server.is_empty() && !tool.is_empty();
+                (Some("mcp"), named.then(|| format!("{server}/{tool}"))?)
+            }
+            Action::Tool { .. } => return None,
+        };
+        Some(Self { tool: tool.map(str::to_owned), pattern, ..Self::default() })
+    }
+
     /// The command that makes it.
     pub fn command_line(&self) -> String {
         let verb = match self.action {

@@ -6,10 +6,14 @@ use axum::{
     Extension, Json,
     extract::{Path, State},
 };
-use rampart_client::wire::{Pending, Resolve, Resolved};
+use rampart_client::wire::{Detail, Pending, Resolve, Resolved};
 use rampart_gateway::{Question, Reply};
 
 use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+
+/// Most bytes of what a person says about an answer.
+pub(super) const LONGEST_REASON: usize = 2048;
+const LONGEST_SCOPE: usize = 32;
 
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<Vec<Pending>> {
     Json(api.gateway().pending().into_iter().map(pending).collect())
@@ -23,20 +27,27 @@ pub(super) async fn resolve(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Strict(Resolve { approve, reason, payload }): Strict<Resolve>,
+    Strict(Resolve { approve, reason, payload, scope }): Strict<Resolve>,
 ) -> Result<Json<Resolved>, Error> {
     let from = match caller.peer {
         Peer::Socket { .. } => "cli",
         Peer::Tcp => "api",
     };
-    let reply = Reply { approve, by: caller.name, from, reason, payload };
+    let scope = scope.unwrap_or_else(|| "once".to_owned());
+    if reason.len() > LONGEST_REASON || scope.len() > LONGEST_SCOPE {
+        return Err(Error::malformed(format!("a reason has at most {LONGEST_REASON} bytes, a scope {LONGEST_SCOPE}")));
+    }
+    let reply = Reply { approve, by: caller.name, from, reason, payload, scope };
     let question = api.gateway().resolve(&id, reply).await?;
     Ok(Json(Resolved { subject: question.call.action.subject(), id: question.id, approved: approve }))
 }
 
 fn pending(question: Question) -> Pending {
+    let details = question.details().into_iter();
     Pending {
         asked: question.asked(),
+        expires: question.expires(),
+        details: details.map(|(name, text)| Detail { name: name.to_owned(), text }).collect(),
         expires_in_ms: question.expires_in_ms(),
         subject: question.call.action.subject(),
         id: question.id,

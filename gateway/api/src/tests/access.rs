@@ -43,7 +43,9 @@ fn every_route_needs_a_scope_and_deciding_reaches_only_what_a_surface_needs() {
     decide.sort_unstable();
     assert_eq!(decide, ["/v1/judge", "/v1/preflight/{tool}", "/v1/tool/{tool}"]);
     let open: Vec<_> = table().iter().filter(|r| r.2 == Scope::Open).map(|r| r.1).collect();
-    assert_eq!(open, ["/healthz"]);
+    // A link bears its own signature.
+    let link = "/approvals/{id}/{end}/{signature}";
+    assert_eq!(open, ["/healthz", link, link]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use rampart_client::{Fault, wire::Resolve};
 use super::*;
 
 fn reply(approve: bool) -> Resolve {
-    Resolve { approve, reason: "because".into(), payload: None }
+    Resolve { approve, reason: "because".into(), payload: None, scope: None }
 }
 
 /// A held question, and the task that waits for its answer.
@@ -106,6 +106,7 @@ async fn of_many_answers_at_once_one_wins() {
                         from: "cli",
                         reason: String::new(),
                         payload: None,
+                        scope: "once".into(),
                     };
                     if gateway.resolve(&id, reply).await.is_ok() {
                         wins.fetch_add(1, Ordering::SeqCst);

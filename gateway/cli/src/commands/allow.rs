@@ -50,21 +50,12 @@ fn add(args: &NewRule, action: OverrideAction, environment: &Environment, printe
 
 /// The rule that the arguments describe.
 fn rule(args: &NewRule, action: OverrideAction) -> anyhow::Result<Override> {
-    let now = jiff::Timestamp::now();
-    let expires_at = match &args.lasting {
-        None => None,
-        Some(text) => {
-            let ms =
-                parse_duration(text).with_context(|| format!("`{text}` is not a time; write it as 30m, 1h or 7d"))?;
-            let end = now.checked_add(jiff::SignedDuration::from_millis(ms)).context("that is too long a time")?;
-            Some(end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        }
-    };
+    let expires_at = args.lasting.as_deref().map(end_of).transpose()?;
     let rule = Override {
         action,
         tool: args.tool.as_ref().map(|t| t.trim().to_owned()).filter(|t| t != "exec"),
         pattern: args.pattern.trim().to_owned(),
-        description: Some(format!("added by hand on {}", now.strftime("%Y-%m-%d"))),
+        description: Some(format!("added by hand on {}", today())),
         message: args.message.clone(),
         expires_at,
         once: args.once,
@@ -73,7 +64,26 @@ fn rule(args: &NewRule, action: OverrideAction) -> anyhow::Result<Override> {
     Ok(rule)
 }
 
-fn add_to_home(rule: &Override, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+/// The end of a time such as `1h` from now on, as rules say it.
+///
+/// # Errors
+/// When it is no time.
+pub(crate) fn end_of(text: &str) -> anyhow::Result<String> {
+    let ms = parse_duration(text).with_context(|| format!("`{text}` is not a time; write it as 30m, 1h or 7d"))?;
+    let end = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_millis(ms));
+    Ok(end.context("that is too long a time")?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The date, as rules say where they come from.
+pub(crate) fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
+/// Writes a rule into the human's overrides, if it does what it is for.
+///
+/// # Errors
+/// When the file cannot be used, or the gateway does not load it.
+pub(crate) fn add_to_home(rule: &Override, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let overrides = UserOverrides::open(environment)?;
     let entries = overrides.entries()?;
     if let Some(at) = position(&entries, rule) {

@@ -1,16 +1,23 @@
-//! `rampart pending`, `approve`, `deny`: questions that wait for a human.
+//! `rampart pending`: the calls that wait for a human, the same ones together.
 
 use std::io::IsTerminal as _;
 
-use rampart_client::wire;
+use rampart_client::wire::Pending;
+use rampart_gateway::shown;
 
 use crate::{
-    args::{Json, Resolve},
+    args::Json,
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, styled},
     reach,
 };
+
+/// Characters of what would be done, and of one operand of it.
+const SUBJECT: usize = 1200;
+const DETAIL: usize = 300;
+/// Characters of names.
+const NAME: usize = 60;
 
 pub(crate) fn list(args: &Json, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let pending = reach::client(environment).pending()?;
@@ -23,41 +30,51 @@ pub(crate) fn list(args: &Json, environment: &Environment, printer: Printer) -> 
     if pending.is_empty() {
         printer.note("Nothing waits.");
     }
-    for question in &pending {
+    for group in grouped(&pending) {
+        let Some(question) = group.first() else { continue };
         let origin = &question.call.origin;
+        let agent = if origin.agent.is_empty() { origin.surface.as_str() } else { &origin.agent };
         printer.out(format!(
             "{}  {}  {}",
-            styled(BOLD, short(&question.id)),
-            rampart_scan::visible(&question.subject),
-            styled(DIM, format!("{} for {}s", origin.agent, question.expires_in_ms / 1000)),
+            styled(BOLD, &question.id),
+            shown::one_line(&question.subject, SUBJECT),
+            styled(DIM, format!("{}, {} s left", shown::one_line(agent, NAME), question.expires_in_ms / 1000)),
         ));
-        printer.out(format!("      {}", rampart_scan::visible(&question.judgement.message)));
+        for detail in &question.details {
+            printer.out(format!("      {}: {}", detail.name, shown::one_line(&detail.text, DETAIL)));
+        }
+        printer.out(format!("      {}", shown::one_line(&question.judgement.message, DETAIL)));
+        if let [_, more @ ..] = group.as_slice()
+            && !more.is_empty()
+        {
+            let ids: Vec<&str> = more.iter().map(|q| q.id.as_str()).collect();
+            // Each is answered on its own.
+            printer.out(format!("      and {} more of the same: {}", more.len(), ids.join(" ")));
+        }
     }
     if let Some(first) = pending.first()
         && std::io::stdout().is_terminal()
     {
         printer.note(format!(
-            "Let it through with `rampart approve {}`, or refuse with `rampart deny`.",
-            short(&first.id)
+            "Let it through with `rampart approve {0}`, or refuse with `rampart deny {0}`.",
+            first.id
         ));
     }
     Ok(Exit::Yes)
 }
 
-/// Enough of an id to be told apart by eye; the gateway takes any unique beginning.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
-}
-
-pub(crate) fn resolve(
-    args: &Resolve,
-    approve: bool,
-    environment: &Environment,
-    printer: Printer,
-) -> anyhow::Result<Exit> {
-    let answer = wire::Resolve { approve, reason: args.reason.clone().unwrap_or_default(), payload: None };
-    let resolved = reach::client(environment).resolve(&args.id, &answer)?;
-    let done = if resolved.approved { "approved" } else { "denied" };
-    printer.out(format!("{done}: {}", rampart_scan::visible(&resolved.subject)));
-    Ok(Exit::Yes)
+/// The questions of one agent and session about the same action, together; in the order of their first.
+fn grouped(pending: &[Pending]) -> Vec<Vec<&Pending>> {
+    let mut groups: Vec<Vec<&Pending>> = Vec::new();
+    for question in pending {
+        let same = |other: &&Pending| {
+            let (ours, theirs) = (&question.call.origin, &other.call.origin);
+            (&ours.agent, &ours.session) == (&theirs.agent, &theirs.session) && question.call.action == other.call.action
+        };
+        match groups.iter_mut().find(|group| group.first().is_some_and(same)) {
+            Some(group) => group.push(question),
+            None => groups.push(vec![question]),
+        }
+    }
+    groups
 }

@@ -64,7 +64,7 @@ async fn serve(
     let settings = Settings {
         home: home.clone(),
         config: config.clone(),
-        headless: false,
+        headless: config.headless,
         project_policies: environment.project_policy,
         outside: Some(Outside::new(client, tls)),
     };
@@ -89,6 +89,9 @@ async fn serve(
     };
     let stop = CancellationToken::new();
     let mut api = Api::new(Arc::clone(&gateway), &token, env!("CARGO_PKG_VERSION"), stop.clone());
+    if let Some(base_url) = &config.approval_base_url {
+        api = api.links_at(base_url);
+    }
     let mut lines = vec![format!("gateway  {}  {}", home.socket().display(), config.mode.as_str())];
     if let Some(tcp) = &tcp {
         lines.push(format!("api      http://{}", tcp.local_addr()?));
@@ -123,6 +126,7 @@ async fn serve(
         () = stop.cancelled() => {}
         () = unreachable(&socket) => tracing::warn!("the home is gone, and so nobody can ask: ending"),
     }
+    gateway.suspend();
     stop.cancel();
     roads.wait().await;
     gateway.close().await;

@@ -1,8 +1,11 @@
 //! The questions that wait, as a pure state machine: what is asked, answered and expired, and whom that releases.
 
+mod types;
+
 use std::collections::BTreeMap;
 
-use rampart_call::{Call, Judgement};
+pub(crate) use self::types::TooMany;
+pub use self::types::{Ended, Ending, NotTaken, Question, Reply};
 
 /// Most questions of one agent that wait at a time.
 pub(crate) const PER_AGENT: usize = 32;
@@ -11,121 +14,100 @@ const IN_ALL: usize = 4096;
 /// Most questions whose end is remembered, so that a late answer learns what happened.
 const ENDED: usize = 1024;
 
-/// A question that waits for a human.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// Its id, 12 hex digits; any unique beginning names it.
-    pub id: String,
-    /// SHA-256 of the call, in hex: what an answer is bound to.
-    pub payload: String,
-    /// The call.
-    pub call: Call,
-    /// Why it is asked.
-    pub judgement: Judgement,
-    /// Number of the record that says it was asked; 0 until then, and so long nobody sees it.
-    pub decision: u64,
-    /// When it was asked, in milliseconds since 1970 UTC.
-    pub asked_ms: u64,
-    /// When it expires, in milliseconds of the boot clock.
-    pub expires_boot_ms: u64,
-}
-
-/// What a human said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Yes or no.
-    pub approve: bool,
-    /// Who, as the record and others shall see it.
-    pub by: String,
-    /// By which way it came: `cli`, `api`, `dashboard`, `link`.
-    pub from: &'static str,
-    /// Why.
-    pub reason: String,
-    /// What the question was about, as the human saw it; when given it must be the same.
-    pub payload: Option<String>,
-}
-
-/// How a question ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// A human said yes or no.
-    Answered(Reply),
-    /// Nobody answered in time.
-    Expired,
-    /// Whoever asked went away.
-    Withdrawn,
-}
-
-/// What the shell around the queue has to do.
+/// What became of a call that needs a human.
 #[derive(Debug)]
-pub struct Ended {
-    /// The question.
-    pub question: Question,
-    /// How it ended. Whoever asked is told, after it was recorded.
-    pub ending: Ending,
-}
-
-/// Why a question cannot be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooMany;
-
-/// Why an answer is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
-    /// No question has such an id.
-    #[error("no question has an id that begins with `{0}`; see `rampart pending`")]
-    Unknown(String),
-    /// More than one question has.
-    #[error("`{prefix}` is the beginning of more than one id: {}", ids.join(", "))]
-    Ambiguous {
-        /// What was given.
-        prefix: String,
-        /// The ids.
-        ids: Vec<String>,
-    },
-    /// Somebody was faster.
-    #[error("{id} was {} by {by} already", if *.approved { "approved" } else { "denied" })]
-    Answered {
-        /// The question.
-        id: String,
-        /// What they said.
-        approved: bool,
-        /// Who.
-        by: String,
-    },
-    /// It is too late.
-    #[error("{0} has expired; the call was refused")]
-    Expired(String),
-    /// Nobody waits for the answer any more.
-    #[error("{0} was withdrawn: whoever asked has gone away")]
-    Withdrawn(String),
-    /// The human saw something else.
-    #[error("{0} is not about what you were shown; look at it again with `rampart pending`")]
-    OtherPayload(String),
+pub(crate) enum Asked {
+    /// It is a new question.
+    New(Question),
+    /// It is a question from before a restart, whose asker has come back.
+    Again(Question),
+    /// A human answered it while its asker was away. The answer is used up by this.
+    Answered(Question, Reply),
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    waiting: BTreeMap<String, Question>,
+    waiting: BTreeMap<String, Waiting>,
+    /// Answers that are being recorded, of questions whose asker was away.
+    taken: BTreeMap<String, Question>,
+    /// Answers that wait for an asker who was away. Each goes to one call, the very same, before its question expires.
+    answers: BTreeMap<String, (Question, Reply)>,
     /// Newest last.
-    ended: Vec<(String, Ending)>,
+    ended: Vec<(String, Past)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    question: Question,
+    /// Nobody waits for the answer: the gateway was restarted, and whoever asked has not come back yet.
+    alone: bool,
+}
+
+/// A question that is over.
+#[derive(Debug, Clone)]
+struct Past {
+    payload: String,
+    ending: Ending,
 }
 
 impl Queue {
-    /// Lets a question wait. Its id must be new.
-    pub(crate) fn ask(&mut self, question: Question) -> Result<(), TooMany> {
+    /// Lets a question wait, unless it is one that is known from before a restart. Its id must be new.
+    pub(crate) fn ask(&mut self, question: Question, now: u64) -> Result<Asked, TooMany> {
+        if let Some(known) = self.take_up(&question, now) {
+            return Ok(known);
+        }
         let agent = &question.call.origin.agent;
-        let of_agent = self.waiting.values().filter(|q| q.call.origin.agent == *agent).count();
+        let of_agent = self.waiting.values().filter(|w| w.question.call.origin.agent == *agent).count();
         if of_agent >= PER_AGENT || self.waiting.len() >= IN_ALL {
             return Err(TooMany);
         }
-        self.waiting.insert(question.id.clone(), question);
-        Ok(())
+        self.waiting.insert(question.id.clone(), Waiting { question: question.clone(), alone: false });
+        Ok(Asked::New(question))
+    }
+
+    fn take_up(&mut self, asked: &Question, now: u64) -> Option<Asked> {
+        let same = |known: &Question| known.payload == asked.payload && now < known.expires_boot_ms;
+        let answer = self.answers.iter().find(|(_, (known, _))| same(known)).map(|(id, _)| id.clone());
+        if let Some((question, reply)) = answer.and_then(|id| self.answers.remove(&id)) {
+            return Some(Asked::Answered(question, reply));
+        }
+        let alone = self.waiting.values_mut().find(|w| w.alone && same(&w.question));
+        if let Some(Waiting { question, alone }) = alone {
+            *alone = false;
+            // What was kept has no secrets in it.
+            (question.call, question.judgement) = (asked.call.clone(), asked.judgement.clone());
+            return Some(Asked::Again(question.clone()));
+        }
+        self.taken.values().find(|known| same(known)).map(|known| Asked::Again(known.clone()))
+    }
+
+    /// Takes in a question from before a restart.
+    pub(crate) fn restore(&mut self, question: Question, answer: Option<Reply>) {
+        let id = question.id.clone();
+        match answer {
+            None => drop(self.waiting.insert(id, Waiting { question, alone: true })),
+            Some(reply) => {
+                self.remember(&question, Ending::Answered(reply.clone()));
+                self.answers.insert(id, (question, reply));
+            }
+        }
+    }
+
+    /// Everybody who waits goes away, and their questions stay.
+    pub(crate) fn leave_alone(&mut self) {
+        self.waiting.values_mut().for_each(|w| w.alone = true);
+    }
+
+    /// Whether there is a question or an answer whose asker is away.
+    pub(crate) fn any_alone(&self) -> bool {
+        !self.answers.is_empty() || self.waiting.values().any(|w| w.alone)
     }
 
     /// Shows a question to people, now that it is on record.
     pub(crate) fn publish(&mut self, id: &str, decision: u64) {
-        if let Some(question) = self.waiting.get_mut(id) {
+        if let Some(Waiting { question, .. }) = self.waiting.get_mut(id)
+            && question.decision == 0
+        {
             question.decision = decision;
         }
     }
@@ -140,7 +122,24 @@ impl Queue {
         if reply.payload.as_ref().is_some_and(|payload| *payload != question.payload) {
             return Err(NotTaken::OtherPayload(id));
         }
-        self.end(&id, Ending::Answered(reply)).ok_or(NotTaken::Unknown(id))
+        let alone = self.waiting.get(&id).is_some_and(|w| w.alone);
+        let ended = self.end(&id, Ending::Answered(reply)).ok_or(NotTaken::Unknown(id))?;
+        if alone {
+            self.taken.insert(ended.question.id.clone(), ended.question.clone());
+        }
+        Ok(ended)
+    }
+
+    /// The answer to a question is on record. When its asker is still away, it is kept for them: true then.
+    pub(crate) fn settle(&mut self, ended: &Ended, asker_waits: bool) -> bool {
+        let taken = self.taken.remove(&ended.question.id);
+        match (taken, &ended.ending) {
+            (Some(question), Ending::Answered(reply)) if !asker_waits => {
+                self.answers.insert(question.id.clone(), (question, reply.clone()));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Ends a question that nobody waits for any more.
@@ -148,17 +147,20 @@ impl Queue {
         self.end(id, Ending::Withdrawn)
     }
 
-    /// Ends what has expired.
+    /// Ends what has expired: questions, and answers that nobody came back for.
     pub(crate) fn tick(&mut self, now: u64) -> Vec<Ended> {
-        let expired = self.waiting.values().filter(|q| q.expires_boot_ms <= now);
-        let ids: Vec<String> = expired.map(|q| q.id.clone()).collect();
-        ids.iter().filter_map(|id| self.end(id, Ending::Expired)).collect()
+        let expired = self.waiting.values().filter(|w| w.question.expires_boot_ms <= now);
+        let ids: Vec<String> = expired.map(|w| w.question.id.clone()).collect();
+        let mut ended: Vec<Ended> = ids.iter().filter_map(|id| self.end(id, Ending::Expired)).collect();
+        let unused = self.answers.extract_if(.., |_, (question, _)| question.expires_boot_ms <= now);
+        ended.extend(unused.map(|(_, (question, _))| Ended { question, ending: Ending::Expired }));
+        ended
     }
 
     /// The one question whose id begins so.
     pub(crate) fn find(&self, prefix: &str) -> Result<&Question, NotTaken> {
         let from = self.waiting.range(prefix.to_owned()..).take_while(|(id, _)| id.starts_with(prefix));
-        let mut hits = from.filter(|(_, question)| question.decision != 0);
+        let mut hits = from.map(|(id, w)| (id, &w.question)).filter(|(_, question)| question.decision != 0);
         match (hits.next(), hits.next()) {
             _ if prefix.is_empty() => Err(NotTaken::Unknown(String::new())),
             (Some((_, question)), None) => Ok(question),
@@ -172,10 +174,16 @@ impl Queue {
     }
 
     /// Every question that waits, oldest first.
-    pub(crate) fn waiting(&self) -> Vec<Question> {
-        let mut all: Vec<Question> = self.waiting.values().filter(|q| q.decision != 0).cloned().collect();
+    pub(crate) fn waiting(&self, now: u64) -> Vec<Question> {
+        let shown = |q: &&Question| q.decision != 0 && now < q.expires_boot_ms;
+        let mut all: Vec<Question> = self.waiting.values().map(|w| &w.question).filter(shown).cloned().collect();
         all.sort_by_key(|q| q.asked_ms);
         all
+    }
+
+    /// What a question was about that is over.
+    pub(crate) fn past_payload(&self, id: &str) -> Option<String> {
+        self.ended.iter().rev().find(|(ended, _)| ended == id).map(|(_, past)| past.payload.clone())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -183,117 +191,25 @@ impl Queue {
     }
 
     fn end(&mut self, id: &str, ending: Ending) -> Option<Ended> {
-        let question = self.waiting.remove(id)?;
-        if self.ended.len() >= ENDED {
-            self.ended.remove(0);
-        }
-        self.ended.push((id.to_owned(), ending.clone()));
+        let Waiting { question, .. } = self.waiting.remove(id)?;
+        self.remember(&question, ending.clone());
         Some(Ended { question, ending })
     }
 
+    fn remember(&mut self, question: &Question, ending: Ending) {
+        if self.ended.len() >= ENDED {
+            self.ended.remove(0);
+        }
+        self.ended.push((question.id.clone(), Past { payload: question.payload.clone(), ending }));
+    }
+
     fn how_it_ended(&self, prefix: &str) -> NotTaken {
-        let Some((id, ending)) = self.ended.iter().rev().find(|(id, _)| id.starts_with(prefix)) else {
-            return NotTaken::Unknown(prefix.to_owned());
-        };
-        match ending {
-            Ending::Answered(reply) => {
-                NotTaken::Answered { id: id.clone(), approved: reply.approve, by: reply.by.clone() }
-            }
-            Ending::Expired => NotTaken::Expired(id.clone()),
-            Ending::Withdrawn => NotTaken::Withdrawn(id.clone()),
+        match self.ended.iter().rev().find(|(id, _)| id.starts_with(prefix)) {
+            Some((id, past)) => NotTaken::after(id, &past.ending),
+            None => NotTaken::Unknown(prefix.to_owned()),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use rampart_call::{Action, Origin, Phase, Reason};
-
-    use super::*;
-
-    fn question(id: &str, agent: &str) -> Question {
-        let origin = Origin { agent: agent.into(), ..Origin::default() };
-        let action = Action::Tool { name: "deploy".into(), input: serde_json::Value::Null };
-        Question {
-            id: id.into(),
-            payload: format!("hash of {id}"),
-            call: Call { origin, phase: Phase::Before, action, response: None },
-            judgement: Judgement::refused(Reason::Rule, "needs a human"),
-            decision: 1,
-            asked_ms: 5,
-            expires_boot_ms: 100,
-        }
-    }
-
-    fn yes(by: &str) -> Reply {
-        Reply { approve: true, by: by.into(), from: "cli", reason: String::new(), payload: None }
-    }
-
-    #[test]
-    fn the_first_answer_wins_and_the_next_learns_who_won() {
-        let mut queue = Queue::default();
-        queue.ask(question("abc123", "a")).unwrap();
-        let ended = queue.answer("ab", yes("ann"), 99).unwrap();
-        assert_eq!(ended.ending, Ending::Answered(yes("ann")));
-        let late = queue.answer("abc123", Reply { approve: false, ..yes("bob") }, 99).unwrap_err();
-        assert_eq!(late.to_string(), "abc123 was approved by ann already");
-        assert!(queue.waiting().is_empty());
-    }
-
-    #[test]
-    fn an_answer_at_the_moment_of_expiry_is_too_late() {
-        let mut queue = Queue::default();
-        queue.ask(question("abc123", "a")).unwrap();
-        assert_eq!(queue.answer("abc", yes("ann"), 100).unwrap_err(), NotTaken::Expired("abc123".into()));
-        assert!(queue.tick(99).is_empty());
-        assert_eq!(queue.tick(100).len(), 1);
-        assert!(queue.tick(101).is_empty(), "expires once");
-        assert_eq!(queue.answer("abc", yes("ann"), 1).unwrap_err(), NotTaken::Expired("abc123".into()));
-    }
-
-    #[test]
-    fn an_id_is_known_by_any_unique_beginning() {
-        let mut queue = Queue::default();
-        queue.ask(question("abc123", "a")).unwrap();
-        queue.ask(question("abd456", "a")).unwrap();
-        assert_eq!(queue.find("abc").unwrap().id, "abc123");
-        assert!(matches!(queue.find("ab"), Err(NotTaken::Ambiguous { ids, .. }) if ids.len() == 2));
-        assert!(matches!(queue.find("x"), Err(NotTaken::Unknown(_))));
-        assert!(matches!(queue.find(""), Err(NotTaken::Unknown(_))));
-        queue.withdraw("abc123").unwrap();
-        assert!(matches!(queue.find("abc"), Err(NotTaken::Withdrawn(_))));
-        assert_eq!(queue.find("ab").unwrap().id, "abd456");
-    }
-
-    #[test]
-    fn an_answer_to_something_else_is_not_taken() {
-        let mut queue = Queue::default();
-        queue.ask(question("abc123", "a")).unwrap();
-        let other = Reply { payload: Some("hash of another".into()), ..yes("ann") };
-        assert_eq!(queue.answer("abc", other, 1).unwrap_err(), NotTaken::OtherPayload("abc123".into()));
-        let same = Reply { payload: Some("hash of abc123".into()), ..yes("ann") };
-        queue.answer("abc", same, 1).unwrap();
-    }
-
-    #[test]
-    fn a_question_that_is_not_on_record_is_not_seen() {
-        let mut queue = Queue::default();
-        queue.ask(Question { decision: 0, ..question("abc123", "a") }).unwrap();
-        assert!(queue.waiting().is_empty());
-        assert!(matches!(queue.answer("abc", yes("ann"), 1), Err(NotTaken::Unknown(_))));
-        queue.publish("abc123", 7);
-        assert_eq!(queue.answer("abc", yes("ann"), 1).unwrap().question.decision, 7);
-    }
-
-    #[test]
-    fn an_agent_that_floods_fills_only_its_own_share() {
-        let mut queue = Queue::default();
-        for n in 0..PER_AGENT {
-            queue.ask(question(&format!("{n:012x}"), "flood")).unwrap();
-        }
-        assert_eq!(queue.ask(question("f00000000000", "flood")), Err(TooMany));
-        queue.ask(question("f00000000001", "other")).unwrap();
-        queue.withdraw("000000000000").unwrap();
-        queue.ask(question("f00000000002", "flood")).unwrap();
-    }
-}
+mod tests;

@@ -119,17 +119,18 @@ pub struct Decision<'a> {
 pub struct Approval<'a> {
     /// The question's id.
     pub id: &'a str,
-    /// `asked`, `granted`, `denied`, `expired` or `cancelled`.
+    /// `asked`, `granted`, `denied`, `expired`, `cancelled`, or `used`: an answer was fetched that had waited for whoever
+    /// asked.
     pub event: &'a str,
     /// `seq` of the decision that asked.
     pub decision: u64,
     /// Who answered; empty while nobody has.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub by: &'a str,
-    /// By which way the answer came: `cli`, `dashboard`, `link`, `host`.
+    /// By which way the answer came: `cli`, `api`, `dashboard`, `link`, `host`.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub from: &'a str,
-    /// How far the answer reaches: `once`, `session`, `always`, or a duration.
+    /// How far they said it reaches: `once`, `always`, or a time such as `1h`.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub scope: &'a str,
     /// Why, in the person's words.

@@ -112,7 +112,7 @@ pub struct Unavailable {
 }
 
 impl Unavailable {
-    pub(super) fn new(why: &str) -> Self {
+    pub(crate) fn new(why: &str) -> Self {
         Self { why: why.into() }
     }
 }

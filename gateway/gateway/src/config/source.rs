@@ -47,6 +47,8 @@ struct AuditSource {
 #[serde(deny_unknown_fields, default)]
 struct ApprovalsSource {
     timeout: Option<Word>,
+    headless: Option<bool>,
+    base_url: Option<Word>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -120,6 +122,9 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read(source.audit.on_failure, allow, "`deny` or `allow`", &mut config.audit.allow_on_failure);
     let time = "a time from 1s to 24h such as `90s` or `2m`";
     reader.read(source.approvals.timeout, duration, time, &mut config.approval_timeout);
+    config.headless = source.approvals.headless.unwrap_or_default();
+    let base = "a URL such as `https://rampart.example` (plain http only for localhost), without user, query and fragment";
+    reader.read(source.approvals.base_url, |word| base_url(word).map(Some), base, &mut config.approval_base_url);
     reader.read(source.surfaces.deadline, duration, time, &mut config.surfaces.deadline);
     let surfaces = "one of hook, shell, preload, mcp-stdio, mcp-http, egress, api";
     reader.read_all(source.surfaces.fail_open, surface, surfaces, &mut config.surfaces.fail_open);
@@ -276,6 +281,15 @@ pub(super) fn duration(word: &str) -> Option<Duration> {
     (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&duration).then_some(duration)
 }
 
+/// `https://host[:port][/path]`, or the same over plain HTTP on this machine: whoever reads a link on its way can use it.
+fn base_url(word: &str) -> Option<String> {
+    let uri: http::Uri = word.parse().ok()?;
+    let authority = uri.authority().filter(|a| !a.as_str().contains('@'))?;
+    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host());
+    let safe = uri.scheme_str() == Some("https") || uri.scheme_str() == Some("http") && local;
+    (safe && uri.query().is_none() && !word.contains('#')).then(|| word.trim_end_matches('/').to_owned())
+}
+
 /// `host[:port]:address[:port]`, the address in brackets where it is IPv6.
 fn resolve(word: &str) -> Option<Resolve> {
     let (host, rest) = word.split_once(':')?;
@@ -317,7 +331,7 @@ egress:
   upstream_ca: [/etc/corp.pem]
   allow_private: [10.0.0.0/8, '*.corp.test']
 audit: {durability: strict, on_failure: allow}
-approvals: {timeout: 30s}
+approvals: {timeout: 30s, headless: true, base_url: 'https://rampart.example/x/'}
 surfaces: {fail_open: [hook, egress], deadline: 5s}
 notify:
   - url: https://hooks.slack.com/services/T/B/x
@@ -333,6 +347,8 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
         assert_eq!(config.approval_timeout, Duration::from_secs(30));
+        assert!(config.headless);
+        assert_eq!(config.approval_base_url.as_deref(), Some("https://rampart.example/x"));
         assert_eq!(config.surfaces.fail_open, [Surface::Hook, Surface::Egress]);
         let told: Vec<_> = config.notify.iter().map(|t| (t.format, t.on.clone(), t.secret.is_some())).collect();
         let usual = vec![Outcome::Deny, Outcome::Ask];
@@ -357,6 +373,9 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         refused("audit:\n  durability: stict\n", "2:15", "write `normal` or `strict`");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("approvals: {timeout: 0s}\n", "1:22", "from 1s to 24h");
+        for url in ["http://rampart.example", "rampart.example", "https://me@x.io", "https://x.io/?a", "https://x.io/#a"] {
+            refused(&format!("approvals: {{base_url: '{url}'}}\n"), "1:23", "only for localhost");
+        }
         refused("egress: {resolve: ['*.x.io:127.0.0.1']}\n", "1:20", "host:address");
         refused("mode: enforce\nmode: disabled\n", "2:1", "uplicate");
         refused("listen: &a x\n", "1", "");

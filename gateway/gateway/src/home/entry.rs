@@ -30,7 +30,7 @@ pub(super) fn create_folder(path: &Path, closed: u32) -> Result<(), HomeError> {
 }
 
 /// Opens a file that only we may use, creating it when the options say so. Follows no link and waits for no pipe.
-pub(super) fn open_private(options: &mut OpenOptions, path: &Path) -> Result<File, HomeError> {
+pub(crate) fn open_private(options: &mut OpenOptions, path: &Path) -> Result<File, HomeError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let io = |what, source| HomeError::Io { what, path: path.to_owned(), source };
     let file = options.mode(0o600).custom_flags(flags).open(path).map_err(|e| match path.symlink_metadata() {

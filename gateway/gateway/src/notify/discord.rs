@@ -21,19 +21,18 @@ pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
         .map(|(name, value)| json!({"name": name, "value": escape(&value), "inline": name != "Answer"}))
         .collect();
     let what = format!("**{}**  {}\n{}", escape(&event.tool), escape(&event.subject), escape(&event.message));
-    post(
-        url,
-        &json!({
-            "allowed_mentions": {"parse": []},
-            "embeds": [{
-                "title": event.headline(),
-                "description": what,
-                "color": colour,
-                "timestamp": event.at,
-                "fields": fields,
-            }],
-        }),
-    )
+    let mut embed = json!({
+        "title": event.headline(),
+        "description": what,
+        "color": colour,
+        "timestamp": event.at,
+        "fields": fields,
+    });
+    if let (Some(link), Some(embed)) = (&event.link, embed.as_object_mut()) {
+        // The title leads there.
+        embed.insert("url".to_owned(), json!(link));
+    }
+    post(url, &json!({"allowed_mentions": {"parse": []}, "embeds": [embed]}))
 }
 
 fn escape(text: &str) -> String {

@@ -9,6 +9,8 @@ use crate::{Mode, clock, shown::one_line};
 /// Characters of what would be done, and of the reason.
 const SUBJECT: usize = 1200;
 const MESSAGE: usize = 600;
+/// What a link to a question says.
+pub(super) const LOOK: &str = "Look at it and answer";
 /// Characters of names.
 const NAME: usize = 100;
 
@@ -39,6 +41,9 @@ pub(crate) struct Event {
     /// The question that waits for an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) question: Option<String>,
+    /// Where a person can look at it and answer it once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) link: Option<String>,
 }
 
 /// What a decision is told as: what the surface hears, and where it may go on, what policy said.
@@ -55,7 +60,6 @@ impl Event {
     pub(crate) fn new(
         call: &Call,
         answer: &Answer,
-        question: Option<&str>,
         mode: Mode,
         redact: impl Fn(&str) -> String,
     ) -> Self {
@@ -76,7 +80,8 @@ impl Event {
             verdict: *verdict,
             reason: judgement.reason,
             mode: mode.as_str(),
-            question: question.map(str::to_owned),
+            question: None,
+            link: None,
         }
     }
 
@@ -129,8 +134,9 @@ pub(super) mod tests {
 
     pub(in crate::notify) fn event(verdict: Outcome, question: Option<&str>) -> Event {
         let answer = answer(verdict, verdict, Reason::Rule);
-        let event = Event::new(&call(NASTY), &answer, question, Mode::Enforce, str::to_owned);
-        Event { at: "2026-01-31T09:30:00.123Z".into(), ..event }
+        let event = Event::new(&call(NASTY), &answer, Mode::Enforce, str::to_owned);
+        let link = question.map(|id| format!("https://rampart.example/approvals/{id}/1/00"));
+        Event { at: "2026-01-31T09:30:00.123Z".into(), question: question.map(str::to_owned), link, ..event }
     }
 
     #[test]
@@ -155,7 +161,7 @@ pub(super) mod tests {
         let command = format!("echo {} hunter2", "x".repeat(5000));
         let redact = |text: &str| text.replace("hunter2", "[redacted]");
         let told = answer(Outcome::Deny, Outcome::Deny, Reason::Rule);
-        let event = Event::new(&call(&command), &told, None, Mode::Enforce, redact);
+        let event = Event::new(&call(&command), &told, Mode::Enforce, redact);
         assert!(event.subject.ends_with(" [redacted]") && event.subject.len() < 1300, "{}", event.subject);
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn render(event: &Event, url: &Uri, token: Option<&Secret>) -> Reques
         Outcome::Webhook | Outcome::Watch => (3, "eyes"),
         Outcome::Allow => (2, "white_check_mark"),
     };
-    let body = json!({
+    let mut body = json!({
         "topic": topic,
         "title": event.headline(),
         "message": message,
@@ -25,6 +25,9 @@ pub(super) fn render(event: &Event, url: &Uri, token: Option<&Secret>) -> Reques
         "tags": [tag],
         "markdown": false,
     });
+    if let (Some(link), Some(body)) = (&event.link, body.as_object_mut()) {
+        body.insert("click".to_owned(), json!(link));
+    }
     let server = format!("{root}/").parse().ok().and_then(|path| {
         let mut parts = url.clone().into_parts();
         parts.path_and_query = Some(path);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, Uri};
 use serde_json::{Value, json};
 
-use super::{Event, target::post};
+use super::{Event, event::LOOK, target::post};
 
 pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
     let text = |text: &str| json!({"type": "text", "text": text});
@@ -22,6 +22,9 @@ pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
     let facts =
         event.facts().into_iter().flat_map(|(name, value)| [bold(&format!("{name}: ")), text(&value), text("\n")]);
     elements.push(section(facts.collect()));
+    elements.extend(event.link.iter().map(|url| {
+        section(vec![json!({"type": "link", "url": url, "text": LOOK, "style": {"bold": true}})])
+    }));
     post(
         url,
         &json!({

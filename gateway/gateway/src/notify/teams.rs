@@ -6,7 +6,7 @@ use http::{Request, Uri};
 use rampart_call::Outcome;
 use serde_json::{Value, json};
 
-use super::{Event, target::post};
+use super::{Event, event::LOOK, target::post};
 
 pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
     let run = |text: &str| json!({"type": "TextRun", "text": text});
@@ -29,12 +29,14 @@ pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
         body.push(block(vec![run(&event.message)]));
     }
     body.extend(event.facts().into_iter().map(|(name, value)| block(vec![bold(&format!("{name}: ")), run(&value)])));
+    let open = |url: &String| json!({"type": "Action.OpenUrl", "title": LOOK, "url": url});
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
         "body": body,
+        "actions": event.link.iter().map(open).collect::<Vec<_>>(),
     });
     let attachment = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": card});
     post(url, &json!({"type": "message", "attachments": [attachment]}))

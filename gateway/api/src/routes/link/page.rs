@@ -1,0 +1,113 @@
+//! The pages themselves: HTML without scripts, in which everything that is not ours is shown in plain sight and escaped.
+
+use rampart_gateway::{Look, Question, shown};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+/// Characters of what would be done, and of each of its operands.
+const SUBJECT: usize = 4000;
+const DETAIL: usize = 4000;
+/// Characters of names.
+const NAME: usize = 200;
+/// Operands that are shown.
+const DETAILS: usize = 40;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}\
+body{max-width:46rem;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.3rem}\
+pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #8886;border-radius:.4rem;padding:.7rem;\
+font:14px/1.45 ui-monospace,monospace}\
+dt{font-weight:600;margin-top:.5rem}dd{margin:0;overflow-wrap:anywhere}\
+label{display:block;margin:1rem 0}input{width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
+button{font:inherit;padding:.5rem 1.4rem;margin-right:1rem}";
+
+/// SHA-256 of the style in base64, by which the content security policy (level 3, section 2.3.1) admits it and no other.
+pub(super) fn style_hash() -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    STANDARD.encode(Sha256::digest(STYLE))
+}
+
+/// A question, with the form that answers it.
+pub(super) fn question(look: &Look, redact: impl Fn(&str) -> String) -> String {
+    let Look { question, token } = look;
+    let Question { call, judgement, .. } = question;
+    let line = |text: &str, limit| escape(&shown::one_line(&redact(text), limit));
+    let block = |text: &str, limit| escape(&shown::block(&redact(text), limit));
+    let mut facts = String::new();
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            facts.push_str(&format!("<dt>{name}</dt><dd>{}</dd>", line(value, NAME)));
+        }
+    };
+    fact("Agent", &call.origin.agent);
+    fact("Session", &call.origin.session);
+    fact("Road", call.origin.surface.as_str());
+    fact("Project", call.origin.workspace.as_deref().unwrap_or_default());
+    fact("Rule", &judgement.rule.as_ref().map_or_else(|| judgement.reason.to_string(), ToString::to_string));
+    fact("Asked", &question.asked());
+    let left = question.expires_in_ms() / 1000;
+    fact("Expires", &format!("{} (in {left} s)", question.expires()));
+    let details = question.details();
+    let left_out = details.len().saturating_sub(DETAILS);
+    let mut operands: String = details
+        .iter()
+        .take(DETAILS)
+        .map(|(name, text)| format!("<h2>{}</h2><pre>{}</pre>", escape(name), block(text, DETAIL)))
+        .collect();
+    if left_out > 0 {
+        operands.push_str(&format!("<p><strong>{left_out} more operands are not shown.</strong></p>"));
+    }
+    let body = format!(
+        "<h1>Rampart asks: may this happen?</h1>\
+         <p>{message}</p>\
+         <h2>{tool}</h2><pre>{subject}</pre>{operands}\
+         <dl>{facts}</dl>\
+         <form method=\"post\">\
+         <input type=\"hidden\" name=\"token\" value=\"{token}\">\
+         <label>Why (may be left empty) <input name=\"reason\" maxlength=\"500\" autocomplete=\"off\"></label>\
+         <button name=\"decision\" value=\"deny\">Refuse</button>\
+         <button name=\"decision\" value=\"approve\">Let it through, once</button>\
+         </form>",
+        message = line(&judgement.message, SUBJECT),
+        tool = line(call.action.tool(), NAME),
+        subject = block(&call.action.subject(), SUBJECT),
+    );
+    document("Rampart asks", &body)
+}
+
+/// What was done.
+pub(super) fn answered(approve: bool) -> String {
+    let text = if approve { "It was let through, this once." } else { "It was refused." };
+    document("Answered", &format!("<h1>{text}</h1><p>You can close this page.</p>"))
+}
+
+/// Why nothing was done.
+pub(super) fn over(error: &Error) -> String {
+    let text = escape(&shown::one_line(&error.message, SUBJECT));
+    document("Not answered", &format!("<h1>Nothing was done</h1><p>{text}</p>"))
+}
+
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <style>{STYLE}</style></head><body>{body}</body></html>\n"
+    )
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
