@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod api;
+mod approvals;
 mod audit;
 mod docs;
 mod doctor;

@@ -50,14 +50,7 @@ impl Peer {
     fn new(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (tell, got) = channel();
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, tell) = (stream.unwrap(), tell.clone());
-                thread::spawn(move || serve(stream, behaviour, &tell));
-            }
-        });
-        Self { port, got }
+        Self { port, got: requests(listener, behaviour) }
     }
 
     fn url(&self, path: &str) -> String {
@@ -68,6 +61,26 @@ impl Peer {
     fn next(&self) -> Got {
         self.got.recv_timeout(PATIENCE).expect("a request comes")
     }
+}
+
+/// What comes to a listener that answers so.
+fn requests(listener: TcpListener, behaviour: Behaviour) -> Receiver<Got> {
+    let (tell, got) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, tell) = (stream.unwrap(), tell.clone());
+            thread::spawn(move || serve(stream, behaviour, &tell));
+        }
+    });
+    got
+}
+
+/// The JSON that comes to a listener that takes all.
+pub(crate) fn bodies(listener: TcpListener) -> Receiver<Value> {
+    let (tell, bodies) = channel();
+    let got = requests(listener, ok);
+    thread::spawn(move || got.iter().try_for_each(|got| tell.send(got.json())));
+    bodies
 }
 
 fn serve(mut stream: TcpStream, behaviour: Behaviour, tell: &Sender<Got>) {

@@ -124,16 +124,16 @@ impl World {
 
     /// The same, with these variables set for the gateway.
     pub(crate) fn serve_with(&mut self, args: &[&str], env: &[(&str, &str)]) -> &mut Self {
+        let mut command = self.rampart(&[&["serve"], args].concat());
+        command.envs(env.iter().copied());
+        self.serve_as(command)
+    }
+
+    /// Starts the gateway by this command and waits until it answers.
+    pub(crate) fn serve_as(&mut self, mut command: Command) -> &mut Self {
         let log = std::fs::File::create(self.path("gateway.log")).unwrap();
-        let child = self
-            .rampart(&[&["serve"], args].concat())
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.gateway = Some(child);
+        let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        self.gateway = Some(spawned.unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.run(&["status", "--json"]).success() {
             if let Some(status) = self.gateway.as_mut().unwrap().try_wait().unwrap() {

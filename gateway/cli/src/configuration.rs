@@ -48,6 +48,7 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
         }
         config.approval_timeout = std::time::Duration::from_millis(ms.unsigned_abs());
     }
+    config.headless |= args.headless;
     if let Some(text) = &args.syslog {
         let peer = Peer::parse(text).with_context(|| {
             format!("`{text}` is no address of a collector; write localhost:514, tcp://HOST:PORT or tls://HOST:PORT")

@@ -45,6 +45,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),
+        ("approvals.headless", config.headless.to_string()),
+        ("approvals.base_url", config.approval_base_url.clone().unwrap_or_else(|| "none".to_owned())),
         ("notify", list(config.notify.iter().map(|target| format!("{target} on {}", words(&target.on))).collect())),
         ("syslog", config.syslog.as_ref().map_or("none".to_owned(), |s| format!("{} {}", s.peer, s.layout.as_str()))),
         ("registry.url", config.registry.as_ref().map_or("none".to_owned(), |registry| registry.url.clone())),

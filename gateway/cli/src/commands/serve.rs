@@ -273,6 +273,9 @@ fn flags(args: &Serve) -> Vec<String> {
     push("mode", args.mode.map(|m| format!("{m:?}").to_lowercase()));
     push("approval-timeout", args.approval_timeout.clone());
     push("syslog", args.syslog.clone());
+    if args.headless {
+        flags.push("--headless".to_owned());
+    }
     if args.cef {
         flags.push("--cef".to_owned());
     }

@@ -1,0 +1,201 @@
+//! A2 to A4, D11, S6, S7: what outlives a gateway and a clock, and what does not.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::world::skip;
+
+fn stop(world: &mut World) {
+    let began = Instant::now();
+    world.run(&["serve", "stop"]).expect(0);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    world.gateway().wait().unwrap();
+}
+
+fn kill(world: &mut World) {
+    world.gateway().kill().unwrap();
+    world.gateway().wait().unwrap();
+}
+
+fn facts(question: &Value) -> [&Value; 4] {
+    [&question["id"], &question["payload"], &question["expires"], &question["subject"]]
+}
+
+#[test]
+fn questions_in_flight_survive_a_restart_and_whoever_asked_gets_the_answer() {
+    let mut world = asking();
+    world.serve(&[]);
+    let mut held: Vec<_> = (0..3).map(|n| Some(Held::start(&world, "s1", &format!("f{n}")))).collect();
+    let before = pending(&world, 3);
+    let left = before[0]["expires_in_ms"].as_u64().unwrap();
+    stop(&mut world);
+    assert_eq!(world.records().last().unwrap()["type"], "checkpoint");
+    assert!(world.records().iter().any(|r| r["type"] == "close"));
+    world.serve(&[]);
+    let after = pending(&world, 3);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(facts(before), facts(after));
+    }
+    assert!(after[0]["expires_in_ms"].as_u64().unwrap() < left, "the time goes on");
+    for (n, question) in after.iter().enumerate() {
+        let name = question["subject"].as_str().unwrap().strip_prefix("touch f").unwrap();
+        let held = held[name.parse::<usize>().unwrap()].take().unwrap();
+        let answer = if n == 0 { "deny" } else { "approve" };
+        world.run(&[answer, &id(question)]).expect(0);
+        assert_eq!(held.ran(), n != 0);
+        let given = if n == 0 { "denied" } else { "granted" };
+        let recorded = steps(&world, Some(&id(question)));
+        assert_eq!(recorded[..2], ["asked", given], "asked once: {recorded:?}");
+    }
+    assert_eq!(kept(&world), 0);
+    world.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn a_gateway_that_is_killed_loses_no_question() {
+    let mut world = asking();
+    world.serve(&[]);
+    let held = Held::start(&world, "s1", "made");
+    let before = pending(&world, 1);
+    let file = world.home().join(format!("state/approvals/{}.json", id(&before[0])));
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    kill(&mut world);
+    world.serve(&[]);
+    assert_eq!(facts(&pending(&world, 1)[0]), facts(&before[0]));
+    world.run(&["approve", &id(&before[0])]).expect(0);
+    assert!(held.ran());
+}
+
+#[test]
+fn an_answer_to_somebody_who_is_away_goes_to_the_very_same_call_once() {
+    let mut world = asking();
+    world.serve(&[]);
+    let held = Held::start(&world, "s1", "made");
+    let question = only(&world);
+    kill(&mut world);
+    let file = held.kill();
+    world.serve(&[]);
+    world.run(&["approve", &question]).expect(0);
+    let second = world.run(&["deny", &question]).expect(2);
+    assert!(second.stderr.contains("was approved by"), "{second:?}");
+    assert!(!file.exists(), "nobody was there to act on it");
+    // Another restart changes nothing about that.
+    kill(&mut world);
+    world.serve(&[]);
+    // Whatever else asks is asked about: another session, argument, working directory, environment.
+    let elsewhere = |change: fn(&mut Command)| {
+        let mut command = shell(&world, "s1", "touch made");
+        change(&mut command);
+        Held { child: command.spawn().unwrap(), file: file.clone() }
+    };
+    std::fs::create_dir(world.project().join("sub")).unwrap();
+    let others = [
+        Held::start(&world, "s2", "made"),
+        Held::start(&world, "s1", "other"),
+        elsewhere(|c| drop(c.current_dir(c.get_current_dir().unwrap().join("sub")))),
+        elsewhere(|c| drop(c.env("RAMPART_AGENT", "another"))),
+        Held { child: shell(&world, "s1", "X=1 touch made").spawn().unwrap(), file: file.clone() },
+    ];
+    pending(&world, 5);
+    drop(others.map(Held::kill));
+    pending(&world, 0);
+    assert!(!file.exists());
+    // The same call takes it, of two at a time one.
+    let two = [Held::start(&world, "s1", "made"), Held::start(&world, "s1", "made")];
+    let third = only(&world);
+    assert_ne!(third, question);
+    until("one of them ran", || file.exists());
+    world.run(&["deny", &third]).expect(0);
+    let mut codes: Vec<_> = two.map(|held| held.child.wait_with_output().unwrap().status.success()).into();
+    codes.sort_unstable();
+    assert_eq!(codes, [false, true]);
+    assert_eq!(steps(&world, Some(&question)), ["asked", "granted", "used"]);
+    kill(&mut world);
+    world.serve(&[]);
+    assert_eq!(kept(&world), 0);
+    let fourth = Held::start(&world, "s1", "made");
+    assert_ne!(only(&world), question, "used is used, after a restart too");
+    fourth.kill();
+}
+
+/// Starts the gateway inside another program.
+fn serve_inside(world: &mut World, wrapper: &[&str], env: &[(&str, &str)]) {
+    let mut command = world.command(wrapper[0]);
+    command.args(&wrapper[1..]).arg(bin("rampart")).arg("serve").envs(env.iter().copied());
+    world.serve_as(command);
+}
+
+#[test]
+fn what_expires_expires_while_the_machine_sleeps() {
+    const TEST: &str = "what_expires_expires_while_the_machine_sleeps";
+    // A clock namespace whose boot clock is ahead is what a machine looks like that has slept.
+    let wrapper = ["unshare", "--user", "--map-root-user", "--time", "--boottime"];
+    let mut world = asking();
+    let probe = world.command(wrapper[0]).args(&wrapper[1..]).args(["600", "true"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        return skip(TEST, "unshare and time namespaces");
+    }
+    world.serve(&[]);
+    let held = Held::start(&world, "s1", "made");
+    let question = only(&world);
+    kill(&mut world);
+    let file = held.kill();
+    // A minute of sleep leaves it time, ten do not.
+    serve_inside(&mut world, &[&wrapper[..], &["60", "--"]].concat(), &[]);
+    let left = pending(&world, 1)[0]["expires_in_ms"].as_u64().unwrap();
+    assert!(left < 60_000, "{left}");
+    world.run(&["serve", "stop"]).expect(0);
+    serve_inside(&mut world, &[&wrapper[..], &["600", "--"]].concat(), &[]);
+    let late = world.run(&["approve", &question]).expect(2);
+    assert!(late.stderr.contains("has expired"), "{late:?}");
+    assert!(!file.exists());
+    until("that is on record", || steps(&world, Some(&question)) == ["asked", "expired"]);
+    until("it is not kept", || kept(&world) == 0);
+}
+
+#[test]
+fn no_clock_that_is_set_back_or_ahead_gives_or_takes_time() {
+    const TEST: &str = "no_clock_that_is_set_back_or_ahead_gives_or_takes_time";
+    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
+        .map(|folder| format!("{folder}/faketime/libfaketime.so.1"));
+    let Some(library) = library.iter().find(|path| std::path::Path::new(path).exists()) else {
+        return skip(TEST, "libfaketime");
+    };
+    let mut world = asking();
+    let clock = world.write("clock", "+0");
+    let clock_path = clock.to_str().unwrap().to_owned();
+    let env = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", clock_path.as_str()),
+        ("FAKETIME_NO_CACHE", "1"),
+        // The boot clock stays as it is: nobody can set it.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    world.serve_with(&["--approval-timeout", "3s"], &env);
+    let held = Held::start(&world, "s1", "ahead");
+    only(&world);
+    // Ten years ahead: it waits on all the same.
+    std::fs::write(&clock, "+3650d").unwrap();
+    world.run(&["approve", &only(&world)]).expect(0);
+    assert!(held.ran());
+    let year = |record: &Value| record["at"].as_str().unwrap()[..4].parse::<u32>().unwrap();
+    let records = world.records();
+    assert!(year(records.last().unwrap()) >= year(&records[0]) + 9, "the clock was set: {records:#?}");
+    // Three days back: it expires after its three seconds, and a restart does not bring it back.
+    let held = Held::start(&world, "s1", "back");
+    let question = only(&world);
+    std::fs::write(&clock, "-3d").unwrap();
+    let began = Instant::now();
+    assert!(!held.ran());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let held = Held::start(&world, "s1", "again");
+    let other = only(&world);
+    kill(&mut world);
+    held.kill();
+    std::thread::sleep(Duration::from_secs(3));
+    world.serve_with(&["--approval-timeout", "1h"], &env);
+    for id in [&question, &other] {
+        let late = world.run(&["approve", id]).expect(2);
+        assert!(late.stderr.contains("has expired"), "{late:?}");
+    }
+}
