@@ -29,8 +29,7 @@ pub(crate) fn wall_ms() -> u64 {
 
 /// Milliseconds since the machine started, sleep included. What expires, expires by this.
 pub(crate) fn boot_ms() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
+    crate::audit::system_clock().1
 }
 
 /// A wall time as people and the API write it (RFC 3339, UTC).

@@ -19,6 +19,9 @@ use crate::{
     body::{CALL_LIMIT, Strict},
 };
 
+/// How long an answer may take before the caller hears that it is being worked on. Whoever heard that comes back when
+/// the gateway goes away.
+const FIRST: Duration = Duration::from_millis(50);
 /// How often a caller that waits for a human gets a sign of life.
 const BEAT: Duration = Duration::from_millis(500);
 
@@ -36,7 +39,7 @@ pub(super) async fn judge(
         call.origin.uid = Some(uid);
     }
     let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
-    if let Ok(answer) = timeout(BEAT, &mut answering).await {
+    if let Ok(answer) = timeout(FIRST, &mut answering).await {
         return Json(answer).into_response();
     }
     let body = Body::from_stream(stream::unfold(Some(answering), beat));
