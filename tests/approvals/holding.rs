@@ -159,9 +159,8 @@ fn an_agent_that_floods_fills_its_own_share_and_disturbs_nobody() {
 
 #[test]
 fn what_a_rule_says_about_asking_holds() {
-    let policy = |options: &str| {
-        POLICY.replace("- action: ask\n", &format!("- action: ask\n        ask: {{ {options} }}\n"))
-    };
+    let policy =
+        |options: &str| POLICY.replace("- action: ask\n", &format!("- action: ask\n        ask: {{ {options} }}\n"));
     let hook = |world: &World| {
         let call = json!({"hook_event_name":"PreToolUse","session_id":"s1","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":"touch x"}});
         world.run_with(&["hook", "--format", "claude-code", "--timeout", "4"], call.to_string().as_bytes())

@@ -41,9 +41,11 @@ fn text_that_would_deceive_is_shown_for_what_it_is() {
     ));
     world.serve(&[]);
     let told = crate::notify::bodies(peer);
-    let body = json!({"agent": "bot\u{1b}[31m\u{202e}", "session": "s<i>", "params": {"command": hostile()}}).to_string();
+    let body =
+        json!({"agent": "bot\u{1b}[31m\u{202e}", "session": "s<i>", "params": {"command": hostile()}}).to_string();
     let mut asks = UnixStream::connect(world.home().join("run/gateway.sock")).unwrap();
-    write!(asks, "POST /v1/tool/exec HTTP/1.1\r\nhost: rampart\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(asks, "POST /v1/tool/exec HTTP/1.1\r\nhost: rampart\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        .unwrap();
     let question = pending(&world, 1).remove(0);
     assert_eq!(question["subject"], hostile(), "whoever reads JSON gets all of it");
 

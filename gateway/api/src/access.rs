@@ -93,7 +93,8 @@ fn loopback(api: &Api, request: &Request) -> Result<Caller, Error> {
     let target = request.uri().authority().map(http::uri::Authority::as_str);
     // The public name of links to questions is good for nothing else.
     let link = api.links.as_ref().filter(|_| request.uri().path().starts_with(link::PREFIX));
-    let ours = |host: &str| api.hosts.iter().any(|known| known == host) || link.is_some_and(|(_, public)| public == host);
+    let ours =
+        |host: &str| api.hosts.iter().any(|known| known == host) || link.is_some_and(|(_, public)| public == host);
     if !host.is_some_and(ours) || target.is_some_and(|target| !ours(target)) {
         let text = format!("this is not the host you asked for; ask for {}", api.hosts.join(" or "));
         return Err(Error::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", text));

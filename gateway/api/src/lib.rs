@@ -43,7 +43,16 @@ impl Api {
     /// An API that listens on no port yet. `token` is what TCP callers must bear; `stop` is what [`serve`] is given.
     pub fn new(gateway: Arc<Gateway>, token: &str, version: impl Into<String>, stop: CancellationToken) -> Self {
         let token = Sha256::digest(token).into();
-        Self { gateway, token, hosts: Vec::new(), links: None, listen: None, egress: None, version: version.into(), stop }
+        Self {
+            gateway,
+            token,
+            hosts: Vec::new(),
+            links: None,
+            listen: None,
+            egress: None,
+            version: version.into(),
+            stop,
+        }
     }
 
     /// Where the TCP listener is. Only requests for this address, by number or as `localhost`, are answered there.

@@ -7,8 +7,11 @@ use rampart_call::{Answer, Reason};
 
 use crate::Fault;
 
-/// How long to wait for it: a service that is restarted takes less, and a surface must refuse at last.
+/// How long to wait for one that said that it ends: a service that is restarted takes less.
 const RESTART: Duration = Duration::from_secs(5);
+/// How long to wait for one that died without a word. A surface must refuse within two seconds, and whoever asks the same
+/// again later finds the same question.
+const CRASH: Duration = Duration::from_millis(1500);
 /// How often to try.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,7 +41,7 @@ impl Again {
             Ok(answer) if answer.judgement.reason == Reason::GatewayEnded => {
                 self.until.get_or_insert(now + RESTART);
             }
-            Err(Fault::Left) => self.until = Some(now + RESTART),
+            Err(Fault::Left) => self.until = Some(now + CRASH),
             // It is not there yet, or it is about to go.
             Err(Fault::Unreachable { .. } | Fault::HungUp) => {}
             _ => return false,
@@ -62,9 +65,9 @@ mod tests {
 
     use super::*;
 
-    fn ended() -> Result<Answer, Fault> {
+    fn ended() -> Answer {
         let judgement = Judgement::refused(Reason::GatewayEnded, "kept");
-        Ok(Answer { verdict: judgement.outcome, judgement, seq: None })
+        Answer { verdict: judgement.outcome, judgement, seq: None }
     }
 
     fn away() -> Result<Answer, Fault> {
@@ -78,11 +81,15 @@ mod tests {
         assert!(!again.after(&away(), now), "it was never there");
         assert!(!again.after(&Err(Fault::HungUp), now), "it held nothing");
         assert!(again.after(&Err(Fault::Left), now));
+        assert!(again.after(&away(), now + CRASH / 2));
+        assert!(!again.after(&away(), now + CRASH));
+        assert!(matches!(again.in_all(away()), Err(Fault::Left)));
+        let mut again = Again::new(now, Duration::from_mins(1));
+        assert!(again.after(&Ok(ended()), now));
         assert!(again.after(&away(), now + RESTART / 2));
         assert!(!again.after(&away(), now + RESTART));
-        assert!(matches!(again.in_all(away()), Err(Fault::Left)));
         let mut again = Again::new(now, Duration::from_secs(1));
-        assert!(again.after(&ended(), now));
+        assert!(again.after(&Ok(ended()), now));
         assert!(!again.after(&away(), now + Duration::from_secs(1)), "no longer than a surface may take");
         assert!(!again.after(&Err(Fault::Silent(PAUSE)), now), "one that hangs is not asked again");
     }

@@ -22,13 +22,13 @@ use tokio::{
 };
 
 pub use self::queue::{Ended, Ending, NotTaken, Question, Reply};
-pub(crate) use self::{
-    kept::Kept,
-    queue::{PER_AGENT, TooMany},
-};
 use self::{
     kept::Folder,
     queue::{Asked, Queue},
+};
+pub(crate) use self::{
+    kept::Kept,
+    queue::{PER_AGENT, TooMany},
 };
 use crate::clock;
 

@@ -75,8 +75,7 @@ impl Gateway {
         let (approvals, unattended) = Approvals::open(config.approval_timeout, home.approvals())
             .map_err(|source| HomeError::Io { what: "use", path: home.approvals(), source })?;
         let links_key = home.state().join("links.key");
-        let links =
-            Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
+        let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
         let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
         let gateway = Arc::new(Self {

@@ -70,7 +70,8 @@ impl Gateway {
         let recorded = self.record_step(&question, event, Some(&reply)).await;
         if let Err(unavailable) = &recorded {
             let reason = format!("the answer could not be recorded: {unavailable}");
-            ended.ending = Ending::Answered(Reply { approve: false, by: "the gateway".to_owned(), reason, ..reply.clone() });
+            ended.ending =
+                Ending::Answered(Reply { approve: false, by: "the gateway".to_owned(), reason, ..reply.clone() });
         }
         let released = self.approvals.release(ended).await;
         recorded.map_err(ResolveError::Unrecorded)?;
@@ -128,7 +129,12 @@ impl Gateway {
                     warn!(id = question.id, "a restart would lose this question, it cannot be written down: {why}");
                 }
                 self.record_step(question, "asked", None).await?;
-                info!(id = question.id, agent = question.call.origin.agent, "asked; `rampart approve {0}`", question.id);
+                info!(
+                    id = question.id,
+                    agent = question.call.origin.agent,
+                    "asked; `rampart approve {0}`",
+                    question.id
+                );
             }
             Since::Restart => info!(id = question.id, "whoever asked has come back"),
             Since::Answer => {
@@ -274,3 +280,6 @@ pub(crate) async fn attend(gateway: Weak<Gateway>, mut unattended: UnboundedRece
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,8 @@ impl Override {
     pub fn exact(action: &Action) -> Option<Self> {
         let (tool, pattern) = match action {
             Action::Exec { command, .. } => (None, TextGlob::escape(command.to_line().trim())),
-            Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } => match paths.as_slice() {
+            Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } => match paths.as_slice()
+            {
                 [Located { path, resolved }] => {
                     let path = resolved.as_ref().unwrap_or(path);
                     let plain = path.starts_with('/') && !path.contains(['*', '?', '[', '{', '\\']);

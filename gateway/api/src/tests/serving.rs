@@ -66,8 +66,14 @@ async fn the_end_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     })
     .await;
     let id = world.gateway.pending().remove(0).id;
-    let reply =
-        rampart_gateway::Reply { approve: true, by: "me".into(), from: "cli", reason: String::new(), payload: None, scope: "once".into() };
+    let reply = rampart_gateway::Reply {
+        approve: true,
+        by: "me".into(),
+        from: "cli",
+        reason: String::new(),
+        payload: None,
+        scope: "once".into(),
+    };
     world.gateway.resolve(&id, reply).await.unwrap();
     assert!(matches!(waiting.await.unwrap(), Verdict::Allow(_)));
     let Verdict::Deny(refusal) = client.judge(read("/tmp/x")).await else { panic!("let through") };

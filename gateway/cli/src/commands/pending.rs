@@ -55,10 +55,8 @@ pub(crate) fn list(args: &Json, environment: &Environment, printer: Printer) -> 
     if let Some(first) = pending.first()
         && std::io::stdout().is_terminal()
     {
-        printer.note(format!(
-            "Let it through with `rampart approve {0}`, or refuse with `rampart deny {0}`.",
-            first.id
-        ));
+        printer
+            .note(format!("Let it through with `rampart approve {0}`, or refuse with `rampart deny {0}`.", first.id));
     }
     Ok(Exit::Yes)
 }
@@ -69,7 +67,8 @@ fn grouped(pending: &[Pending]) -> Vec<Vec<&Pending>> {
     for question in pending {
         let same = |other: &&Pending| {
             let (ours, theirs) = (&question.call.origin, &other.call.origin);
-            (&ours.agent, &ours.session) == (&theirs.agent, &theirs.session) && question.call.action == other.call.action
+            (&ours.agent, &ours.session) == (&theirs.agent, &theirs.session)
+                && question.call.action == other.call.action
         };
         match groups.iter_mut().find(|group| group.first().is_some_and(same)) {
             Some(group) => group.push(question),

@@ -159,7 +159,18 @@ mod tests {
         let (id, payload, boot) = ("0123456789ab".to_owned(), "p".to_owned(), "this boot".to_owned());
         let (call, judgement) = (serde_json::Value::Null, serde_json::Value::Null);
         let (asked_ms, expires_ms, expires_boot_ms) = (1_000_000, 1_120_000, 620_000);
-        Kept { version: VERSION, id, payload, call, judgement, decision: 7, asked_ms, expires_ms, boot, expires_boot_ms }
+        Kept {
+            version: VERSION,
+            id,
+            payload,
+            call,
+            judgement,
+            decision: 7,
+            asked_ms,
+            expires_ms,
+            boot,
+            expires_boot_ms,
+        }
     }
 
     #[test]

@@ -123,7 +123,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let time = "a time from 1s to 24h such as `90s` or `2m`";
     reader.read(source.approvals.timeout, duration, time, &mut config.approval_timeout);
     config.headless = source.approvals.headless.unwrap_or_default();
-    let base = "a URL such as `https://rampart.example` (plain http only for localhost), without user, query and fragment";
+    let base =
+        "a URL such as `https://rampart.example` (plain http only for localhost), without user, query and fragment";
     reader.read(source.approvals.base_url, |word| base_url(word).map(Some), base, &mut config.approval_base_url);
     reader.read(source.surfaces.deadline, duration, time, &mut config.surfaces.deadline);
     let surfaces = "one of hook, shell, preload, mcp-stdio, mcp-http, egress, api";
@@ -373,7 +374,9 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         refused("audit:\n  durability: stict\n", "2:15", "write `normal` or `strict`");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("approvals: {timeout: 0s}\n", "1:22", "from 1s to 24h");
-        for url in ["http://rampart.example", "rampart.example", "https://me@x.io", "https://x.io/?a", "https://x.io/#a"] {
+        for url in
+            ["http://rampart.example", "rampart.example", "https://me@x.io", "https://x.io/?a", "https://x.io/#a"]
+        {
             refused(&format!("approvals: {{base_url: '{url}'}}\n"), "1:23", "only for localhost");
         }
         refused("egress: {resolve: ['*.x.io:127.0.0.1']}\n", "1:20", "host:address");

@@ -57,12 +57,7 @@ pub(crate) fn told_as(answer: &Answer) -> Outcome {
 
 impl Event {
     /// `redact` takes secrets out of a text.
-    pub(crate) fn new(
-        call: &Call,
-        answer: &Answer,
-        mode: Mode,
-        redact: impl Fn(&str) -> String,
-    ) -> Self {
+    pub(crate) fn new(call: &Call, answer: &Answer, mode: Mode, redact: impl Fn(&str) -> String) -> Self {
         let Answer { verdict, judgement, seq } = answer;
         let text = |text: &str, limit| one_line(&redact(text), limit);
         Self {

@@ -22,9 +22,12 @@ pub(super) fn render(event: &Event, url: &Uri) -> Request<Bytes> {
     let facts =
         event.facts().into_iter().flat_map(|(name, value)| [bold(&format!("{name}: ")), text(&value), text("\n")]);
     elements.push(section(facts.collect()));
-    elements.extend(event.link.iter().map(|url| {
-        section(vec![json!({"type": "link", "url": url, "text": LOOK, "style": {"bold": true}})])
-    }));
+    elements.extend(
+        event
+            .link
+            .iter()
+            .map(|url| section(vec![json!({"type": "link", "url": url, "text": LOOK, "style": {"bold": true}})])),
+    );
     post(
         url,
         &json!({

@@ -51,11 +51,10 @@ pub(super) fn question(look: &Look, redact: impl Fn(&str) -> String) -> String {
     fact("Expires", &format!("{} (in {left} s)", question.expires()));
     let details = question.details();
     let left_out = details.len().saturating_sub(DETAILS);
-    let mut operands: String = details
-        .iter()
-        .take(DETAILS)
-        .map(|(name, text)| format!("<h2>{}</h2><pre>{}</pre>", escape(name), block(text, DETAIL)))
-        .collect();
+    let mut operands = String::new();
+    for (name, text) in details.iter().take(DETAILS) {
+        operands.push_str(&format!("<h2>{}</h2><pre>{}</pre>", escape(name), block(text, DETAIL)));
+    }
     if left_out > 0 {
         operands.push_str(&format!("<p><strong>{left_out} more operands are not shown.</strong></p>"));
     }
