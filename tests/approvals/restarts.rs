@@ -157,31 +157,83 @@ fn what_expires_expires_while_the_machine_sleeps() {
     until("it is not kept", || kept(&world) == 0);
 }
 
+/// A clock on the wall that can be set for the gateway alone. The boot clock stays as it is: nobody can set it.
+struct Wall {
+    file: PathBuf,
+    env: [(&'static str, String); 4],
+}
+
+impl Wall {
+    /// None where libfaketime is missing, which the test named `test` needs.
+    fn new(world: &World, test: &str) -> Option<Self> {
+        let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
+        let library = folders.map(|folder| format!("{folder}/faketime/libfaketime.so.1"));
+        let Some(library) = library.into_iter().find(|path| std::path::Path::new(path).exists()) else {
+            skip(test, "libfaketime");
+            return None;
+        };
+        let file = world.write("clock", "+0");
+        let env = [
+            ("LD_PRELOAD", library),
+            ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap().to_owned()),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ];
+        Some(Self { file, env })
+    }
+
+    fn set(&self, offset: &str) {
+        std::fs::write(&self.file, offset).unwrap();
+    }
+
+    fn serve(&self, world: &mut World, args: &[&str]) {
+        world.serve_with(args, &self.env.each_ref().map(|(name, value)| (*name, value.as_str())));
+    }
+}
+
+#[test]
+fn a_temporary_rule_ends_in_its_time_whatever_the_clock_says() {
+    let mut world = asking();
+    let Some(wall) = Wall::new(&world, "a_temporary_rule_ends_in_its_time_whatever_the_clock_says") else { return };
+    wall.serve(&mut world, &["--approval-timeout", "1s"]);
+    let allows = |world: &World| world.run(&["allow", "touch made", "--for", "6s", "--yes"]).expect(0);
+    // What is asked is refused soon, since nobody answers.
+    let passes = |world: &World| {
+        let _ = std::fs::remove_file(world.project().join("made"));
+        Held::start(world, "s1", "made").ran()
+    };
+    let settle = |world: &World| until("it is asked again", || !passes(world));
+    // Three days back: six seconds are six seconds, over a restart too.
+    let began = Instant::now();
+    allows(&world);
+    wall.set("-3d");
+    assert!(passes(&world));
+    wall.set("-30m");
+    kill(&mut world);
+    wall.serve(&mut world, &["--approval-timeout", "1s"]);
+    settle(&world);
+    assert!(began.elapsed() > Duration::from_secs(3), "and not less: {:?}", began.elapsed());
+    // Ten years ahead and back: what was seen to end stays ended.
+    wall.set("+0");
+    world.run(&["rules", "reset", "--yes"]).expect(0);
+    allows(&world);
+    wall.set("+3650d");
+    settle(&world);
+    wall.set("+0");
+    assert!(!passes(&world));
+}
+
 #[test]
 fn no_clock_that_is_set_back_or_ahead_gives_or_takes_time() {
-    const TEST: &str = "no_clock_that_is_set_back_or_ahead_gives_or_takes_time";
-    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
-        .map(|folder| format!("{folder}/faketime/libfaketime.so.1"));
-    let Some(library) = library.iter().find(|path| std::path::Path::new(path).exists()) else {
-        return skip(TEST, "libfaketime");
-    };
     let mut world = asking();
-    let clock = world.write("clock", "+0");
-    let clock_path = clock.to_str().unwrap().to_owned();
-    let env = [
-        ("LD_PRELOAD", library.as_str()),
-        ("FAKETIME_TIMESTAMP_FILE", clock_path.as_str()),
-        ("FAKETIME_NO_CACHE", "1"),
-        // The boot clock stays as it is: nobody can set it.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ];
-    world.serve_with(&["--approval-timeout", "3s"], &env);
+    let Some(wall) = Wall::new(&world, "no_clock_that_is_set_back_or_ahead_gives_or_takes_time") else { return };
+    wall.serve(&mut world, &["--approval-timeout", "3s"]);
     let held = Held::start(&world, "s1", "ahead");
     only(&world);
     // Ten years ahead: it waits on all the same.
     let asked = |question: &Value| question["asked"].as_str().unwrap().to_owned();
     let now = asked(&pending(&world, 1)[0]);
-    std::fs::write(&clock, "+3650d").unwrap();
+    wall.set("+3650d");
     world.run(&["approve", &only(&world)]).expect(0);
     assert!(held.ran());
     // Three days back: it expires after its three seconds, and a restart does not bring it back.
@@ -189,19 +241,19 @@ fn no_clock_that_is_set_back_or_ahead_gives_or_takes_time() {
     let question = pending(&world, 1).remove(0);
     assert!(asked(&question)[..4] > now[..4], "the clock was set: {question}");
     let question = id(&question);
-    std::fs::write(&clock, "-3d").unwrap();
+    wall.set("-3d");
     let began = Instant::now();
     assert!(!held.ran());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    std::fs::write(&clock, "+0").unwrap();
+    wall.set("+0");
     let held = Held::start(&world, "s1", "again");
     let other = only(&world);
     kill(&mut world);
     held.kill();
     std::thread::sleep(Duration::from_secs(3));
     // Not three days: before it was made, the certificate authority lets no gateway start.
-    std::fs::write(&clock, "-30m").unwrap();
-    world.serve_with(&["--approval-timeout", "1h"], &env);
+    wall.set("-30m");
+    wall.serve(&mut world, &["--approval-timeout", "1h"]);
     for id in [&question, &other] {
         let late = world.run(&["approve", id]).expect(2);
         assert!(late.stderr.contains("has expired"), "{late:?}");

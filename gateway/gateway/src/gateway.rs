@@ -70,7 +70,9 @@ impl Gateway {
     pub fn decide_only(&self, call: &Call) -> Judgement {
         let began = Instant::now();
         let facts = self.facts(call);
-        self.judge_by(call, &facts, &self.sessions.remember(), began)
+        let mut memory = self.sessions.remember();
+        memory.expire();
+        self.judge_by(call, &facts, &memory, began)
     }
 
     fn facts(&self, call: &Call) -> Facts {
@@ -80,6 +82,7 @@ impl Gateway {
 
     fn decide(&self, call: &Call, facts: &Facts, began: Instant) -> Judgement {
         let mut memory = self.sessions.remember();
+        memory.expire();
         let judgement = self.judge_by(call, facts, &memory, began);
         memory.history.record(call, facts.now_ms);
         if judgement.outcome.passes()

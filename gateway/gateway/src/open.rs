@@ -69,9 +69,12 @@ impl Gateway {
         let mut kept = audit::Settings::default();
         kept.durability = durability;
         let trail = Trail::open(&home.audit(), kept)?;
-        let spent = home.state().join("spent-rules");
-        let sessions =
-            Sessions::open(spent.clone()).map_err(|source| HomeError::Io { what: "read", path: spent, source })?;
+        let state = home.state();
+        let sessions = Sessions::open(&state).map_err(|source| HomeError::Io {
+            what: "read what was remembered in",
+            path: state,
+            source,
+        })?;
         let (approvals, unattended) = Approvals::open(config.approval_timeout, home.approvals())
             .map_err(|source| HomeError::Io { what: "use", path: home.approvals(), source })?;
         let links_key = home.state().join("links.key");
@@ -191,6 +194,7 @@ impl Gateway {
     }
 
     async fn record_rules(&self) {
+        self.sessions.remember().take_in(&self.rules.in_force().ruleset);
         self.record_change("loaded", "").await;
     }
 

@@ -13,7 +13,7 @@ use crate::{
         link::{About, Purpose},
     },
     audit::{Approval, Entry, Unavailable},
-    clock::{self, Now},
+    clock::{self, Deadline, Now},
 };
 
 /// Why an answer does not count.
@@ -125,7 +125,7 @@ impl Gateway {
             Since::Now => {
                 let now = Now::read();
                 let redacted = (self.trail.redacted(&question.call), self.trail.redacted(&question.judgement));
-                if let Err(why) = self.approvals.keep(Kept::new(question, redacted, &now.boot)).await {
+                if let Err(why) = self.approvals.keep(Kept::new(question, redacted, question.end(&now))).await {
                     warn!(id = question.id, "a restart would lose this question, it cannot be written down: {why}");
                 }
                 self.record_step(question, "asked", None).await?;
@@ -222,6 +222,10 @@ impl Question {
     /// What belongs to the call beside its subject, each with a name: where it would run, what it would write or send.
     pub fn details(&self) -> Vec<(&'static str, String)> {
         details(&self.call.action)
+    }
+
+    fn end(&self, now: &Now) -> Deadline {
+        Deadline::at(now.wall_ms.saturating_add(self.expires_in_ms()), now)
     }
 
     fn about(&self) -> About<'_> {

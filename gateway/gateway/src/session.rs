@@ -1,18 +1,21 @@
 //! What is remembered of a session: what it has seen, as labels that rules can ask for, and how often it called what.
 
 mod spent;
+mod temporary;
 
 use std::{
     collections::{BTreeSet, HashMap},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rampart_call::{Action, Call, EffectKind, Judgement, Outcome, Phase, RuleRef, Sensitivity, Target};
 use rampart_policy::{History, Ruleset};
+use tracing::warn;
 
-use crate::clock;
+use self::temporary::Temporary;
+use crate::clock::{self, Now};
 
 /// The most sessions that are remembered; beyond that the longest silent one is forgotten.
 const MAX_SESSIONS: usize = 4096;
@@ -34,6 +37,7 @@ pub(crate) struct Memory {
     pub(crate) history: History,
     /// Where the rules are kept that held once and did.
     spent: PathBuf,
+    temporary: Temporary,
     /// By agent and session.
     sessions: HashMap<(String, String), Session>,
 }
@@ -57,11 +61,14 @@ pub struct Count {
 static NO_LABELS: BTreeSet<String> = BTreeSet::new();
 
 impl Sessions {
-    /// Nothing is remembered but the rules that were used up, which stand in the file `spent`.
-    pub(crate) fn open(spent: PathBuf) -> io::Result<Self> {
+    /// Nothing is remembered but the rules that were used up, which stand in the file `spent-rules` of the folder, and
+    /// when temporary ones end.
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
+        let spent = state.join("spent-rules");
         let mut history = History::default();
         history.restore_spent(spent::read(&spent)?);
-        Ok(Self { inner: Mutex::new(Memory { history, spent, sessions: HashMap::new() }) })
+        let temporary = Temporary::open(state.join("temporary-rules"), &Now::read())?;
+        Ok(Self { inner: Mutex::new(Memory { history, spent, temporary, sessions: HashMap::new() }) })
     }
 
     pub(crate) fn remember(&self) -> MutexGuard<'_, Memory> {
@@ -107,6 +114,24 @@ impl Memory {
             return Ok(());
         }
         spent::write(&self.spent, self.history.spent())
+    }
+
+    /// Takes in the rules in force.
+    pub(crate) fn take_in(&mut self, ruleset: &Ruleset) {
+        self.temporary.take_in(ruleset, &Now::read());
+    }
+
+    /// Ends the temporary rules whose time is over. They stay ended, whatever the clock on the wall says later.
+    pub(crate) fn expire(&mut self) {
+        let over = self.temporary.over(clock::wall_ms(), clock::boot_ms());
+        if over.is_empty() {
+            return;
+        }
+        self.history.restore_spent(over.iter().cloned());
+        match spent::write(&self.spent, self.history.spent()) {
+            Ok(()) => self.temporary.forget(&over),
+            Err(why) => warn!("that temporary rules have ended cannot be written down: {why}"),
+        }
     }
 
     /// Remembers what became of a call, and what it brings into its session if it goes on.

@@ -98,7 +98,8 @@ impl History {
         self.spent.iter().map(String::as_str)
     }
 
-    /// Remembers rules that were used up before a restart.
+    /// Remembers rules that are over: used up before a restart, or temporary and ended. Rules of no such kind are left
+    /// alone.
     pub fn restore_spent(&mut self, ids: impl IntoIterator<Item = String>) {
         self.spent.extend(ids);
     }

@@ -120,7 +120,7 @@ impl Rule {
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let context = facts.context;
         self.expires_at_ms.is_none_or(|at| context.now_ms < at)
-            && !(self.once && context.history.is_spent(&self.id))
+            && !((self.once || self.expires_at_ms.is_some()) && context.history.is_spent(&self.id))
             && match facts.call.phase {
                 Phase::Before => self.before,
                 Phase::After => self.after,

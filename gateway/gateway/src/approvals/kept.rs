@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::Question;
-use crate::{clock::Now, home::open_private};
+use crate::{
+    clock::{Deadline, Now},
+    home::open_private,
+};
 
 /// Largest file that is read back, in bytes: a call, its judgement, and what JSON adds.
 const LARGEST: u64 = 64 << 20;
@@ -30,20 +33,18 @@ pub(crate) struct Kept {
     decision: u64,
     asked_ms: u64,
     expires_ms: u64,
-    /// The boot whose clock `expires_boot_ms` is of.
-    boot: String,
-    expires_boot_ms: u64,
+    end: Deadline,
 }
 
 const VERSION: u32 = 1;
 
 impl Kept {
     /// A question as it is kept; `redacted` are its call and judgement without secrets.
-    pub(crate) fn new(question: &Question, redacted: (serde_json::Value, serde_json::Value), boot: &str) -> Self {
+    pub(crate) fn new(question: &Question, redacted: (serde_json::Value, serde_json::Value), end: Deadline) -> Self {
         let (call, judgement) = redacted;
-        let &Question { decision, asked_ms, expires_ms, expires_boot_ms, .. } = question;
-        let (id, payload, boot) = (question.id.clone(), question.payload.clone(), boot.to_owned());
-        Self { version: VERSION, id, payload, call, judgement, decision, asked_ms, expires_ms, boot, expires_boot_ms }
+        let &Question { decision, asked_ms, expires_ms, .. } = question;
+        let (id, payload) = (question.id.clone(), question.payload.clone());
+        Self { version: VERSION, id, payload, call, judgement, decision, asked_ms, expires_ms, end }
     }
 
     /// Number of the record that says it was asked.
@@ -53,24 +54,10 @@ impl Kept {
 
     /// The question, with its end in terms of the boot clock as it runs now.
     pub(crate) fn question(self, now: &Now) -> Result<Question, serde_json::Error> {
-        let expires_boot_ms = self.expires(now);
+        let expires_boot_ms = self.end.boot_ms(now);
         let Self { id, payload, call, judgement, decision, asked_ms, expires_ms, .. } = self;
         let (call, judgement): (Call, Judgement) = (serde_json::from_value(call)?, serde_json::from_value(judgement)?);
         Ok(Question { id, payload, call, judgement, decision, asked_ms, expires_ms, expires_boot_ms })
-    }
-
-    /// Within one boot, what expires expires by the boot clock, whatever became of the clock on the wall. After a
-    /// reboot the wall clock is all there is; one that was set back before the time of asking is not believed, and
-    /// none gives a question more time than it had.
-    fn expires(&self, now: &Now) -> u64 {
-        if self.boot == now.boot {
-            return self.expires_boot_ms;
-        }
-        if now.wall_ms < self.asked_ms {
-            return 0;
-        }
-        let whole = self.expires_ms.saturating_sub(self.asked_ms);
-        now.boot_ms.saturating_add(self.expires_ms.saturating_sub(now.wall_ms).min(whole))
     }
 }
 
@@ -156,40 +143,10 @@ mod tests {
     use super::*;
 
     fn kept() -> Kept {
-        let (id, payload, boot) = ("0123456789ab".to_owned(), "p".to_owned(), "this boot".to_owned());
+        let (id, payload) = ("0123456789ab".to_owned(), "p".to_owned());
         let (call, judgement) = (serde_json::Value::Null, serde_json::Value::Null);
-        let (asked_ms, expires_ms, expires_boot_ms) = (1_000_000, 1_120_000, 620_000);
-        Kept {
-            version: VERSION,
-            id,
-            payload,
-            call,
-            judgement,
-            decision: 7,
-            asked_ms,
-            expires_ms,
-            boot,
-            expires_boot_ms,
-        }
-    }
-
-    #[test]
-    fn no_clock_that_is_set_gives_a_question_more_time() {
-        for (boot, wall_ms, boot_ms, left) in [
-            // The same boot: its clock alone counts.
-            ("this boot", 1_010_000, 510_000, 110_000),
-            ("this boot", 0, 510_000, 110_000),
-            ("this boot", u64::MAX, 510_000, 110_000),
-            ("this boot", 1_010_000, 620_000, 0),
-            // After a reboot the wall clock counts, as far as it can be believed.
-            ("another", 1_050_000, 9_000, 70_000),
-            ("another", 1_120_000, 9_000, 0),
-            ("another", 999_999, 9_000, 0),
-            ("another", 0, 9_000, 0),
-        ] {
-            let now = Now { wall_ms, boot_ms, boot: boot.to_owned() };
-            assert_eq!(kept().expires(&now).saturating_sub(boot_ms), left, "{boot} {wall_ms} {boot_ms}");
-        }
+        let end = Deadline::at(9, &Now::read());
+        Kept { version: VERSION, id, payload, call, judgement, decision: 7, asked_ms: 1, expires_ms: 9, end }
     }
 
     #[test]

@@ -111,6 +111,10 @@ fn a_rule_ends_when_it_says_and_once_is_once() {
     let call = call("exec", "x y");
     let at = |ms| judge_at(&timed, &call, ms, &History::default(), false).outcome.as_str();
     assert_eq!((at(3_599_999), at(3_600_000)), ("allow", "deny"));
+    let mut ended = History::default();
+    ended.restore_spent(timed.rules().iter().map(|rule| rule.id.clone()));
+    let judged = judge_at(&timed, &call, 0, &ended, false);
+    assert_eq!(judged.outcome.as_str(), "deny", "what was seen to end stays ended when the clock is set back");
 
     let once = Override { once: true, expires_at: None, ..allow };
     let over = file("user-overrides.yaml", Layer::Overrides, &once.to_yaml("allow-x"));
