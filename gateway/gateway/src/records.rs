@@ -49,7 +49,8 @@ impl Gateway {
     /// When the files of the trail cannot be read.
     pub fn records(&self, lookup: &Lookup) -> io::Result<Vec<Record>> {
         let Lookup { filter, after, limit } = lookup;
-        let wanted = |record: &io::Result<Record>| record.as_ref().map_or(true, |record| filter.admits(record));
+        let sieve = filter.clone().sieve();
+        let wanted = |record: &io::Result<Record>| record.as_ref().map_or(true, |record| sieve.admits(record));
         match after {
             Some(after) => forward(&self.home.audit(), after + 1).filter(wanted).take(*limit).collect(),
             None => backward(&self.home.audit())?.filter(wanted).take(*limit).collect(),

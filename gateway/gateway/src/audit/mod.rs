@@ -6,6 +6,7 @@
 mod chain;
 mod checkpoint;
 mod directory;
+pub mod export;
 mod housekeeping;
 mod keys;
 mod ledger;
@@ -20,6 +21,7 @@ mod retention;
 mod segment;
 mod settings;
 pub mod sinks;
+pub mod stats;
 #[cfg(test)]
 mod tests;
 mod trail;

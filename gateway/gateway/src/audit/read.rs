@@ -1,6 +1,9 @@
 //! Looking things up in a trail: its records in order from some number on, or backward from the newest, on their own or
 //! as they come. Nothing is checked here; that is `verify`'s work.
 
+mod filter;
+mod moment;
+
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _, Seek as _},
@@ -8,11 +11,14 @@ use std::{
     time::Duration,
 };
 
-use memchr::{memmem, memrchr};
-use rampart_call::Outcome;
-use serde::Deserialize;
+use memchr::memrchr;
 
-use super::{ledger::Stamp, line::Line, record::Kind, segment::file_name, verify::segments};
+pub(super) use self::filter::hosts;
+pub use self::{
+    filter::{Filter, Sieve},
+    moment::{Edge, moment},
+};
+use super::{line::Line, record::Kind, segment::file_name, verify::segments};
 
 /// How often somebody who follows looks for new records.
 const POLL: Duration = Duration::from_millis(100);
@@ -34,77 +40,6 @@ impl Record {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let Line { seq, kind, .. } = Line::parse(bytes)?;
         Some(Self { seq, kind, line: String::from_utf8_lossy(bytes).into_owned() })
-    }
-}
-
-/// Which records are wanted. An empty filter admits all; every condition that is set must hold.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// What policy said.
-    pub decision: Option<Outcome>,
-    /// The action's word (`exec`, `mcp`, ...), or the name of the MCP or host tool.
-    pub tool: Option<String>,
-    /// The agent.
-    pub agent: Option<String>,
-    /// The session.
-    pub session: Option<String>,
-    /// Wall clock, milliseconds since 1970 UTC: nothing from before.
-    pub since_ms: Option<u64>,
-}
-
-/// The members that filters look at.
-#[derive(Deserialize)]
-struct Members {
-    outcome: Option<Outcome>,
-    tool: Option<String>,
-    actor: Option<Actor>,
-    action: Option<Action>,
-}
-
-#[derive(Deserialize)]
-struct Actor {
-    agent: String,
-    session: String,
-}
-
-#[derive(Deserialize)]
-struct Action {
-    tool: Option<String>,
-    name: Option<String>,
-}
-
-impl Filter {
-    /// Whether this record is wanted. Parses its JSON only if the words that are looked for stand somewhere in it.
-    pub fn admits(&self, record: &Record) -> bool {
-        let line = record.line.as_bytes();
-        if let Some(ms) = self.since_ms {
-            // both are UTC with milliseconds, so that the order of the texts is the order in time
-            let since = Stamp { wall_ms: ms, boot_ms: 0 }.rfc3339();
-            let at = memmem::find(line, br#","at":""#).and_then(|i| line.get(i + 7..i + 7 + since.len()));
-            if at.is_none_or(|at| at < since.as_bytes()) {
-                return false;
-            }
-        }
-        let words =
-            [self.tool.as_deref(), self.agent.as_deref(), self.session.as_deref(), self.decision.map(Outcome::as_str)];
-        let mut words = words.into_iter().flatten().map(|word| serde_json::Value::from(word).to_string()).peekable();
-        if words.peek().is_none() {
-            return true;
-        }
-        if words.any(|word| memmem::find(line, word.as_bytes()).is_none()) {
-            return false;
-        }
-        serde_json::from_slice(line).is_ok_and(|members| self.agrees(&members))
-    }
-
-    fn agrees(&self, members: &Members) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&String>| wanted.is_none() || wanted.as_ref() == found;
-        let (actor, action) = (members.actor.as_ref(), members.action.as_ref());
-        let tools = [members.tool.as_ref(), action.and_then(|a| a.tool.as_ref()), action.and_then(|a| a.name.as_ref())];
-        (self.decision.is_none() || self.decision == members.outcome)
-            && is(&self.agent, actor.map(|a| &a.agent))
-            && is(&self.session, actor.map(|a| &a.session))
-            && tools.into_iter().any(|tool| is(&self.tool, tool))
     }
 }
 
@@ -303,20 +238,6 @@ mod tests {
         assert_eq!(seqs(forward(&home.dir, 8)), [8, 9, 10]);
         assert_eq!(seqs(forward(&home.dir, 99)), [0; 0]);
         assert_eq!(seqs(backward(&home.dir).unwrap()), (1..=10).rev().collect::<Vec<_>>());
-    }
-
-    #[tokio::test]
-    async fn filters_admit_what_they_name() {
-        let home = trail().await;
-        let count = |filter: Filter| forward(&home.dir, 0).filter(|r| filter.admits(r.as_ref().unwrap())).count();
-        let text = |word: &str| Some(word.to_owned());
-        assert_eq!(count(Filter::default()), 10);
-        assert_eq!(count(Filter { decision: Some(Outcome::Deny), ..Filter::default() }), 2);
-        assert_eq!(count(Filter { tool: text("exec"), ..Filter::default() }), 4);
-        assert_eq!(count(Filter { agent: text("claude-code"), session: text("s-1"), ..Filter::default() }), 4);
-        assert_eq!(count(Filter { session: text("claude-code"), ..Filter::default() }), 0);
-        assert_eq!(count(Filter { since_ms: Some(0), ..Filter::default() }), 10);
-        assert_eq!(count(Filter { since_ms: Some(4_000_000_000_000), ..Filter::default() }), 0);
     }
 
     #[tokio::test]

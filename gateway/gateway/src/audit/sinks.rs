@@ -62,6 +62,22 @@ impl Layout {
     }
 }
 
+/// Renders records in the Common Event Format.
+#[derive(Debug)]
+pub(super) struct Cef(Sender);
+
+impl Cef {
+    /// As sent from here.
+    pub(super) fn this_machine() -> Self {
+        Self(Sender::this())
+    }
+
+    /// A line of the trail in that format. None when it is no record.
+    pub(super) fn render(&self, line: &str) -> Option<String> {
+        Some(cef::render(&Seen::new(line)?, &self.0))
+    }
+}
+
 /// The tasks that feed collectors.
 #[derive(Debug)]
 pub(crate) struct Sinks {
