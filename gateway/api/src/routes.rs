@@ -57,6 +57,9 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/approvals/{id}/{end}/{signature}", Open, Both, get(link::look)),
         ("POST", "/approvals/{id}/{end}/{signature}", Open, Both, post(link::answer)),
         ("GET", "/v1/audit/events", Approve, Both, get(audit::events)),
+        ("GET", "/v1/audit/export", Approve, Both, get(audit::export)),
+        ("GET", "/v1/audit/stats", Approve, Both, get(audit::stats)),
+        ("GET", "/v1/audit/verify", Approve, Both, get(audit::verify)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]
 }

@@ -1,11 +1,13 @@
 //! What can be typed. Definitions only; each verb's work is in `commands/`.
 
+mod audit;
 mod rules;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::{AuditVerb, Export, ExportFormat, Log, Replay, Search, Stats, Tail, Verify};
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
@@ -77,6 +79,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: AuditVerb,
     },
+    /// Judge the recorded calls by changed policies and show what would be decided otherwise
+    Replay(Replay),
     /// The certificate authority of the egress proxy
     Ca {
         #[command(subcommand)]
@@ -117,8 +121,6 @@ pub(crate) enum NotBuilt {
     Dashboard(Rest),
     #[command(hide = true)]
     Report(Rest),
-    #[command(hide = true)]
-    Replay(Rest),
 }
 
 #[derive(Debug, Args)]
@@ -410,58 +412,6 @@ pub(crate) struct Deny {
     /// Why, for the record and for the agent
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Log {
-    /// Only denials
-    #[arg(long)]
-    pub(crate) deny: bool,
-    /// How many
-    #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
-    pub(crate) lines: usize,
-    /// Only of this session
-    #[arg(long, value_name = "ID")]
-    pub(crate) session: Option<String>,
-    /// Print JSON Lines
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditVerb {
-    /// Show the newest records
-    Tail {
-        /// Go on as records are written
-        #[arg(long, short = 'f')]
-        follow: bool,
-        /// How many to begin with
-        #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
-        lines: usize,
-        /// Print the records as they are
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check that nobody changed the trail
-    Verify {
-        /// Folder of the trail [default: that of this home]
-        dir: Option<PathBuf>,
-        /// A checkpoint kept elsewhere, to find a trail cut short or written anew
-        #[arg(long, value_name = "FILE")]
-        witness: Option<PathBuf>,
-        /// The hash that the last record must have
-        #[arg(long, value_name = "HASH")]
-        expect_head: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Count decisions
-    Stats(Rest),
-    /// Find records
-    Search(Rest),
-    /// Write records in other formats
-    Export(Rest),
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ pub(crate) mod pending;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod registry;
+pub(crate) mod replay;
 pub(crate) mod resolve;
 pub(crate) mod rules;
 pub(crate) mod serve;

@@ -16,6 +16,7 @@ mod printer;
 mod profile_file;
 mod reach;
 mod record;
+mod recorded;
 mod registry;
 mod rules;
 mod user_overrides;
@@ -74,8 +75,9 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Pending(args) => c::pending::list(&args, environment, printer),
         Verb::Approve(args) => c::resolve::approve(&args, environment, printer),
         Verb::Deny(args) => c::resolve::deny(&args, environment, printer),
-        Verb::Log(args) => c::log::run(&args, environment, printer),
+        Verb::Log(args) => c::log::run(args, environment, printer),
         Verb::Audit { verb } => c::audit::run(verb, environment, printer),
+        Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
         Verb::Completions { shell } => {

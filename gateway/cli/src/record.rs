@@ -43,7 +43,7 @@ fn outcome(word: &str) -> Option<Outcome> {
 }
 
 /// The time of day here; the date too when it is not today.
-fn local_time(text: &str) -> String {
+pub(crate) fn local_time(text: &str) -> String {
     let Ok(stamp) = text.parse::<jiff::Timestamp>() else { return text.to_owned() };
     let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
     let today = jiff::Zoned::now().date() == zoned.date();
@@ -51,7 +51,7 @@ fn local_time(text: &str) -> String {
 }
 
 /// Long subjects keep both ends: what is dangerous often stands at the end.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 100;
     let count = text.chars().count();
     if count <= MOST {

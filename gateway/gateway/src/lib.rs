@@ -32,5 +32,5 @@ pub use questions::{Look, ResolveError};
 pub use rampart_policy::{Layer, Policy};
 pub use records::{Following, Lookup};
 pub use rules::{FETCHED, layer, policy_files};
-pub use session::Count;
+pub use session::{Count, labels};
 pub use status::RulesInForce;

@@ -11,7 +11,7 @@ use crate::{
     Gateway,
     audit::{
         Recorded, Trail,
-        read::{Filter, Forward, Record, backward, forward},
+        read::{Filter, Forward, Record, backward_from, forward},
     },
 };
 
@@ -33,6 +33,8 @@ pub struct Lookup {
     pub filter: Filter,
     /// Those after this number, oldest first; without it the newest, newest first.
     pub after: Option<u64>,
+    /// Only those before this number.
+    pub before: Option<u64>,
     /// At most so many.
     pub limit: usize,
 }
@@ -48,12 +50,17 @@ impl Gateway {
     /// # Errors
     /// When the files of the trail cannot be read.
     pub fn records(&self, lookup: &Lookup) -> io::Result<Vec<Record>> {
-        let Lookup { filter, after, limit } = lookup;
+        let Lookup { filter, after, before, limit } = lookup;
         let sieve = filter.clone().sieve();
         let wanted = |record: &io::Result<Record>| record.as_ref().map_or(true, |record| sieve.admits(record));
         match after {
-            Some(after) => forward(&self.home.audit(), after + 1).filter(wanted).take(*limit).collect(),
-            None => backward(&self.home.audit())?.filter(wanted).take(*limit).collect(),
+            Some(after) => {
+                let early =
+                    |record: &io::Result<Record>| record.as_ref().map_or(true, |r| r.seq < before.unwrap_or(u64::MAX));
+                let records = forward(&self.home.audit(), after.saturating_add(1));
+                records.take_while(early).filter(wanted).take(*limit).collect()
+            }
+            None => backward_from(&self.home.audit(), *before)?.filter(wanted).take(*limit).collect(),
         }
     }
 }

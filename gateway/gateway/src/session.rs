@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, EffectKind, Judgement, Outcome, Phase, RuleRef, Sensitivity, Target};
+use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, RuleRef, Sensitivity, Target};
 use rampart_policy::{History, Ruleset};
 use tracing::warn;
 
@@ -145,17 +145,19 @@ impl Memory {
         if refused {
             return;
         }
-        if judgement.effects.iter().any(|effect| {
-            let delicate = |s: &Sensitivity| matches!(s, Sensitivity::MayHoldSecrets | Sensitivity::Credential);
-            let secret_file = matches!(&effect.target, Some(Target::Path { sensitivity, .. }) if delicate(sensitivity));
-            effect.kind == EffectKind::Secret || effect.kind == EffectKind::Read && secret_file
-        }) {
-            session.labels.insert(SECRET_READ.to_owned());
-        }
-        if call.phase == Phase::After && matches!(call.action, Action::Fetch { .. } | Action::Mcp { .. }) {
-            session.labels.insert(UNTRUSTED_CONTENT.to_owned());
-        }
+        session.labels.extend(labels(call, &judgement.effects).map(str::to_owned));
     }
+}
+
+/// The labels that a session gets by a call with these effects, if that goes on.
+pub fn labels(call: &Call, effects: &[Effect]) -> impl Iterator<Item = &'static str> {
+    let secret = effects.iter().any(|effect| {
+        let delicate = |s: &Sensitivity| matches!(s, Sensitivity::MayHoldSecrets | Sensitivity::Credential);
+        let secret_file = matches!(&effect.target, Some(Target::Path { sensitivity, .. }) if delicate(sensitivity));
+        effect.kind == EffectKind::Secret || effect.kind == EffectKind::Read && secret_file
+    });
+    let untrusted = call.phase == Phase::After && matches!(call.action, Action::Fetch { .. } | Action::Mcp { .. });
+    [secret.then_some(SECRET_READ), untrusted.then_some(UNTRUSTED_CONTENT)].into_iter().flatten()
 }
 
 fn key(call: &Call) -> (String, String) {

@@ -74,9 +74,47 @@ async fn records_are_looked_up() {
     let later = look(&format!("tool=read&after={first}")).await;
     assert_eq!(later.len(), 2);
     assert!(later[0]["seq"].as_u64() < later[1]["seq"].as_u64(), "oldest first");
-    for bad in ["decison=deny", "decision=maybe", "limit=x"] {
+    assert_eq!(look(&format!("tool=read&before={}", newest[0]["seq"])).await.len(), 2);
+    assert_eq!(look("path=/tmp&since=1h&until=1h").await.len(), 0);
+    assert_eq!(look("path=/tmp&since=1h").await.len(), 2);
+    assert_eq!(look("rule=off-limits&text=OFF%20LIMITS&type=decision,result").await.len(), 1);
+    for bad in ["decison=deny", "decision=maybe", "limit=x", "since=yesterday", "type=call", "tool=a&tool=b"] {
         let request = world.good("GET", &format!("/v1/audit/events?{bad}"), "");
         assert_eq!(world.request(Peer::Tcp, request).await.0, 400, "{bad}");
+    }
+    let ask = async |path: &str| world.request(Peer::Tcp, world.good("GET", path, "")).await;
+    let (status, page) = ask("/v1/audit/events?tool=read&limit=2").await;
+    assert_eq!((status.as_u16(), page["more"].as_bool()), (200, Some(true)));
+    assert_eq!(ask("/v1/audit/events?tool=read").await.1["more"], false);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trail_is_exported_counted_and_verified() {
+    let world = World::new().await;
+    let client = world.client();
+    for path in ["/tmp/one", "/forbidden/two", "/tmp/three"] {
+        client.judge(read(path)).await;
+    }
+    let ask = async |path: &str| {
+        let (status, answer) = world.request(Peer::Tcp, world.good("GET", path, "")).await;
+        (status.as_u16(), answer)
+    };
+    let (status, all) = ask("/v1/audit/export?format=json&tool=read").await;
+    assert_eq!((status, all.as_array().unwrap().len()), (200, 3));
+    assert_eq!(all[0]["action"]["paths"][0]["path"], "/tmp/one", "oldest first");
+    for format in ["jsonl", "csv", "cef"] {
+        assert_eq!(ask(&format!("/v1/audit/export?format={format}")).await.0, 200, "{format}");
+    }
+    let (status, stats) = ask("/v1/audit/stats?tool=read&top=1").await;
+    assert_eq!((status, &stats["outcomes"]["deny"], &stats["outcomes"]["allow"]), (200, &1.into(), &2.into()));
+    assert_eq!(stats["agents"], serde_json::json!([{"name": "bot", "calls": 3, "denied": 1}]));
+    let (status, report) = ask("/v1/audit/verify").await;
+    assert_eq!((status, &report["ok"]), (200, &true.into()), "{report}");
+    let wrong = format!("/v1/audit/verify?expect_head={}", "0".repeat(64));
+    assert_eq!(ask(&wrong).await.1["ok"], false);
+    for bad in ["export?format=xml", "export?limit=1", "stats?top=x", "verify?tool=exec"] {
+        assert_eq!(ask(&format!("/v1/audit/{bad}")).await.0, 400, "{bad}");
     }
     world.end().await;
 }

@@ -1,5 +1,8 @@
 //! `rampart audit`: read and verify the trail.
 
+mod export;
+mod stats;
+
 use std::{
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -10,14 +13,14 @@ use rampart_gateway::{
     Home,
     audit::{
         Checkpoint,
-        read::{backward, forward},
+        read::{Record, backward, forward},
         verify::{Finding, Options, verify},
     },
 };
 
 use crate::{
-    args::AuditVerb,
-    commands::log::show,
+    args::{AuditVerb, Search, Tail, Verify},
+    commands::{log::show, replay},
     environment::Environment,
     exit::Exit,
     printer::{DIM, Printer, outcome_style, styled},
@@ -28,41 +31,42 @@ pub(crate) fn run(verb: AuditVerb, environment: &Environment, printer: Printer) 
         let home = Home::at(&environment.home);
         home.prepare().map(|()| home.audit())
     };
-    let not_built = match verb {
-        AuditVerb::Tail { follow, lines, json } => return tail(&trail()?, follow, lines, json, printer),
-        AuditVerb::Verify { dir, witness, expect_head, json } => {
+    match verb {
+        AuditVerb::Tail(args) => tail(&trail()?, args, printer),
+        AuditVerb::Search(args) => search(&trail()?, args, printer),
+        AuditVerb::Stats(args) => stats::run(&trail()?, args, printer),
+        AuditVerb::Export(args) => export::run(&trail()?, args, printer),
+        AuditVerb::Replay(args) => replay::run(args, environment, printer),
+        AuditVerb::Verify(Verify { dir, witness, expect_head, json }) => {
             let dir = match dir {
                 Some(dir) => dir,
                 None => trail()?,
             };
-            return check(&dir, witness, expect_head, json, printer);
+            check(&dir, witness, expect_head, json, printer)
         }
-        AuditVerb::Stats(_) => "stats",
-        AuditVerb::Search(_) => "search",
-        AuditVerb::Export(_) => "export",
-    };
-    printer.note(format!("rampart: `audit {not_built}` is not built in this version; see `rampart log --json`"));
-    Ok(Exit::Error)
+    }
 }
 
-fn tail(dir: &Path, follow: bool, lines: usize, json: bool, printer: Printer) -> anyhow::Result<Exit> {
-    let newest: Vec<_> = backward(dir)?.take(lines).collect::<Result<_, _>>()?;
-    let mut next = 1;
-    for record in newest.iter().rev() {
+fn tail(dir: &Path, args: Tail, printer: Printer) -> anyhow::Result<Exit> {
+    let Tail { follow, lines, json, wanted } = args;
+    let sieve = wanted.filter().sieve();
+    // what is written from here on is followed
+    let mut next = backward(dir)?.next().transpose()?.map_or(1, |newest| newest.seq + 1);
+    let newest = backward(dir)?.filter(|r| r.as_ref().map_or(true, |record| sieve.admits(record))).take(lines);
+    for record in newest.collect::<Result<Vec<_>, _>>()?.iter().rev() {
         show(record, json, printer)?;
-        next = record.seq + 1;
-    }
-    if lines == 0
-        && let Some(last) = backward(dir)?.next()
-    {
-        next = last?.seq + 1;
+        next = next.max(record.seq + 1);
     }
     if follow {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut records = forward(dir, next);
             loop {
-                show(&records.wait().await?, json, printer)?;
+                let record = records.wait().await?;
+                if !sieve.admits(&record) {
+                    continue;
+                }
+                show(&record, json, printer)?;
                 if std::io::stdout().flush().is_err() {
                     return anyhow::Ok(());
                 }
@@ -72,26 +76,54 @@ fn tail(dir: &Path, follow: bool, lines: usize, json: bool, printer: Printer) ->
     Ok(Exit::Yes)
 }
 
+/// 0 when there is something, 1 when there is nothing, as `grep` does.
+fn search(dir: &Path, args: Search, printer: Printer) -> anyhow::Result<Exit> {
+    let Search { subject, lines, json, mut wanted } = args;
+    wanted.text = subject.or(wanted.text);
+    let sieve = wanted.filter().sieve();
+    let admits = |r: &std::io::Result<Record>| r.as_ref().map_or(true, |record| sieve.admits(record));
+    let mut found = 0_u64;
+    match lines {
+        None => {
+            for record in forward(dir, 0).filter(admits) {
+                show(&record?, json, printer)?;
+                found += 1;
+            }
+        }
+        Some(lines) => {
+            let newest: Vec<Record> = backward(dir)?.filter(admits).take(lines).collect::<Result<_, _>>()?;
+            newest.iter().rev().try_for_each(|record| show(record, json, printer))?;
+            found = newest.len() as u64;
+        }
+    }
+    if found == 0 && !json {
+        printer.note("No such records.");
+    }
+    Ok(if found > 0 { Exit::Yes } else { Exit::No })
+}
+
 fn check(
     dir: &Path,
-    witness: Option<PathBuf>,
+    witness: Vec<PathBuf>,
     expect_head: Option<String>,
     json: bool,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
-    let witness: Option<Checkpoint> = match witness {
-        None => None,
-        Some(path) => {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some(serde_json::from_str(&text).with_context(|| format!("{} is not a checkpoint", path.display()))?)
+    let mut witnesses = Vec::new();
+    for path in witness {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let seen = Checkpoint::all_in(&text);
+        if seen.is_empty() {
+            anyhow::bail!("{} holds no checkpoint", path.display());
         }
-    };
+        witnesses.extend(seen);
+    }
     let progress = |records: u64| {
         if std::io::stderr().is_terminal() && records.is_multiple_of(100_000) && records > 0 {
             let _ = write!(anstream::stderr(), "\r{records} records");
         }
     };
-    let report = verify(dir, &Options { witness, expect_head }, progress)
+    let report = verify(dir, &Options { witnesses, expect_head }, progress)
         .with_context(|| format!("cannot read the trail in {}", dir.display()))?;
     if std::io::stderr().is_terminal() && report.records >= 100_000 {
         let _ = write!(anstream::stderr(), "\r");

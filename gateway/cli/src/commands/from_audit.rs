@@ -6,38 +6,18 @@ mod draft;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use rampart_call::{Action, Call, Origin, Outcome, Phase};
+use rampart_call::{Action, Call, Origin};
 use rampart_gateway::{
     Home,
     audit::{
         Kind,
-        read::{Filter, Record, backward},
+        read::{Filter, backward},
     },
 };
 use rampart_policy::{Context, History, Layer, Ruleset, SourceFile, load, parse_duration};
-use serde::Deserialize;
 
 use self::draft::Seen;
-use crate::{args::Init, environment::Environment, exit::Exit, printer::Printer, rules, user_overrides::replace};
-
-/// The members of a decision that matter here.
-#[derive(Deserialize)]
-struct Decision {
-    actor: Actor,
-    action: Action,
-    outcome: Outcome,
-}
-
-#[derive(Deserialize)]
-struct Actor {
-    #[serde(default)]
-    agent: String,
-    #[serde(default)]
-    workspace: Option<String>,
-}
-
-/// What stands for a secret in the trail.
-const REDACTED: &str = "hmac-sha256:";
+use crate::{args::Init, environment::Environment, exit::Exit, printer::Printer, recorded::Recorded, rules, user_overrides::replace};
 
 pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let (calls, skipped) = calls(args.last.as_deref(), environment)?;
@@ -93,7 +73,7 @@ fn calls(last: Option<&str>, environment: &Environment) -> anyhow::Result<(Vec<C
             u64::try_from(jiff::Timestamp::now().as_millisecond() - ms).ok()
         }
     };
-    let filter = Filter { since_ms, ..Filter::default() };
+    let sieve = Filter { since_ms, ..Filter::default() }.sieve();
     let home = Home::at(&environment.home);
     home.prepare()?;
     let (mut calls, mut lines, mut skipped): (Vec<Call>, BTreeSet<String>, usize) = (Vec::new(), BTreeSet::new(), 0);
@@ -103,33 +83,22 @@ fn calls(last: Option<&str>, environment: &Environment) -> anyhow::Result<(Vec<C
             continue;
         }
         // Going backward, the first that is too old ends it.
-        if !filter.admits(&record) {
+        if !sieve.admits(&record) {
             break;
         }
-        let Some(call) = call(&record, environment) else { continue };
-        let line = serde_json::to_string(&call.action)?;
-        if line.contains(REDACTED) {
+        let Ok(Recorded { call, outcome, flaw, .. }) = Recorded::read(&record, environment) else { continue };
+        if !outcome.passes() {
+            continue;
+        }
+        if flaw.is_some() {
             skipped += 1;
-        } else if lines.insert(line) {
-            calls.push(call);
+        } else if lines.insert(serde_json::to_string(&call.action)?) {
+            // whoever did it, another session may do it too
+            let Origin { agent, workspace, home, .. } = call.origin;
+            calls.push(Call { origin: Origin { agent, workspace, home, ..Origin::default() }, ..call });
         }
     }
     Ok((calls, skipped))
-}
-
-/// The call of a decision, when it was let pass.
-fn call(record: &Record, environment: &Environment) -> Option<Call> {
-    let decision: Decision = serde_json::from_str(&record.line).ok()?;
-    if !decision.outcome.passes() {
-        return None;
-    }
-    let origin = Origin {
-        agent: decision.actor.agent,
-        workspace: decision.actor.workspace,
-        home: Some(environment.user_home.display().to_string()),
-        ..Origin::default()
-    };
-    Some(Call { origin, phase: Phase::Before, action: decision.action, response: None })
 }
 
 fn compile(text: &str, printer: Printer) -> anyhow::Result<Ruleset> {

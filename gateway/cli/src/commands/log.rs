@@ -5,21 +5,24 @@ use rampart_gateway::{
     Home,
     audit::{
         Kind,
-        read::{Filter, Record, backward},
+        read::{Record, backward},
     },
 };
 
 use crate::{args::Log, environment::Environment, exit::Exit, printer::Printer, record};
 
-pub(crate) fn run(args: &Log, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let filter =
-        Filter { decision: args.deny.then_some(Outcome::Deny), session: args.session.clone(), ..Filter::default() };
+pub(crate) fn run(args: Log, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let mut filter = args.wanted.filter();
+    if args.deny {
+        filter.decision = Some(Outcome::Deny);
+    }
+    let sieve = filter.sieve();
     let home = Home::at(&environment.home);
     home.prepare()?;
     let mut found = Vec::new();
     for record in backward(&home.audit())? {
         let record = record?;
-        if matches!(record.kind, Kind::Decision | Kind::Result) && filter.admits(&record) {
+        if matches!(record.kind, Kind::Decision | Kind::Result) && sieve.admits(&record) {
             found.push(record);
         }
         if found.len() == args.lines {
@@ -27,7 +30,7 @@ pub(crate) fn run(args: &Log, environment: &Environment, printer: Printer) -> an
         }
     }
     if found.is_empty() && !args.json {
-        printer.note("No decisions yet.");
+        printer.note("No such decisions yet.");
     }
     found.iter().rev().try_for_each(|record| show(record, args.json, printer))?;
     Ok(Exit::Yes)

@@ -15,7 +15,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),
         NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
-        NotBuilt::Replay(_) => ("replay", "see `rampart test --policy FILE`"),
     };
     printer.note(format!("rampart: `{name}` is not built in this version; {today}"));
     Exit::Error

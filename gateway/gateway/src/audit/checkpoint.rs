@@ -34,6 +34,28 @@ impl Checkpoint {
         verify_hex(&self.key, &self.sig, &statement(self.size, &self.head, &self.root))
     }
 
+    /// Every checkpoint in a text that a witness kept: one a line, as JSON, as a record of the trail, or as a syslog
+    /// collector writes it down. Lines that are none are left out.
+    pub fn all_in(text: &str) -> Vec<Self> {
+        match serde_json::from_str(text) {
+            Ok(one) => vec![one],
+            Err(_) => text.lines().filter_map(Self::in_line).collect(),
+        }
+    }
+
+    fn in_line(line: &str) -> Option<Self> {
+        let json = line.find('{').and_then(|at| line.get(at..));
+        json.and_then(|json| serde_json::from_str(json).ok()).or_else(|| {
+            // the structured data of RFC 5424; numbers and hex need no unescaping
+            let param = |name: &str| {
+                let (_, rest) = line.split_once(&format!(" {name}=\""))?;
+                Some(rest.split_once('"')?.0.to_owned())
+            };
+            let size = param("size")?.parse().ok()?;
+            Some(Self { size, head: param("head")?, root: param("root")?, key: param("key")?, sig: param("sig")? })
+        })
+    }
+
     /// The head as bytes.
     pub fn head_hash(&self) -> Option<Hash> {
         chain::hash_from_hex(self.head.as_bytes())
@@ -59,6 +81,28 @@ pub(super) fn verify_hex(key: &str, sig: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checkpoints_are_found_in_what_witnesses_keep() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let [one, two] = [12, 13].map(|size| Checkpoint::sign(&key, size, &[1; 32], &[2; 32]));
+        let json = |checkpoint: &Checkpoint| serde_json::to_string(checkpoint).unwrap();
+        let Checkpoint { size, head, root, key, sig } = &two;
+        let record = json(&two).replacen('{', r#"{"v":"rampart.audit.v2","seq":14,"type":"checkpoint","#, 1);
+        let syslog = format!(
+            r#"Jan 31 09:30:00 box <110>1 2026 h rampart 1 checkpoint [rampart@32473 seq="14" size="{size}" head="{head}" root="{root}" key="{key}" sig="{sig}" h="ab"] checkpoint"#
+        );
+        for (text, wanted) in [
+            (serde_json::to_string_pretty(&one).unwrap(), vec![&one]),
+            (format!("{}\n{}\n", json(&one), json(&two)), vec![&one, &two]),
+            (format!("# kept by alice\n{record}"), vec![&two]),
+            (format!("{syslog}\nJan 31 other words\n"), vec![&two]),
+            ("nothing".to_owned(), vec![]),
+            (String::new(), vec![]),
+        ] {
+            assert_eq!(Checkpoint::all_in(&text).iter().collect::<Vec<_>>(), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn a_checkpoint_with_one_thing_changed_is_not_signed() {

@@ -16,7 +16,7 @@ use memchr::memrchr;
 pub(super) use self::filter::hosts;
 pub use self::{
     filter::{Filter, Sieve},
-    moment::{Edge, moment},
+    moment::{Edge, moment, moment_in_utc},
 };
 use super::{line::Line, record::Kind, segment::file_name, verify::segments};
 
@@ -149,7 +149,18 @@ pub struct Backward {
 /// # Errors
 /// When the directory cannot be read.
 pub fn backward(dir: &Path) -> io::Result<Backward> {
-    Ok(Backward { dir: dir.to_owned(), firsts: segments(dir)?, current: None, end: u64::MAX })
+    backward_from(dir, None)
+}
+
+/// The same, of the records before number `before`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn backward_from(dir: &Path, before: Option<u64>) -> io::Result<Backward> {
+    let end = before.unwrap_or(u64::MAX);
+    let mut firsts = segments(dir)?;
+    firsts.retain(|&first| first < end);
+    Ok(Backward { dir: dir.to_owned(), firsts, current: None, end })
 }
 
 impl Iterator for Backward {
@@ -238,6 +249,10 @@ mod tests {
         assert_eq!(seqs(forward(&home.dir, 8)), [8, 9, 10]);
         assert_eq!(seqs(forward(&home.dir, 99)), [0; 0]);
         assert_eq!(seqs(backward(&home.dir).unwrap()), (1..=10).rev().collect::<Vec<_>>());
+        for before in [1, 2, 6, 7, 11, 99] {
+            let wanted: Vec<_> = (1..before.min(11)).rev().collect();
+            assert_eq!(seqs(backward_from(&home.dir, Some(before)).unwrap()), wanted);
+        }
     }
 
     #[tokio::test]

@@ -20,8 +20,8 @@ use super::{
 /// What the trail is held against.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// A checkpoint that was kept elsewhere.
-    pub witness: Option<Checkpoint>,
+    /// Checkpoints that were kept elsewhere.
+    pub witnesses: Vec<Checkpoint>,
     /// The hash, in hex, that the last record must have.
     pub expect_head: Option<String>,
 }
@@ -166,27 +166,40 @@ pub(super) struct Witness {
     checkpoint: Checkpoint,
 }
 
-fn witnesses(options: &Options, kept: Option<Vec<u8>>, report: &mut Report) -> Vec<Witness> {
-    let given = options.witness.clone().map(|checkpoint| Witness { name: "the witness", checkpoint });
-    let forged = |name: &str| Finding {
+impl Witness {
+    /// Says that the trail is not what this one saw, if it is a witness at all.
+    fn contradicts(&self, what: What, message: String, remedy: &str) -> Finding {
+        let Self { name, checkpoint } = self;
+        if !checkpoint.is_signed() {
+            return forged(name, checkpoint.size);
+        }
+        Finding { what, file: String::new(), line: 0, message, remedy: remedy.to_owned() }
+    }
+}
+
+fn forged(name: &str, size: u64) -> Finding {
+    Finding {
         what: What::Rewritten,
         file: CHECKPOINT.into(),
         line: 0,
-        message: format!("{name} is not a signed checkpoint"),
+        message: format!("{name} over {size} records is not a signed checkpoint"),
         remedy: "compare with a checkpoint that was kept elsewhere: `rampart audit verify --witness FILE`".into(),
-    };
-    let kept = kept.and_then(|content| {
-        let checkpoint = serde_json::from_slice(&content).ok();
-        if checkpoint.is_none() {
-            report.problem(forged("the checkpoint file"));
-        }
-        checkpoint.map(|checkpoint| Witness { name: "the checkpoint file", checkpoint })
-    });
-    let (good, bad): (Vec<_>, Vec<_>) = given.into_iter().chain(kept).partition(|w| w.checkpoint.is_signed());
-    for witness in bad {
-        report.problem(forged(witness.name));
     }
-    good
+}
+
+/// Everything that the trail is held against, the smallest first.
+fn witnesses(options: &Options, kept: Option<Vec<u8>>, report: &mut Report) -> Vec<Witness> {
+    let given = options.witnesses.iter().cloned().map(|checkpoint| Witness { name: "the witness", checkpoint });
+    let mut all: Vec<_> = given.collect();
+    if let Some(content) = kept {
+        match serde_json::from_slice::<Checkpoint>(&content) {
+            Ok(checkpoint) if checkpoint.is_signed() => all.push(Witness { name: "the checkpoint file", checkpoint }),
+            Ok(checkpoint) => report.problem(forged("the checkpoint file", checkpoint.size)),
+            Err(_) => report.problem(forged("the checkpoint file", 0)),
+        }
+    }
+    all.sort_by_key(|witness| witness.checkpoint.size);
+    all
 }
 
 /// What later segments say about earlier ones.
@@ -318,12 +331,13 @@ fn check_end(last: Option<&Checked>, witnesses: &[Witness], options: &Options, r
     report.head = last.map(|l| hex::encode(l.ledger.head())).unwrap_or_default();
     let finding =
         |what, message, remedy: &str| Finding { what, file: file.clone(), line: 0, message, remedy: remedy.to_owned() };
-    for witness in witnesses {
-        let Checkpoint { size: witnessed, .. } = witness.checkpoint;
+    // the largest tells most
+    if let Some(witness) = witnesses.last() {
+        let witnessed = witness.checkpoint.size;
         if witnessed > size {
             let message = format!("{} saw {witnessed} records, but the trail ends with record {size}", witness.name);
             let remedy = "the end was cut off; restore it from a backup";
-            report.problem(finding(What::Truncated, message, remedy));
+            report.problem(Finding { file: file.clone(), ..witness.contradicts(What::Truncated, message, remedy) });
         } else if witnessed < report.first {
             let message = format!("{} covers only records that were retired", witness.name);
             report.notes.push(finding(What::Retired, message, "use a newer checkpoint"));

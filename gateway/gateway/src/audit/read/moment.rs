@@ -31,6 +31,11 @@ pub fn moment(text: &str, edge: Edge, now: &Zoned) -> Option<u64> {
     u64::try_from(at).ok()
 }
 
+/// The same, now and in UTC.
+pub fn moment_in_utc(text: &str, edge: Edge) -> Option<u64> {
+    moment(text, edge, &Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

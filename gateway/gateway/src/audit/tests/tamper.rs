@@ -138,7 +138,7 @@ async fn a_rewritten_chain_is_betrayed_by_its_signatures() {
 async fn a_trail_made_anew_is_betrayed_by_a_witness() {
     let (home, forged) = (trail().await, trail().await);
     let witness: Checkpoint = serde_json::from_slice(&fs::read(home.path("checkpoint")).unwrap()).unwrap();
-    let options = Options { witness: Some(witness.clone()), expect_head: None };
+    let options = Options { witnesses: vec![witness.clone()], expect_head: None };
     assert!(verify(&home.dir, &options, |_| {}).unwrap().ok);
     let report = verify(&forged.dir, &options, |_| {}).unwrap();
     assert_eq!(report.problems[0].what, What::Rewritten, "{report:#?}");
@@ -158,7 +158,7 @@ async fn a_trail_made_anew_is_betrayed_by_a_witness() {
     assert_eq!(report.problems[0].what, What::Truncated, "{report:#?}");
     assert!(report.problems[0].message.contains(&format!("saw {} records", size - 1)), "{report:#?}");
 
-    let forged = Options { witness: Some(Checkpoint { size: 1, ..witness }), expect_head: None };
+    let forged = Options { witnesses: vec![Checkpoint { size: 1, ..witness }], expect_head: None };
     assert!(!verify(&home.dir, &forged, |_| {}).unwrap().ok, "a witness that nobody signed is no witness");
 }
 

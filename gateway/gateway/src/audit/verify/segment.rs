@@ -33,6 +33,7 @@ pub(super) struct Expected<'a> {
     pub(super) is_last: bool,
     pub(super) recovered: &'a [Recovered],
     pub(super) lost: &'a [Lost],
+    /// The smallest first.
     pub(super) witnesses: &'a [Witness],
 }
 
@@ -78,6 +79,8 @@ struct Walk<'a> {
     /// differ after a record that does not hold, and then one of the two is what the next was linked to.
     /// None when nothing is known of the last record; then the next is taken as it is.
     heads: Option<[Hash; 2]>,
+    /// Those that are not passed yet.
+    witnesses: &'a [Witness],
     line: u64,
     offset: u64,
     /// The last checkpoint; its signature covers all before it.
@@ -101,7 +104,7 @@ pub(super) fn check(
         whole: true,
         retirements: Vec::new(),
     };
-    let mut walk = Walk { expected, report, checked, heads: Some([GENESIS; 2]), line: 0, offset: 0, checkpoint: None };
+    let mut walk = Walk { expected, report, checked, heads: Some([GENESIS; 2]), witnesses: expected.witnesses, line: 0, offset: 0, checkpoint: None };
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
@@ -193,8 +196,13 @@ impl Walk<'_> {
         if self.checked.whole {
             self.checked.ledger.count(record.hash);
         }
-        for witness in self.expected.witnesses.iter().filter(|w| w.checkpoint.size == record.seq) {
-            self.compare(witness, &record.hash);
+        while let Some((witness, later)) = self.witnesses.split_first()
+            && witness.checkpoint.size <= record.seq
+        {
+            if witness.checkpoint.size == record.seq {
+                self.compare(witness, &record.hash);
+            }
+            self.witnesses = later;
         }
     }
 
@@ -221,13 +229,17 @@ impl Walk<'_> {
         let seen = &witness.checkpoint;
         let root = self.checked.whole.then(|| hex::encode(self.checked.ledger.tree().root()));
         let known = self.checked.key.as_ref().is_none_or(|key| *key == seen.key);
-        if seen.head_hash() != Some(*hash) || root.is_some_and(|root| root != seen.root) {
+        let (message, remedy) = if seen.head_hash() != Some(*hash) || root.is_some_and(|root| root != seen.root) {
             let message = format!("record {} is not the one that {} saw", seen.size, witness.name);
-            self.problem(What::Rewritten, message, "the chain was rewritten; compare with a backup");
+            (message, "the chain was rewritten; compare with a backup")
         } else if !known {
-            let message = format!("{} is signed with a key that is not this segment's", witness.name);
-            self.problem(What::Rewritten, message, "the chain was signed anew; compare with a backup");
-        }
+            let message = format!("{} over {} records is signed with a key that is not this segment's", witness.name, seen.size);
+            (message, "the chain was signed anew; compare with a backup")
+        } else {
+            return;
+        };
+        let (file, line) = (self.expected.name.to_owned(), self.line);
+        self.report.problem(Finding { file, line, ..witness.contradicts(What::Rewritten, message, remedy) });
     }
 
     /// Whether everything from here to the end of the file is known not to be records.

@@ -1,0 +1,96 @@
+//! Calls as the audit trail tells them, made calls again. What stands for a secret there is not what was called with, so
+//! such calls cannot be had back.
+
+use rampart_call::{Action, Call, Origin, Outcome, Phase, Surface};
+use rampart_gateway::audit::{Kind, read::Record};
+use serde::Deserialize;
+
+use crate::environment::Environment;
+
+/// What stands for a secret in the trail, and what stands in the middle of a text that was cut.
+const REDACTED: &str = "hmac-sha256:";
+const CUT: &str = " bytes in all, hmac-sha256:";
+
+/// A decision about a call.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) call: Call,
+    /// What policy said.
+    pub(crate) outcome: Outcome,
+    /// What the surface was told.
+    pub(crate) verdict: Outcome,
+    /// When (RFC 3339).
+    pub(crate) at: String,
+    /// Why the call is not the one that was judged.
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// Why a call cannot be had back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Flaw {
+    /// Secrets in it are not in the trail.
+    Redacted,
+    /// Only its beginning and end are in the trail.
+    Cut,
+    /// It is written in a way that this version does not read.
+    Unreadable,
+}
+
+impl Flaw {
+    pub(crate) const ALL: [Self; 3] = [Self::Redacted, Self::Cut, Self::Unreadable];
+
+    /// The reason in words.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::Redacted => "secrets in them are not in the trail",
+            Self::Cut => "they are so long that only their ends are in the trail",
+            Self::Unreadable => "this version does not read them",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Members {
+    at: String,
+    actor: Actor,
+    action: Action,
+    outcome: Outcome,
+    verdict: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Actor {
+    agent: String,
+    session: String,
+    surface: Surface,
+    run: Option<String>,
+    depth: u32,
+    pid: Option<u32>,
+    uid: Option<u32>,
+    workspace: Option<String>,
+}
+
+impl Recorded {
+    /// Reads a `decision` or `result`. The response of a result is never in the trail.
+    ///
+    /// # Errors
+    /// When it cannot be read at all.
+    pub(crate) fn read(record: &Record, environment: &Environment) -> Result<Self, Flaw> {
+        let members: Members = serde_json::from_str(&record.line).map_err(|_| Flaw::Unreadable)?;
+        let Members { at, actor, action, outcome, verdict } = members;
+        let text = serde_json::to_string(&action).map_err(|_| Flaw::Unreadable)?;
+        let flaw = match (text.contains(CUT), text.contains(REDACTED)) {
+            (true, _) => Some(Flaw::Cut),
+            (false, true) => Some(Flaw::Redacted),
+            (false, false) => None,
+        };
+        let Actor { agent, session, surface, run, depth, pid, uid, workspace } = actor;
+        let home = Some(environment.user_home.display().to_string());
+        let origin = Origin { surface, agent, session, run, depth, pid, uid, workspace, home, can_ask: false };
+        let phase = if record.kind == Kind::Decision { Phase::Before } else { Phase::After };
+        Ok(Self { call: Call { origin, phase, action, response: None }, outcome, verdict, at, flaw })
+    }
+}
