@@ -150,6 +150,22 @@ pub struct AuditStatus {
     /// Number of the newest record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// Those that keep its checkpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessStatus>,
+}
+
+/// How somebody is doing who keeps checkpoints of the audit trail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WitnessStatus {
+    /// Which one.
+    pub witness: String,
+    /// How many records the newest checkpoint covers that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Why it takes none at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// One policy in force; `GET /v1/policies` answers with a list of them.

@@ -12,7 +12,10 @@ use std::{
 use rampart_call::Surface;
 use rampart_policy::Diagnostic;
 
-use crate::{audit::sinks::Syslog, notify::Target};
+use crate::{
+    audit::{Witness, sinks::Syslog},
+    notify::Target,
+};
 
 pub use registry::{NoKey, PublicKey, Registry};
 
@@ -103,12 +106,36 @@ impl std::fmt::Display for Mode {
 }
 
 /// The audit trail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// Every record is on disk before the answer, allowances too.
     pub strict: bool,
     /// Calls go on, counted, while the trail cannot be written.
     pub allow_on_failure: bool,
+    /// Who keeps its checkpoints as well.
+    pub witnesses: Vec<Witness>,
+    /// Length in bytes after which a new segment begins.
+    pub segment_bytes: u64,
+    /// Time after which a new segment begins.
+    pub segment_age: Option<Duration>,
+    /// Segments whose records are all older may be removed.
+    pub keep_age: Option<Duration>,
+    /// The oldest segments may be removed when all together are longer than so many bytes.
+    pub keep_bytes: Option<u64>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            allow_on_failure: false,
+            witnesses: Vec::new(),
+            segment_bytes: 64 << 20,
+            segment_age: None,
+            keep_age: None,
+            keep_bytes: None,
+        }
+    }
 }
 
 /// What surfaces do without an answer.

@@ -9,7 +9,7 @@ use tracing::{debug, info};
 use crate::{
     Home, Lock, Mode,
     approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply, Since, link::Links},
-    audit::{Decision, Entry, Trail, Unavailable, sinks::Sinks},
+    audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
     config::Config,
     metrics::Metrics,
@@ -34,6 +34,7 @@ pub struct Gateway {
     pub(crate) verifiers: Verifiers,
     pub(crate) sinks: Sinks,
     pub(crate) metrics: Metrics,
+    pub(crate) witnesses: Witnesses,
     pub(crate) started_ms: u64,
     /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
     pub(crate) _lock: Lock,

@@ -15,6 +15,7 @@ mod outside;
 mod questions;
 mod records;
 mod reload;
+mod retire;
 mod rules;
 mod session;
 pub mod shown;

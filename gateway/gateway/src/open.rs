@@ -9,13 +9,13 @@ use tracing::{info, warn};
 use crate::{
     Gateway, Home, HomeError,
     approvals::{Approvals, link::Links},
-    audit::{self, Change, Durability, Entry, Trail, sinks::Sinks},
+    audit::{self, Change, Durability, Entry, Trail, Witnesses, sinks::Sinks},
     clock,
     config::Config,
     metrics::Metrics,
     notify::Notices,
     outside::Outside,
-    questions, reload,
+    questions, reload, retire,
     rules::{Refreshed, Rules},
     session::Sessions,
     webhook::Verifiers,
@@ -68,6 +68,8 @@ impl Gateway {
         let durability = if config.audit.strict { Durability::Strict } else { Durability::Grouped };
         let mut kept = audit::Settings::default();
         kept.durability = durability;
+        kept.segment_bytes = config.audit.segment_bytes;
+        kept.segment_ms = config.audit.segment_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         let trail = Trail::open(&home.audit(), kept)?;
         let state = home.state();
         let sessions = Sessions::open(&state).map_err(|source| HomeError::Io {
@@ -84,8 +86,9 @@ impl Gateway {
         let gateway = Arc::new(Self {
             sinks: Sinks::new(),
             metrics: Metrics::new(),
+            witnesses: Witnesses::begin(&config.audit.witnesses, http.as_ref(), tls.as_ref(), &trail),
             notices,
-            verifiers: Verifiers::new(http),
+            verifiers: Verifiers::new(http.clone()),
             home,
             config,
             headless,
@@ -106,6 +109,7 @@ impl Gateway {
         tokio::spawn(reload::watch(Arc::downgrade(&gateway)));
         gateway.restore_questions().await;
         tokio::spawn(questions::attend(Arc::downgrade(&gateway), unattended));
+        tokio::spawn(retire::keep(Arc::downgrade(&gateway)));
         Ok(gateway)
     }
 
@@ -159,7 +163,7 @@ impl Gateway {
     pub async fn close(&self) {
         self.notices.close().await;
         self.trail.close().await;
-        self.sinks.close().await;
+        tokio::join!(self.sinks.close(), self.witnesses.close());
     }
 
     /// Knowledge and detectors are read when they are first needed. That is now, not when the first caller waits.

@@ -46,6 +46,11 @@ impl Gateway {
         self.trail.health()
     }
 
+    /// How those are doing that keep its checkpoints.
+    pub fn witnesses(&self) -> Vec<audit::Attested> {
+        self.witnesses.states()
+    }
+
     /// How many sessions it remembers.
     pub fn session_count(&self) -> usize {
         self.sessions.len()

@@ -8,8 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, SessionSummary, Status};
-use rampart_gateway::metrics::CONTENT_TYPE;
+use rampart_client::wire::{AuditStatus, SessionSummary, Status, WitnessStatus};
+use rampart_gateway::{audit::Attested, metrics::CONTENT_TYPE};
 use serde_json::json;
 
 use crate::{Api, routes::policy};
@@ -43,11 +43,20 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
         listen: api.listen().map(|address| address.to_string()),
         egress: api.egress().map(|address| address.to_string()),
         policy: policy::in_force(gateway),
-        audit: AuditStatus { healthy: health.error.is_none(), problem: health.error, seq: Some(health.records) },
+        audit: AuditStatus {
+            healthy: health.error.is_none(),
+            problem: health.error,
+            seq: Some(health.records),
+            witnesses: gateway.witnesses().into_iter().map(witness).collect(),
+        },
         pending: gateway.pending_count(),
         sessions: gateway.session_count(),
         fail_open: fail_open.map(ToString::to_string).collect(),
     })
+}
+
+fn witness(Attested { witness, size, problem }: Attested) -> WitnessStatus {
+    WitnessStatus { witness, size, problem }
 }
 
 pub(super) async fn session(State(api): State<Arc<Api>>, Path(session): Path<String>) -> Json<SessionSummary> {

@@ -1,5 +1,7 @@
 //! `rampart config show`: what is in force, and where each value comes from.
 
+use std::time::Duration;
+
 use rampart_call::Outcome;
 use rampart_gateway::{Config, Home};
 use serde_json::json;
@@ -44,6 +46,11 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("egress.allow_private", list(config.egress.allow_private.clone())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
+        ("audit.witnesses", list(config.audit.witnesses.iter().map(ToString::to_string).collect())),
+        ("audit.segment.size", size(config.audit.segment_bytes)),
+        ("audit.segment.age", age(config.audit.segment_age)),
+        ("audit.retention.size", config.audit.keep_bytes.map_or("none".to_owned(), size)),
+        ("audit.retention.age", age(config.audit.keep_age)),
         ("approvals.timeout", format!("{}s", config.approval_timeout.as_secs())),
         ("approvals.headless", config.headless.to_string()),
         ("approvals.base_url", config.approval_base_url.clone().unwrap_or_else(|| "none".to_owned())),
@@ -54,6 +61,22 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]
+}
+
+/// As few digits as say all.
+fn size(bytes: u64) -> String {
+    let fits = |(power, _): &(i32, &str)| bytes.is_multiple_of(1024_u64.pow(power.unsigned_abs()));
+    let (power, unit) = [(4, "tb"), (3, "gb"), (2, "mb")].into_iter().find(fits).unwrap_or((1, "kb"));
+    format!("{}{unit}", bytes / 1024_u64.pow(power.unsigned_abs()))
+}
+
+fn age(age: Option<Duration>) -> String {
+    match age.map(|age| age.as_secs()) {
+        None => "none".to_owned(),
+        Some(seconds) if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        Some(seconds) if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        Some(seconds) => format!("{}m", seconds / 60),
+    }
 }
 
 fn words(outcomes: &[Outcome]) -> String {

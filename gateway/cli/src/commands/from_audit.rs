@@ -17,7 +17,10 @@ use rampart_gateway::{
 use rampart_policy::{Context, History, Layer, Ruleset, SourceFile, load, parse_duration};
 
 use self::draft::Seen;
-use crate::{args::Init, environment::Environment, exit::Exit, printer::Printer, recorded::Recorded, rules, user_overrides::replace};
+use crate::{
+    args::Init, environment::Environment, exit::Exit, printer::Printer, recorded::Recorded, rules,
+    user_overrides::replace,
+};
 
 pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let (calls, skipped) = calls(args.last.as_deref(), environment)?;

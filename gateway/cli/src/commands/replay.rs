@@ -99,7 +99,11 @@ pub(crate) fn run(args: Replay, environment: &Environment, printer: Printer) -> 
     }
     report.changes.sort_by_key(|change| std::cmp::Reverse(change.calls));
     report.differences.truncate(args.lines);
-    if args.json { printer.json(&report)? } else { report.show(alike.len(), printer) }
+    if args.json {
+        printer.json(&report)?
+    } else {
+        report.show(alike.len(), printer)
+    }
     Ok(if report.differ == 0 { Exit::Yes } else { Exit::No })
 }
 

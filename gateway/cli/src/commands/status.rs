@@ -60,6 +60,15 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
             Some(problem) => styled(outcome_style(rampart_call::Outcome::Deny), problem),
         },
     );
+    for witness in &status.audit.witnesses {
+        let deny = outcome_style(rampart_call::Outcome::Deny);
+        let state = match (&witness.problem, witness.size) {
+            (Some(problem), _) => styled(deny, format!("takes no checkpoints: {problem}")),
+            (None, Some(size)) => format!("saw {size} records"),
+            (None, None) => "has seen nothing yet".to_owned(),
+        };
+        row("witness", format!("{} {state}", witness.witness));
+    }
     if !status.fail_open.is_empty() {
         row("open", format!("{} go on without an answer", status.fail_open.join(", ")));
     }

@@ -12,8 +12,8 @@ use super::{
 
 /// The columns of a table.
 const COLUMNS: [&str; 17] = [
-    "seq", "at", "type", "surface", "agent", "session", "tool", "subject", "hosts", "outcome", "verdict", "reason", "rule",
-    "message", "mode", "micros", "h",
+    "seq", "at", "type", "surface", "agent", "session", "tool", "subject", "hosts", "outcome", "verdict", "reason",
+    "rule", "message", "mode", "micros", "h",
 ];
 
 /// What a record becomes.
@@ -99,7 +99,9 @@ fn cells(record: &Value) -> impl Iterator<Item = String> {
             "rule" => text("/rule/policy"),
             "hosts" => hosts(record).join(" "),
             "subject" => match record.get("action") {
-                Some(action) => serde_json::from_value(action.clone()).map_or_else(|_| String::new(), |a: Action| a.subject()),
+                Some(action) => {
+                    serde_json::from_value(action.clone()).map_or_else(|_| String::new(), |a: Action| a.subject())
+                }
                 None => text("/subject"),
             },
             "reason" if record.get("reason").is_none() => text("/event"),

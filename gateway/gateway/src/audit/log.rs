@@ -7,11 +7,11 @@ mod trouble;
 use std::{io, sync::Arc};
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use self::trouble::{Fault, Trouble};
 use super::{
-    OpenError, Recorded, Settings, Unavailable,
+    Keep, OpenError, Recorded, Settings, Unavailable,
     checkpoint::Checkpoint,
     directory::Directory,
     housekeeping::{Closing, Opening},
@@ -38,6 +38,8 @@ pub(super) struct Log {
     key: SigningKey,
     /// The segment that is being written. None while none can be made.
     segment: Option<Segment>,
+    /// When it was begun.
+    begun: Stamp,
     /// The oldest record whose way to the disk was not waited for.
     unsynced: Option<Unsynced>,
     /// The same, of those that are on their way right now, while the log is in other hands.
@@ -53,6 +55,7 @@ pub(super) struct Log {
     refused: u64,
     passed: u64,
     lines: broadcast::Sender<Recorded>,
+    checkpoints: watch::Sender<Option<Checkpoint>>,
     buffer: Vec<u8>,
 }
 
@@ -77,6 +80,7 @@ impl Log {
         dir: Directory,
         settings: Settings,
         lines: broadcast::Sender<Recorded>,
+        checkpoints: watch::Sender<Option<Checkpoint>>,
     ) -> Result<Self, OpenError> {
         let Standing { ledger, last, report } = recovery::standing(&dir)?;
         let previous = match &last {
@@ -92,6 +96,7 @@ impl Log {
             settings,
             ledger,
             segment: None,
+            begun: now,
             unsynced: None,
             flushing: None,
             report,
@@ -101,6 +106,7 @@ impl Log {
             refused: 0,
             passed: 0,
             lines,
+            checkpoints,
             buffer: Vec::new(),
         };
         let failed = |dir: &Directory, e| OpenError::io("written", &dir.path_of(""), e);
@@ -128,7 +134,8 @@ impl Log {
         !draft.durable
             && !self.settings.is_strict()
             && self.trouble.is_none()
-            && self.segment.as_ref().is_some_and(|s| s.length() < self.settings.segment_bytes)
+            && self.segment.is_some()
+            && !self.rotation_due(now)
             && !self.checkpoint_due(now)
             && !self.sync_due(now)
     }
@@ -187,10 +194,10 @@ impl Log {
         }
     }
 
-    /// Removes segments whose records are all from before a point in time, after the trail says so. Returns how many.
-    pub(super) fn retire(&mut self, before: Stamp) -> Result<usize, Unavailable> {
+    /// Removes segments that need not be kept, after the trail says so. Returns how many.
+    pub(super) fn retire(&mut self, keep: Keep) -> Result<usize, Unavailable> {
         let failed = |e: io::Error| Unavailable::new(&e.to_string());
-        let Some(retirement) = retention::retirement(&self.dir, before).map_err(failed)? else { return Ok(0) };
+        let Some(retirement) = retention::retirement(&self.dir, keep).map_err(failed)? else { return Ok(0) };
         self.commit(&[Draft::own(Kind::Retire, &retirement)])?;
         for name in &retirement.segments {
             self.dir.remove(name).map_err(failed)?;
@@ -307,9 +314,14 @@ impl Log {
         new >= CHECKPOINT_RECORDS || (new > 0 && (self.leaving || now.boot_ms >= at.boot_ms + CHECKPOINT_MS))
     }
 
-    /// Begins a new segment when the current one is long enough.
+    fn rotation_due(&self, now: Stamp) -> bool {
+        self.segment.as_ref().is_some_and(|s| s.length() >= self.settings.segment_bytes)
+            || self.settings.segment_ms.is_some_and(|most| now.boot_ms >= self.begun.boot_ms.saturating_add(most))
+    }
+
+    /// Begins a new segment when the current one is long or old enough.
     fn rotate(&mut self, now: Stamp) -> Result<(), ()> {
-        if self.segment.as_ref().is_none_or(|s| s.length() < self.settings.segment_bytes) {
+        if self.segment.is_none() || !self.rotation_due(now) {
             return Ok(());
         }
         self.leaving = true;
@@ -348,6 +360,7 @@ impl Log {
         self.key = key;
         self.ledger = ledger;
         self.unsynced = None;
+        self.begun = now;
         self.report.clear();
         self.publish(first);
         self.wipe_keys_except(first);
@@ -370,6 +383,7 @@ impl Log {
         if let Err(e) = written.and_then(|json| self.dir.replace(CHECKPOINT, &json)) {
             tracing::warn!(error = %e, "the audit checkpoint file could not be written");
         }
+        self.checkpoints.send_replace(Some(checkpoint.clone()));
         self.checkpoint = Some(checkpoint);
     }
 

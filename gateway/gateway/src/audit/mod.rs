@@ -26,9 +26,13 @@ pub mod stats;
 mod tests;
 mod trail;
 pub mod verify;
+mod witnesses;
 mod writer;
 
 pub use checkpoint::Checkpoint;
 pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA, Untold};
+pub use retention::Keep;
 pub use settings::{Durability, Health, OpenError, Recorded, Settings, Unavailable, system_clock};
 pub use trail::Trail;
+pub(crate) use witnesses::Witnesses;
+pub use witnesses::{Attested, Witness};

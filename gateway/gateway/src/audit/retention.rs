@@ -11,20 +11,35 @@ use super::{
     segment::{file_name, first_of},
 };
 
-/// What would be said about the segments whose records are all from before `before`. None when there are none.
-pub(super) fn retirement(dir: &Directory, before: Stamp) -> io::Result<Option<Retirement>> {
+/// What is kept at least. Without any limit all is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Records from this point in time on (wall clock, milliseconds since 1970 UTC); older ones may go.
+    pub since_ms: Option<u64>,
+    /// The newest records in so many bytes of segments; what is beyond may go.
+    pub bytes: Option<u64>,
+}
+
+/// What would be said about the segments that need not be kept. None when there are none.
+pub(super) fn retirement(dir: &Directory, keep: Keep) -> io::Result<Option<Retirement>> {
     let mut firsts: Vec<u64> = dir.names()?.iter().filter_map(|name| first_of(name)).collect();
     firsts.sort_unstable();
-    let before = before.rfc3339();
+    let since = keep.since_ms.map(|wall_ms| Stamp { wall_ms, boot_ms: 0 }.rfc3339());
+    let sizes = firsts.iter().map(|&first| Ok(dir.read(&file_name(first))?.metadata()?.len()));
+    let sizes = sizes.collect::<io::Result<Vec<u64>>>()?;
+    let mut total: u64 = sizes.iter().sum();
     let mut retirement = None;
     let mut segments = Vec::new();
-    for pair in firsts.windows(2) {
+    for (pair, size) in firsts.windows(2).zip(sizes) {
         let [first, next] = *pair else { break };
         // a segment's records are older than the record that opens the next
         let Some((at, opening)) = opening(dir, next)? else { break };
-        if at >= before {
+        let too_old = since.as_ref().is_some_and(|since| at < *since);
+        let too_much = keep.bytes.is_some_and(|most| total > most);
+        if !too_old && !too_much {
             break;
         }
+        total -= size;
         segments.push(file_name(first));
         retirement = Some(Retirement { segments: segments.clone(), last: next - 1, head: opening.prev });
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Length in bytes after which a new segment begins.
     pub segment_bytes: u64,
+    /// Milliseconds after which a new segment begins with the next record.
+    pub segment_ms: Option<u64>,
     /// Wall clock (milliseconds since 1970 UTC) and time since boot (milliseconds, sleep included).
     pub clock: fn() -> (u64, u64),
     /// Name and version of the program, for `open` records.
@@ -29,6 +31,7 @@ impl Default for Settings {
         Self {
             durability: Durability::Grouped,
             segment_bytes: 64 << 20,
+            segment_ms: None,
             clock: system_clock,
             program: concat!("rampart ", env!("CARGO_PKG_VERSION")).into(),
             disk: Disk::default(),
@@ -41,6 +44,7 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("durability", &self.durability)
             .field("segment_bytes", &self.segment_bytes)
+            .field("segment_ms", &self.segment_ms)
             .field("program", &self.program)
             .finish_non_exhaustive()
     }

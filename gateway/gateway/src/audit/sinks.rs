@@ -8,13 +8,13 @@ mod peer;
 mod seen;
 mod syslog;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::peer::{Peer, Transport};
-use self::{cursor::Cursor, feed::Feed, seen::Seen, syslog::Sender};
+use self::{cursor::Cursor, feed::Feed, peer::Connection, seen::Seen, syslog::Sender};
 use super::{Trail, read::backward};
 use crate::{Home, records::follow};
 
@@ -75,6 +75,40 @@ impl Cef {
     /// A line of the trail in that format. None when it is no record.
     pub(super) fn render(&self, line: &str) -> Option<String> {
         Some(cef::render(&Seen::new(line)?, &self.0))
+    }
+}
+
+/// Sends single records to a collector, in RFC 5424's own form.
+pub(super) struct Lines {
+    peer: Peer,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    sender: Sender,
+    connection: Option<Connection>,
+}
+
+impl Lines {
+    /// Nothing is sent yet.
+    pub(super) fn new(peer: Peer, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        Self { peer, tls, sender: Sender::this(), connection: None }
+    }
+
+    /// Sends one, on another connection if the one that stood is gone.
+    pub(super) async fn send(&mut self, line: &str) -> io::Result<()> {
+        let Some(record) = Seen::new(line) else { return Ok(()) };
+        let mut old = self.connection.take();
+        if let Some(connection) = &mut old
+            && timeout(Duration::ZERO, connection.gone()).await.is_ok()
+        {
+            // What a peer that went away does not read would be lost without a word.
+            old = None;
+        }
+        let mut connection = match old {
+            Some(connection) => connection,
+            None => Connection::open(&self.peer, self.tls.as_ref()).await?,
+        };
+        connection.send(&syslog::render(&record, &self.sender)).await?;
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 

@@ -164,15 +164,57 @@ async fn retired_segments_are_gone_and_the_rest_still_holds() {
     }
     let trail = home.open();
     let (now, _) = system_clock();
-    assert_eq!(trail.retire(now - 3_600_000).await.unwrap(), 0);
-    assert_eq!(trail.retire(now + 3_600_000).await.unwrap(), 3);
-    assert_eq!(trail.retire(now + 3_600_000).await.unwrap(), 0);
+    let since = |since_ms| Keep { since_ms: Some(since_ms), bytes: None };
+    assert_eq!(trail.retire(Keep::default()).await.unwrap(), 0);
+    assert_eq!(trail.retire(since(now - 3_600_000)).await.unwrap(), 0);
+    assert_eq!(trail.retire(since(now + 3_600_000)).await.unwrap(), 3);
+    assert_eq!(trail.retire(since(now + 3_600_000)).await.unwrap(), 0);
     trail.close().await;
     home.open().close().await;
     assert_eq!(home.segments().len(), 2);
     let report = assert_sound(&home.dir);
     assert_eq!((report.first, report.notes[0].what), (13, verify::What::Retired));
     assert_ne!(tamper::second_opinion(&home.dir), Some(false));
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_there_is_room_for() {
+    let home = Home::new();
+    for _ in 0..4 {
+        let trail = home.open();
+        allow(&trail, "ls").await.unwrap();
+        trail.close().await;
+    }
+    let trail = home.open();
+    let size = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+    let sizes: Vec<u64> = home.segments().iter().map(size).collect();
+    let keep = |bytes| Keep { since_ms: None, bytes: Some(bytes) };
+    assert_eq!(trail.retire(keep(sizes.iter().sum())).await.unwrap(), 0);
+    assert_eq!(trail.retire(keep(sizes[2..].iter().sum())).await.unwrap(), 2);
+    assert_eq!(trail.retire(keep(0)).await.unwrap(), 2, "never the one that is being written");
+    trail.close().await;
+    assert_eq!(home.segments().len(), 1);
+    assert_sound(&home.dir);
+}
+
+#[tokio::test]
+async fn a_segment_that_is_old_enough_is_followed_by_another() {
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    static BOOT: AtomicU64 = AtomicU64::new(1_000);
+    fn clock() -> (u64, u64) {
+        (1_800_000_000_000 + BOOT.load(SeqCst), BOOT.load(SeqCst))
+    }
+    let home = Home::new();
+    let settings = Settings { segment_ms: Some(60_000), clock, ..Settings::default() };
+    let trail = Trail::open(&home.dir, settings).unwrap();
+    for (boot, segments) in [(30_000, 1), (60_000, 1), (61_001, 2), (61_002, 2), (200_000, 3)] {
+        BOOT.store(boot, SeqCst);
+        allow(&trail, "ls").await.unwrap();
+        deny(&trail, "ls").await.unwrap();
+        assert_eq!(home.segments().len(), segments, "at {boot}");
+    }
+    trail.close().await;
+    assert_sound(&home.dir);
 }
 
 #[tokio::test]

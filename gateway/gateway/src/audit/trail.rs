@@ -10,12 +10,11 @@ use std::{
     },
 };
 
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::{
-    Entry, Health, OpenError, Recorded, Settings, Unavailable,
+    Checkpoint, Entry, Health, Keep, OpenError, Recorded, Settings, Unavailable,
     directory::Directory,
-    ledger::Stamp,
     log::Log,
     record::{Draft, redacted},
     redact::Redactor,
@@ -38,6 +37,7 @@ pub struct Trail {
     redactor: Redactor,
     health: Arc<Mutex<Health>>,
     lines: broadcast::Sender<Recorded>,
+    checkpoints: watch::Receiver<Option<Checkpoint>>,
 }
 
 impl std::fmt::Debug for Trail {
@@ -56,7 +56,8 @@ impl Trail {
         let directory = Directory::open(dir)?;
         let redactor = Redactor::new(redaction_key(&directory)?);
         let (lines, _) = broadcast::channel(BACKLOG);
-        let log: Arc<Shared> = Arc::new(Mutex::new(Some(Log::open(directory, settings, lines.clone())?)));
+        let (newest, checkpoints) = watch::channel(None);
+        let log: Arc<Shared> = Arc::new(Mutex::new(Some(Log::open(directory, settings, lines.clone(), newest)?)));
         let (requests, queue) = sync_channel(QUEUE);
         let health = Arc::new(Mutex::new(Health::default()));
         let (shared, told) = (Arc::clone(&log), Arc::clone(&health));
@@ -64,7 +65,7 @@ impl Trail {
             .name("audit".into())
             .spawn(move || writer::run(&shared, &queue, &told))
             .map_err(|e| OpenError::io("served by a thread", dir, e))?;
-        Ok(Self { log, requests, redactor, health, lines })
+        Ok(Self { log, requests, redactor, health, lines, checkpoints })
     }
 
     /// Records an entry and returns its `seq`. Denials, questions, approvals, policy, configuration and token events are
@@ -121,15 +122,14 @@ impl Trail {
         let _ = self.requests.try_send(Request::Passed(1));
     }
 
-    /// Removes the segments whose records are all from before a point in time (wall clock, milliseconds since 1970 UTC),
-    /// after a `retire` record that says so. The segment that is being written stays. Returns how many were removed.
+    /// Removes the segments that need not be kept, oldest first, after a `retire` record that says so. The segment that
+    /// is being written stays. Returns how many were removed.
     ///
     /// # Errors
     /// When the record cannot be written or a file cannot be removed.
-    pub async fn retire(&self, before_ms: u64) -> Result<usize, Unavailable> {
+    pub async fn retire(&self, keep: Keep) -> Result<usize, Unavailable> {
         let (answer, answered) = oneshot::channel();
-        let before = Stamp { wall_ms: before_ms, boot_ms: 0 };
-        self.requests.try_send(Request::Retire(before, answer)).map_err(refused)?;
+        self.requests.try_send(Request::Retire(keep, answer)).map_err(refused)?;
         answered.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
     }
 
@@ -142,6 +142,11 @@ impl Trail {
     /// missed, and can read that from the files.
     pub fn subscribe(&self) -> broadcast::Receiver<Recorded> {
         self.lines.subscribe()
+    }
+
+    /// The newest checkpoint of this run, each time there is another.
+    pub(super) fn checkpoints(&self) -> watch::Receiver<Option<Checkpoint>> {
+        self.checkpoints.clone()
     }
 
     /// Ends the trail in order: a `close` record and a last checkpoint. What is appended afterwards is refused.

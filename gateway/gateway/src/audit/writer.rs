@@ -12,8 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Health, Unavailable,
-    ledger::Stamp,
+    Health, Keep, Unavailable,
     log::{CHECKPOINT_RECORDS, Log, Next},
     record::Draft,
 };
@@ -26,8 +25,8 @@ pub(super) enum Request {
     Look,
     /// Count calls that went on without a record.
     Passed(u64),
-    /// Remove the segments from before this point in time and answer with their number.
-    Retire(Stamp, oneshot::Sender<Result<usize, Unavailable>>),
+    /// Remove the segments that need not be kept and answer with their number.
+    Retire(Keep, oneshot::Sender<Result<usize, Unavailable>>),
     /// End the trail in order, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -57,8 +56,8 @@ pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<
                     drafts.push(draft);
                     answers.push(answer);
                 }
-                Request::Retire(before, answer) => {
-                    let _ = answer.send(log.retire(before));
+                Request::Retire(keep, answer) => {
+                    let _ = answer.send(log.retire(keep));
                 }
                 Request::Passed(calls) => log.count_passed(calls),
                 Request::Look => {}

@@ -3,13 +3,16 @@
 use std::{net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
 
 use rampart_call::{Outcome, Surface};
-use rampart_policy::{Diagnostic, Severity};
+use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
 use super::{Config, Mode, PublicKey, Registry, Resolve};
 use crate::{
-    audit::sinks::{Layout, Peer, Syslog},
+    audit::{
+        Witness,
+        sinks::{Layout, Peer, Syslog},
+    },
     notify::{Format, Secret, Target},
 };
 
@@ -41,6 +44,17 @@ struct EgressSource {
 struct AuditSource {
     durability: Option<Word>,
     on_failure: Option<Word>,
+    witnesses: Vec<Word>,
+    segment: StretchSource,
+    retention: StretchSource,
+}
+
+/// So long, or so old.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StretchSource {
+    size: Option<Word>,
+    age: Option<Word>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -120,6 +134,14 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
     reader.read(source.audit.on_failure, allow, "`deny` or `allow`", &mut config.audit.allow_on_failure);
+    let places = "an absolute path, `https://host/path`, or `udp://`, `tcp://` or `tls://` and `host:port`";
+    reader.read_all(source.audit.witnesses, Witness::parse, places, &mut config.audit.witnesses);
+    let length = "a size from 64kb such as `64mb` or `10gb`";
+    reader.read(source.audit.segment.size, size, length, &mut config.audit.segment_bytes);
+    reader.read(source.audit.retention.size, |w| size(w).map(Some), length, &mut config.audit.keep_bytes);
+    let age = "a time from 1m such as `24h` or `90d`";
+    reader.read(source.audit.segment.age, |w| long_time(w).map(Some), age, &mut config.audit.segment_age);
+    reader.read(source.audit.retention.age, |w| long_time(w).map(Some), age, &mut config.audit.keep_age);
     let time = "a time from 1s to 24h such as `90s` or `2m`";
     reader.read(source.approvals.timeout, duration, time, &mut config.approval_timeout);
     config.headless = source.approvals.headless.unwrap_or_default();
@@ -291,6 +313,21 @@ fn base_url(word: &str) -> Option<String> {
     (safe && uri.query().is_none() && !word.contains('#')).then(|| word.trim_end_matches('/').to_owned())
 }
 
+/// `24h`, `90d`, `52w`; a minute at least.
+fn long_time(word: &str) -> Option<Duration> {
+    let ms = parse_duration(word)?;
+    (ms >= 60_000).then(|| Duration::from_millis(ms.unsigned_abs()))
+}
+
+/// `512kb`, `64mb`, `10gb`, `1tb`, each 1024 times the one before.
+fn size(word: &str) -> Option<u64> {
+    let word = word.to_ascii_lowercase();
+    let (number, unit) = word.split_at(word.find(|c: char| !c.is_ascii_digit())?);
+    let power = ["kb", "mb", "gb", "tb"].iter().position(|known| *known == unit)? + 1;
+    let bytes = number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))?;
+    (bytes >= 64 << 10).then_some(bytes)
+}
+
 /// `host[:port]:address[:port]`, the address in brackets where it is IPv6.
 fn resolve(word: &str) -> Option<Resolve> {
     let (host, rest) = word.split_once(':')?;
@@ -331,7 +368,12 @@ egress:
   resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
   upstream_ca: [/etc/corp.pem]
   allow_private: [10.0.0.0/8, '*.corp.test']
-audit: {durability: strict, on_failure: allow}
+audit:
+  durability: strict
+  on_failure: allow
+  witnesses: [/mnt/other, 'https://w.example/x', 'tcp://siem.example']
+  segment: {size: 128mb, age: 24h}
+  retention: {size: 10GB, age: 90d}
 approvals: {timeout: 30s, headless: true, base_url: 'https://rampart.example/x/'}
 surfaces: {fail_open: [hook, egress], deadline: 5s}
 notify:
@@ -347,6 +389,11 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
+        let told: Vec<_> = config.audit.witnesses.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["/mnt/other", "webhook at w.example", "tcp://siem.example:514"]);
+        let day = Duration::from_hours(24);
+        assert_eq!((config.audit.segment_bytes, config.audit.segment_age), (128 << 20, Some(day)));
+        assert_eq!((config.audit.keep_bytes, config.audit.keep_age), (Some(10 << 30), Some(90 * day)));
         assert_eq!(config.approval_timeout, Duration::from_secs(30));
         assert!(config.headless);
         assert_eq!(config.approval_base_url.as_deref(), Some("https://rampart.example/x"));
@@ -372,6 +419,11 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         refused("listen: 127.0.0.1:9090\nmodus: enforce\n", "2:1", "modus");
         refused("mode: enforcing\n", "1:7", "`enforcing` is not a value");
         refused("audit:\n  durability: stict\n", "2:15", "write `normal` or `strict`");
+        refused("audit: {witnesses: [other]}\n", "1:21", "absolute path");
+        refused("audit: {segment: {size: 1kb}}\n", "1:25", "64kb");
+        refused("audit: {segment: {size: 5}}\n", "1:25", "64mb");
+        refused("audit: {retention: {age: 10s}}\n", "1:26", "90d");
+        refused("audit: {retention: 90d}\n", "1:20", "");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("approvals: {timeout: 0s}\n", "1:22", "from 1s to 24h");
         for url in

@@ -43,7 +43,9 @@ impl Wanted {
     pub(super) fn only(pairs: Pairs, known: &[&str]) -> Result<Self, Error> {
         let Query(pairs) = pairs.map_err(|e| Error::malformed(e.body_text()))?;
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(Error::malformed(format!("`{name}` means nothing here; known are: {}", known.join(", ")))),
+            Some((name, _)) => {
+                Err(Error::malformed(format!("`{name}` means nothing here; known are: {}", known.join(", "))))
+            }
             None => Self::read(pairs, known),
         }
     }

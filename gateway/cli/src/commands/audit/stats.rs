@@ -43,7 +43,10 @@ fn show(stats: &Stats, printer: Printer) {
     for outcome in [Outcome::Allow, Outcome::Watch, Outcome::Ask, Outcome::Webhook, Outcome::Deny] {
         if let Some(count) = stats.outcomes.get(outcome.as_str()) {
             let share = *count as f64 * 100.0 / decisions.max(1) as f64;
-            printer.out(format!("  {} {count:>9} {share:>5.1} %", styled(outcome_style(outcome), format!("{outcome:<8}"))));
+            printer.out(format!(
+                "  {} {count:>9} {share:>5.1} %",
+                styled(outcome_style(outcome), format!("{outcome:<8}"))
+            ));
         }
     }
     for (title, list) in

@@ -104,7 +104,16 @@ pub(super) fn check(
         whole: true,
         retirements: Vec::new(),
     };
-    let mut walk = Walk { expected, report, checked, heads: Some([GENESIS; 2]), witnesses: expected.witnesses, line: 0, offset: 0, checkpoint: None };
+    let mut walk = Walk {
+        expected,
+        report,
+        checked,
+        heads: Some([GENESIS; 2]),
+        witnesses: expected.witnesses,
+        line: 0,
+        offset: 0,
+        checkpoint: None,
+    };
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
@@ -233,7 +242,8 @@ impl Walk<'_> {
             let message = format!("record {} is not the one that {} saw", seen.size, witness.name);
             (message, "the chain was rewritten; compare with a backup")
         } else if !known {
-            let message = format!("{} over {} records is signed with a key that is not this segment's", witness.name, seen.size);
+            let message =
+                format!("{} over {} records is signed with a key that is not this segment's", witness.name, seen.size);
             (message, "the chain was signed anew; compare with a backup")
         } else {
             return;

@@ -158,7 +158,7 @@ async fn what_was_retired_before_it_was_sent_is_on_record() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let feed = world.feed(&format!("tcp://{}", listener.local_addr().unwrap()));
     world.allows(60).await;
-    assert!(world.trail.retire(u64::MAX / 2).await.unwrap() > 0);
+    assert!(world.trail.retire(crate::audit::Keep { since_ms: Some(u64::MAX / 2), bytes: None }).await.unwrap() > 0);
     let _feed = world.start(feed);
     let mut reader = BufReader::new(listener.accept().await.unwrap().0);
     let first = frame(&mut reader).await;
