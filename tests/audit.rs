@@ -1,5 +1,8 @@
 //! The audit trail: one chain over all roads, readable, verifiable, and honest after a crash.
 
+mod verbs;
+mod witnesses;
+
 use std::{
     io::Write as _,
     process::{Command, Stdio},
@@ -8,12 +11,18 @@ use std::{
 
 use crate::world::{Ran, World, have, root};
 
-fn some_decisions(world: &mut World) {
+pub(crate) fn some_decisions(world: &mut World) {
     world.serve(&[]);
     for command in ["git status", "rm -rf /", "ls", "cat ~/.ssh/id_ed25519"] {
         let body = serde_json::json!({"hook_event_name":"PreToolUse","session_id":"s1","cwd":"/tmp","tool_name":"Bash","tool_input":{"command":command}});
         world.run_with(&["hook", "--format", "claude-code"], body.to_string().as_bytes());
     }
+}
+
+/// One command of an agent, by its hook.
+pub(crate) fn hook(world: &World, session: &str, command: &str) -> Ran {
+    let body = serde_json::json!({"hook_event_name":"PreToolUse","session_id":session,"cwd":"/tmp","tool_name":"Bash","tool_input":{"command":command}});
+    world.run_with(&["hook", "--format", "claude-code"], body.to_string().as_bytes())
 }
 
 /// Whether the script agrees that the trail holds, or does not.
@@ -98,7 +107,7 @@ fn a_killed_gateway_leaves_a_trail_that_verifies_and_goes_on() {
     assert_eq!(all.matches(r#""type":"decision""#).count(), before + 1);
 }
 
-fn newest_segment(world: &World) -> std::path::PathBuf {
+pub(crate) fn newest_segment(world: &World) -> std::path::PathBuf {
     let folder = world.home().join("audit");
     let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     all.retain(|p| p.extension().is_some_and(|x| x == "jsonl"));

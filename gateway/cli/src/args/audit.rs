@@ -1,6 +1,6 @@
 //! The audit trail.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use rampart_call::Outcome;
@@ -49,9 +49,13 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// The same for the trail.
-    pub(crate) fn filter(self) -> Filter {
+    /// The same for the trail, where `~` is written out.
+    pub(crate) fn filter(self, user_home: &Path) -> Filter {
         let Self { decision, tool, agent, session, rule, host, path, text, kinds, since, until } = self;
+        let path = path.map(|path| match path.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", user_home.display()),
+            _ => path,
+        });
         Filter { kinds, decision, tool, agent, session, rule, host, path, text, since_ms: since, until_ms: until }
     }
 }

@@ -32,10 +32,10 @@ pub(crate) fn run(verb: AuditVerb, environment: &Environment, printer: Printer) 
         home.prepare().map(|()| home.audit())
     };
     match verb {
-        AuditVerb::Tail(args) => tail(&trail()?, args, printer),
-        AuditVerb::Search(args) => search(&trail()?, args, printer),
-        AuditVerb::Stats(args) => stats::run(&trail()?, args, printer),
-        AuditVerb::Export(args) => export::run(&trail()?, args, printer),
+        AuditVerb::Tail(args) => tail(&trail()?, args, environment, printer),
+        AuditVerb::Search(args) => search(&trail()?, args, environment, printer),
+        AuditVerb::Stats(args) => stats::run(&trail()?, args, environment, printer),
+        AuditVerb::Export(args) => export::run(&trail()?, args, environment, printer),
         AuditVerb::Replay(args) => replay::run(args, environment, printer),
         AuditVerb::Verify(Verify { dir, witness, expect_head, json }) => {
             let dir = match dir {
@@ -47,9 +47,9 @@ pub(crate) fn run(verb: AuditVerb, environment: &Environment, printer: Printer) 
     }
 }
 
-fn tail(dir: &Path, args: Tail, printer: Printer) -> anyhow::Result<Exit> {
+fn tail(dir: &Path, args: Tail, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let Tail { follow, lines, json, wanted } = args;
-    let sieve = wanted.filter().sieve();
+    let sieve = wanted.filter(&environment.user_home).sieve();
     // what is written from here on is followed
     let mut next = backward(dir)?.next().transpose()?.map_or(1, |newest| newest.seq + 1);
     let newest = backward(dir)?.filter(|r| r.as_ref().map_or(true, |record| sieve.admits(record))).take(lines);
@@ -77,10 +77,10 @@ fn tail(dir: &Path, args: Tail, printer: Printer) -> anyhow::Result<Exit> {
 }
 
 /// 0 when there is something, 1 when there is nothing, as `grep` does.
-fn search(dir: &Path, args: Search, printer: Printer) -> anyhow::Result<Exit> {
+fn search(dir: &Path, args: Search, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let Search { subject, lines, json, mut wanted } = args;
     wanted.text = subject.or(wanted.text);
-    let sieve = wanted.filter().sieve();
+    let sieve = wanted.filter(&environment.user_home).sieve();
     let admits = |r: &std::io::Result<Record>| r.as_ref().map_or(true, |record| sieve.admits(record));
     let mut found = 0_u64;
     match lines {

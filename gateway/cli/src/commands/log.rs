@@ -12,7 +12,7 @@ use rampart_gateway::{
 use crate::{args::Log, environment::Environment, exit::Exit, printer::Printer, record};
 
 pub(crate) fn run(args: Log, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let mut filter = args.wanted.filter();
+    let mut filter = args.wanted.filter(&environment.user_home);
     if args.deny {
         filter.decision = Some(Outcome::Deny);
     }

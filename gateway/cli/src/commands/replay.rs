@@ -81,7 +81,7 @@ pub(crate) fn run(args: Replay, environment: &Environment, printer: Printer) -> 
     let ruleset = rules::compile(&files, printer)?;
     let home = Home::at(&environment.home);
     home.prepare()?;
-    let filter = args.wanted.filter();
+    let filter = args.wanted.filter(&environment.user_home);
     let time = Filter { since_ms: filter.since_ms, until_ms: filter.until_ms, ..Filter::default() }.sieve();
     let sieve = filter.sieve();
     let mut again = Again { ruleset: &ruleset, environment, history: History::default(), labels: HashMap::new() };
@@ -100,9 +100,9 @@ pub(crate) fn run(args: Replay, environment: &Environment, printer: Printer) -> 
     report.changes.sort_by_key(|change| std::cmp::Reverse(change.calls));
     report.differences.truncate(args.lines);
     if args.json {
-        printer.json(&report)?
+        printer.json(&report)?;
     } else {
-        report.show(alike.len(), printer)
+        report.show(alike.len(), printer);
     }
     Ok(if report.differ == 0 { Exit::Yes } else { Exit::No })
 }

@@ -70,6 +70,12 @@ impl Ledger {
         self.tree.push(&hash);
     }
 
+    /// The same, when its [leaf](super::merkle::leaf) is known.
+    pub(super) fn count_leaf(&mut self, hash: Hash, leaf: Hash) {
+        self.head = hash;
+        self.tree.push_leaf(leaf);
+    }
+
     /// Seals a record and appends its line to `out`. Returns its `seq`. `at` is `stamp` as text, which a batch shares.
     pub(super) fn record(&mut self, out: &mut Vec<u8>, stamp: Stamp, at: &str, draft: &Draft) -> u64 {
         use std::io::Write as _;

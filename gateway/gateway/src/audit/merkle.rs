@@ -30,8 +30,13 @@ impl Tree {
     }
 
     /// Adds a leaf.
-    pub(super) fn push(&mut self, leaf: &Hash) {
-        let mut node: Hash = Sha256::new().chain_update([0]).chain_update(leaf).finalize().into();
+    pub(super) fn push(&mut self, hash: &Hash) {
+        self.push_leaf(leaf(hash));
+    }
+
+    /// Adds a leaf that was [made](leaf) already.
+    pub(super) fn push_leaf(&mut self, leaf: Hash) {
+        let mut node = leaf;
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 node = parent(&left, &node);
@@ -51,6 +56,11 @@ impl Tree {
     }
 }
 
+/// The node of a leaf.
+pub(super) fn leaf(hash: &Hash) -> Hash {
+    Sha256::new().chain_update([0]).chain_update(hash).finalize().into()
+}
+
 fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
@@ -59,7 +69,7 @@ fn parent(left: &Hash, right: &Hash) -> Hash {
 mod tests {
     use super::*;
 
-    fn leaf(n: u8) -> Hash {
+    fn hash(n: u8) -> Hash {
         [n; 32]
     }
 
@@ -77,11 +87,11 @@ mod tests {
 
     #[test]
     fn the_growing_root_is_the_root_of_the_rfc() {
-        let leaves: Vec<Hash> = (0..130).map(leaf).collect();
+        let leaves: Vec<Hash> = (0..130).map(hash).collect();
         let mut tree = Tree::default();
         assert_eq!(tree.root(), by_definition(&[]));
-        for (n, leaf) in leaves.iter().enumerate() {
-            tree.push(leaf);
+        for (n, hash) in leaves.iter().enumerate() {
+            tree.push(hash);
             assert_eq!(tree.root(), by_definition(&leaves[..=n]), "{} leaves", n + 1);
         }
     }
@@ -89,11 +99,11 @@ mod tests {
     #[test]
     fn a_tree_goes_on_from_its_peaks() {
         let mut whole = Tree::default();
-        (0..77).for_each(|n| whole.push(&leaf(n)));
+        (0..77).for_each(|n| whole.push(&hash(n)));
         let mut resumed = Tree::from_peaks(77, whole.peaks().to_vec()).unwrap();
-        whole.push(&leaf(1));
-        resumed.push(&leaf(1));
+        whole.push(&hash(1));
+        resumed.push(&hash(1));
         assert_eq!(whole, resumed);
-        assert_eq!(Tree::from_peaks(3, vec![leaf(0)]), None);
+        assert_eq!(Tree::from_peaks(3, vec![hash(0)]), None);
     }
 }

@@ -77,7 +77,7 @@ pub struct Counter {
 }
 
 /// The members that are counted.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Members<'a> {
     at: &'a str,
@@ -91,24 +91,6 @@ struct Members<'a> {
     event: &'a str,
     refused: u64,
     passed: u64,
-}
-
-impl Default for Members<'_> {
-    fn default() -> Self {
-        Self {
-            at: "",
-            actor: Actor::default(),
-            tool: String::new(),
-            outcome: "",
-            verdict: "",
-            reason: "",
-            rule: None,
-            micros: 0,
-            event: "",
-            refused: 0,
-            passed: 0,
-        }
-    }
 }
 
 #[derive(Default, Deserialize)]

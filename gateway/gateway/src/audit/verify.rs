@@ -1,6 +1,7 @@
 //! Checking a trail: that every record is the one that was written, in its place, with none missing. Reads raw bytes;
 //! JSON is parsed only where a record speaks about the trail itself. Works on a copy as well as on a trail in use.
 
+mod blocks;
 mod segment;
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};

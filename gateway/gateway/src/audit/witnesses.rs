@@ -32,7 +32,7 @@ use crate::outside::{self, Http};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Checkpoints go to a witness no faster than this.
 const PACE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long the end of the gateway waits for witnesses to take the last one.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -196,9 +196,9 @@ impl Teller {
             return;
         }
         if well {
-            info!("{cause}")
+            info!("{cause}");
         } else {
-            warn!("{cause}")
+            warn!("{cause}");
         }
         if let Err(unavailable) =
             self.trail.append(Entry::Gap(Untold { reason: "witness", dropped, cause: &cause })).await

@@ -16,18 +16,19 @@ use serde_json::json;
 
 use crate::{
     args::{Export, ExportFormat},
+    environment::Environment,
     exit::Exit,
     printer::Printer,
 };
 
-pub(super) fn run(dir: &Path, args: Export, printer: Printer) -> anyhow::Result<Exit> {
+pub(super) fn run(dir: &Path, args: Export, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let format = match args.format {
         ExportFormat::Jsonl => Format::Jsonl,
         ExportFormat::Json => Format::Json,
         ExportFormat::Csv => Format::Csv,
         ExportFormat::Cef => Format::Cef,
     };
-    let sieve = args.wanted.filter().sieve();
+    let sieve = args.wanted.filter(&environment.user_home).sieve();
     let wanted = |r: &io::Result<Record>| r.as_ref().map_or(true, |record| sieve.admits(record));
     let records = forward(dir, 0).filter(wanted);
     let Some(path) = args.output else {

@@ -11,13 +11,14 @@ use rampart_scan::visible;
 
 use crate::{
     args,
+    environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, outcome_style, styled},
     record::{local_time, shortened},
 };
 
-pub(super) fn run(dir: &Path, args: args::Stats, printer: Printer) -> anyhow::Result<Exit> {
-    let sieve = args.wanted.filter().sieve();
+pub(super) fn run(dir: &Path, args: args::Stats, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let sieve = args.wanted.filter(&environment.user_home).sieve();
     let mut counter = Counter::default();
     for record in forward(dir, 0) {
         let record = record?;

@@ -3,11 +3,15 @@
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader},
+    os::unix::fs::FileExt as _,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Finding, Report, What, Witness};
+use super::{
+    Finding, Report, What, Witness,
+    blocks::{Blocks, Facts},
+};
 use crate::audit::{
     chain::{self, GENESIS, Hash},
     checkpoint::Checkpoint,
@@ -94,7 +98,6 @@ pub(super) fn check(
     report: &mut Report,
     progress: &mut impl FnMut(u64),
 ) -> io::Result<Checked> {
-    let mut reader = BufReader::with_capacity(READ, file);
     let checked = Checked {
         first: expected.first,
         opening: None,
@@ -114,34 +117,24 @@ pub(super) fn check(
         offset: 0,
         checkpoint: None,
     };
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        if reader.read_until(b'\n', &mut bytes)? == 0 {
-            break;
-        }
-        walk.line += 1;
-        let record = bytes.strip_suffix(b"\n").and_then(Line::parse);
-        let holds = match &record {
-            _ if walk.ends_here() => false,
-            Some(record) if walk.line == 1 => walk.begin(record),
-            Some(record) => walk.follows(record),
-            None => false,
-        };
-        if holds {
-            if let Some(record) = &record {
-                walk.count(record);
+    let again = file.try_clone()?;
+    std::thread::scope(|scope| {
+        let mut blocks = Blocks::of(file, scope)?;
+        while let Some(block) = blocks.next()? {
+            let mut start = 0;
+            for (end, facts) in &block.lines {
+                let bytes = block.bytes.get(start..*end).unwrap_or_default();
+                start = *end;
+                if !walk.take(bytes, facts.as_ref(), &again)? {
+                    return io::Result::Ok(());
+                }
+                if walk.line.is_multiple_of(STEP) {
+                    progress(walk.report.records);
+                }
             }
-        } else if walk.is_accounted_for(&bytes, &mut reader)? {
-            break;
-        } else {
-            walk.broken(record.as_ref());
         }
-        walk.offset += bytes.len() as u64;
-        if walk.line.is_multiple_of(STEP) {
-            progress(walk.report.records);
-        }
-    }
+        Ok(())
+    })?;
     walk.end();
     let checked = walk.checked;
     progress(report.records);
@@ -149,6 +142,29 @@ pub(super) fn check(
 }
 
 impl Walk<'_> {
+    /// Looks at the next line. False when nothing after it in the file is to be looked at.
+    fn take(&mut self, bytes: &[u8], facts: Option<&Facts>, file: &File) -> io::Result<bool> {
+        self.line += 1;
+        let record = facts.map(|facts| facts.line(bytes));
+        let holds = match (&record, facts) {
+            _ if self.ends_here() => false,
+            (Some(record), _) if self.line == 1 => self.begin(record),
+            (Some(record), Some(facts)) => self.follows(record, facts),
+            _ => false,
+        };
+        if holds {
+            if let (Some(record), Some(facts)) = (&record, facts) {
+                self.count(record, facts);
+            }
+        } else if self.is_accounted_for(bytes, file)? {
+            return Ok(false);
+        } else {
+            self.broken(record.as_ref());
+        }
+        self.offset += bytes.len() as u64;
+        Ok(true)
+    }
+
     fn problem(&mut self, what: What, message: String, remedy: &str) {
         let (file, line) = (self.expected.name.to_owned(), self.line);
         self.report.problem(Finding { what, file, line, message, remedy: remedy.to_owned() });
@@ -177,8 +193,8 @@ impl Walk<'_> {
         true
     }
 
-    fn follows(&self, record: &Line<'_>) -> bool {
-        let linked = |head: &Hash| chain::link(head, record.body) == record.hash;
+    fn follows(&self, record: &Line<'_>, facts: &Facts) -> bool {
+        let linked = |head: &Hash| facts.linked.as_ref() == Some(head) || chain::link(head, record.body) == record.hash;
         record.seq == self.checked.size + 1
             && self
                 .heads
@@ -193,7 +209,7 @@ impl Walk<'_> {
             || self.expected.lost.iter().any(|lost| lost.offset <= at && lost.last == size)
     }
 
-    fn count(&mut self, record: &Line<'_>) {
+    fn count(&mut self, record: &Line<'_>, facts: &Facts) {
         match record.kind {
             Kind::Checkpoint => self.checkpoint(record),
             Kind::Retire => self.checked.retirements.extend(body_of::<Retirement>(record)),
@@ -203,7 +219,7 @@ impl Walk<'_> {
         self.checked.size = record.seq;
         self.heads = Some([record.hash; 2]);
         if self.checked.whole {
-            self.checked.ledger.count(record.hash);
+            self.checked.ledger.count_leaf(record.hash, facts.leaf);
         }
         while let Some((witness, later)) = self.witnesses.split_first()
             && witness.checkpoint.size <= record.seq
@@ -253,7 +269,7 @@ impl Walk<'_> {
     }
 
     /// Whether everything from here to the end of the file is known not to be records.
-    fn is_accounted_for(&mut self, line: &[u8], reader: &mut BufReader<File>) -> io::Result<bool> {
+    fn is_accounted_for(&mut self, line: &[u8], file: &File) -> io::Result<bool> {
         let at = self.offset;
         if let Some(lost) = self.expected.lost.iter().find(|lost| lost.offset <= at) {
             // every such record becomes a finding of its own in the end
@@ -261,18 +277,17 @@ impl Walk<'_> {
             return Ok(true);
         }
         if let Some(torn) = self.expected.recovered.iter().find(|torn| torn.offset == at) {
-            let mut hash = Sha256::new_with_prefix(line);
-            let mut length = line.len() as u64;
             // read on only to hash; should the hash differ, the records after this line are not looked at one by one
+            let mut hash = Sha256::new();
+            let mut buffer = vec![0; READ];
+            let mut length = 0;
             loop {
-                let more = reader.fill_buf()?;
-                if more.is_empty() {
+                let taken = file.read_at(&mut buffer, at + length)?;
+                if taken == 0 {
                     break;
                 }
-                hash.update(more);
-                let taken = more.len();
+                hash.update(buffer.get(..taken).unwrap_or_default());
                 length += taken as u64;
-                reader.consume(taken);
             }
             if length == torn.length && hex::encode(hash.finalize()) == torn.sha256 {
                 self.note(
