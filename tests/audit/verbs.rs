@@ -37,7 +37,7 @@ fn records_are_found_by_all_that_is_said_of_them() {
         (&["--until", "1h"], &[]),
         (&["--since", "2020-01-01T00:00:00Z"], &[0, 1, 2, 3, 4]),
         (&["-n", "2"], &[3, 4]),
-        (&["--rule", "default"], &[]),
+        (&["--rule", "default"], &[0, 2, 4]),
     ];
     for (args, wanted) in table {
         let wanted: Vec<&String> = wanted.iter().map(|&nth| &all[nth]).collect();
