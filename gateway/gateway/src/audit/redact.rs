@@ -15,6 +15,9 @@ const WINDOW: usize = LONGEST / 2;
 /// How much of each end of a cut text stays.
 const KEPT: usize = WINDOW / 2;
 
+/// Longest text that may be [plain](is_plain), in bytes.
+const PLAIN: usize = 20;
+
 /// Names of headers, parameters and variables whose value is a secret whatever it looks like.
 const SECRET_NAMES: [&str; 17] = [
     "access_token",
@@ -55,24 +58,34 @@ impl Redactor {
 
     /// The text without its secrets, cut to a bounded length.
     pub(super) fn text(&self, text: &str) -> String {
+        self.changed(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The same, if it is not the text itself.
+    fn changed(&self, text: &str) -> Option<String> {
         if text.len() <= LONGEST {
             return self.secrets(text);
         }
-        let head = self.secrets(&text[..text.floor_char_boundary(WINDOW)]);
-        let tail = self.secrets(&text[text.ceil_char_boundary(text.len() - WINDOW)..]);
-        format!(
+        let within = |part: &str| self.secrets(part).unwrap_or_else(|| part.to_owned());
+        let head = within(&text[..text.floor_char_boundary(WINDOW)]);
+        let tail = within(&text[text.ceil_char_boundary(text.len() - WINDOW)..]);
+        Some(format!(
             "{}[… {} bytes in all, {} …]{}",
             &head[..head.floor_char_boundary(KEPT)],
             text.len(),
             self.fingerprint(text),
             &tail[tail.ceil_char_boundary(tail.len().saturating_sub(KEPT))..],
-        )
+        ))
     }
 
     /// Does the same to every text in a JSON value, names of members included.
     pub(super) fn value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.text(text),
+            Value::String(text) => {
+                if let Some(changed) = self.changed(text) {
+                    *text = changed;
+                }
+            }
             Value::Array(list) => match list.as_mut_slice() {
                 // a header, or anything else that is written as a pair of name and value
                 [Value::String(name), Value::String(secret)] if is_secret_name(name) => {
@@ -81,13 +94,15 @@ impl Redactor {
                 list => list.iter_mut().for_each(|item| self.value(item)),
             },
             Value::Object(members) => {
+                let mut renamed = false;
                 for (name, member) in members.iter_mut() {
                     match member {
                         Value::String(secret) if is_secret_name(name) => *secret = self.fingerprint(secret),
                         member => self.value(member),
                     }
+                    renamed |= !is_plain(name) && self.changed(name).is_some();
                 }
-                if members.keys().any(|name| self.text(name) != *name) {
+                if renamed {
                     *members = std::mem::take(members).into_iter().map(|(name, v)| (self.text(&name), v)).collect();
                 }
             }
@@ -105,14 +120,24 @@ impl Redactor {
         format!("hmac-sha256:{}", hex::encode(tag.get(..8).unwrap_or_default()))
     }
 
-    fn secrets(&self, text: &str) -> String {
+    /// The text without what detectors find in it. None when they find nothing.
+    fn secrets(&self, text: &str) -> Option<String> {
+        if is_plain(text) {
+            return None;
+        }
         let mut findings: Vec<Finding> = rampart_scan::scan(text);
         findings.retain(|f| matches!(f.class, FindingClass::Secret | FindingClass::Personal));
         if findings.is_empty() {
-            return text.to_owned();
+            return None;
         }
-        rampart_scan::redact(text, &findings, |_, secret| self.fingerprint(secret))
+        Some(rampart_scan::redact(text, &findings, |_, secret| self.fingerprint(secret)))
     }
+}
+
+/// Whether a text is a word or path so short and simple that no detector finds anything in it. Most texts of a record
+/// are, and asking all detectors about each would take longer than everything else.
+fn is_plain(text: &str) -> bool {
+    text.len() <= PLAIN && text.bytes().all(|b| b.is_ascii_lowercase() || b"-_./".contains(&b))
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -139,6 +164,14 @@ mod tests {
         assert_ne!(value["arguments"]["list"][1]["token"], first);
         assert_eq!(value["headers"][1][1], "*/*");
         assert_ne!(Redactor::new([2; 32]).fingerprint("Bearer abc"), first);
+    }
+
+    #[test]
+    fn nothing_that_detectors_find_is_plain() {
+        for hit in super::super::tests::examples::hits() {
+            assert!(!is_plain(&hit), "{hit}");
+        }
+        assert!(is_plain("self-tamper") && is_plain("./target/debug") && !is_plain("rm -rf"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The trail as its users see it: what they append is on disk, chained, and survives what happens to it.
 
 mod crash;
+pub(super) mod examples;
 mod faults;
+mod redaction;
 mod tamper;
 
 use std::{
