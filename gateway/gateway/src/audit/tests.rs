@@ -3,6 +3,7 @@
 mod crash;
 pub(super) mod examples;
 mod faults;
+mod power;
 mod redaction;
 mod tamper;
 

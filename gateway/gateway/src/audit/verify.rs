@@ -154,7 +154,8 @@ pub(super) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
 
 fn kept_checkpoint(dir: &Path) -> io::Result<Option<Vec<u8>>> {
     match std::fs::read(dir.join(CHECKPOINT)) {
-        Ok(content) => Ok(Some(content)),
+        // A power cut leaves it empty when its content had not come to the disk.
+        Ok(content) => Ok(Some(content).filter(|content| !content.is_empty())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
