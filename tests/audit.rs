@@ -1,5 +1,7 @@
 //! The audit trail: one chain over all roads, readable, verifiable, and honest after a crash.
 
+mod faults;
+mod many;
 mod verbs;
 mod witnesses;
 
@@ -115,7 +117,7 @@ pub(crate) fn newest_segment(world: &World) -> std::path::PathBuf {
     all.pop().unwrap()
 }
 
-fn all_text(world: &World) -> String {
+pub(crate) fn all_text(world: &World) -> String {
     let folder = world.home().join("audit");
     let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     all.retain(|p| p.extension().is_some_and(|x| x == "jsonl"));
@@ -143,7 +145,7 @@ fn secrets_do_not_stand_in_the_trail_and_equal_ones_look_equal() {
 #[test]
 fn a_full_disk_denies_says_so_and_recovers_by_itself() {
     // A small file system needs a mount namespace of our own.
-    if !have("a_full_disk_denies_says_so_and_recovers_by_itself", &["unshare", "mount", "dd"]) {
+    if !have("a_full_disk_denies_says_so_and_recovers_by_itself", &["unshare", "mount", "dd", "curl"]) {
         return;
     }
     let probe = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
@@ -163,16 +165,19 @@ fn a_full_disk_denies_says_so_and_recovers_by_itself() {
         dd if=/dev/zero of="$RAMPART_HOME/fill" bs=4096 count=100000 2>/dev/null || true
         n=0; while hook 2>/dev/null >/dev/null && [ $n -lt 400 ]; do n=$((n+1)); done
         hook 2>&1 >/dev/null | grep -o audit_unavailable || true
+        echo health=$(curl -s -o /dev/null -w '%{{http_code}}' --unix-socket "$RAMPART_HOME/run/gateway.sock" http://localhost/healthz)
         rm "$RAMPART_HOME/fill"
         n=0; until hook >/dev/null 2>&1 || [ $n -ge 100 ]; do n=$((n+1)); sleep 0.05; done
         hook; echo after=$?
+        echo health=$(curl -s -o /dev/null -w '%{{http_code}}' --unix-socket "$RAMPART_HOME/run/gateway.sock" http://localhost/healthz)
+        $r audit search --type gap --json --text disk_full >/dev/null; echo told=$?
         $r audit verify >/dev/null; echo verify=$?
         $r serve stop"#,
         rampart = rampart.display(),
     );
     let mut shell = world.command("unshare");
     let ran = Ran::from(shell.args(["-rm", "sh", "-c", &script]).stdin(Stdio::null()).output().unwrap());
-    for expected in ["before=0", "audit_unavailable", "after=0", "verify=0"] {
+    for expected in ["before=0", "audit_unavailable", "health=503", "after=0", "health=200", "told=0", "verify=0"] {
         assert!(ran.stdout.contains(expected), "{expected}: {ran:?}");
     }
 }
