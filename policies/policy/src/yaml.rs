@@ -48,7 +48,39 @@ pub(crate) fn parse(text: &str) -> Result<Node, Malformed> {
     if text.len() > MAX_BYTES {
         return Err(Malformed { message: format!("the file is larger than {} MiB", MAX_BYTES >> 20), span: None });
     }
-    serde_yaml::from_str_with_options::<Node>(text, strict()).map_err(|error| malformed(text, &error))
+    let node = serde_yaml::from_str_with_options::<Node>(text, strict()).map_err(|error| malformed(text, &error))?;
+    check_indentation(text, &node)?;
+    Ok(node)
+}
+
+/// What goes on over several lines stands further in than its key (YAML 1.2.2 sections 7.3 and 7.4), which the parser
+/// does not insist on. A closing bracket may stand below the key, as everybody writes it.
+fn check_indentation(text: &str, node: &Node) -> Result<(), Malformed> {
+    let entries = match &node.value {
+        Value::List(items) => return items.iter().try_for_each(|item| check_indentation(text, item)),
+        Value::Map(entries) if !text.get(node.span.start..).is_some_and(|rest| rest.starts_with('{')) => entries,
+        _ => return Ok(()),
+    };
+    for (key, value) in entries {
+        let written = text.get(value.span.clone()).unwrap_or_default();
+        if !written.starts_with(['[', '{', '"', '\'']) {
+            check_indentation(text, value)?;
+            continue;
+        }
+        let line = text.get(..key.span.start).map_or(0, |before| before.rfind('\n').map_or(0, |at| at + 1));
+        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let base = text.get(line..).map_or(0, indent);
+        let mut start = value.span.start;
+        for (number, line) in written.split_inclusive('\n').enumerate() {
+            let closes = line.trim().is_empty() || line.trim_start().starts_with([']', '}', '#']);
+            if number > 0 && !closes && indent(line) <= base {
+                let message = format!("this is not valid YAML: this goes on what `{}` began, so indent it", key.name);
+                return Err(Malformed { message, span: Some(start..start + line.trim_end().len()) });
+            }
+            start += line.len();
+        }
+    }
+    Ok(())
 }
 
 fn strict() -> Options {
@@ -238,6 +270,21 @@ mod tests {
         refused("a: 1\n---\nb: 2\n", "more than one");
         refused("a:\n\t- b\n", "valid YAML");
         refused("a: [1\n", "valid YAML");
+        refused("a:\n  b: [1,\n  2]\n", "what `b` began");
+        parse("a: [\n  1,\n  {b: 2,\nc: 3},\n]\n").unwrap_err();
+        parse("a: [\n  1, # one\n# two\n\n  'x\n  y'\n]\nb:\n  [1,\n  2]\nc: {d: 1\n  }\n").unwrap();
+        parse("{\n\"a\": [\n1\n]\n}\n").unwrap();
         refused(&"[".repeat(5_000), "YAML");
+    }
+
+    /// The cases of the YAML test suite (github.com/yaml/yaml-test-suite, MIT) that no YAML reader may take.
+    #[test]
+    fn s9_what_is_no_yaml_is_no_policy() {
+        let cases: Vec<(String, String)> =
+            serde_json::from_str(include_str!("../fixtures/yaml-must-fail.json")).unwrap();
+        assert!(cases.len() > 90);
+        let taken: Vec<&str> =
+            cases.iter().filter(|(_, text)| parse(text).is_ok()).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(taken, [""; 0]);
     }
 }
