@@ -17,6 +17,7 @@ mod mcp_scan;
 mod notify;
 mod policy;
 mod registry;
+mod reload;
 mod rules;
 mod service;
 mod world;

@@ -38,7 +38,13 @@ impl std::fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}:{}:{}: {word}[{}]: {}", self.file, self.line, self.column, self.code, self.message)?;
+        // What is wrong with the whole file, or with all of them, stands at no line.
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        let colon = if self.file.is_empty() { "" } else { ": " };
+        write!(f, "{colon}{word}[{}]: {}", self.code, self.message)?;
         if let Some(help) = &self.help {
             write!(f, " (help: {help})")?;
         }
