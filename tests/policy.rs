@@ -1,6 +1,6 @@
 //! Policies from the command line: init, test, lint, explain; load errors; the API's preflight.
 
-use crate::world::{World, set_mode};
+use crate::world::{Ran, World, set_mode};
 
 const SEED: &str = include_str!("fixtures/seed.yaml");
 
@@ -98,6 +98,39 @@ fn explain_shows_the_rule_its_place_and_what_it_matched() {
     assert!(ran.stdout.contains("block-destructive"), "{ran:?}");
     assert!(ran.stdout.contains("custom.yaml:"), "{ran:?}");
     assert!(ran.stdout.contains("rm -rf /tmp/x"), "{ran:?}");
+}
+
+/// `test`, `policy explain`, the hook and the API tell the same of one call.
+#[test]
+fn everybody_tells_the_same_of_a_call() {
+    let mut world = World::with_policy(SEED);
+    world.serve(&[]);
+    let socket = world.home().join("run/gateway.sock");
+    for (command, code, exit) in
+        [("echo ok && rm -rf /tmp/x", 1, 2), ("kubectl apply -f x", 3, 2), ("git status", 0, 0)]
+    {
+        let test = world.run(&["test", "--json", command]).expect(code).json();
+        let explained = world.run(&["policy", "explain", "--json", command]).expect(code).json();
+        let body = serde_json::json!({"params": {"command": command, "cwd": world.project()}}).to_string();
+        let mut curl = world.command("curl");
+        curl.args(["-s", "--unix-socket", socket.to_str().unwrap(), "http://x/v1/preflight/exec", "-d", &body]);
+        let preflight = Ran::from(curl.output().unwrap()).expect(0).json();
+        for key in ["decision", "message", "rule", "matched_policies", "suggestions", "policy_hash", "reason"] {
+            assert_eq!(test[key], explained[key], "{command}: {key}");
+            assert_eq!(test[key], preflight[key], "{command}: {key}");
+        }
+        assert_eq!(explained["matched"].as_array().unwrap().len() > 0, code != 0, "{explained:#}");
+        assert_eq!(explained["components"].as_array().unwrap().len(), command.split(" && ").count());
+        if code == 3 {
+            continue; // The hook hands the question to the agent's own prompt.
+        }
+        let input = serde_json::json!({"hook_event_name": "PreToolUse", "session_id": "s", "cwd": world.project(), "tool_name": "Bash", "tool_input": {"command": command}});
+        let hook = world.run_with(&["hook", "--format", "claude-code"], input.to_string().as_bytes()).expect(exit);
+        assert!(hook.stderr.contains(test["message"].as_str().unwrap()), "{hook:?}");
+        if let Some(place) = test["rule"]["file"].as_str() {
+            assert!(hook.stderr.contains(&format!("{place}:{}", test["rule"]["line"])), "{hook:?}");
+        }
+    }
 }
 
 #[test]

@@ -282,6 +282,29 @@ fn rules_that_are_added_at_once_are_all_kept() {
 }
 
 #[test]
+fn what_is_taken_back_can_be_had_again_as_it_was() {
+    let world = World::with_policy(SEED);
+    for args in [
+        &["allow", "rm -rf once", "--once", "--message", "it's fine", "-y"][..],
+        &["block", "docker *", "--for", "1h", "-y"],
+        &["block", "git push *", "--ask", "-y"],
+        &["allow", "--tool", "read", "/srv/x", "-y"],
+    ] {
+        world.run(args).expect(0);
+        let before = listed(&world);
+        let removed = world.run(&["rules", "remove", "1", "-y"]).expect(0);
+        let again = removed.stderr.split("To have it again: ").nth(1).unwrap().trim();
+        Ran::from(shell(&world, &format!("{again} --yes")).output().unwrap()).expect(0);
+        let after = listed(&world);
+        for key in ["action", "tool", "pattern", "once", "message"] {
+            assert_eq!(before[0][key], after[0][key], "{again}");
+        }
+        assert_eq!(before[0]["expires_at"].is_null(), after[0]["expires_at"].is_null(), "{again}");
+        world.run(&["rules", "reset", "-y"]).expect(0);
+    }
+}
+
+#[test]
 fn reset_keeps_a_copy_and_prints_the_way_back() {
     let world = World::with_policy(SEED);
     mentions(&world.run(&["rules", "reset", "-y"]).expect(0), &["nothing to do"]);

@@ -68,7 +68,7 @@ impl Override {
         Some(Self { tool: tool.map(str::to_owned), pattern, ..Self::default() })
     }
 
-    /// The command that makes it.
+    /// The command that makes it, without the time that it holds.
     pub fn command_line(&self) -> String {
         let verb = match self.action {
             OverrideAction::Allow => "allow",
@@ -76,7 +76,9 @@ impl Override {
             OverrideAction::Ask => "block --ask",
         };
         let tool = self.tool.as_deref().map(|t| format!("--tool {t} ")).unwrap_or_default();
-        format!("rampart {verb} {tool}{}", quote(&self.pattern))
+        let once = if self.once { " --once" } else { "" };
+        let message = self.message.as_deref().map(|m| format!(" --message {}", quote(m))).unwrap_or_default();
+        format!("rampart {verb} {tool}{}{once}{message}", quote(&self.pattern))
     }
 
     /// A policy of this one rule, as an item of `policies:`.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rampart_call::{Effect, Target};
-use rampart_policy::{History, Severity, explain, lint};
+use rampart_client::wire::Decision;
+use rampart_policy::{Explanation, History, Severity, explain, lint};
 use rampart_scan::visible;
 use serde_json::json;
 
@@ -16,6 +17,9 @@ use crate::{
     printer::{BOLD, DIM, Printer, outcome_style, styled},
     rules,
 };
+
+/// How many rules are told that nearly matched.
+const MOST_NEAR: usize = 5;
 
 pub(crate) fn run(verb: PolicyVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     match verb {
@@ -62,7 +66,7 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
     let told = explain(&ruleset, &call, &test::context(&labels, &history, environment));
     let judgement = &told.judgement;
     if args.json {
-        printer.json(judgement)?;
+        printer.json(&facts(&told)?)?;
         return Ok(test::exit(judgement.outcome));
     }
     let heading = |text: &str| printer.out(format!("\n{}", styled(BOLD, text)));
@@ -98,6 +102,15 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
         let action = styled(outcome_style(rule.rule.action), format!("{:<5}", rule.rule.action));
         printer.out(format!("{mark} {action}  {}  {}", rule.rule, styled(DIM, &rule.message)));
     }
+    if !told.nearly.is_empty() {
+        heading("Rules that one condition kept from matching");
+        for near in told.nearly.iter().take(MOST_NEAR) {
+            printer.out(format!("  {:<5}  {}  {}", near.rule.action, near.rule, styled(DIM, near.missing)));
+        }
+        if let Some(more) = told.nearly.len().checked_sub(MOST_NEAR).filter(|more| *more > 0) {
+            printer.out(styled(DIM, format!("  and {more} more; --json lists them")));
+        }
+    }
     if !judgement.suggestions.is_empty() {
         heading("To allow it");
         for suggestion in &judgement.suggestions {
@@ -105,6 +118,29 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
         }
     }
     Ok(test::exit(judgement.outcome))
+}
+
+/// What `rampart test --json` and the API say of the call, and how that came about.
+fn facts(told: &Explanation) -> anyhow::Result<serde_json::Value> {
+    let outcome = told.judgement.outcome;
+    let mut facts = serde_json::to_value(Decision::of(told.judgement.clone(), outcome.passes(), None))?;
+    let matched = told.matched.iter().map(|m| {
+        json!({
+            "rule": m.rule, "message": m.message, "decides": m.decides, "locked": m.locked, "effect": m.effect,
+            "component": m.component,
+        })
+    });
+    let components = told.components.iter().map(|c| json!({ "text": c.text, "span": c.span }));
+    let nearly = told.nearly.iter().map(|n| json!({ "rule": n.rule, "missing": n.missing }));
+    let more = json!({
+        "matched": matched.collect::<Vec<_>>(), "components": components.collect::<Vec<_>>(),
+        "nearly": nearly.collect::<Vec<_>>(), "complete": told.complete, "default_action": told.default_action,
+        "effect": told.judgement.effect,
+    });
+    if let (Some(facts), serde_json::Value::Object(more)) = (facts.as_object_mut(), more) {
+        facts.extend(more);
+    }
+    Ok(facts)
 }
 
 /// The call's text with what the rule matched underlined.

@@ -111,7 +111,9 @@ fn remove(number: usize, yes: bool, environment: &Environment, printer: Printer)
     let state = apply(&overrides, &text, environment, printer)?;
     printer.out(format!("{} Rule {number} removed — {state}", styled(outcome_style(Outcome::Allow), "✓")));
     if let Some(rule) = entry.as_override() {
-        printer.note(format!("To have it again: {}", styled(BOLD, rule.command_line())));
+        let left = entry.expires().map(|at| at.duration_since(jiff::Timestamp::now()).as_secs());
+        let lasting = left.map(|left| format!(" --for {}", span(left.max(1)))).unwrap_or_default();
+        printer.note(format!("To have it again: {}", styled(BOLD, rule.command_line() + &lasting)));
     }
     Ok(Exit::Yes)
 }

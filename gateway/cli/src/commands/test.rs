@@ -130,7 +130,8 @@ fn show(judgement: &Judgement, printer: Printer) {
     if let Some(rule) = &judgement.rule {
         printer.out(format!("{}  {rule}", styled(DIM, "rule")));
     } else {
-        printer.out(styled(DIM, format!("no rule matches: {}", judgement.reason)));
+        let none = if judgement.matched.is_empty() { "no rule matches" } else { "no rule decides" };
+        printer.out(styled(DIM, format!("{none}: {}", judgement.reason)));
     }
     for suggestion in &judgement.suggestions {
         printer.out(format!("{}  {}", styled(DIM, "to allow it"), styled(BOLD, suggestion)));
