@@ -49,7 +49,6 @@ pub fn lint(files: &[SourceFile]) -> Vec<Diagnostic> {
     for (i, entry) in entries.iter().enumerate() {
         let Some(reader) = readers.get_mut(entry.file) else { continue };
         breadth::check(entry, reader);
-        tools(entry, reader);
         cover::check(
             entries.get(..i).unwrap_or_default(),
             entry,
@@ -57,6 +56,11 @@ pub fn lint(files: &[SourceFile]) -> Vec<Diagnostic> {
             files,
             reader,
         );
+    }
+    for policy in entries.chunk_by(|a, b| std::ptr::eq(a.policy, b.policy)) {
+        if let Some(reader) = policy.first().and_then(|entry| readers.get_mut(entry.file)) {
+            tools(policy, reader);
+        }
     }
     notes.extend(readers.into_iter().flat_map(|r| r.notes));
     notes.sort_by_key(|n| (n.severity == Severity::Warning, n.file.clone(), n.line, n.column));
@@ -88,14 +92,19 @@ fn entries<'d>(files: &[SourceFile], documents: &'d [Document], readers: &mut [R
     entries
 }
 
-/// A tool that is named beside others, and has nothing the conditions speak of.
-fn tools(entry: &Entry<'_>, reader: &mut Reader<'_>) {
-    for tool in entry.policy.matching.tool.iter().flatten() {
+/// A tool that is named beside others, and has nothing that any rule of the policy speaks of.
+fn tools(policy: &[Entry<'_>], reader: &mut Reader<'_>) {
+    let Some(first) = policy.first() else { return };
+    for tool in first.policy.matching.tool.iter().flatten() {
         let Some((_, known)) = Tools::NAMED.iter().find(|(word, _)| *word == tool.value) else { continue };
-        if !entry.reach.meets(*known) {
-            let message = format!("the rule in line {} never meets `{}`", entry.line, tool.value);
-            let help = format!("`{}` has nothing that {} speaks of", tool.value, entry.keys.join(", "));
-            reader.warn("cannot-meet-tool", &tool.span, message, help);
+        if policy.iter().any(|entry| entry.reach.meets(*known)) {
+            continue;
         }
+        let mut keys: Vec<&str> = policy.iter().flat_map(|entry| entry.keys.iter().copied()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let message = format!("no rule of `{}` ever meets `{}`", first.policy.name.value, tool.value);
+        let help = format!("`{}` has nothing that {} speaks of", tool.value, keys.join(", "));
+        reader.warn("cannot-meet-tool", &tool.span, message, help);
     }
 }
