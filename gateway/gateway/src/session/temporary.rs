@@ -50,10 +50,9 @@ impl Temporary {
         let mut fresh = false;
         for rule in ruleset.rules() {
             let Some(wall_ms) = rule.expires_at_ms.map(|at| u64::try_from(at).unwrap_or(0)) else { continue };
-            let deadline = before.remove(&rule.id).map(|end| end.deadline).unwrap_or_else(|| {
-                fresh = true;
-                Deadline::at(wall_ms, now)
-            });
+            let known = before.remove(&rule.id);
+            fresh |= known.is_none();
+            let deadline = known.map_or_else(|| Deadline::at(wall_ms, now), |end| end.deadline);
             self.ends.insert(rule.id.clone(), End { boot_ms: deadline.boot_ms(now), deadline, wall_ms });
         }
         if (fresh || had != self.ends.len())
