@@ -3,6 +3,7 @@
 mod holding;
 mod hostile;
 mod links;
+mod mcp;
 mod restarts;
 mod rules;
 
