@@ -11,9 +11,23 @@ use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::pool::Lease;
+
+/// What a body may end with before it has come whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    /// The other side broke off.
+    #[error(transparent)]
+    Off(#[from] hyper::Error),
+    /// A part of it must not pass.
+    #[error("stopped by Rampart: {0}")]
+    Stopped(String),
+}
+
+/// The frames of a body, or why it ends early.
+pub(crate) type Frames = mpsc::Receiver<Result<Frame<Bytes>, Cut>>;
 
 /// A body of either direction.
 pub(crate) struct Body {
@@ -25,6 +39,8 @@ pub(crate) struct Body {
 
 enum Rest {
     Coming(Incoming),
+    /// Read and judged elsewhere.
+    Judged(Frames, SizeHint),
     Trailers(HeaderMap),
     Done,
 }
@@ -43,6 +59,11 @@ impl Body {
         let mut body = Self { front: None, rest: Rest::Coming(incoming), lease };
         body.settle();
         body
+    }
+
+    /// A body that comes from whoever judges it.
+    pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -93,10 +114,16 @@ impl Body {
         self.front.as_deref().unwrap_or_default()
     }
 
+    /// Takes out what was read ahead.
+    pub(crate) fn take_front(&mut self) -> Bytes {
+        self.front.take().unwrap_or_default()
+    }
+
     /// Gives the connection back as soon as nothing more comes from it.
     fn settle(&mut self) {
         let over = match &self.rest {
             Rest::Coming(incoming) => incoming.is_end_stream(),
+            Rest::Judged(..) => false,
             Rest::Trailers(_) | Rest::Done => true,
         };
         if over && let Some(lease) = self.lease.take() {
@@ -107,9 +134,9 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Cut;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
         if let Some(front) = this.front.take() {
             return Poll::Ready(Some(Ok(Frame::data(front))));
@@ -117,6 +144,17 @@ impl http_body::Body for Body {
         let frame = match std::mem::replace(&mut this.rest, Rest::Done) {
             Rest::Done => None,
             Rest::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Rest::Judged(mut frames, size) => match frames.poll_recv(cx) {
+                Poll::Pending => {
+                    this.rest = Rest::Judged(frames, size);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.rest = Rest::Judged(frames, size);
+                    Some(Ok(frame))
+                }
+                Poll::Ready(other) => other,
+            },
             Rest::Coming(mut incoming) => match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Pending => {
                     this.rest = Rest::Coming(incoming);
@@ -125,7 +163,7 @@ impl http_body::Body for Body {
                 Poll::Ready(None) => None,
                 Poll::Ready(Some(Err(e))) => {
                     this.lease = None;
-                    Some(Err(e))
+                    Some(Err(e.into()))
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     this.rest = Rest::Coming(incoming);
@@ -144,7 +182,7 @@ impl http_body::Body for Body {
         self.front.is_none()
             && match &self.rest {
                 Rest::Coming(incoming) => incoming.is_end_stream(),
-                Rest::Trailers(_) => false,
+                Rest::Judged(..) | Rest::Trailers(_) => false,
                 Rest::Done => true,
             }
     }
@@ -153,6 +191,7 @@ impl http_body::Body for Body {
         let front = self.front().len() as u64;
         let mut hint = match &self.rest {
             Rest::Coming(incoming) => incoming.size_hint(),
+            Rest::Judged(_, size) => size.clone(),
             // A length that is known beforehand leaves no room for trailers in HTTP/1.
             Rest::Trailers(_) => SizeHint::default(),
             Rest::Done => SizeHint::with_exact(0),

@@ -52,7 +52,10 @@ pub(crate) fn clean_request(
     let go_ahead = has_token(headers, &header::EXPECT, "100-continue");
     strip_hop(headers);
     headers.remove(header::EXPECT);
+    ask_for_known_codings(headers);
     if websocket {
+        // Messages are read on their way, and so they must not be packed.
+        headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     } else if trailers {
@@ -79,6 +82,36 @@ pub(crate) fn clean_response(headers: &mut HeaderMap, switched: bool) {
     if switched {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+}
+
+/// Takes out what is true only of bytes that were packed.
+pub(crate) fn forget_coding(headers: &mut HeaderMap) {
+    for name in [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::ACCEPT_RANGES] {
+        headers.remove(name);
+    }
+    headers.remove("content-digest");
+    headers.remove("content-md5");
+}
+
+/// Takes out what is true only of bytes that nobody changed (RFC 9530).
+pub(crate) fn forget_digests(headers: &mut HeaderMap) {
+    for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+        headers.remove(name);
+    }
+}
+
+/// Leaves only codings that can be undone on the way back.
+fn ask_for_known_codings(headers: &mut HeaderMap) {
+    const KNOWN: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "identity"];
+    if !headers.contains_key(header::ACCEPT_ENCODING) {
+        return;
+    }
+    let known = |token: &&str| KNOWN.iter().any(|k| token.split(';').next().unwrap_or_default().trim() == *k);
+    let kept: Vec<&str> = tokens(headers, &header::ACCEPT_ENCODING).filter(known).collect();
+    let kept = if kept.is_empty() { "identity".to_owned() } else { kept.join(", ") };
+    if let Ok(kept) = HeaderValue::from_str(&kept) {
+        headers.insert(header::ACCEPT_ENCODING, kept);
     }
 }
 

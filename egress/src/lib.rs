@@ -5,12 +5,15 @@
 //! (`rampart-certs`).
 
 mod address;
+mod answer;
 mod body;
 mod client;
+mod decode;
 mod destination;
 mod exchange;
 mod head;
 mod headers;
+mod inspect;
 mod options;
 mod pool;
 mod proxy;

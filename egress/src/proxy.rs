@@ -44,7 +44,7 @@ pub enum Fault {
 }
 
 pub(crate) struct Proxy {
-    gate: Arc<dyn Gate>,
+    pub(crate) gate: Arc<dyn Gate>,
     identify: Identify,
     pub(crate) authority: Arc<Authority>,
     pub(crate) interception: rustls::ServerConfig,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rampart_call::Judgement;
 
-use crate::{body::Body, destination::Destination};
+use crate::{body::Body, decode::Undecoded, destination::Destination};
 
 /// A request that does not go on.
 #[derive(Debug, Clone)]
@@ -66,6 +66,20 @@ impl Refused {
     pub(crate) fn unverified(to: &Destination, why: &str) -> Self {
         let message = format!("the certificate of `{to}` does not verify: {why}");
         Self::failed(StatusCode::BAD_GATEWAY, "upstream_unverified", message)
+    }
+
+    /// A body whose text cannot be judged.
+    pub(crate) fn undecoded(why: &Undecoded) -> Self {
+        let code = match why {
+            Undecoded::Oversize => "oversize",
+            Undecoded::Broken(_) => "malformed",
+        };
+        Self::failed(StatusCode::FORBIDDEN, code, format!("the body cannot be looked into: {why}"))
+    }
+
+    /// Something must be cut out of bytes that are no text.
+    pub(crate) fn uneditable() -> Self {
+        Self::failed(StatusCode::FORBIDDEN, "uneditable", "a rule cuts something out of this answer, and it is no text")
     }
 
     pub(crate) fn unknown_session() -> Self {

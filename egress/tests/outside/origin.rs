@@ -129,7 +129,7 @@ where
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-fn text(body: impl Into<Bytes>) -> Response<Body> {
+fn text_of(body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Full::new(body.into()).boxed_unsync());
     response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
     response
@@ -153,12 +153,12 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
             let mut lines: Vec<String> =
                 request.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
             lines.sort();
-            text(format!("{} {} {:?}\n{}", request.method(), request.uri(), request.version(), lines.join("\n")))
+            text_of(format!("{} {} {:?}\n{}", request.method(), request.uri(), request.version(), lines.join("\n")))
         }
         "/echo" => {
             let collected = request.into_body().collect().await.unwrap();
             let trailer = collected.trailers().and_then(|t| t.get("x-sum")).cloned();
-            let mut response = text(collected.to_bytes());
+            let mut response = text_of(collected.to_bytes());
             if let Some(trailer) = trailer {
                 response.headers_mut().insert("x-got-trailer", trailer);
             }
@@ -169,7 +169,7 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
             while let Some(Ok(frame)) = body.frame().await {
                 count += frame.data_ref().map_or(0, Bytes::len);
             }
-            text(count.to_string())
+            text_of(count.to_string())
         }
         "/trailers" => {
             let mut trailers = HeaderMap::new();
@@ -201,7 +201,7 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
             let _guard = OnDrop(stage.given_up);
             stage.begun.notify_one();
             tokio::time::sleep(Duration::from_hours(1)).await;
-            text("late")
+            text_of("late")
         }
         "/ws" => {
             let upgrade = hyper::upgrade::on(&mut request);
@@ -212,20 +212,69 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
                     io.write_all(&buf[..n]).await.unwrap();
                 }
             });
-            let mut response = text("");
+            let mut response = text_of("");
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
             response.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
             response
         }
         "/quic" => {
-            let mut response = text("hello");
+            let mut response = text_of("hello");
             response.headers_mut().insert("alt-svc", HeaderValue::from_static("h3=\":443\""));
             response.headers_mut().insert("keep-alive", HeaderValue::from_static("timeout=1"));
             response
         }
-        "/secret" => text("the key is s3cret, yes"),
-        _ => text("hello"),
+        "/packed" => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            let text = request.uri().query().unwrap().replace('+', " ");
+            let repeated = if text.starts_with("long") { "0123456789 ".repeat(20_000) } else { String::new() };
+            std::io::Write::write_all(&mut encoder, format!("{repeated}{text}").as_bytes()).unwrap();
+            let mut response = text_of(encoder.finish().unwrap());
+            response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+            response.headers_mut().insert("accept-ranges", HeaderValue::from_static("bytes"));
+            response
+        }
+        "/bomb" => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            std::io::Write::write_all(&mut encoder, &vec![0; 64 << 20]).unwrap();
+            let mut response = text_of(encoder.finish().unwrap());
+            response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+            response
+        }
+        "/pieces" => {
+            let pieces: Vec<String> =
+                request.uri().query().unwrap().split('|').map(|piece| piece.replace('+', " ")).collect();
+            let filler = "0123456789 ".repeat(10_000);
+            let pieces = std::iter::once(filler).chain(pieces).map(|piece| Frame::data(Bytes::from(piece)));
+            let mut response = frames(stream::iter(pieces.collect::<Vec<_>>()).boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        "/long" => {
+            let text = request.uri().query().unwrap().replace('+', " ");
+            text_of(format!("{}{text}", "0123456789 ".repeat(20_000)))
+        }
+        "/packed-sse" => {
+            let (send, receive) = mpsc::channel(1);
+            tokio::spawn(async move {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                for event in ["data: 1\n\n", "data: s3cret\n\n"] {
+                    std::io::Write::write_all(&mut encoder, event.as_bytes()).unwrap();
+                    std::io::Write::flush(&mut encoder).unwrap();
+                    let packed = std::mem::take(encoder.get_mut());
+                    let _ = send.send(Frame::data(Bytes::from(packed))).await;
+                    stage.go.notified().await;
+                }
+                let _ = send.send(Frame::data(Bytes::from(encoder.finish().unwrap()))).await;
+            });
+            let events = stream::unfold(receive, |mut receive| async { receive.recv().await.map(|e| (e, receive)) });
+            let mut response = frames(events.boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+            response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+            response
+        }
+        "/secret" => text_of("the key is s3cret, yes"),
+        _ => text_of("hello"),
     }
 }
 

@@ -60,19 +60,30 @@ struct TestGate {
     hold: Option<Arc<Notify>>,
 }
 
+impl TestGate {
+    fn decide(&self, call: &Call) -> (Outcome, Judgement) {
+        let denied = call.phase == Phase::Before && call.action.subject().contains("denied.test");
+        let judged = if denied { Some(denial("`denied.test` is denied")) } else { (self.judge)(call) };
+        judged.unwrap_or_else(|| (Outcome::Allow, Judgement::allowed(Reason::Default)))
+    }
+}
+
 impl Gate for TestGate {
     fn judge(&self, call: Call) -> Judging<'_> {
         Box::pin(async move {
             let before = call.phase == Phase::Before;
-            let denied = before && call.action.subject().contains("denied.test");
-            let judged = if denied { Some(denial("`denied.test` is denied")) } else { (self.judge)(&call) };
+            let judged = self.decide(&call);
             let held = self.hold.as_ref().filter(|_| before && matches!(call.action, Action::Fetch { .. }));
             self.calls.lock().unwrap().push(call);
             if let Some(hold) = held {
                 hold.notified().await;
             }
-            verdict(judged.unwrap_or_else(|| (Outcome::Allow, Judgement::allowed(Reason::Default))))
+            verdict(judged)
         })
+    }
+
+    fn preview(&self, call: &Call) -> Option<Judgement> {
+        Some(self.decide(call).1)
     }
 }
 

@@ -269,6 +269,14 @@ impl Gate for Gateway {
     fn judge(&self, call: Call) -> Judging<'_> {
         Box::pin(async move { answer_to_verdict(self.answer(call).await) })
     }
+
+    fn preview(&self, call: &Call) -> Option<Judgement> {
+        let mut judgement = self.decide_only(call);
+        if self.config.mode == Mode::Monitor {
+            judgement.edits.clear();
+        }
+        Some(judgement)
+    }
 }
 
 #[cfg(test)]

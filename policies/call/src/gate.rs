@@ -11,6 +11,13 @@ use crate::{Call, Edit, Judgement, Outcome};
 pub trait Gate: Send + Sync {
     /// Decides and records. Resolves when the call may go on or must not; a held question keeps it pending.
     fn judge(&self, call: Call) -> Judging<'_>;
+
+    /// What would be decided, found out at once and without a trace: for the parts of something long whose beginning was
+    /// judged, so that only a part that changes the decision is judged and recorded. `None` where only judging can tell.
+    fn preview(&self, call: &Call) -> Option<Judgement> {
+        let _ = call;
+        None
+    }
 }
 
 /// The pending answer of a [`Gate`].

@@ -1,0 +1,120 @@
+//! An answer on its way back: judged whole where it is short, otherwise by its head and the beginning of its text, and the
+//! rest while it passes.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use rampart_call::{Action, Origin};
+
+use crate::{
+    body::Body,
+    decode::{self, Decoder},
+    exchange::{JUDGED, kind, length, texts},
+    headers::{forget_coding, forget_digests},
+    inspect::{self, Inspection, Passing, Stopped, complete, edited, inspected},
+    proxy::Proxy,
+    refusal::Refused,
+};
+
+/// How long the beginning of an answer of unknown length is waited for, so that it can still be refused as a whole.
+const FIRST_WORDS: Duration = Duration::from_millis(50);
+
+/// Both ends of a connection that has left HTTP: the client's and the origin's.
+pub(crate) type Relay = (OnUpgrade, OnUpgrade);
+
+/// Judges the answer to `action`.
+pub(crate) async fn answer(
+    proxy: &Arc<Proxy>,
+    origin: Origin,
+    action: Action,
+    mut response: Response<Body>,
+    relay: Option<Relay>,
+) -> Result<Response<Body>, Refused> {
+    let headers = response.headers();
+    let mut seen = rampart_call::Response {
+        text: String::new(),
+        status: Some(response.status().as_u16()),
+        headers: texts(headers),
+        truncated: true,
+    };
+    if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
+        proxy.judge(inspect::call(&origin, &action, Some(seen))).await?;
+        if let Some((client, upstream)) = relay {
+            proxy.tasks.spawn(relayed(client, upstream));
+        }
+        return Ok(response);
+    }
+    // A part of what was packed cannot be unpacked.
+    let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+    let mut decoder = Decoder::of(headers).filter(|_| !partial);
+    let grpc = kind(headers).starts_with("application/grpc");
+    let conversation = grpc || kind(headers) == "text/event-stream";
+    let announced = length(headers);
+    let (mut all, mut plain) = (false, Vec::new());
+    if !conversation {
+        let pause = announced.is_none_or(|l| l > JUDGED as u64).then_some(FIRST_WORDS);
+        let read = response.body_mut().read_ahead(JUDGED + 1, pause).await;
+        all = read.map_err(|e| Refused::broken_off(&e.to_string()))?;
+        plain = decode::whole(decoder.as_mut(), response.body().front(), all).map_err(|e| Refused::undecoded(&e))?;
+    }
+    let held = plain.split_off(if all { plain.len() } else { complete(&plain) });
+    let valid = std::str::from_utf8(&plain).is_ok();
+    seen.text = String::from_utf8_lossy(&plain).into_owned();
+    seen.truncated = !all;
+    let call = inspect::call(&origin, &action, Some(seen));
+    let permit = proxy.judge(call.clone()).await?;
+    if all && permit.edits().is_empty() {
+        return Ok(response);
+    }
+    let text = call.response.as_ref().map(|r| r.text.clone()).unwrap_or_default();
+    let keep_length = grpc || (!all && decoder.is_none() && announced.is_some());
+    if !permit.edits().is_empty() {
+        if !valid {
+            return Err(Refused::uneditable());
+        }
+        plain = edited(text, permit.edits(), keep_length).into_bytes();
+        forget_digests(response.headers_mut());
+    }
+    let headers = response.headers_mut();
+    if decoder.is_some() {
+        forget_coding(headers);
+    }
+    if all {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(plain.len()));
+        return Ok(response.map(|body| body.with_front(Bytes::from(plain))));
+    }
+    let judged = String::from_utf8_lossy(&plain).into_owned();
+    let inspection = Inspection::after(proxy, call, &judged, permit.judgement());
+    let passing = Passing::AsText { keep_length, held: held.as_slice().into(), words: !grpc };
+    Ok(response.map(|mut body| {
+        body.take_front();
+        inspected(body, inspection, decoder, passing, Stopped::default()).with_front(Bytes::from(plain))
+    }))
+}
+
+/// Whether there is text for people and models in it. What does not say what it is may be.
+fn is_text(headers: &HeaderMap) -> bool {
+    let kind = kind(headers);
+    kind.is_empty()
+        || kind.starts_with("text/")
+        || kind.starts_with("application/grpc")
+        || ["json", "xml", "javascript", "yaml", "toml", "x-www-form-urlencoded", "graphql"]
+            .iter()
+            .any(|k| kind.ends_with(k))
+}
+
+/// Carries a WebSocket's bytes until either side ends.
+async fn relayed(client: OnUpgrade, upstream: OnUpgrade) {
+    let carried = async {
+        let (client, upstream) = tokio::try_join!(client, upstream).map_err(std::io::Error::other)?;
+        tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await
+    };
+    match carried.await {
+        Ok((out, back)) => tracing::debug!(out, back, "a WebSocket ended"),
+        Err(error) => tracing::debug!(%error, "a WebSocket broke off"),
+    }
+}
