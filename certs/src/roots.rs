@@ -1,6 +1,6 @@
 //! The roots that this machine trusts, and PEM files with more of them.
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::authority::SUBJECT_MARK;
 
@@ -22,6 +22,14 @@ pub fn parse_pem(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|e| format!("not a PEM file of certificates: {e}"))
+}
+
+/// Reads the private key of a PEM text: PKCS 8, PKCS 1 or SEC 1, not encrypted.
+///
+/// # Errors
+/// When there is none, or it is damaged.
+pub fn parse_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|e| format!("not a PEM file with an unencrypted private key: {e}"))
 }
 
 /// Whether a certificate was made by any authority of ours, this or an earlier one.

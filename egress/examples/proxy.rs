@@ -64,6 +64,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         resolve,
         upstream_ca,
         allow_private,
+        passthrough: Vec::new(),
+        upstream_proxy: None,
+        client_certificates: Vec::new(),
+        transparent: None,
         limits: Limits::default(),
         identify: Arc::new(|session, token| {
             (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })

@@ -82,6 +82,13 @@ impl FromStr for Allowance {
         if let Ok(net) = text.parse::<IpNet>() {
             return Ok(Self(Pattern::Net(net)));
         }
+        let text = match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(v6) if v6.parse::<Ipv6Addr>().is_ok() => v6,
+            _ => text,
+        };
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(Pattern::Net(address.into())));
+        }
         let (below, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
             None => (false, text),
@@ -96,6 +103,15 @@ impl FromStr for Allowance {
 }
 
 impl Allowance {
+    /// Whether it names this host; a network names the addresses in it.
+    pub(crate) fn names(&self, host: &Host) -> bool {
+        match (&self.0, host) {
+            (Pattern::Net(net), Host::Address(address)) => net.contains(&address.to_canonical()),
+            (Pattern::Net(_), Host::Name(_)) => false,
+            (_, host) => self.covers(host, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        }
+    }
+
     pub(crate) fn covers(&self, host: &Host, address: IpAddr) -> bool {
         match (&self.0, host) {
             (Pattern::Net(net), _) => net.contains(&address.to_canonical()) || net.contains(&address),

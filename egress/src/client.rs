@@ -2,7 +2,7 @@
 //! configuration and not an agent's wish, so no gate is asked; but a name out there must not lead inside.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -65,11 +65,13 @@ impl Client {
         roots.extend(upstream_ca);
         let mut config = believing(roots)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // It has no listener of its own, so nothing it sends can come back to it.
-        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
         let tls = TlsConnector::from(Arc::new(config.clone()));
         config.alpn_protocols.clear();
-        Ok(Self { resolver: Arc::new(Resolver::new(resolve, allow_private, nowhere)), tls, config: Arc::new(config) })
+        Ok(Self {
+            resolver: Arc::new(Resolver::new(resolve, allow_private, Vec::new())),
+            tls,
+            config: Arc::new(config),
+        })
     }
 
     /// What it believes over TLS, for protocols other than HTTP.

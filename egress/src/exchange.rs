@@ -12,7 +12,8 @@ use crate::{
     body::Body,
     decode::{self, Decoder},
     destination::{Destination, path_has_steps, path_is_ambiguous},
-    headers::{Wishes, absolute, agree, clean_request, clean_response},
+    entrance::nobody,
+    headers::{Wishes, absolute, agree, clean_request, clean_response, redirected},
     inspect::{self, Inspection, Passing, Stopped, inspected},
     pool::{Key, Protocol},
     proxy::{Connection, Proxy, Scope},
@@ -33,24 +34,22 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
     if request.method() == Method::CONNECT {
         return Err(Refused::malformed("a tunnel inside a tunnel is not opened"));
     }
-    match &connection.scope {
+    let (origin, to) = match &connection.scope {
         Scope::Tunnel(tunnel) => {
             let route = tunnel.route.as_ref().map_err(Clone::clone)?;
             agreed(proxy, &tunnel.origin, &tunnel.to, &request).await?;
             let exchange = Exchange::read(proxy, tunnel.origin.clone(), &tunnel.to, request, route.protocol)?;
-            exchange.go(Ok(route.clone())).await
+            return exchange.go(Ok(route.clone())).await;
         }
-        Scope::Forward => {
-            let origin = proxy.origin(request.headers())?;
-            let to = absolute(request.uri())?;
-            agreed(proxy, &origin, &to, &request).await?;
-            let session = session(&origin);
-            let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
-            let resolved = proxy.resolver.resolve(&to).await;
-            let key = std::sync::Arc::new(Key { session, to });
-            exchange.go(resolved.map(|addresses| Route { key, addresses, protocol: Protocol::Http1 })).await
-        }
-    }
+        Scope::Forward => (proxy.origin(request.headers())?, absolute(request.uri())?),
+        Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
+    };
+    agreed(proxy, &origin, &to, &request).await?;
+    let session = session(&origin);
+    let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
+    let resolved = proxy.resolver.resolve(&to).await;
+    let key = Arc::new(Key { session, to });
+    exchange.go(resolved.map(|addresses| Route { key, addresses, protocol: Protocol::Http1 })).await
 }
 
 /// Refuses a request whose names disagree, and puts the attempt on record.

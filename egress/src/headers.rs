@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::{
-    destination::{Destination, Scheme},
+    destination::{Destination, Host, Scheme},
     refusal::Refused,
 };
 
@@ -173,6 +173,17 @@ pub(crate) fn absolute(uri: &http::Uri) -> Result<Destination, Refused> {
     };
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     Destination::parse(scheme, authority).map_err(Refused::malformed)
+}
+
+/// The destination of a request that was redirected here: Host names it, at the port that it was sent to.
+pub(crate) fn redirected(headers: &HeaderMap, address: &Host, port: u16) -> Result<Destination, Refused> {
+    let Some(host) = headers.get(header::HOST) else {
+        return Ok(Destination { scheme: Scheme::Http, host: address.clone(), port });
+    };
+    let host = String::from_utf8_lossy(host.as_bytes());
+    let to = Destination::parse(Scheme::Http, &host).map_err(Refused::malformed)?;
+    let reached = Destination { scheme: Scheme::Http, host: address.clone(), port };
+    if to.port == port { Ok(to) } else { Err(Refused::mismatch(&host, &reached)) }
 }
 
 #[cfg(test)]

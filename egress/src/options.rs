@@ -5,8 +5,12 @@ use std::{sync::Arc, time::Duration};
 use rampart_call::Origin;
 use rampart_certs::Authority;
 use rustls::pki_types::CertificateDer;
+use tokio::net::TcpListener;
 
-use crate::{address::Allowance, resolve::Override};
+use crate::{
+    address::Allowance, passthrough::Passthrough, resolve::Override, upstream::ClientCertificate,
+    upstream_proxy::UpstreamProxy,
+};
 
 /// Says which session a proxy user name and password belong to, or that there is none such.
 pub type Identify = Arc<dyn Fn(&str, &str) -> Option<Origin> + Send + Sync>;
@@ -21,6 +25,14 @@ pub struct Options {
     pub upstream_ca: Vec<CertificateDer<'static>>,
     /// Destinations that may be reached although their addresses are private.
     pub allow_private: Vec<Allowance>,
+    /// Destinations that are reached without being looked into.
+    pub passthrough: Vec<Passthrough>,
+    /// Another proxy, through which all that is not near is reached.
+    pub upstream_proxy: Option<UpstreamProxy>,
+    /// What to show to origins that want to know who we are.
+    pub client_certificates: Vec<ClientCertificate>,
+    /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
+    pub transparent: Option<TcpListener>,
     /// Bounds of what clients may take.
     pub limits: Limits,
     /// Names sessions. Clients without credentials are anonymous; those with wrong ones are turned away.

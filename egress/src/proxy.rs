@@ -23,8 +23,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     body::Body,
+    destination::{Destination, Host},
+    entrance::{Door, enter, nobody},
     exchange,
     options::{Identify, Limits, Options},
+    passthrough::Passthrough,
     refusal::{Refused, prefers_html},
     resolve::Resolver,
     strict::{HeadLimits, Hold, Strict},
@@ -50,6 +53,7 @@ pub(crate) struct Proxy {
     pub(crate) interception: rustls::ServerConfig,
     pub(crate) resolver: Resolver,
     pub(crate) upstream: Upstream,
+    passthrough: Vec<Passthrough>,
     pub(crate) limits: Limits,
     /// By which it recognises its own requests when they come back.
     pub(crate) name: String,
@@ -68,6 +72,8 @@ pub async fn serve(
     gate: Arc<dyn Gate>,
     shutdown: CancellationToken,
 ) -> Result<(), Fault> {
+    let doors = [Some(&listener), options.transparent.as_ref()];
+    let own = doors.into_iter().flatten().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let mut roots = rampart_certs::system_roots();
     roots.extend(options.upstream_ca);
     let drain_time = options.limits.drain_time;
@@ -77,19 +83,34 @@ pub async fn serve(
         identify: options.identify,
         interception: tunnel::interception()?,
         authority: options.authority,
-        resolver: Resolver::new(options.resolve, options.allow_private, listener.local_addr()?),
-        upstream: Upstream::new(roots)?,
+        resolver: Resolver::new(options.resolve, options.allow_private, own).through(options.upstream_proxy),
+        upstream: Upstream::new(roots, options.client_certificates)?,
+        passthrough: options.passthrough,
         limits: options.limits,
         name: own_name()?,
         tasks: TaskTracker::new(),
         shutdown: shutdown.clone(),
         sources: Mutex::default(),
     });
+    let redirected = async {
+        match &options.transparent {
+            Some(listener) => listen(&proxy, listener, Door::Redirected, &slots).await,
+            None => {}
+        }
+    };
+    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected);
+    proxy.tasks.close();
+    let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
+    Ok(())
+}
+
+/// Accepts connections until the proxy is told to stop.
+async fn listen(proxy: &Arc<Proxy>, listener: &TcpListener, door: Door, slots: &Arc<Semaphore>) {
     loop {
         // A slot first: beyond the limit, clients wait in the listener's queue.
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            () = proxy.shutdown.cancelled() => return,
+            accepted = accept(listener, slots) => accepted,
         };
         let (tcp, peer, place) = match accepted {
             Ok(accepted) => accepted,
@@ -101,14 +122,10 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(slot) = Slot::take(&proxy, peer.ip(), place) else { continue };
+        let Some(slot) = Slot::take(proxy, peer.ip(), place) else { continue };
         let _ = tcp.set_nodelay(true);
-        let strict = Strict::new(tcp, proxy.head_limits());
-        proxy.tasks.spawn(http1(strict, Scope::Forward, Arc::new(slot)));
+        proxy.tasks.spawn(enter(tcp, door, Arc::new(slot)));
     }
-    proxy.tasks.close();
-    let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
-    Ok(())
 }
 
 async fn accept(
@@ -170,6 +187,8 @@ pub(crate) enum Scope {
     Forward,
     /// All go to where the tunnel was opened to.
     Tunnel(Box<Tunnel>),
+    /// Each names its host, and believes to have reached it at this address.
+    Redirected { address: Host, port: u16 },
 }
 
 pub(crate) struct Connection {
@@ -219,19 +238,26 @@ impl Proxy {
 
     /// Whose request it is, by the credentials in it (RFC 7617).
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
-        let anonymous = Origin { surface: Surface::Egress, ..Origin::default() };
-        let Some(given) = headers.get(header::PROXY_AUTHORIZATION) else { return Ok(anonymous) };
+        let Some(given) = headers.get(header::PROXY_AUTHORIZATION) else { return Ok(nobody()) };
         let found = given.to_str().ok().and_then(|text| {
             let (scheme, encoded) = text.split_once(' ')?;
             let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
             let pair = String::from_utf8(decoded).ok()?;
             let (session, token) = pair.split_once(':')?;
-            (self.identify)(session, token)
+            self.known(session, token)
         });
-        match found {
-            Some(origin) => Ok(Origin { surface: Surface::Egress, can_ask: false, ..origin }),
-            None => Err(Refused::unknown_session()),
-        }
+        found.ok_or_else(Refused::unknown_session)
+    }
+
+    /// Whose connection it is, by a user name and password.
+    pub(crate) fn known(&self, session: &str, token: &str) -> Option<Origin> {
+        let origin = (self.identify)(session, token)?;
+        Some(Origin { surface: Surface::Egress, can_ask: false, ..origin })
+    }
+
+    /// Whether what is sent there is nobody's business.
+    pub(crate) fn passes_through(&self, to: &Destination) -> bool {
+        self.passthrough.iter().any(|place| place.covers(to))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     address::{Allowance, special},
     destination::{Destination, Host},
     refusal::Refused,
+    upstream_proxy::UpstreamProxy,
 };
 
 /// Longer than any resolver that will answer.
@@ -57,10 +58,16 @@ pub(crate) struct Addresses {
     pub(crate) list: Arc<[SocketAddr]>,
     /// The configuration names them, so they may be private.
     configured: bool,
+    /// They are those of this proxy, which will resolve the name.
+    pub(crate) via: Option<Arc<UpstreamProxy>>,
 }
 
 impl Addresses {
     pub(crate) fn ips(&self) -> Vec<IpAddr> {
+        if self.via.is_some() {
+            // Not the destination's.
+            return Vec::new();
+        }
         self.list.iter().map(SocketAddr::ip).collect()
     }
 }
@@ -70,26 +77,40 @@ pub(crate) struct Resolver {
     overrides: Vec<Override>,
     allow_private: Vec<Allowance>,
     /// Where the proxy itself listens.
-    own: SocketAddr,
+    own: Vec<SocketAddr>,
+    upstream: Option<Arc<UpstreamProxy>>,
     kept: Cache<Host, (Arc<[IpAddr]>, Instant)>,
 }
 
 impl Resolver {
-    pub(crate) fn new(overrides: Vec<Override>, allow_private: Vec<Allowance>, own: SocketAddr) -> Self {
-        Self { overrides, allow_private, own, kept: Cache::new(MAX_KEPT) }
+    pub(crate) fn new(overrides: Vec<Override>, allow_private: Vec<Allowance>, own: Vec<SocketAddr>) -> Self {
+        Self { overrides, allow_private, own, upstream: None, kept: Cache::new(MAX_KEPT) }
+    }
+
+    /// The same, but what is not near is reached through this proxy.
+    pub(crate) fn through(self, proxy: Option<UpstreamProxy>) -> Self {
+        Self { upstream: proxy.map(Arc::new), ..self }
     }
 
     pub(crate) async fn resolve(&self, to: &Destination) -> Result<Addresses, Refused> {
         let wanted = |o: &&Override| o.host == to.host && o.port.is_none_or(|p| p == to.port);
         if let Some(found) = self.overrides.iter().find(wanted) {
             let address = SocketAddr::new(found.to, found.to_port.unwrap_or(to.port));
-            return Ok(Addresses { list: Arc::new([address]), configured: true });
+            return Ok(Addresses { list: Arc::new([address]), configured: true, via: None });
         }
+        if let Some(proxy) = self.upstream.as_ref().filter(|proxy| proxy.leads_to(&to.host)) {
+            let list = self.addresses(&proxy.at).await?;
+            return Ok(Addresses { list, configured: true, via: Some(Arc::clone(proxy)) });
+        }
+        Ok(Addresses { list: self.addresses(to).await?, configured: false, via: None })
+    }
+
+    async fn addresses(&self, to: &Destination) -> Result<Arc<[SocketAddr]>, Refused> {
         let ips = match &to.host {
             Host::Address(address) => Arc::new([*address]),
             Host::Name(name) => self.look_up(&to.host, name).await?,
         };
-        Ok(Addresses { list: ips.iter().map(|ip| SocketAddr::new(*ip, to.port)).collect(), configured: false })
+        Ok(ips.iter().map(|ip| SocketAddr::new(*ip, to.port)).collect())
     }
 
     async fn look_up(&self, host: &Host, name: &str) -> Result<Arc<[IpAddr]>, Refused> {
@@ -112,13 +133,31 @@ impl Resolver {
         Ok(ips)
     }
 
+    /// What another proxy is told to reach: its addresses are not seen here, but some are written in the name.
+    fn check_told(&self, to: &Destination) -> Result<(), Refused> {
+        let (ip, what) = match &to.host {
+            Host::Address(ip) => (*ip, special(*ip)),
+            Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => {
+                (IpAddr::from([127, 0, 0, 1]), Some("loopback"))
+            }
+            Host::Name(_) => return Ok(()),
+        };
+        match what {
+            Some(what) if !self.allow_private.iter().any(|a| a.covers(&to.host, ip)) => {
+                Err(Refused::private(to, ip, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a destination with even one address that is not of the open internet, unless the configuration allows
     /// it: a name that points both outside and inside is a trap.
     pub(crate) fn check(&self, to: &Destination, addresses: &Addresses) -> Result<(), Refused> {
+        if addresses.via.is_some() {
+            self.check_told(to)?;
+        }
         for address in &*addresses.list {
-            let loops = address.port() == self.own.port()
-                && (address.ip() == self.own.ip() || (self.own.ip().is_unspecified() && address.ip().is_loopback()));
-            if loops {
+            if self.own.iter().any(|own| leads_to(*own, *address)) {
                 return Err(Refused::looped());
             }
             let ip = address.ip();
@@ -133,6 +172,12 @@ impl Resolver {
     }
 }
 
+/// Whether one who listens at `own` is reached at `address`.
+fn leads_to(own: SocketAddr, address: SocketAddr) -> bool {
+    let (mine, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
+    own.port() == address.port() && (mine == ip || (mine.is_unspecified() && (ip.is_loopback() || ip.is_unspecified())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +185,11 @@ mod tests {
 
     fn resolver(overrides: &[&str], allow: &[&str]) -> Resolver {
         let overrides = overrides.iter().map(|o| o.parse().unwrap()).collect();
-        Resolver::new(overrides, allow.iter().map(|a| a.parse().unwrap()).collect(), "127.0.0.1:9091".parse().unwrap())
+        Resolver::new(
+            overrides,
+            allow.iter().map(|a| a.parse().unwrap()).collect(),
+            vec!["127.0.0.1:9091".parse().unwrap()],
+        )
     }
 
     async fn go(resolver: &Resolver, to: &str) -> Result<String, String> {

@@ -292,9 +292,19 @@ impl<IO: AsyncRead + Unpin> Strict<IO> {
     /// The first byte of a raw connection, without taking it.
     pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
         if self.inbox.is_empty() {
-            std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
+            self.fill().await?;
         }
         Ok(self.inbox.first().copied())
+    }
+
+    /// What has come of a raw connection and was not taken.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.inbox
+    }
+
+    /// Waits for more of a raw connection; 0 is its end.
+    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) {

@@ -1,4 +1,4 @@
-//! CONNECT: what is inside is not tunnelled but read. TLS is ended here under a minted certificate, and the requests in
+//! CONNECT, and what else opens a way to one destination: what is inside is not tunnelled but read. TLS is ended here under a minted certificate, and the requests in
 //! it are judged one by one. Whatever is neither TLS nor HTTP/1 is refused.
 
 use std::sync::Arc;
@@ -12,13 +12,17 @@ use rustls::{
     server::{Acceptor, ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
     body::Body,
     destination::{Destination, Host, Scheme},
-    exchange,
+    exchange, passthrough,
     pool::{Key, Protocol},
     proxy::{Connection, Proxy, Scope, Slot, http1, http2},
     refusal::Refused,
@@ -26,6 +30,9 @@ use crate::{
     strict::Strict,
     upstream::Route,
 };
+
+/// Longer than any ClientHello, with post-quantum keys and resumption.
+const MAX_HELLO: usize = 64 * 1024;
 
 /// A connection through which one destination is reached, or one that only says why not.
 pub(crate) struct Tunnel {
@@ -35,10 +42,17 @@ pub(crate) struct Tunnel {
 }
 
 /// A tunnel whose content has not been looked at.
-struct Opened {
-    origin: Origin,
-    to: Destination,
+pub(crate) struct Opened {
+    pub(crate) origin: Origin,
+    pub(crate) to: Destination,
     way: Result<(Permit, Addresses), Refused>,
+}
+
+impl Opened {
+    /// Asks whether the destination may be reached at all.
+    pub(crate) async fn judge(proxy: &Proxy, origin: Origin, to: Destination) -> Self {
+        Self { way: judge(proxy, &origin, &to).await, origin, to }
+    }
 }
 
 /// What all intercepted connections share: resumption of sessions, and the cryptography.
@@ -71,6 +85,19 @@ impl ResolvesServerCert for Always {
     }
 }
 
+/// The configuration with which one host is played.
+pub(crate) fn showing(common: &ServerConfig, leaf: Arc<CertifiedKey>, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+    let mut config = common.clone();
+    config.cert_resolver = Arc::new(Always(leaf));
+    config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+    Arc::new(config)
+}
+
+/// A connection of any kind.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
 /// Answers a CONNECT. A refusal is not told here, where most clients show nobody its reason, but inside, as the answer
 /// to the first request.
 pub(crate) async fn open(connection: &Connection, mut request: Request<Incoming>) -> Result<Response<Body>, Refused> {
@@ -79,7 +106,7 @@ pub(crate) async fn open(connection: &Connection, mut request: Request<Incoming>
     let authority = request.uri().authority().map_or("", http::uri::Authority::as_str);
     let to = Destination::parse_connect(authority).map_err(Refused::malformed)?;
     host_agrees(request.headers(), &to)?;
-    let opened = Opened { way: judge(proxy, &origin, &to).await, origin, to };
+    let opened = Opened::judge(proxy, origin, to).await;
     let mut response = Response::new(Body::empty());
     if opened.way.is_err() {
         response.headers_mut().insert("x-rampart-decision", HeaderValue::from_static("deny"));
@@ -129,8 +156,25 @@ fn start(slot: Arc<Slot>, upgrade: hyper::upgrade::OnUpgrade, opened: Opened) {
 async fn run(slot: Arc<Slot>, upgrade: hyper::upgrade::OnUpgrade, opened: Opened) -> Result<(), String> {
     let limit = slot.proxy.limits.handshake_time;
     let upgraded = timeout(limit, upgrade).await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-    let parts = upgraded.downcast::<TokioIo<Strict<TcpStream>>>().map_err(|_| "not a connection of ours")?;
-    let mut io = parts.io.into_inner().into_raw(&parts.read_buf);
+    match upgraded.downcast::<TokioIo<Strict<TcpStream>>>() {
+        Ok(parts) => look(slot, parts.io.into_inner().into_raw(&parts.read_buf), opened).await,
+        // A stream of HTTP/2, or a client that speaks TLS with us.
+        Err(upgraded) => inside(slot, TokioIo::new(upgraded), opened).await,
+    }
+}
+
+/// Serves what comes after a tunnel was opened.
+pub(crate) async fn inside<IO: Io>(slot: Arc<Slot>, io: IO, opened: Opened) -> Result<(), String> {
+    let limits = slot.proxy.head_limits();
+    let io: Box<dyn Io> = Box::new(io);
+    look(slot, Strict::new(io, limits).into_raw(&[]), opened).await
+}
+
+pub(crate) async fn look<IO: Io>(slot: Arc<Slot>, mut io: Strict<IO>, opened: Opened) -> Result<(), String> {
+    if slot.proxy.passes_through(&opened.to) {
+        return passthrough::run(&slot.proxy, io, opened.origin, opened.to, opened.way).await;
+    }
+    let limit = slot.proxy.limits.handshake_time;
     match timeout(limit, io.peek()).await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())? {
         Some(0x16) => Box::pin(intercept(slot, io, opened)).await,
         Some(b'A'..=b'Z') => {
@@ -143,7 +187,7 @@ async fn run(slot: Arc<Slot>, upgrade: hyper::upgrade::OnUpgrade, opened: Opened
 }
 
 /// HTTP without TLS in a tunnel, as some clients send all they have.
-async fn plain(slot: Arc<Slot>, io: Strict<TcpStream>, opened: Opened) {
+async fn plain<IO: Io>(slot: Arc<Slot>, io: Strict<IO>, opened: Opened) {
     let to = Destination { scheme: Scheme::Http, ..opened.to };
     let route = opened.way.map(|(_, addresses)| Route {
         key: Arc::new(Key { session: session(&opened.origin), to: to.clone() }),
@@ -155,7 +199,7 @@ async fn plain(slot: Arc<Slot>, io: Strict<TcpStream>, opened: Opened) {
     http1(strict, scope, slot).await;
 }
 
-async fn intercept(slot: Arc<Slot>, io: Strict<TcpStream>, opened: Opened) -> Result<(), String> {
+async fn intercept<IO: Io>(slot: Arc<Slot>, io: Strict<IO>, opened: Opened) -> Result<(), String> {
     let proxy = Arc::clone(&slot.proxy);
     let limit = proxy.limits.handshake_time;
     let hello = LazyConfigAcceptor::new(Acceptor::default(), io);
@@ -191,10 +235,8 @@ async fn intercept(slot: Arc<Slot>, io: Strict<TcpStream>, opened: Opened) -> Re
         _ => &[],
     };
     let leaf = proxy.authority.leaf(&shown.text()).map_err(|e| e.to_string())?;
-    let mut config = proxy.interception.clone();
-    config.cert_resolver = Arc::new(Always(leaf));
-    config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
-    let tls = timeout(limit, hello.into_stream(Arc::new(config))).await.map_err(|e| e.to_string())?;
+    let config = showing(&proxy.interception, leaf, protocols);
+    let tls = timeout(limit, hello.into_stream(config)).await.map_err(|e| e.to_string())?;
     let tls: TlsStream<_> = tls.map_err(|e| e.to_string())?;
     let http2_chosen = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     let scope = Scope::Tunnel(Box::new(Tunnel { origin, to, route }));
@@ -205,6 +247,28 @@ async fn intercept(slot: Arc<Slot>, io: Strict<TcpStream>, opened: Opened) -> Re
         http1(strict, scope, slot).await;
     }
     Ok(())
+}
+
+/// The name that the client's first message asks for; the message stays to be read.
+pub(crate) async fn name_asked<IO: Io>(io: &mut Strict<IO>) -> Result<Option<String>, String> {
+    let (mut acceptor, mut fed) = (Acceptor::default(), 0);
+    loop {
+        let mut fresh = io.seen().get(fed..).unwrap_or_default();
+        fed += fresh.len();
+        while !fresh.is_empty() {
+            acceptor.read_tls(&mut fresh).map_err(|e| e.to_string())?;
+        }
+        match acceptor.accept() {
+            Ok(Some(accepted)) => return Ok(accepted.client_hello().server_name().map(str::to_owned)),
+            Ok(None) if fed > MAX_HELLO => return Err("the first message of TLS is too long".to_owned()),
+            Ok(None) => {
+                if io.fill().await.map_err(|e| e.to_string())? == 0 {
+                    return Err("the first message of TLS broke off".to_owned());
+                }
+            }
+            Err((e, _)) => return Err(e.to_string()),
+        }
+    }
 }
 
 /// What the client's first message says of itself.

@@ -10,13 +10,15 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rampart_call::Permit;
 use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
+    address::Allowance,
     body::Body,
     destination::{Destination, Host, Scheme},
     pool::{Key, Lease, Pool, Protocol},
@@ -46,26 +48,59 @@ impl Route {
 
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
+    usual: Offers,
+    /// To these we say who we are.
+    known: Vec<(Allowance, Offers)>,
+}
+
+/// What to show to origins that want to know who we are.
+pub struct ClientCertificate {
+    /// To which origins: a host or `*.host`, and to nobody else.
+    pub host: Allowance,
+    /// The certificate first, then those above it.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+/// One configuration of TLS, by what it offers to speak.
+struct Offers {
     http1_only: TlsConnector,
     http2_only: TlsConnector,
     either: TlsConnector,
 }
 
-impl Upstream {
-    /// A client that believes `roots` and nobody else.
-    pub(crate) fn new(roots: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
-        let base = believing(roots)?;
+impl Offers {
+    fn of(base: &ClientConfig) -> Self {
         let offering = |protocols: &[&[u8]]| {
             let mut config = base.clone();
             config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
             TlsConnector::from(Arc::new(config))
         };
-        Ok(Self {
-            pool: Arc::new(Pool::new()),
+        Self {
             http1_only: offering(&[b"http/1.1"]),
             http2_only: offering(&[b"h2"]),
             either: offering(&[b"h2", b"http/1.1"]),
-        })
+        }
+    }
+}
+
+impl Upstream {
+    /// A client that believes `roots` and nobody else.
+    pub(crate) fn new(
+        roots: Vec<CertificateDer<'static>>,
+        certificates: Vec<ClientCertificate>,
+    ) -> Result<Self, rustls::Error> {
+        let known = certificates.into_iter().map(|ClientCertificate { host, chain, key }| {
+            let config = verifying(roots.clone())?.with_client_auth_cert(chain, key)?;
+            Ok((host, Offers::of(&config)))
+        });
+        let known = known.collect::<Result<_, rustls::Error>>()?;
+        Ok(Self { pool: Arc::new(Pool::new()), usual: Offers::of(&believing(roots)?), known })
+    }
+
+    fn offers(&self, to: &Destination) -> &Offers {
+        self.known.iter().find(|(host, _)| host.names(&to.host)).map_or(&self.usual, |(_, offers)| offers)
     }
 
     /// Finds out which version the origin takes when the client offers HTTP/2, by opening the connection that will be
@@ -83,7 +118,8 @@ impl Upstream {
             _ => {}
         }
         let (tcp, address) = dial(&key.to, addresses).await?;
-        let tls = handshake(if also_http1 { &self.either } else { &self.http2_only }, &key.to, tcp).await?;
+        let offers = self.offers(&key.to);
+        let tls = handshake(if also_http1 { &offers.either } else { &offers.http2_only }, &key.to, tcp).await?;
         let protocol = match tls.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
@@ -118,6 +154,13 @@ impl Upstream {
         *request.version_mut() = Version::HTTP_11;
         let host = HeaderValue::from_str(&route.to().authority()).map_err(|e| Refused::malformed(e.to_string()))?;
         request.headers_mut().insert(header::HOST, host);
+        if let Some(proxy) = route.addresses.via.as_ref().filter(|proxy| proxy.takes_whole(route.to())) {
+            let whole = format!("http://{}{}", route.to().authority(), request.uri());
+            *request.uri_mut() = whole.parse().map_err(|e: uri::InvalidUri| Refused::malformed(e.to_string()))?;
+            if let Some(value) = proxy.authorization() {
+                request.headers_mut().insert(header::PROXY_AUTHORIZATION, value);
+            }
+        }
         // An idle connection may die just when it is taken. What was not sent on it can be sent again; so can what has
         // no body and no effect.
         while let Some((mut sender, address)) = self.pool.take(&route.key, &route.addresses) {
@@ -136,7 +179,9 @@ impl Upstream {
         let (tcp, address) = dial(route.to(), &route.addresses).await?;
         let mut sender = match route.to().scheme {
             Scheme::Http => start1(route.to(), tcp).await?,
-            Scheme::Https => start1(route.to(), handshake(&self.http1_only, route.to(), tcp).await?).await?,
+            Scheme::Https => {
+                start1(route.to(), handshake(&self.offers(route.to()).http1_only, route.to(), tcp).await?).await?
+            }
         };
         let response = sender.send_request(request).await;
         let response = response.map_err(|e| Refused::unreachable(route.to(), &describe(&e)))?;
@@ -173,7 +218,7 @@ impl Upstream {
             sender
         } else {
             let (tcp, address) = dial(route.to(), &route.addresses).await?;
-            let tls = handshake(&self.http2_only, route.to(), tcp).await?;
+            let tls = handshake(&self.offers(route.to()).http2_only, route.to(), tcp).await?;
             let sender = start2(route.to(), tls).await?;
             self.pool.put_shared(&route.key, sender.clone(), address);
             sender
@@ -187,14 +232,19 @@ impl Upstream {
 
 /// TLS that believes `roots` and nobody else.
 pub(crate) fn believing(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    Ok(verifying(roots)?.with_no_client_auth())
+}
+
+fn verifying(
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let (taken, ignored) = store.add_parsable_certificates(roots);
     tracing::debug!(taken, ignored, "roots for origins");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth())
+        .with_root_certificates(store))
 }
 
 /// A copy of a request that may be sent twice (RFC 9110 section 9.2.2) and has no body.
@@ -227,7 +277,14 @@ pub(crate) async fn dial(to: &Destination, addresses: &Addresses) -> Result<(Tcp
     })
     .await;
     match dialled {
-        Ok(Some((tcp, address))) => {
+        Ok(Some((mut tcp, address))) => {
+            if let Some(proxy) = addresses.via.as_ref().filter(|proxy| !proxy.takes_whole(to)) {
+                match timeout(CONNECT_TIMEOUT, proxy.open(&mut tcp, to)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(why)) => return Err(Refused::unreachable(to, &why)),
+                    Err(_) => return Err(Refused::timed_out(to, "the upstream proxy")),
+                }
+            }
             // Without it, small writes of a handshake wait for the other side's delayed acknowledgement.
             let _ = tcp.set_nodelay(true);
             Ok((tcp, address))

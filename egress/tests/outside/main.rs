@@ -4,6 +4,7 @@
 mod addresses;
 mod bodies;
 mod certificates;
+mod doors;
 mod forward;
 mod intercept;
 mod origin;

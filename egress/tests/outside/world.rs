@@ -16,7 +16,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rampart_call::{Action, Answer, Call, Gate, Judgement, Judging, Origin, Outcome, Phase, Reason, RuleRef, Verdict};
 use rampart_certs::Authority;
-use rampart_egress::{Limits, Options, serve};
+use rampart_egress::{ClientCertificate, Limits, Options, UpstreamProxy, serve};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -46,6 +46,10 @@ pub(crate) struct Setting {
     pub(crate) pki: Pki,
     pub(crate) resolve: Vec<String>,
     pub(crate) allow_private: Vec<&'static str>,
+    pub(crate) passthrough: Vec<&'static str>,
+    pub(crate) upstream_proxy: Option<UpstreamProxy>,
+    pub(crate) client_certificates: Vec<ClientCertificate>,
+    pub(crate) transparent: Option<TcpListener>,
     pub(crate) limits: Limits,
     /// Judges what the usual gate would allow.
     pub(crate) judge: Judge,
@@ -93,6 +97,10 @@ impl Default for Setting {
             pki: Pki::new(),
             resolve: Vec::new(),
             allow_private: Vec::new(),
+            passthrough: Vec::new(),
+            upstream_proxy: None,
+            client_certificates: Vec::new(),
+            transparent: None,
             limits: Limits::default(),
             judge: Box::new(|_| None),
             hold: None,
@@ -143,6 +151,10 @@ impl World {
             resolve: resolve.iter().map(|o| o.parse().unwrap()).collect(),
             upstream_ca: vec![setting.pki.root()],
             allow_private: setting.allow_private.iter().map(|a| a.parse().unwrap()).collect(),
+            passthrough: setting.passthrough.iter().map(|p| p.parse().unwrap()).collect(),
+            upstream_proxy: setting.upstream_proxy,
+            client_certificates: setting.client_certificates,
+            transparent: setting.transparent,
             limits: setting.limits,
             identify: Arc::new(|session, token| {
                 (token == "t0ken").then(|| Origin { session: session.to_owned(), ..Origin::default() })

@@ -11,6 +11,7 @@ mod environment;
 mod exit;
 mod log_output;
 mod outbound;
+mod outward;
 mod override_text;
 mod printer;
 mod profile_file;

@@ -14,7 +14,7 @@ use rampart_policy::Diagnostic;
 
 use crate::{
     audit::{Witness, sinks::Syslog},
-    notify::Target,
+    notify::{Secret, Target},
 };
 
 pub use registry::{NoKey, PublicKey, Registry};
@@ -58,6 +58,27 @@ pub struct Egress {
     pub upstream_ca: Vec<PathBuf>,
     /// Addresses, networks and hosts that may be reached although they are private.
     pub allow_private: Vec<String>,
+    /// Hosts, with or without a port, that are reached without being looked into.
+    pub passthrough: Vec<String>,
+    /// The proxy through which the outside is reached.
+    pub upstream_proxy: Option<Secret>,
+    /// Hosts and networks that are reached without it.
+    pub no_proxy: Vec<String>,
+    /// Certificates to show to hosts that ask for one.
+    pub client_certificates: Vec<ClientCertificate>,
+    /// Where connections arrive that the kernel redirected.
+    pub transparent: Option<SocketAddr>,
+}
+
+/// A certificate to show to one host, or to those below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The host, or `*.host`.
+    pub host: String,
+    /// PEM file with the certificate and those above it.
+    pub certificate: PathBuf,
+    /// PEM file with its key.
+    pub key: PathBuf,
 }
 
 /// One name and where it is dialled, as curl's `--resolve` and `--connect-to` do.
@@ -157,6 +178,11 @@ impl Default for Config {
                 resolve: Vec::new(),
                 upstream_ca: Vec::new(),
                 allow_private: Vec::new(),
+                passthrough: Vec::new(),
+                upstream_proxy: None,
+                no_proxy: Vec::new(),
+                client_certificates: Vec::new(),
+                transparent: None,
             },
             mode: Mode::Enforce,
             audit: Audit::default(),

@@ -23,7 +23,7 @@ mod status;
 mod webhook;
 
 pub use approvals::{Ended, Ending, NotTaken, Question, Reply};
-pub use config::{Config, Mode, NoKey, PublicKey, Registry};
+pub use config::{Config, Egress, Mode, NoKey, PublicKey, Registry};
 pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
 pub use open::{OpenError, Settings};

@@ -25,7 +25,7 @@ use crate::{
     configuration,
     environment::Environment,
     exit::Exit,
-    log_output, outbound,
+    log_output, outbound, outward,
     printer::Printer,
     reach, rules,
 };
@@ -189,6 +189,10 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
         resolve: outbound::resolve(config)?,
         upstream_ca: outbound::roots(config)?,
         allow_private: outbound::allow_private(config)?,
+        passthrough: outward::passthrough(&config.egress)?,
+        upstream_proxy: outward::proxy(&config.egress)?,
+        client_certificates: outward::certificates(&config.egress)?,
+        transparent: outward::transparent(&config.egress)?,
         limits: egress::Limits::default(),
         identify: Arc::new(move |session, _token| {
             Some(Origin {

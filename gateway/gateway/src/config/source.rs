@@ -7,7 +7,7 @@ use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{Config, Mode, PublicKey, Registry, Resolve};
+use super::{ClientCertificate, Config, Mode, PublicKey, Registry, Resolve};
 use crate::{
     audit::{
         Witness,
@@ -37,6 +37,19 @@ struct EgressSource {
     resolve: Vec<Word>,
     upstream_ca: Vec<Word>,
     allow_private: Vec<Word>,
+    passthrough: Vec<Word>,
+    upstream_proxy: Option<String>,
+    no_proxy: Vec<Word>,
+    client_certificates: Vec<ClientCertificateSource>,
+    transparent: Option<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientCertificateSource {
+    host: Word,
+    certificate: Word,
+    key: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,6 +143,26 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read_all(source.egress.upstream_ca, absolute, file_name, &mut config.egress.upstream_ca);
     let place = "an address, a network such as `10.0.0.0/8`, a host, or `*.host`";
     reader.read_all(source.egress.allow_private, private, place, &mut config.egress.allow_private);
+    reader.read_all(
+        source.egress.passthrough,
+        private,
+        "a host, `*.host`, an address or a network, and `:port` where only that one is meant",
+        &mut config.egress.passthrough,
+    );
+    // Not looked at here, because it may hold a password that no message should show.
+    config.egress.upstream_proxy = source.egress.upstream_proxy.map(Secret::new);
+    reader.read_all(source.egress.no_proxy, private, place, &mut config.egress.no_proxy);
+    for ClientCertificateSource { host, certificate, key } in source.egress.client_certificates {
+        let host = reader.value(&host, private, "a host or `*.host`");
+        let certificate = reader.value(&certificate, absolute, file_name);
+        let key = reader.value(&key, absolute, file_name);
+        if let (Some(host), Some(certificate), Some(key)) = (host, certificate, key) {
+            config.egress.client_certificates.push(ClientCertificate { host, certificate, key });
+        }
+    }
+    let some_address = |word: &str| address(word).map(Some);
+    let redirected = "an address and port such as `[::]:15001`";
+    reader.read(source.egress.transparent, some_address, redirected, &mut config.egress.transparent);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
@@ -368,6 +401,11 @@ egress:
   resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
   upstream_ca: [/etc/corp.pem]
   allow_private: [10.0.0.0/8, '*.corp.test']
+  passthrough: ['pinned.test:443', '*.bank.test']
+  upstream_proxy: 'http://me:pw@proxy.corp.test:3128'
+  no_proxy: ['*.corp.test']
+  client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
+  transparent: '[::]:15001'
 audit:
   durability: strict
   on_failure: allow
@@ -386,6 +424,11 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
         assert_eq!(config.mode, Mode::Monitor);
         assert_eq!(config.egress.allow_private, ["10.0.0.0/8", "*.corp.test"]);
+        assert_eq!(config.egress.passthrough, ["pinned.test:443", "*.bank.test"]);
+        assert_eq!(config.egress.no_proxy, ["*.corp.test"]);
+        assert!(!format!("{config:?}").contains("pw@"), "a password is shown to nobody");
+        assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
+        assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
@@ -433,6 +476,8 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         }
         refused("egress: {resolve: ['*.x.io:127.0.0.1']}\n", "1:20", "host:address");
         refused("mode: enforce\nmode: disabled\n", "2:1", "uplicate");
+        refused("egress: {transparent: x}\n", "1:23", "[::]:15001");
+        refused("egress: {client_certificates: [{host: a.test, certificate: x, key: /k}]}\n", "1:60", "absolute path");
         refused("listen: &a x\n", "1", "");
         refused("notify: [{url: example.com}]\n", "1:16", "hooks.slack.com");
         refused("notify: [{url: 'http://x.example', on: [refuse]}]\n", "1:41", "`refuse`");

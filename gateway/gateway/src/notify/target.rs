@@ -45,7 +45,8 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(super) fn reveal(&self) -> &str {
+    /// What is kept; for the one who has to show it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

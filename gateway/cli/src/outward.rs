@@ -1,0 +1,51 @@
+//! How the egress proxy reaches the outside, as the configuration says it, with an error that names the key.
+
+use std::{fs, str::FromStr};
+
+use anyhow::Context as _;
+use rampart_certs::parse_pem;
+use rampart_egress::{Allowance, ClientCertificate, Passthrough, UpstreamProxy, transparent_listener};
+use rampart_gateway::Egress;
+use tokio::net::TcpListener;
+
+pub(crate) fn passthrough(egress: &Egress) -> anyhow::Result<Vec<Passthrough>> {
+    read_all(&egress.passthrough, "egress.passthrough")
+}
+
+pub(crate) fn proxy(egress: &Egress) -> anyhow::Result<Option<UpstreamProxy>> {
+    let Some(address) = &egress.upstream_proxy else { return Ok(None) };
+    let proxy: UpstreamProxy = read(address.reveal(), "egress.upstream_proxy")?;
+    let near: Vec<Allowance> = read_all(&egress.no_proxy, "egress.no_proxy")?;
+    Ok(Some(proxy.without(near)))
+}
+
+pub(crate) fn certificates(egress: &Egress) -> anyhow::Result<Vec<ClientCertificate>> {
+    let all = egress.client_certificates.iter().map(|certificate| {
+        let pem = |path: &std::path::Path| {
+            fs::read(path).with_context(|| format!("egress.client_certificates: cannot read {}", path.display()))
+        };
+        let named = |path: &std::path::Path, why: &dyn std::fmt::Display| {
+            anyhow::anyhow!("egress.client_certificates: {}: {why}", path.display())
+        };
+        Ok(ClientCertificate {
+            host: read(&certificate.host, "egress.client_certificates")?,
+            chain: parse_pem(&pem(&certificate.certificate)?).map_err(|e| named(&certificate.certificate, &e))?,
+            key: rampart_certs::parse_key(&pem(&certificate.key)?).map_err(|e| named(&certificate.key, &e))?,
+        })
+    });
+    all.collect()
+}
+
+pub(crate) fn transparent(egress: &Egress) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = egress.transparent else { return Ok(None) };
+    let listener = transparent_listener(address);
+    listener.map(Some).with_context(|| format!("egress.transparent: cannot listen on {address}"))
+}
+
+fn read_all<T: FromStr<Err = String>>(texts: &[String], key: &str) -> anyhow::Result<Vec<T>> {
+    texts.iter().map(|text| read(text, key)).collect()
+}
+
+fn read<T: FromStr<Err = String>>(text: &str, key: &str) -> anyhow::Result<T> {
+    text.parse().map_err(|why| anyhow::anyhow!("{key}: {why}"))
+}
