@@ -7,8 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use rampart_call::{Action, Origin};
+use rampart_call::{Action, Judgement, Origin};
 
 use crate::{
     body::Body,
@@ -18,13 +17,19 @@ use crate::{
     inspect::{self, Inspection, Passing, Stopped, complete, edited, inspected},
     proxy::Proxy,
     refusal::Refused,
+    websocket,
 };
 
 /// How long the beginning of an answer of unknown length is waited for, so that it can still be refused as a whole.
 const FIRST_WORDS: Duration = Duration::from_millis(50);
 
-/// Both ends of a connection that has left HTTP: the client's and the origin's.
-pub(crate) type Relay = (OnUpgrade, OnUpgrade);
+/// A connection that has left HTTP.
+pub(crate) struct Relay {
+    pub(crate) client: OnUpgrade,
+    pub(crate) origin: OnUpgrade,
+    /// What was decided about asking for it.
+    pub(crate) asked: Judgement,
+}
 
 /// Judges the answer to `action`.
 pub(crate) async fn answer(
@@ -42,9 +47,12 @@ pub(crate) async fn answer(
         truncated: true,
     };
     if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
-        proxy.judge(inspect::call(&origin, &action, Some(seen))).await?;
-        if let Some((client, upstream)) = relay {
-            proxy.tasks.spawn(relayed(client, upstream));
+        let call = inspect::call(&origin, &action, Some(seen));
+        let permit = proxy.judge(call.clone()).await?;
+        if let Some(Relay { client, origin: upstream, asked }) = relay {
+            let out = Inspection::after(proxy, inspect::call(&origin, &action, None), "", &asked);
+            let back = Inspection::after(proxy, call, "", permit.judgement());
+            proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back));
         }
         return Ok(response);
     }
@@ -105,16 +113,4 @@ fn is_text(headers: &HeaderMap) -> bool {
         || ["json", "xml", "javascript", "yaml", "toml", "x-www-form-urlencoded", "graphql"]
             .iter()
             .any(|k| kind.ends_with(k))
-}
-
-/// Carries a WebSocket's bytes until either side ends.
-async fn relayed(client: OnUpgrade, upstream: OnUpgrade) {
-    let carried = async {
-        let (client, upstream) = tokio::try_join!(client, upstream).map_err(std::io::Error::other)?;
-        tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await
-    };
-    match carried.await {
-        Ok((out, back)) => tracing::debug!(out, back, "a WebSocket ended"),
-        Err(error) => tracing::debug!(%error, "a WebSocket broke off"),
-    }
 }

@@ -191,7 +191,7 @@ impl http_body::Body for Body {
         let front = self.front().len() as u64;
         let mut hint = match &self.rest {
             Rest::Coming(incoming) => incoming.size_hint(),
-            Rest::Judged(_, size) => size.clone(),
+            Rest::Judged(_, size) => *size,
             // A length that is known beforehand leaves no room for trailers in HTTP/1.
             Rest::Trailers(_) => SizeHint::default(),
             Rest::Done => SizeHint::with_exact(0),

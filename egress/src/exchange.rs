@@ -196,10 +196,11 @@ impl<'a> Exchange<'a> {
     ) -> Result<(Response<Body>, Option<Relay>), Refused> {
         let route = route?;
         self.proxy.resolver.check(&route.key.to, &route.addresses)?;
+        let asked = permit.judgement().clone();
         let mut response = self.proxy.upstream.send(permit, &route, self.request).await?;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let relay = match self.client {
-            Some(client) if switched => Some((client, hyper::upgrade::on(&mut response))),
+            Some(client) if switched => Some(Relay { client, origin: hyper::upgrade::on(&mut response), asked }),
             None if switched => {
                 return Err(Refused::unreachable(&route.key.to, "it switched protocols without being asked"));
             }

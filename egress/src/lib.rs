@@ -26,6 +26,7 @@ mod tunnel;
 mod upstream;
 mod upstream_proxy;
 mod variables;
+mod websocket;
 
 pub use address::Allowance;
 pub use client::Client;

@@ -93,9 +93,8 @@ pub async fn serve(
         sources: Mutex::default(),
     });
     let redirected = async {
-        match &options.transparent {
-            Some(listener) => listen(&proxy, listener, Door::Redirected, &slots).await,
-            None => {}
+        if let Some(listener) = &options.transparent {
+            listen(&proxy, listener, Door::Redirected, &slots).await;
         }
     };
     tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected);

@@ -11,4 +11,5 @@ mod origin;
 mod responses;
 mod smuggling;
 mod streaming;
+mod websockets;
 mod world;

@@ -149,27 +149,6 @@ async fn a_client_that_hangs_up_cancels_its_request() {
 }
 
 #[tokio::test]
-async fn a_websocket_passes_in_both_directions() {
-    let world = World::new().await;
-    let mut tls = world.tls("origin.test:443", "origin.test", &["http/1.1"]).await.unwrap();
-    tls.write_all(b"GET /ws HTTP/1.1\r\nHost: origin.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n")
-        .await
-        .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(tls.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-    for message in [&b"\x81\x05hello"[..], b"\n\n\r\nGET / HTTP/1.1"] {
-        tls.write_all(message).await.unwrap();
-        let mut echo = vec![0; message.len()];
-        tls.read_exact(&mut echo).await.unwrap();
-        assert_eq!(echo, message);
-    }
-    assert!(world.judged().contains(&"after get https://origin.test/ws".to_owned()));
-}
-
-#[tokio::test]
 async fn a_declined_upgrade_leaves_a_connection_that_is_still_read_strictly() {
     let world = World::new().await;
     let mut tls = world.tls("origin.test:443", "origin.test", &["http/1.1"]).await.unwrap();

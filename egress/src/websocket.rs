@@ -1,0 +1,117 @@
+//! WebSockets (RFC 6455) after their handshake: every message is read and judged before it goes on. Extensions are taken
+//! out of the handshake, so that nothing is packed.
+
+mod frame;
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    inspect::{Inspection, edited},
+    proxy::Proxy,
+    refusal::Refused,
+    websocket::frame::{Frames, Message, Side, close},
+};
+
+const READ_SIZE: usize = 16 * 1024;
+
+/// RFC 6455 section 7.4.1.
+const GOING_AWAY: u16 = 1001;
+const PROTOCOL_ERROR: u16 = 1002;
+const POLICY_VIOLATION: u16 = 1008;
+
+/// Why a conversation was ended by us.
+type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
+
+/// Carries messages until either side ends; `out` judges those of the client, `back` those of the origin.
+pub(crate) async fn relay(proxy: Arc<Proxy>, client: OnUpgrade, origin: OnUpgrade, out: Inspection, back: Inspection) {
+    let (client, origin) = match tokio::try_join!(client, origin) {
+        Ok(both) => both,
+        Err(error) => return tracing::debug!(%error, "a WebSocket did not begin"),
+    };
+    let ended: Ended = Arc::new((proxy.shutdown.child_token(), OnceLock::new()));
+    let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
+    let (from_origin, to_origin) = tokio::io::split(TokioIo::new(origin));
+    let out = Way { frames: Frames::new(Side::Client), inspection: out, ended: Arc::clone(&ended) };
+    let back = Way { frames: Frames::new(Side::Origin), inspection: back, ended };
+    tokio::join!(out.run(from_client, to_origin), back.run(from_origin, to_client));
+}
+
+/// One direction.
+struct Way {
+    frames: Frames,
+    inspection: Inspection,
+    ended: Ended,
+}
+
+impl Way {
+    async fn run(mut self, mut from: ReadHalf<TokioIo<Upgraded>>, mut to: WriteHalf<TokioIo<Upgraded>>) {
+        let mut buf = vec![0; READ_SIZE];
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = self.ended.0.cancelled() => {
+                    self.say_why(&mut to).await;
+                    break;
+                }
+                read = from.read(&mut buf) => read,
+            };
+            let Ok(n @ 1..) = read else { break };
+            if let Err((code, why)) = self.pass(buf.get(..n).unwrap_or_default(), &mut to).await {
+                tracing::info!(code, why, "ended a WebSocket");
+                let _ = self.ended.1.set((code, why));
+                self.ended.0.cancel();
+            }
+        }
+        let _ = to.shutdown().await;
+    }
+
+    /// Takes in what has come and sends on what may pass.
+    async fn pass(&mut self, bytes: &[u8], to: &mut WriteHalf<TokioIo<Upgraded>>) -> Result<(), (u16, String)> {
+        let messages = self.frames.feed(bytes).map_err(|why| (PROTOCOL_ERROR, why.to_owned()))?;
+        for message in messages {
+            let raw = match message {
+                Message::Control(raw) => raw,
+                Message::Data { raw, payload, whole } => self.judge(raw, payload, whole).await.map_err(|refused| {
+                    let code = if matches!(refused, Refused::Denied(_)) { POLICY_VIOLATION } else { PROTOCOL_ERROR };
+                    (code, refused.message().to_owned())
+                })?,
+            };
+            // Whoever does not read any more has ended the conversation.
+            if to.write_all(&raw).await.is_err() {
+                self.ended.0.cancel();
+            }
+        }
+        let _ = to.flush().await;
+        Ok(())
+    }
+
+    async fn judge(&mut self, raw: Bytes, payload: Bytes, whole: Option<u8>) -> Result<Bytes, Refused> {
+        let text = String::from_utf8_lossy(&payload);
+        let edits = self.inspection.judge(&text).await?;
+        match whole {
+            _ if edits.is_empty() => Ok(raw),
+            Some(opcode) if text.len() == payload.len() => {
+                Ok(self.frames.compose(opcode, edited(text.into_owned(), &edits, false).as_bytes()))
+            }
+            _ => Err(Refused::uneditable()),
+        }
+    }
+
+    async fn say_why(&self, to: &mut WriteHalf<TokioIo<Upgraded>>) {
+        if self.frames.is_within() {
+            return;
+        }
+        // The reason is for the client; the origin only learns that it is over.
+        let goodbye = match (self.frames.side(), self.ended.1.get()) {
+            (Side::Origin, Some((code, why))) => close(Side::Origin, *code, why),
+            (side, _) => close(side, GOING_AWAY, ""),
+        };
+        let _ = to.write_all(&goodbye).await;
+    }
+}
