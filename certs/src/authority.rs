@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 use time::{Duration, OffsetDateTime};
@@ -63,7 +63,7 @@ pub enum Fault {
         you: u32,
     },
     /// Its time is over, or has not come.
-    #[error("the certificate authority in `{}` is valid from {from} to {until} only, and now is {now}: check the clock, or delete that file so that a new one is made", path.display())]
+    #[error("the certificate authority in `{}` is valid from {from} to {until} only, and now is {now}: check the clock, or make a new one with `rampart ca rotate`", path.display())]
     Expired {
         /// The key file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum Fault {
         now: OffsetDateTime,
     },
     /// The file holds something else.
-    #[error("`{}` does not hold a certificate authority ({why}): restore it, or delete it so that a new one is made", path.display())]
+    #[error("`{}` does not hold a certificate authority ({why}): restore it, or make a new one with `rampart ca rotate`", path.display())]
     Broken {
         /// The key file.
         path: PathBuf,
@@ -98,10 +98,12 @@ impl Authority {
     /// # Errors
     /// When the system gives no randomness.
     pub fn generate() -> Result<Self, Fault> {
-        Self::generate_at(OffsetDateTime::now_utc())
+        Self::generate_at(OffsetDateTime::now_utc(), &[])
     }
 
-    pub(crate) fn generate_at(now: OffsetDateTime) -> Result<Self, Fault> {
+    /// A new authority; where `only` names domains, one that is good for them and what is below them, and for nothing
+    /// else (RFC 5280 section 4.2.1.10).
+    pub(crate) fn generate_at(now: OffsetDateTime, only: &[String]) -> Result<Self, Fault> {
         let fault = |why: String| Fault::Mint { name: SUBJECT_MARK.to_owned(), why };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| fault(e.to_string()))?;
         let mut params = CertificateParams::default();
@@ -114,6 +116,16 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if !only.is_empty() {
+            params.name_constraints = Some(NameConstraints {
+                permitted_subtrees: only.iter().cloned().map(GeneralSubtree::DnsName).collect(),
+                // What is said of domains says nothing of addresses.
+                excluded_subtrees: vec![
+                    GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+                    GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [0; 16])),
+                ],
+            });
+        }
         let certificate = params.self_signed(&key).map_err(|e| fault(e.to_string()))?;
         let path = PathBuf::from("memory");
         Self::from_pem(&certificate.pem(), &key.serialize_pem(), now).map_err(|e| e.at(path, now))

@@ -84,6 +84,9 @@ pub(crate) fn random_serial() -> Result<SerialNumber, String> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::verifies;
+
+#[cfg(test)]
 mod tests {
     use std::{collections::HashSet, sync::Barrier};
 
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
     use crate::Authority;
 
-    fn verifies(authority: &Authority, leaf: &CertifiedKey, name: &str) -> bool {
+    pub(crate) fn verifies(authority: &Authority, leaf: &CertifiedKey, name: &str) -> bool {
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate().clone()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());

@@ -33,17 +33,29 @@ impl Authority {
     }
 
     fn open_at(dir: &Path, now: OffsetDateTime) -> Result<Self, Fault> {
-        match DirBuilder::new().recursive(true).mode(0o700).create(dir) {
-            Ok(()) => {}
-            Err(source) => return Err(Fault::Io { what: "make the folder", path: dir.to_owned(), source }),
-        }
-        let folder = fs::metadata(dir).map_err(|source| io("look at", dir, source))?;
-        only_ours(dir, &folder, 0o700)?;
+        folder(dir)?;
         let path = dir.join(PRIVATE);
         let authority = match load(&path, now)? {
             Some(authority) => authority,
             None => create(dir, &path, now)?,
         };
+        replace(dir, &dir.join(PUBLIC), authority.certificate_pem())?;
+        Ok(authority)
+    }
+
+    /// Puts a new authority in the place of the one kept in `dir`, whatever state that is in. Where `only` names domains,
+    /// the new one is good for these and what is below them, and for nothing else. Who works with the old one goes on so
+    /// until it is opened again; who trusts the old one does not trust the new one.
+    ///
+    /// # Errors
+    /// When the folder belongs to someone else, or cannot be written.
+    pub fn rotate(dir: &Path, only: &[String]) -> Result<Self, Fault> {
+        let now = OffsetDateTime::now_utc();
+        folder(dir)?;
+        let authority = Self::generate_at(now, only)?;
+        let fresh = write_new(dir, &private(&authority), 0o600)?;
+        let path = dir.join(PRIVATE);
+        fs::rename(&fresh, &path).map_err(|source| io("write", &path, source))?;
         replace(dir, &dir.join(PUBLIC), authority.certificate_pem())?;
         Ok(authority)
     }
@@ -65,6 +77,19 @@ impl Authority {
     }
 }
 
+/// Makes the folder, and refuses one that is not ours alone.
+fn folder(dir: &Path) -> Result<(), Fault> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| io("make the folder", dir, source))?;
+    let folder = fs::metadata(dir).map_err(|source| io("look at", dir, source))?;
+    only_ours(dir, &folder, 0o700)
+}
+
+/// The text of the private file.
+fn private(authority: &Authority) -> String {
+    format!("{}{}", authority.key_pem(), authority.certificate_pem())
+}
+
 fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -79,9 +104,8 @@ fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
 }
 
 fn create(dir: &Path, path: &Path, now: OffsetDateTime) -> Result<Authority, Fault> {
-    let authority = Authority::generate_at(now)?;
-    let text = format!("{}{}", authority.key_pem(), authority.certificate_pem());
-    let fresh = write_new(dir, &text, 0o600)?;
+    let authority = Authority::generate_at(now, &[])?;
+    let fresh = write_new(dir, &private(&authority), 0o600)?;
     // A link, unlike a rename, does not replace what another process has put there meanwhile.
     let linked = fs::hard_link(&fresh, path);
     let _ = fs::remove_file(&fresh);
@@ -203,7 +227,7 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         for then in [now + Duration::days(731), now - Duration::days(1)] {
             let err = Authority::open_at(&dir, then).unwrap_err().to_string();
-            assert!(err.contains("valid from") && err.contains("delete that file"), "{err}");
+            assert!(err.contains("valid from") && err.contains("rampart ca rotate"), "{err}");
         }
     }
 
@@ -245,5 +269,41 @@ mod tests {
             assert_eq!(held, [roots, &[authority.certificate().clone()]].concat());
         }
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn n9_a_new_authority_takes_the_place_of_any_other() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        let first = Authority::open(&dir).unwrap();
+        let second = Authority::rotate(&dir, &[]).unwrap();
+        assert_ne!(first.certificate_pem(), second.certificate_pem());
+        assert_eq!(Authority::open(&dir).unwrap().certificate_pem(), second.certificate_pem());
+        assert_eq!(fs::read_to_string(Authority::certificate_path(&dir)).unwrap(), second.certificate_pem());
+        let later = OffsetDateTime::now_utc() + time::Duration::days(800);
+        assert!(matches!(Authority::open_at(&dir, later), Err(Fault::Expired { .. })));
+        fs::write(dir.join(PRIVATE), "not a key").unwrap();
+        assert!(Authority::open(&dir).is_err());
+        Authority::rotate(&dir, &[]).unwrap();
+        assert!(Authority::open(&dir).is_ok(), "whatever was there before");
+        assert_eq!(fs::metadata(dir.join(PRIVATE)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_authority_can_be_good_for_some_domains_only() {
+        let home = TempDir::new().unwrap();
+        let only = ["example.com".to_owned()];
+        let authority = Authority::rotate(&home.path().join("ca"), &only).unwrap();
+        for (host, good) in [
+            ("example.com", true),
+            ("api.example.com", true),
+            ("example.org", false),
+            ("badexample.com", false),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            let leaf = authority.leaf(host).unwrap();
+            assert_eq!(crate::leaf::verifies(&authority, &leaf, host), good, "{host}");
+        }
     }
 }

@@ -5,6 +5,9 @@ use bytes::{Bytes, BytesMut};
 /// A longer message is judged in parts.
 const MAX_PART: usize = 256 * 1024;
 const MAX_CONTROL: u64 = 125;
+/// In the place of a length: the length follows.
+const TWO_BYTES: u8 = 0x7e;
+const EIGHT_BYTES: u8 = 0x7f;
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -146,8 +149,8 @@ impl Frames {
             return Err("the client masks its frames, and the server does not");
         }
         let (length_size, short) = match second & 0x7f {
-            126 => (2, 0),
-            127 => (8, 0),
+            TWO_BYTES => (2, 0),
+            EIGHT_BYTES => (8, 0),
             short => (0, u64::from(short)),
         };
         let Some(header) = self.begun.get(2..2 + length_size + if masked { 4 } else { 0 }) else { return Ok(None) };
@@ -205,11 +208,11 @@ fn compose(side: Side, opcode: u8, payload: &[u8]) -> Bytes {
     match payload.len() {
         short @ 0..=125 => frame.push(masked | short as u8),
         middle @ 126..=0xffff => {
-            frame.push(masked | 126);
+            frame.push(masked | TWO_BYTES);
             frame.extend_from_slice(&(middle as u16).to_be_bytes());
         }
         long => {
-            frame.push(masked | 127);
+            frame.push(masked | EIGHT_BYTES);
             frame.extend_from_slice(&(long as u64).to_be_bytes());
         }
     }

@@ -420,6 +420,35 @@ pub(crate) enum CaVerb {
     Show,
     /// Print the certificate (PEM)
     Export,
+    /// Print the variables that make a shell's tools trust it, without the proxy
+    TrustEnv(Env),
+    /// Make the system's and the browsers' own stores trust it
+    Install(CaInstall),
+    /// Put a new authority in its place
+    Rotate(CaRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaInstall {
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take it out again
+    #[arg(long)]
+    pub(crate) remove: bool,
+    /// Do not ask for a terminal
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaRotate {
+    /// Good for this domain and what is below it, and nothing else (can be repeated)
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) only: Vec<String>,
+    /// Do not ask for a terminal
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -71,9 +71,7 @@ pub(crate) fn variables(
         );
     };
     let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
-    let authority = Authority::open(&home.ca())?;
-    let ours = Authority::certificate_path(&home.ca());
-    let all = authority.write_bundle(&home.ca(), &system_roots())?;
+    let trusted = trust(home)?;
     let preload = put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?;
     let mut variables = proxy_variables(address, None, preload.to_str());
     for (name, value) in &mut variables {
@@ -84,14 +82,23 @@ pub(crate) fn variables(
             *value = format!("{theirs} {value}");
         }
     }
-    variables.extend(trust::VARIABLES.iter().map(|variable| {
+    variables.extend(trusted);
+    Ok(variables)
+}
+
+/// The variables that make tools trust the authority.
+pub(crate) fn trust(home: &Home) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let authority = Authority::open(&home.ca())?;
+    let ours = Authority::certificate_path(&home.ca());
+    let all = authority.write_bundle(&home.ca(), &system_roots())?;
+    let variables = trust::VARIABLES.iter().map(|variable| {
         let file = match variable.kind {
             trust::Kind::Adds => &ours,
             trust::Kind::Replaces => &all,
         };
         (variable.name, file.display().to_string())
-    }));
-    Ok(variables)
+    });
+    Ok(variables.collect())
 }
 
 /// Puts a file in place at once, unless it is there already.

@@ -15,24 +15,30 @@ pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> an
     reach::ensure(environment)?;
     let status = reach::client(environment).status()?;
     let variables = outbound::variables(&status, &Home::at(&environment.home), environment.node_options.as_deref())?;
-    match args.shell {
+    print(&variables, args.shell, printer)?;
+    Ok(Exit::Yes)
+}
+
+/// Prints variables so that a shell takes them over.
+pub(crate) fn print(variables: &[(&str, String)], shell: EnvShell, printer: Printer) -> anyhow::Result<()> {
+    match shell {
         EnvShell::Sh => {
             for (name, value) in variables {
-                printer.out(format!("export {name}={}", quoted(&value)));
+                printer.out(format!("export {name}={}", quoted(value)));
             }
         }
         EnvShell::Fish => {
             for (name, value) in variables {
-                printer.out(format!("set -gx {name} {}", quoted(&value)));
+                printer.out(format!("set -gx {name} {}", quoted(value)));
             }
         }
         EnvShell::Json => {
             let map: serde_json::Map<_, _> =
-                variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+                variables.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
             printer.json(&map)?;
         }
     }
-    Ok(Exit::Yes)
+    Ok(())
 }
 
 /// In single quotes, as every POSIX shell and fish read back unchanged; a quote inside is put outside of them.
