@@ -274,7 +274,8 @@ impl<'t> Parser<'t> {
             Then::And | Then::Or => self.pos += 2,
             Then::Background => self.pos += 1,
             Then::Next => {
-                self.eat(b';');
+                // a command that another follows without anything between them
+                self.broken |= !self.eat(b';') && !matches!(self.peek(), Some(b'\n' | b'#'));
             }
             Then::End => {}
         }
