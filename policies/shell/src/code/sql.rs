@@ -28,6 +28,10 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         if !note.is_empty() {
             walk.note(EffectKind::RemoteMutate, note);
         }
+        let everything = text.contains("*.*") || has("superuser") || has("option") && has("grant");
+        if everything && matches!(word(0), "grant" | "alter" | "create") {
+            walk.note(EffectKind::Privilege, "access-grant");
+        }
         if has("program") && has("copy")
             || has("xp_cmdshell")
             || has("sys_exec")

@@ -89,6 +89,10 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         Some(mark) => {
             let first = items.first().cloned().unwrap_or(Arg::literal("", span));
             for word in &mut command {
+                // a listing gives names, which stand behind the folder that is written in front
+                let name = word.text != mark && first.text.starts_with('/');
+                let any = Arg { text: "*".to_owned(), glob: true, ..first.clone() };
+                let first = if name { &any } else { &first };
                 if word.text.contains(&mark) {
                     let shape = match (&word.shape, &first.shape) {
                         (None, None) => None,
@@ -98,6 +102,7 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
                         text: word.text.replace(&mark, &first.text),
                         shape,
                         taint: word.taint.with(first.taint),
+                        glob: word.glob || first.glob,
                         ..word.clone()
                     };
                 }

@@ -2,7 +2,7 @@
 
 use rampart_call::{EffectKind, Target};
 
-use crate::value::{Arg, Flow};
+use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
 pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
@@ -69,7 +69,7 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -
             usage.operands.iter().any(|a| matches!(a.text.as_str(), "." | "*" | ":/"))
         }
         "checkout" if !creates => {
-            words.iter().any(|w| w.text == "--")
+            words.iter().rev().skip(1).any(|w| w.text == "--")
                 || usage.operands.len() > 1
                 || usage
                     .operands
@@ -108,6 +108,7 @@ pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     if reads.iter().any(|f| usage.has(f))
         || operands.first().is_some_and(|a| matches!(a.text.as_str(), "get" | "list" | "unset"))
     {
+        used.stdout = Some(Flow::unknown(Taint::LOCAL));
         return true;
     }
     if let [key, value, ..] = &operands[..]

@@ -42,6 +42,12 @@ impl Walk<'_> {
             Role::Print => {
                 used.content.taint = used.content.taint.with(arg.taint);
             }
+            // `pip install -r URL`
+            Role::Read
+                if arg.text.contains("://") && matches!(option, "-r" | "--requirement" | "-c" | "--constraint") =>
+            {
+                self.word(Role::PackageUrl, arg, option, used);
+            }
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
                 self.hunted(arg, used);
