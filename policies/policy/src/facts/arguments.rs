@@ -333,6 +333,28 @@ mod tests {
         assert_eq!(interpreter("executeJavascript"), Some(["node", "-e"]));
         assert_eq!(interpreter("lookup_country"), None);
         assert_eq!(file_effects("frobnicate"), [EffectKind::Read, EffectKind::Write]);
+        for (tool, expect) in [
+            ("delete_branch", true),
+            ("flushall", true),
+            ("removeProject", true),
+            ("remove_label", false),
+            ("delete_observations", false),
+            ("undelete_user", false),
+        ] {
+            assert_eq!(destroys(tool), expect, "{tool}");
+        }
+        for (tool, arguments, expect) in [
+            ("git_reset", serde_json::json!({"mode": "hard"}), true),
+            ("git_reset", serde_json::json!({"args": ["--hard", "HEAD"]}), true),
+            ("git_push", serde_json::json!({"force": true}), true),
+            ("git_push", serde_json::json!({"force": false}), false),
+            ("git_reset", serde_json::json!({"repo_path": "."}), false),
+        ] {
+            assert_eq!(discards(tool, &arguments), expect, "{tool} {arguments}");
+        }
+        assert!(names_a_path(&serde_json::json!({"path": "a.txt"})));
+        assert!(!names_a_path(&serde_json::json!({"fileId": "x"})));
+        assert!(!names_a_path(&serde_json::json!({"repo": "r", "path": "a.txt"})));
         for (key, expect) in [
             ("path", Role::Path),
             ("filePath", Role::Path),

@@ -5,6 +5,10 @@ use rampart_call::EffectKind;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
+/// How far into an expression names are looked at, and below how many places.
+const MAX_NAMES: usize = 64;
+const MAX_STARTS: usize = 8;
+
 pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let is_expression =
         |a: &Arg| a.text.starts_with('-') && a.text.len() > 1 || matches!(a.text.as_str(), "(" | "!" | ")");
@@ -51,8 +55,8 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 }
             }
             "-name" | "-iname" | "-path" | "-ipath" | "-wholename" if printed => {
-                if let Some((_, name)) = words.next() {
-                    starts.iter().for_each(|start| walk.hunted_name(start, name));
+                if let Some((_, name)) = words.next().filter(|_| at < MAX_NAMES) {
+                    starts.iter().take(MAX_STARTS).for_each(|start| walk.hunted_name(start, name));
                 }
             }
             "-files0-from" => {

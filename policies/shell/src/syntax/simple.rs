@@ -93,7 +93,7 @@ impl<'t> Parser<'t> {
             self.space();
             // `[subscript]=value`
             if self.peek() == Some(b'[')
-                && let Some(length) = self.rest().find("]=")
+                && let Some(length) = self.slice(self.pos, self.end.min(self.pos + 64)).find("]=")
                 && !self.rest().get(..length).is_some_and(|subscript| subscript.contains([' ', ')']))
             {
                 self.pos += length + 2;

@@ -350,7 +350,7 @@ impl<'t> Parser<'t> {
         let before = self.slice(word, self.pos);
         let begins = match before.as_bytes() {
             [drive, b':', ..] => drive.is_ascii_alphabetic(),
-            [b'%', rest @ ..] => rest.contains(&b'%'),
+            [b'%', rest @ ..] => rest.iter().take(32).any(|byte| *byte == b'%'),
             [b'$', b'e', b'n', b'v', b':', ..] => true,
             _ => false,
         };

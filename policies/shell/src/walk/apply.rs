@@ -3,7 +3,7 @@
 use rampart_call::{Certainty, EffectKind, Scope, Target};
 
 use super::Walk;
-use super::hunt::{names_no_secret, names_secret};
+use super::hunt::Hunt;
 use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
 use crate::programs;
 use crate::value::{Arg, Flow, Taint};
@@ -25,7 +25,7 @@ pub(crate) struct Use<'u> {
     /// Names of files that come from a host.
     pub(crate) fetched: Vec<String>,
     /// What is searched for in what is read.
-    pub(crate) pattern: Option<Arg>,
+    pub(crate) hunt: Option<Hunt>,
     /// Something was run, so that standard input is not code.
     pub(crate) ran: bool,
     pub(crate) stdout: Option<Flow>,
@@ -59,7 +59,7 @@ impl Walk<'_> {
             host: None,
             outputs: Vec::new(),
             fetched: Vec::new(),
-            pattern: None,
+            hunt: None,
             ran: false,
             stdout: None,
         };
@@ -325,15 +325,15 @@ impl Walk<'_> {
     }
 
     fn finish_use(&mut self, used: Use<'_>) -> Flow {
-        let Use { program, mut stdin, content, mut sent, host, outputs, pattern, ran, stdout, name, usage, .. } = used;
+        let Use { program, mut stdin, content, mut sent, host, outputs, hunt, ran, stdout, name, usage, .. } = used;
         // the names of variables alone
         if name == "cut" && usage.has("-d==") && usage.has("-f=1") {
             stdin.taint = stdin.taint.without(Taint::TOKEN);
         }
-        if let Some(pattern) = pattern.filter(|_| !usage.has("-v") && !usage.has("--invert-match")) {
-            if names_no_secret(&pattern) {
+        if let Some(hunt) = hunt.filter(|_| !usage.has("-v") && !usage.has("--invert-match")) {
+            if hunt.harmless {
                 stdin.taint = stdin.taint.without(Taint::TOKEN);
-            } else if stdin.taint.has(Taint::SETTINGS) && names_secret(&pattern) {
+            } else if stdin.taint.has(Taint::SETTINGS) && hunt.is_for_secrets() {
                 self.note(EffectKind::Secret, "token-shown");
             }
         }

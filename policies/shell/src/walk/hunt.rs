@@ -32,21 +32,55 @@ const KEYS: &[&str] = &[
 const WORDS: &[&str] =
     &["password", "passwd", "secret", "token", "api_key", "apikey", "api[_-]", "credential", "bearer"];
 
+/// Longest part of a pattern that is looked at, in bytes.
+const MAX_PATTERN: usize = 256;
+
 /// What the names of variables that hold secrets are made of.
 const NAMES: &[&str] = &[
     "TOKEN", "SECRET", "KEY", "PASS", "PWD", "CRED", "AUTH", "API", "AWS", "COOKIE", "SESSION", "BEARER", "PRIVATE",
     "_PAT",
 ];
 
+/// What a search is for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Hunt {
+    /// Text of keys.
+    keys: bool,
+    /// Words beside secrets.
+    words: bool,
+    /// A search of the environment for it shows no secret.
+    pub(super) harmless: bool,
+}
+
+impl Hunt {
+    pub(super) fn of(pattern: &Arg) -> Self {
+        let mut end = pattern.text.len().min(MAX_PATTERN);
+        while !pattern.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = pattern.text.get(..end).unwrap_or("");
+        let (lower, upper) = (text.to_lowercase(), text.to_uppercase());
+        let says = upper.split('|').all(|one| one.chars().filter(char::is_ascii_alphabetic).count() >= 3);
+        Self {
+            keys: KEYS.iter().any(|word| lower.contains(word)),
+            words: WORDS.iter().any(|word| lower.contains(word)),
+            harmless: pattern.is_literal() && says && !NAMES.iter().any(|name| upper.contains(name)),
+        }
+    }
+
+    /// It is a password or token that is searched for.
+    pub(super) const fn is_for_secrets(self) -> bool {
+        self.keys || self.words
+    }
+}
+
 impl Walk<'_> {
     /// A place is searched: for keys or passwords that are not the project's?
     pub(super) fn hunted(&mut self, place: &Arg, used: &Use<'_>) {
-        let Some(pattern) = used.pattern.as_ref().filter(|_| used.recursive) else { return };
-        let wanted = pattern.text.to_lowercase();
-        let has = |list: &[&str]| list.iter().any(|word| wanted.contains(word));
+        let Some(hunt) = used.hunt.filter(|hunt| used.recursive && hunt.is_for_secrets()) else { return };
         let target = self.target(place, true);
         let outside = !matches!(&target, Target::Path { scope: Scope::Project | Scope::Temp, .. });
-        if outside && has(KEYS) || is_wide(&target) && has(WORDS) {
+        if outside && hunt.keys || is_wide(&target) && hunt.words {
             self.push(EffectKind::Secret, Some(target), "secret-search");
         }
     }
@@ -79,17 +113,4 @@ fn is_wide(target: &Target) -> bool {
         || path.starts_with("/root")
         || path.starts_with("/Users") && path.matches('/').count() < 3
         || below_home.is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// Whether it is a password or token that is searched for.
-pub(super) fn names_secret(pattern: &Arg) -> bool {
-    let lower = pattern.text.to_lowercase();
-    KEYS.iter().chain(WORDS).any(|word| lower.contains(word))
-}
-
-/// Whether a search of the environment for `pattern` shows no secret.
-pub(super) fn names_no_secret(pattern: &Arg) -> bool {
-    let upper = pattern.text.to_uppercase();
-    let says = upper.split('|').all(|one| one.chars().filter(char::is_ascii_alphabetic).count() >= 3);
-    pattern.is_literal() && says && !NAMES.iter().any(|name| upper.contains(name))
 }

@@ -4,6 +4,7 @@ use rampart_call::{EffectKind, Scope, Target};
 
 use super::Walk;
 use super::apply::Use;
+use super::hunt::Hunt;
 use crate::knowledge::{Language, Role};
 use crate::value::{Arg, Taint};
 use crate::{host, place, programs};
@@ -68,7 +69,7 @@ impl Walk<'_> {
             }
             Role::Delete => self.delete(arg, used.recursive, ""),
             Role::Shred => self.delete(arg, false, "shred"),
-            Role::Pattern => used.pattern = Some(arg.clone()),
+            Role::Pattern => used.hunt = Some(Hunt::of(arg)),
             Role::Move => self.moved(arg),
             Role::Chmod => self.chmod(arg, used.recursive, ""),
             Role::Shell => {
