@@ -58,10 +58,34 @@ fn eight_kilobytes_of_anything_are_quick() {
         "@(a|",
         "python3 -c ",
         "find . -exec ",
+        "C:\\a",
+        "%a%\\b",
+        "=(a",
+        "declare -a a=([0]=b ",
+        "a=([",
+        "-name '*.pem' ",
+        "/ -name x ",
+        "$env:a\\",
+        "/etc/shadow ",
+        "put a;",
+        "for a in b ",
+        "a += a\n",
+        "<*/",
+        "-e password ",
+        "key: {privileged: true}\n",
     ] {
         is_quick(piece.repeat(8192 / piece.len()));
         is_quick(format!("python3 -c '{}'", piece.replace('\'', "(").repeat(8000 / piece.len())));
         is_quick(format!("cat {}", piece.repeat(8000 / piece.len())));
+        let text = piece.repeat(8000 / piece.len());
+        for command in
+            ["find / ", "grep -r ", "perl -e ", "julia -e ", "powershell ", "ls | xargs -I{} rm ", "curl -K - "]
+        {
+            is_quick(format!("{command}{text}"));
+        }
+        for command in ["sftp h", "kubectl apply -f -", "cpio -o", "curl -K -", "parallel"] {
+            is_quick(format!("{command} <<'END OF TEXT'\n{text}\nEND OF TEXT"));
+        }
     }
 }
 
