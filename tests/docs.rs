@@ -72,3 +72,45 @@ fn the_example_policy_of_the_readme_loads() {
     world.run(&["test", "cat .env"]).expect(1);
     world.run(&["test", "ls"]).expect(0);
 }
+
+#[test]
+fn the_page_about_policies_is_complete_and_its_examples_hold() {
+    let page = std::fs::read_to_string(root().join("docs/policies.md")).unwrap();
+    // Every key that can stand in a `when` has its place on the page.
+    let source = root().join("policies/policy/src");
+    let mut texts = vec![std::fs::read_to_string(source.join("condition.rs")).unwrap()];
+    for file in std::fs::read_dir(source.join("condition")).unwrap() {
+        texts.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    let mut keys = BTreeSet::new();
+    for text in &texts {
+        for call in
+            ["fields.take(\"", "Pair::read(f, reader, \"", "Pair::read(fields, reader, \"", "words(fields, reader, \""]
+        {
+            keys.extend(text.split(call).skip(1).filter_map(|rest| rest.split('"').next()));
+        }
+    }
+    assert!(keys.len() > 25, "{keys:?}");
+    for key in keys {
+        let told = page.contains(&format!("`{key}`")) || page.contains(&format!("{key}:"));
+        assert!(told, "docs/policies.md does not tell of `{key}`");
+    }
+    let world = World::new();
+    for (number, yaml) in page.split("```yaml\n").skip(1).enumerate() {
+        let file = world.write(&format!("project/{number}.yaml"), yaml.split("```").next().unwrap());
+        let file = file.to_str().unwrap();
+        let lint = world.run(&["policy", "lint", file]).expect(0);
+        assert!(lint.stdout.contains("no findings"), "{lint:?}");
+        world.run(&["test", "--run", file]).expect(0);
+    }
+    let folder = bin("rampart").parent().unwrap().to_path_buf();
+    for script in page.split("```sh\n").skip(1) {
+        let script = script.split("```").next().unwrap();
+        let mut sh = world.command("sh");
+        sh.env("PATH", format!("{}:/usr/bin:/bin", folder.display())).arg("-ec").arg(script);
+        let ran = Ran::from(sh.output().unwrap()).expect(0);
+        for text in script.lines().filter_map(|line| line.strip_prefix("# → ")) {
+            assert!(ran.stdout.contains(text) || ran.stderr.contains(text), "`{text}` is not shown: {ran:?}");
+        }
+    }
+}
