@@ -17,10 +17,8 @@ policies:
 /// A server that says what reached it.
 fn session(world: &World) -> Talk {
     let mut command = world.rampart(&["mcp", "--agent-id", "bot", "--", "sh", "-c"]);
-    command.arg(format!(
-        "while read -r line; do printf '%s\\n' \"$line\" >> {}; done",
-        world.path("reached").display()
-    ));
+    command
+        .arg(format!("while read -r line; do printf '%s\\n' \"$line\" >> {}; done", world.path("reached").display()));
     Talk::start(command)
 }
 

@@ -86,11 +86,10 @@ impl Gateway {
         memory.expire();
         let judgement = self.judge_by(call, facts, &memory, began);
         memory.history.record(call, facts.now_ms);
-        if judgement.outcome.passes()
-            && let (Ok(ruleset), Some(rule)) = (&facts.rules, &judgement.rule)
-            && let Err(e) = memory.spend(ruleset, rule)
+        if let Ok(ruleset) = &facts.rules
+            && let Err(e) = memory.spend(ruleset, &judgement)
         {
-            let text = format!("the rule `{rule}` allows this once, and that it did cannot be written down: {e}");
+            let text = format!("a rule holds once, and that it did cannot be written down: {e}");
             return Judgement::refused(Reason::AuditUnavailable, text);
         }
         judgement

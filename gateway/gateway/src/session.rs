@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, RuleRef, Sensitivity, Target};
+use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, Sensitivity, Target};
 use rampart_policy::{History, Ruleset};
 use tracing::warn;
 
@@ -106,10 +106,10 @@ impl Memory {
         })
     }
 
-    /// Uses up the rule that let a call pass, if it holds only once. That is on disk when this returns.
-    pub(crate) fn spend(&mut self, ruleset: &Ruleset, rule: &RuleRef) -> io::Result<()> {
+    /// Uses up the rules that hold only once and had a part in a judgement. That is on disk when this returns.
+    pub(crate) fn spend(&mut self, ruleset: &Ruleset, judgement: &Judgement) -> io::Result<()> {
         let before = self.history.spent().count();
-        self.history.spend(ruleset, rule);
+        self.history.spend(ruleset, judgement);
         if self.history.spent().count() == before {
             return Ok(());
         }

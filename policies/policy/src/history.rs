@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use rampart_call::{Call, RuleRef};
+use rampart_call::{Call, Judgement, Outcome};
 
-use crate::Ruleset;
+use crate::{Ruleset, source::Action};
 
 /// The longest window that is counted: eight days, in milliseconds.
 pub const LONGEST_WINDOW_MS: i64 = 8 * DAY;
@@ -80,12 +80,16 @@ impl History {
         counted.map(|(_, counter)| counter.since(now_ms - window_ms)).sum()
     }
 
-    /// Uses up a rule with `once: true`. Other rules are left alone.
-    pub fn spend(&mut self, ruleset: &Ruleset, rule: &RuleRef) {
-        if let Some(rule) = ruleset.rule(rule)
-            && rule.once
-        {
-            self.spent.insert(rule.id.clone());
+    /// Uses up what holds once and had its part in a judgement: the rule that decided and, where the call was not
+    /// denied, every allowance that matched, since several may have allowed it together.
+    pub fn spend(&mut self, ruleset: &Ruleset, judgement: &Judgement) {
+        let denied = judgement.outcome == Outcome::Deny;
+        for rule in ruleset.once.iter().filter_map(|number| ruleset.rules.get(*number)) {
+            let decided = judgement.rule.as_ref() == Some(&rule.place);
+            let allowed = rule.action == Action::Allow && !denied && judgement.matched.contains(&rule.place);
+            if decided || allowed {
+                self.spent.insert(rule.id.clone());
+            }
         }
     }
 

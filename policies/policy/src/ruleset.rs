@@ -61,6 +61,8 @@ pub struct Ruleset {
     pub(crate) after: Index,
     pub(crate) hash: String,
     pub(crate) own_ports: Vec<u16>,
+    /// The rules that hold once, by their numbers.
+    pub(crate) once: Vec<usize>,
     policies: Vec<Policy>,
     notify: Vec<Notify>,
 }
@@ -376,7 +378,9 @@ impl Compiler {
             }
             compiled.push(rule);
         }
+        let once = (0..).zip(&compiled).filter(|(_, rule)| rule.once).map(|(number, _)| number).collect();
         let ruleset = Ruleset {
+            once,
             rules: compiled,
             sets,
             default_action,

@@ -122,8 +122,35 @@ fn a_rule_ends_when_it_says_and_once_is_once() {
     let mut history = History::default();
     let first = judge_at(&ruleset, &call, 0, &history, false);
     assert_eq!(first.outcome.as_str(), "allow");
-    history.spend(&ruleset, first.rule.as_ref().unwrap());
+    history.spend(&ruleset, &first);
     assert_eq!(judge_at(&ruleset, &call, 0, &history, false).outcome.as_str(), "deny");
+}
+
+#[test]
+fn what_holds_once_is_used_up_by_whatever_it_has_a_part_in() {
+    let cd = "      - { action: allow, when: { command_matches: ['cd *'] } }\n";
+    let once =
+        |action: &str| format!("      - {{ action: {action}, once: true, when: {{ command_matches: ['x *'] }} }}\n");
+    for (default, list, command, then) in [
+        ("deny", once("allow"), "x y", ["allow", "deny"]),
+        ("deny", format!("{cd}{}", once("allow")), "cd a && x y", ["allow", "deny"]),
+        ("deny", once("allow"), "x y && id", ["deny", "deny"]),
+        ("allow", once("deny"), "x y", ["deny", "allow"]),
+        ("allow", once("ask"), "x y", ["ask", "allow"]),
+        ("deny", once("ask"), "x y", ["ask", "deny"]),
+    ] {
+        let ruleset = ruleset(&[user(default, &rules(&list))]);
+        let mut history = History::default();
+        let call = call("exec", command);
+        let outcomes = [0, 1].map(|_| {
+            let judgement = judge_at(&ruleset, &call, 0, &history, false);
+            history.spend(&ruleset, &judgement);
+            judgement.outcome.as_str()
+        });
+        assert_eq!(outcomes, then, "{default} {list} {command}");
+        let alone = judge_at(&ruleset, &super::call("exec", "x z"), 0, &history, false).outcome.as_str();
+        assert!(alone == then[1] || command.ends_with("id"), "{alone} after {command}");
+    }
 }
 
 #[test]
