@@ -26,6 +26,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "cli",
         &["agents", "api", "call", "certs", "client", "egress", "gateway", "mcp", "policy", "scan", "shell", "shim"],
     ),
+    ("verify", &["call", "egress", "scan"]),
     ("tests", &[]),
 ];
 

@@ -20,4 +20,5 @@ mod registry;
 mod reload;
 mod rules;
 mod service;
+mod verify;
 mod world;

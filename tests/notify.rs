@@ -83,6 +83,38 @@ pub(crate) fn bodies(listener: TcpListener) -> Receiver<Value> {
     bodies
 }
 
+/// Head and JSON of what comes to a listener that answers this, after a while.
+pub(crate) fn answering(
+    listener: TcpListener,
+    status: &'static str,
+    body: String,
+    delay: Duration,
+) -> Receiver<(String, Value)> {
+    let (tell, heard) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut line) = (String::new(), String::new());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                head.push_str(&line);
+                line.clear();
+            }
+            let length = head
+                .to_ascii_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .map(|rest| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+            let mut sent = vec![0; length.unwrap_or(0)];
+            reader.read_exact(&mut sent).unwrap();
+            let _ = tell.send((head, serde_json::from_slice(&sent).unwrap_or(Value::Null)));
+            thread::sleep(delay);
+            says(&mut stream, status, "content-type: application/json\r\n", &body);
+        }
+    });
+    heard
+}
+
 fn serve(mut stream: TcpStream, behaviour: Behaviour, tell: &Sender<Got>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut line) = (String::new(), String::new());

@@ -23,7 +23,7 @@ pub(crate) fn bin(name: &str) -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let folder = test.ancestors().find(|p| p.ends_with("deps")).unwrap().parent().unwrap().to_path_buf();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "-p", "rampart-cli", "-p", "rampart-shim"]);
+        build.args(["build", "--quiet", "--locked", "-p", "rampart-cli", "-p", "rampart-shim", "-p", "rampart-verify"]);
         if folder.ends_with("release") {
             build.arg("--release");
         }

@@ -38,6 +38,8 @@ struct Question<'a> {
     message: &'a str,
     effects: Value,
     ruleset: &'a str,
+    /// The call is longer than what is sent of it: nobody who reads this knows all that would happen.
+    truncated: bool,
 }
 
 /// What it answers. Members that we do not know are its own business.
@@ -117,9 +119,11 @@ impl Verifiers {
 }
 
 fn question(webhook: &Webhook, call: &Call, judgement: &Judgement, trail: &Trail) -> Result<Request<Bytes>, String> {
+    let redacted = trail.redacted(call);
     let question = Question {
         v: "rampart.verify.v1",
-        call: trail.redacted(call),
+        truncated: is_cut(&redacted),
+        call: redacted,
         policy: judgement.decided_by(),
         message: &judgement.message,
         effects: trail.redacted(&judgement.effects),
@@ -130,6 +134,18 @@ fn question(webhook: &Webhook, call: &Call, judgement: &Judgement, trail: &Trail
     *request.uri_mut() = webhook.url.parse().map_err(|e| format!("its address cannot be called: {e}"))?;
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
+}
+
+/// Whether the trail's redaction left out the middle of a text. Whoever writes its mark into a call makes it look so.
+fn is_cut(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(" bytes in all, hmac-sha256:"),
+        Value::Array(list) => list.iter().any(is_cut),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| name.contains(" bytes in all, ") || is_cut(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// JSON that means one thing: an answer with two decisions is none.
@@ -178,6 +194,21 @@ mod tests {
             assert_eq!((decided.outcome, decided.reason), (outcome, Reason::Webhook), "{body}");
             let begin = "Risky (the service at verify.example ";
             assert!(decided.message.starts_with(begin) && decided.message.contains(message), "{}", decided.message);
+        }
+    }
+
+    #[test]
+    fn a_service_is_told_when_it_does_not_see_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let trail = Trail::open(&dir.path().join("audit"), audit::Settings::default()).unwrap();
+        for (size, truncated) in [(1_000, false), (16 * 1024, false), (16 * 1024 + 1, true), (1 << 20, true)] {
+            let action = Action::Tool { name: "x".into(), input: serde_json::json!({"deep": ["y".repeat(size)]}) };
+            let call = Call { origin: Origin::default(), phase: Phase::Before, action, response: None };
+            let webhook = Webhook { url: "http://verify.example/".into(), timeout_ms: 1000, fail_open: false };
+            let judgement = Judgement::refused(Reason::Rule, "Risky");
+            let request = question(&webhook, &call, &judgement, &trail).unwrap();
+            let asked: Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(asked["truncated"], truncated, "{size}");
         }
     }
 
