@@ -74,6 +74,10 @@ async fn proxy(authority: Arc<Authority>, root: CertificateDer<'static>, origin:
         resolve: vec![format!("{HOST}={origin}").parse().unwrap()],
         upstream_ca: vec![root],
         allow_private: Vec::new(),
+        passthrough: Vec::new(),
+        upstream_proxy: None,
+        client_certificates: Vec::new(),
+        transparent: None,
         limits: Limits::default(),
         identify: Arc::new(|_, _| None),
     };

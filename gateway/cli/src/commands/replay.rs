@@ -139,11 +139,7 @@ impl Again<'_> {
         };
         let judgement = self.ruleset.judge(call, &context);
         self.history.record(call, now_ms);
-        if judgement.outcome.passes()
-            && let Some(rule) = &judgement.rule
-        {
-            self.history.spend(self.ruleset, rule);
-        }
+        self.history.spend(self.ruleset, &judgement);
         if recorded.verdict != Outcome::Deny {
             known.extend(labels(call, &judgement.effects).map(str::to_owned));
         }
