@@ -2,6 +2,7 @@
 
 mod faults;
 mod many;
+mod tamper;
 mod verbs;
 mod witnesses;
 
