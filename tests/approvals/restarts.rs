@@ -1,8 +1,10 @@
 //! A2 to A4, D11, S6, S7: what outlives a gateway and a clock, and what does not.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::{fs::PermissionsExt as _, net::UnixStream};
 
-use super::*;
+use serde_json::json;
+
+use super::{holding::post, *};
 use crate::world::skip;
 
 fn stop(world: &mut World) {
@@ -48,6 +50,34 @@ fn questions_in_flight_survive_a_restart_and_whoever_asked_gets_the_answer() {
         assert_eq!(recorded[..2], ["asked", given], "asked once: {recorded:?}");
     }
     assert_eq!(kept(&world), 0);
+    world.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn a_gateway_that_ends_answers_what_it_took_and_leaves_what_it_held() {
+    let mut world = asking();
+    world.serve(&[]);
+    let held: Vec<_> = (0..3).map(|n| Held::start(&world, "s1", &format!("f{n}"))).collect();
+    let mut before: Vec<String> = pending(&world, 3).iter().map(id).collect();
+    let socket = world.home().join("run/gateway.sock");
+    let asking: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            let ls = json!({"command": "ls"});
+            std::thread::spawn(move || std::iter::from_fn(|| post(&mut stream, "exec", "busy", &ls)).count())
+        })
+        .collect();
+    until("they are busy", || world.decisions().len() > 100);
+    stop(&mut world);
+    let answered: usize = asking.into_iter().map(|asking| asking.join().unwrap()).sum();
+    let recorded = world.decisions().iter().filter(|d| d["actor"]["agent"] == "busy").count();
+    assert_eq!(recorded, answered, "each is answered, and each is on record");
+    drop(held.into_iter().map(Held::kill).collect::<Vec<_>>());
+    world.serve(&[]);
+    let mut after: Vec<String> = pending(&world, 3).iter().map(id).collect();
+    before.sort_unstable();
+    after.sort_unstable();
+    assert_eq!(before, after);
     world.run(&["audit", "verify"]).expect(0);
 }
 

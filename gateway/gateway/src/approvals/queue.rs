@@ -28,8 +28,8 @@ pub(crate) enum Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: BTreeMap<String, Waiting>,
-    /// Answers that are being recorded, of questions whose asker was away.
-    taken: BTreeMap<String, Question>,
+    /// Questions whose asker was away and whose answer is being recorded.
+    taken: BTreeMap<String, Waiting>,
     /// Answers that wait for an asker who was away. Each goes to one call, the very same, before its question expires.
     answers: BTreeMap<String, (Question, Reply)>,
     /// Newest last.
@@ -71,14 +71,12 @@ impl Queue {
         if let Some((question, reply)) = answer.and_then(|id| self.answers.remove(&id)) {
             return Some(Asked::Answered(question, reply));
         }
-        let alone = self.waiting.values_mut().find(|w| w.alone && same(&w.question));
-        if let Some(Waiting { question, alone }) = alone {
-            *alone = false;
-            // What was kept has no secrets in it.
-            (question.call, question.judgement) = (asked.call.clone(), asked.judgement.clone());
-            return Some(Asked::Again(question.clone()));
-        }
-        self.taken.values().find(|known| same(known)).map(|known| Asked::Again(known.clone()))
+        let known = self.waiting.values_mut().chain(self.taken.values_mut());
+        let Waiting { question, alone } = known.into_iter().find(|w| w.alone && same(&w.question))?;
+        *alone = false;
+        // What was kept has no secrets in it.
+        (question.call, question.judgement) = (asked.call.clone(), asked.judgement.clone());
+        Some(Asked::Again(question.clone()))
     }
 
     /// Takes in a question from before a restart.
@@ -125,7 +123,7 @@ impl Queue {
         let alone = self.waiting.get(&id).is_some_and(|w| w.alone);
         let ended = self.end(&id, Ending::Answered(reply)).ok_or(NotTaken::Unknown(id))?;
         if alone {
-            self.taken.insert(ended.question.id.clone(), ended.question.clone());
+            self.taken.insert(ended.question.id.clone(), Waiting { question: ended.question.clone(), alone });
         }
         Ok(ended)
     }
@@ -134,7 +132,7 @@ impl Queue {
     pub(crate) fn settle(&mut self, ended: &Ended, asker_waits: bool) -> bool {
         let taken = self.taken.remove(&ended.question.id);
         match (taken, &ended.ending) {
-            (Some(question), Ending::Answered(reply)) if !asker_waits => {
+            (Some(Waiting { question, .. }), Ending::Answered(reply)) if !asker_waits => {
                 self.answers.insert(question.id.clone(), (question, reply.clone()));
                 true
             }

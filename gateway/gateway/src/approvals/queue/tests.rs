@@ -115,7 +115,10 @@ fn an_answer_waits_for_one_call_the_very_same() {
     let ended = queue.answer("abc", yes("ann"), 99).unwrap();
     let same = || Question { payload: "hash of abc123".into(), ..question("new000", "a") };
     // Until it is on record it counts for nothing, and whoever comes back waits for that.
-    assert!(matches!(queue.ask(same(), 1), Ok(Asked::Again(_))));
+    assert!(matches!(queue.ask(same(), 1), Ok(Asked::Again(q)) if q.id == "abc123"));
+    assert!(matches!(queue.ask(same(), 1), Ok(Asked::New(_))), "but only one");
+    queue.withdraw("new000");
+    // That one has gone away again.
     assert!(queue.settle(&ended, false));
     assert_eq!(queue.answer("abc", yes("bob"), 99).unwrap_err().to_string(), "abc123 was approved by ann already");
     assert!(matches!(queue.ask(question("def456", "a"), 1), Ok(Asked::New(_))), "another call");
