@@ -21,6 +21,28 @@ fn every_reason_code_has_its_line_and_no_line_is_of_the_past() {
     }
 }
 
+#[test]
+fn every_error_code_of_the_api_has_its_line_and_no_line_is_of_the_past() {
+    let output = std::process::Command::new("git").args(["ls-files", "gateway/api/src"]).current_dir(root()).output();
+    let files = String::from_utf8(output.unwrap().stdout).unwrap();
+    let files = files.lines().filter(|f| !f.contains("/tests"));
+    let source: String = files.map(|f| std::fs::read_to_string(root().join(f)).unwrap()).collect();
+    // A code stands behind the status that goes with it, or is handed to the closure that adds that.
+    let behind =
+        |text: &'static str| source.split(text).skip(1).filter_map(|rest| rest.split_once('"')).collect::<Vec<_>>();
+    let plain = |code: &&str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let status = behind("StatusCode::").into_iter();
+    let status = status.filter(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b"_, \n".contains(&b)));
+    let closure = behind("refuse(").into_iter().filter(|(front, _)| front.trim().is_empty());
+    let codes = status.chain(closure).filter_map(|(_, rest)| rest.split('"').next()).filter(plain);
+    let codes: BTreeSet<&str> = codes.filter(|code| !["agent", "policy"].contains(code)).collect();
+    let page = std::fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let rows = page.split("| status |").nth(1).unwrap().lines().filter_map(|line| line.split('|').nth(2));
+    let lines: BTreeSet<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let lines: BTreeSet<&str> = lines.into_iter().filter(|code| !["agent", "policy", "code"].contains(code)).collect();
+    assert_eq!(codes, lines);
+}
+
 /// The shell blocks of the README, each with the texts that its output must hold (`# → text`).
 fn blocks() -> Vec<(String, Vec<String>)> {
     let page = std::fs::read_to_string(root().join("README.md")).unwrap();

@@ -12,6 +12,7 @@ mod doctor;
 mod egress;
 mod hook;
 mod house;
+mod identity;
 mod mcp;
 mod mcp_scan;
 mod notify;

@@ -79,7 +79,7 @@ async fn proxy(authority: Arc<Authority>, root: CertificateDer<'static>, origin:
         client_certificates: Vec::new(),
         transparent: None,
         limits: Limits::default(),
-        identify: Arc::new(|_, _| None),
+        identify: Arc::new(|_| Some(Origin::default())),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

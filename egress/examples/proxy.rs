@@ -69,8 +69,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         client_certificates: Vec::new(),
         transparent: None,
         limits: Limits::default(),
-        identify: Arc::new(|session, token| {
-            (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })
+        identify: Arc::new(|credentials| match credentials {
+            None => Some(Origin::default()),
+            Some((session, token)) => {
+                (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })
+            }
         }),
     };
     let stop = CancellationToken::new();

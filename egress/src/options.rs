@@ -12,8 +12,9 @@ use crate::{
     upstream_proxy::UpstreamProxy,
 };
 
-/// Says which session a proxy user name and password belong to, or that there is none such.
-pub type Identify = Arc<dyn Fn(&str, &str) -> Option<Origin> + Send + Sync>;
+/// Says which session a proxy user name and password belong to, and who a client without them is; none where such a
+/// client is turned away.
+pub type Identify = Arc<dyn Fn(Option<(&str, &str)>) -> Option<Origin> + Send + Sync>;
 
 /// Everything the proxy is given.
 pub struct Options {
@@ -35,7 +36,7 @@ pub struct Options {
     pub transparent: Option<TcpListener>,
     /// Bounds of what clients may take.
     pub limits: Limits,
-    /// Names sessions. Clients without credentials are anonymous; those with wrong ones are turned away.
+    /// Names sessions, and says who may do without a name.
     pub identify: Identify,
 }
 

@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     body::Body,
     destination::{Destination, Host},
-    entrance::{Door, enter, nobody},
+    entrance::{Door, enter},
     exchange,
     options::{Identify, Limits, Options},
     passthrough::Passthrough,
@@ -237,20 +237,24 @@ impl Proxy {
 
     /// Whose request it is, by the credentials in it (RFC 7617).
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
-        let Some(given) = headers.get(header::PROXY_AUTHORIZATION) else { return Ok(nobody()) };
-        let found = given.to_str().ok().and_then(|text| {
-            let (scheme, encoded) = text.split_once(' ')?;
+        let credentials = headers.get(header::PROXY_AUTHORIZATION).map(|given| {
+            // What cannot be read is as good as wrong.
+            let (scheme, encoded) = given.to_str().ok()?.split_once(' ')?;
             let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
             let pair = String::from_utf8(decoded).ok()?;
-            let (session, token) = pair.split_once(':')?;
-            self.known(session, token)
+            pair.split_once(':').map(|(session, token)| (session.to_owned(), token.to_owned()))
         });
+        let found = match &credentials {
+            None => self.known(None),
+            Some(None) => self.known(Some(("", ""))),
+            Some(Some((session, token))) => self.known(Some((session, token))),
+        };
         found.ok_or_else(Refused::unknown_session)
     }
 
-    /// Whose connection it is, by a user name and password.
-    pub(crate) fn known(&self, session: &str, token: &str) -> Option<Origin> {
-        let origin = (self.identify)(session, token)?;
+    /// Whose connection it is, by a user name and password, or without.
+    pub(crate) fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
+        let origin = (self.identify)(credentials)?;
         Some(Origin { surface: Surface::Egress, can_ask: false, ..origin })
     }
 

@@ -83,8 +83,8 @@ impl Refused {
     }
 
     pub(crate) fn unknown_session() -> Self {
-        let message =
-            "the user name and password in the proxy's address belong to no running session; start the agent anew";
+        let message = "the proxy's address has no user name and password of a running session in it; start the agent anew with \
+             `rampart wrap`, or run `rampart env` again";
         Self::failed(StatusCode::PROXY_AUTHENTICATION_REQUIRED, "unknown_session", message)
     }
 

@@ -11,7 +11,6 @@ use tokio::{
     time::timeout,
 };
 
-use super::nobody;
 use crate::{
     destination::{Destination, Host, Scheme},
     proxy::Slot,
@@ -37,8 +36,11 @@ enum Reply {
 pub(super) async fn serve(mut tcp: TcpStream, slot: Arc<Slot>) -> Result<(), String> {
     let proxy = Arc::clone(&slot.proxy);
     let limit = proxy.limits.handshake_time;
-    let greeted = timeout(limit, greet(&mut tcp, |user, password| proxy.known(user, password)));
-    let origin = greeted.await.map_err(|e| e.to_string())??.unwrap_or_else(nobody);
+    let greeted = timeout(limit, greet(&mut tcp, |user, password| proxy.known(Some((user, password)))));
+    let greeted = greeted.await.map_err(|e| e.to_string())??;
+    let Some(origin) = greeted.or_else(|| proxy.known(None)) else {
+        return Err("a client without a session's user and password".to_owned());
+    };
     let asked = timeout(limit, ask(&mut tcp)).await.map_err(|e| e.to_string())??;
     let to = match asked {
         Ok(to) => to,

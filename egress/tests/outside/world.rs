@@ -156,8 +156,11 @@ impl World {
             client_certificates: setting.client_certificates,
             transparent: setting.transparent,
             limits: setting.limits,
-            identify: Arc::new(|session, token| {
-                (token == "t0ken").then(|| Origin { session: session.to_owned(), ..Origin::default() })
+            identify: Arc::new(|credentials| match credentials {
+                None => Some(Origin::default()),
+                Some((session, token)) => {
+                    (token == "t0ken").then(|| Origin { session: session.to_owned(), ..Origin::default() })
+                }
             }),
         };
         let calls = Arc::new(Mutex::new(Vec::new()));

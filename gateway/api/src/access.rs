@@ -1,19 +1,32 @@
-//! Who asks, and what they may ask. The kernel names the peer of the socket; on loopback, where any page in a browser
-//! and any process of anybody can call, the request must name us as its host, come from no other site, and bear the
-//! token.
+//! Who asks, and what they may ask. On the socket the kernel names the process, and what stands below an agent's session
+//! has calls decided and nothing else. On loopback, where any page in a browser and any process of anybody can call, the
+//! request must name us as its host, come from no other site, and bear a token.
+
+mod caller;
+mod connection;
+mod failures;
+mod loopback;
+mod tickets;
 
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, header};
+use http_body::Body as _;
 
-use crate::{Api, error::Error, routes::link};
+use crate::{Api, error::Error, routes::Needs};
+
+pub(crate) use caller::Caller;
+pub(crate) use connection::Connection;
+pub(crate) use failures::Failures;
+pub use rampart_gateway::credentials::Scope;
+pub(crate) use tickets::Tickets;
 
 /// The other end of a connection. Every request carries one, put there by whoever accepted the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,94 +42,54 @@ pub enum Peer {
     Tcp,
 }
 
-/// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Nothing that needs a name: is the gateway alive.
-    Open,
-    /// Have calls decided. All that a surface needs.
-    Decide,
-    /// See questions and records, and answer questions. For people.
-    Approve,
-    /// See and change what is in force. For people.
-    Admin,
-}
+/// The one route that takes a ticket.
+const STREAM: &str = "/v1/events/stream";
 
-/// A caller as far as they are known.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(crate) peer: Peer,
-    scopes: &'static [Scope],
-    /// For the record.
-    pub(crate) name: String,
-}
-
-impl Caller {
-    /// Refuses what the caller may not ask.
-    pub(crate) fn require(&self, scope: Scope) -> Result<(), Error> {
-        if scope == Scope::Open || self.scopes.contains(&scope) {
-            return Ok(());
-        }
-        if self.scopes.is_empty() {
-            let text = "send the token as `Authorization: Bearer ...`; it stands in the file `token` of Rampart's home";
-            return Err(Error::new(StatusCode::UNAUTHORIZED, "unauthorized", text));
-        }
-        Err(Error::new(StatusCode::FORBIDDEN, "forbidden", "this credential does not reach so far"))
-    }
-}
-
-const EVERYTHING: &[Scope] = &[Scope::Decide, Scope::Approve, Scope::Admin];
-
-/// Finds out who asks, and turns away who must not even be heard.
+/// Finds out who asks, and turns away who must not even be heard. What a token's bearer has open ends with the token.
 pub(crate) async fn identify(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Tcp);
-    let caller = match peer {
-        // Whoever runs as this user can read the token anyway.
-        Peer::Socket { pid, uid } => {
-            let name = pid.map_or_else(|| format!("user {uid}"), |pid| format!("user {uid}, process {pid}"));
-            Ok(Caller { peer, scopes: EVERYTHING, name })
-        }
-        Peer::Tcp => loopback(&api, &request),
-    };
-    match caller {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
+    let connection = request.extensions().get::<Arc<Connection>>().cloned().unwrap_or_default();
+    if peer == Peer::Tcp
+        && let Err(error) = loopback::check(&api, &request)
+    {
+        return error.into_response();
     }
+    let token = loopback::bearer_token(request.headers());
+    let ticket = request.uri().query().filter(|_| request.uri().path() == STREAM && token.is_none());
+    let ticket = ticket.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("ticket=")));
+    let bearer = match ticket {
+        Some(ticket) => api.tickets.redeem(ticket),
+        None => token.and_then(|token| api.gateway().credentials().bearer(token)),
+    };
+    let life = bearer.as_ref().map(|bearer| bearer.life.clone());
+    let shown = token.is_some() || ticket.is_some() || request.headers().contains_key(header::AUTHORIZATION);
+    let caller = Caller::new(peer, Arc::clone(&connection), shown, bearer);
+    request.extensions_mut().insert(caller);
+    let Some(life) = life else { return next.run(request).await };
+    connection.bears(life.clone());
+    let response = tokio::select! {
+        biased;
+        () = life.cancelled() => return Error::unauthorized().into_response(),
+        response = next.run(request) => response,
+    };
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(life.cancelled_owned())))
 }
 
-fn loopback(api: &Api, request: &Request) -> Result<Caller, Error> {
-    let headers = request.headers();
-    let host = only(headers, header::HOST);
-    let target = request.uri().authority().map(http::uri::Authority::as_str);
-    // The public name of links to questions is good for nothing else.
-    let link = api.links.as_ref().filter(|_| request.uri().path().starts_with(link::PREFIX));
-    let ours =
-        |host: &str| api.hosts.iter().any(|known| known == host) || link.is_some_and(|(_, public)| public == host);
-    if !host.is_some_and(ours) || target.is_some_and(|target| !ours(target)) {
-        let text = format!("this is not the host you asked for; ask for {}", api.hosts.join(" or "));
-        return Err(Error::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", text));
-    }
-    let same_site = match only(headers, header::ORIGIN) {
-        Some(origin) => {
-            origin.strip_prefix("http://").is_some_and(ours) || link.is_some_and(|(public, _)| public == origin)
-        }
-        None => !headers.contains_key(header::ORIGIN),
-    };
-    let fetched_elsewhere = only(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    if !same_site || fetched_elsewhere {
-        return Err(Error::new(StatusCode::FORBIDDEN, "cross_site", "requests from other sites are not answered"));
-    }
-    let bears = only(headers, header::AUTHORIZATION).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    // Hashes of one length are compared, so that neither content nor length shows in the time it takes.
-    let good = bears.is_some_and(|token| bool::from(Sha256::digest(token)[..].ct_eq(&api.token)));
-    let (scopes, name): (&[Scope], _) = if good { (EVERYTHING, "the token") } else { (&[], "nobody") };
-    Ok(Caller { peer: Peer::Tcp, scopes, name: name.to_owned() })
+/// Goes on only with what the caller may ask of a route, and writes down who was refused.
+pub(crate) async fn admit(api: &Api, Needs { scope, acts, .. }: Needs, request: Request) -> Result<Request, Error> {
+    let caller = request.extensions().get::<Caller>().ok_or_else(Error::unauthorized)?;
+    caller.look(scope).await;
+    let Err(refused) = caller.require(scope, acts, api) else { return Ok(request) };
+    let Some(source) = caller.at_fault(&refused) else { return Err(refused) };
+    let subject = format!("{} {}", request.method(), request.uri().path());
+    let by = caller.name.clone();
+    // Whatever body is still to come is not waited for.
+    drop(request);
+    api.failures.punish(source, api.gateway(), &subject, &by, &refused).await?;
+    Err(refused)
 }
 
 /// The value of a header that stands there once.

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::StatusCode;
 use rampart_client::wire::{ErrorBody, ErrorText};
-use rampart_gateway::{NotTaken, ResolveError};
+use rampart_gateway::{NotTaken, ResolveError, credentials::TokenError};
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -19,6 +19,12 @@ pub(crate) struct Error {
 impl Error {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        let text = "send a token as `Authorization: Bearer ...`: yours stands in the file `token` of Rampart's home, and \
+                    `rampart token create` makes others; one that was revoked or has expired is not taken";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
     }
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
@@ -34,6 +40,20 @@ impl IntoResponse for Error {
             response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        let (status, code) = match &error {
+            TokenError::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
+            TokenError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
+            TokenError::Environment(_) | TokenError::Home => (StatusCode::CONFLICT, "not_kept_here"),
+            TokenError::Senseless(_) => (StatusCode::UNPROCESSABLE_ENTITY, "senseless"),
+            TokenError::Unwritten { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "unwritten"),
+            TokenError::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

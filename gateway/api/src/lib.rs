@@ -6,15 +6,16 @@ mod access;
 mod body;
 mod error;
 mod listen;
+mod openapi;
 mod routes;
 mod serve;
 #[cfg(test)]
 mod tests;
 
+use crate::access::{Failures, Tickets};
 use std::{net::SocketAddr, sync::Arc};
 
-use rampart_gateway::Gateway;
-use sha2::{Digest, Sha256};
+use rampart_gateway::{Gateway, credentials};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Peer, Scope};
@@ -26,8 +27,10 @@ pub use serve::serve;
 #[derive(Debug)]
 pub struct Api {
     gateway: Arc<Gateway>,
-    /// SHA-256 of the token that the TCP listener wants.
-    token: [u8; 32],
+    failures: Failures,
+    tickets: Tickets,
+    /// Names of programs that are agents.
+    agents: Vec<&'static str>,
     /// What the `Host` header may say.
     hosts: Vec<String>,
     /// Where people open links to questions, when that is elsewhere: scheme and host, and the host alone.
@@ -40,12 +43,15 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API that listens on no port yet. `token` is what TCP callers must bear; `stop` is what [`serve`] is given.
+    /// An API that listens on no port yet. `token` is that of the home, with which people may do everything; `stop` is
+    /// what [`serve`] is given.
     pub fn new(gateway: Arc<Gateway>, token: &str, version: impl Into<String>, stop: CancellationToken) -> Self {
-        let token = Sha256::digest(token).into();
+        gateway.credentials().accept(credentials::HOME, token);
         Self {
             gateway,
-            token,
+            failures: Failures::default(),
+            tickets: Tickets::default(),
+            agents: Vec::new(),
             hosts: Vec::new(),
             links: None,
             listen: None,
@@ -53,6 +59,12 @@ impl Api {
             version: version.into(),
             stop,
         }
+    }
+
+    /// Names of programs that are agents: what runs below one on the socket is no person.
+    pub fn knows_agents(mut self, programs: Vec<&'static str>) -> Self {
+        self.agents = programs;
+        self
     }
 
     /// Where the TCP listener is. Only requests for this address, by number or as `localhost`, are answered there.

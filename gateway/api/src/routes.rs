@@ -5,24 +5,27 @@ mod audit;
 mod judge;
 pub(crate) mod link;
 mod policy;
+mod session;
 mod status;
 mod stream;
+mod test;
+mod token;
 mod tool;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use http::StatusCode;
 
 use crate::{
     Api, Peer, Scope,
-    access::{Caller, identify},
+    access::{admit, identify},
     error::Error,
 };
 
@@ -45,12 +48,22 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/healthz", Open, Both, get(status::health)),
         ("GET", "/metrics", Approve, Both, get(status::metrics)),
         ("GET", "/v1/status", Approve, Both, get(status::status)),
-        ("GET", "/v1/sessions/{session}", Approve, Both, get(status::session)),
+        ("POST", "/v1/sessions", Decide, Socket, post(session::open)),
+        ("GET", "/v1/sessions/{session}", Decide, Both, get(session::show)),
+        ("GET", "/v1/tokens", Admin, Both, get(token::list)),
+        ("POST", "/v1/tokens", Admin, Both, post(token::create)),
+        ("DELETE", "/v1/tokens/{id}", Admin, Both, delete(token::revoke)),
+        ("POST", "/v1/tokens/{id}/rotate", Admin, Both, post(token::rotate)),
+        ("GET", "/v1/whoami", Decide, Both, get(token::whoami)),
+        ("GET", "/v1/openapi.json", Decide, Both, get(crate::openapi::show)),
+        ("GET", "/v1/policy", Decide, Both, get(policy::gone)),
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),
         ("POST", "/v1/policy/reload", Admin, Both, post(policy::reload)),
         ("POST", "/v1/judge", Decide, Socket, post(judge::judge)),
         ("POST", "/v1/tool/{tool}", Decide, Both, post(tool::decide)),
         ("POST", "/v1/preflight/{tool}", Decide, Both, post(tool::preflight)),
+        ("POST", "/v1/scan", Decide, Both, post(test::find)),
+        ("POST", "/v1/test", Approve, Both, post(test::test)),
         ("GET", "/v1/approvals", Approve, Both, get(approvals::list)),
         ("GET", "/v1/approvals/{id}", Approve, Both, get(approvals::show)),
         ("POST", "/v1/approvals/{id}/resolve", Approve, Both, post(approvals::resolve)),
@@ -60,6 +73,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/audit/export", Approve, Both, get(audit::export)),
         ("GET", "/v1/audit/stats", Approve, Both, get(audit::stats)),
         ("GET", "/v1/audit/verify", Approve, Both, get(audit::verify)),
+        ("POST", "/v1/events/ticket", Approve, Both, post(stream::ticket)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]
 }
@@ -68,9 +82,11 @@ pub(crate) fn table() -> Vec<Route> {
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new();
-    for (_, path, scope, door, handler) in table() {
-        let guard = move |request: Request, next: Next| guard(scope, door, request, next);
-        router = router.route(path, handler.layer(middleware::from_fn(guard)));
+    for (method, path, scope, door, handler) in table() {
+        let needs = Needs { scope, door, acts: acts(method, path) };
+        let guard = move |api: State<Arc<Api>>, request: Request, next: Next| guard(needs, api, request, next);
+        let guard = middleware::from_fn_with_state(Arc::clone(&api), guard);
+        router = router.route(path, handler.layer(guard));
     }
     router
         .fallback(|| async { Error::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path") })
@@ -82,16 +98,31 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-async fn guard(scope: Scope, door: Door, request: Request, next: Next) -> Response {
-    let refused = match request.extensions().get::<Caller>() {
-        None => Err(Error::new(StatusCode::UNAUTHORIZED, "unauthorized", "nobody knows who asks")),
-        Some(Caller { peer: Peer::Tcp, .. }) if door == Door::Socket => {
-            Err(Error::new(StatusCode::FORBIDDEN, "socket_only", "this is answered on the gateway's socket only"))
-        }
-        Some(caller) => caller.require(scope),
-    };
-    match refused {
-        Ok(()) => next.run(request).await,
+/// What a route asks of its callers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    pub(crate) scope: Scope,
+    pub(crate) door: Door,
+    /// It changes something.
+    pub(crate) acts: bool,
+}
+
+/// What changes nothing although it is posted. Loading the files again is what happens by itself a moment after they
+/// change.
+const HARMLESS: [&str; 3] = ["/v1/policy/reload", "/v1/test", "/v1/events/ticket"];
+
+/// Whether a route changes something.
+pub(crate) fn acts(method: &str, path: &str) -> bool {
+    method != "GET" && !HARMLESS.contains(&path)
+}
+
+async fn guard(needs: Needs, State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if needs.door == Door::Socket && request.extensions().get::<Peer>() == Some(&Peer::Tcp) {
+        let text = "this is answered on the gateway's socket only";
+        return Error::new(StatusCode::FORBIDDEN, "socket_only", text).into_response();
+    }
+    match admit(&api, needs, request).await {
+        Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }

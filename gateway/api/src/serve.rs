@@ -1,6 +1,6 @@
 //! Accepting connections on the socket and the port, and ending in order.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{Request, Response};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::Peer;
+use crate::{Peer, access::Connection};
 
 /// How long requests in flight may go on after the end was announced.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ const MAX_HEAD: usize = 32 << 10;
 const MAX_HEADERS: usize = 64;
 /// Most connections at a time, for each listener on its own: the port cannot starve the surfaces.
 const MAX_CONNECTIONS: usize = 1024;
+/// How long a connection may go on after the token that it bore has ended.
+const LAST_WORD: Duration = Duration::from_millis(250);
 /// How long accepting rests when the system has nothing left to accept with.
 const REST: Duration = Duration::from_millis(50);
 
@@ -47,8 +49,18 @@ pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener
             accepted = accept_tcp(tcp.as_ref(), &tcp_seats) => accepted,
         };
         match accepted {
-            Ok(Accepted::Local(stream, peer, seat)) => spawn(stream, peer, seat, router.clone(), graceful.watcher()),
-            Ok(Accepted::Tcp(stream, seat)) => spawn(stream, Peer::Tcp, seat, router.clone(), graceful.watcher()),
+            Ok(Accepted::Local(stream, peer, seat)) => {
+                spawn(stream, (peer, Connection::default()), seat, router.clone(), graceful.watcher());
+            }
+            Ok(Accepted::Tcp(stream, ends, seat)) => {
+                spawn(
+                    stream,
+                    (Peer::Tcp, Connection::between(ends.0, ends.1)),
+                    seat,
+                    router.clone(),
+                    graceful.watcher(),
+                );
+            }
             Ok(Accepted::Stranger(uid)) => warn!(uid, "a stranger connected to the socket and was turned away"),
             Err(e) => {
                 debug!("cannot accept a connection: {e}");
@@ -64,7 +76,7 @@ pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener
 
 enum Accepted {
     Local(Stream, Peer, OwnedSemaphorePermit),
-    Tcp(tokio::net::TcpStream, OwnedSemaphorePermit),
+    Tcp(tokio::net::TcpStream, (SocketAddr, SocketAddr), OwnedSemaphorePermit),
     Stranger(u32),
 }
 
@@ -83,18 +95,22 @@ async fn accept_local(listener: &UnixListener, seats: &Arc<Semaphore>) -> io::Re
 async fn accept_tcp(listener: Option<&TcpListener>, seats: &Arc<Semaphore>) -> io::Result<Accepted> {
     let Some(listener) = listener else { return std::future::pending().await };
     let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, from) = listener.accept().await?;
     // Answers are small and someone waits for each.
     stream.set_nodelay(true)?;
-    Ok(Accepted::Tcp(stream, seat))
+    let ours = stream.local_addr()?;
+    Ok(Accepted::Tcp(stream, (from, ours), seat))
 }
 
-fn spawn<S>(stream: S, peer: Peer, seat: OwnedSemaphorePermit, router: Router, watcher: Watcher)
+fn spawn<S>(stream: S, from: (Peer, Connection), seat: OwnedSemaphorePermit, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (peer, known) = (from.0, Arc::new(from.1));
+    let shared = Arc::clone(&known);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&shared));
         let router = router.clone();
         async move { answer(router, request).await }
     });
@@ -106,7 +122,13 @@ where
         .serve_connection(TokioIo::new(stream), service);
     let connection = watcher.watch(connection);
     tokio::spawn(async move {
-        if let Err(e) = connection.await {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            // Who was refused is still told so.
+            () = known.over() => timeout(LAST_WORD, connection).await.unwrap_or(Ok(())),
+        };
+        if let Err(e) = ended {
             debug!("a connection ended early: {e}");
         }
         drop(seat);

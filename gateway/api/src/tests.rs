@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::{Api, Peer, bind_socket, bind_tcp, router, serve};
 
-const TOKEN: &str = "a token of at least sixteen characters";
+const TOKEN: &str = "a-token-of-at-least-sixteen-characters";
 
 const POLICY: &str = r#"
 version: "1"
@@ -71,7 +71,10 @@ impl World {
     }
 
     fn settings(&self) -> rampart_client::Settings {
-        rampart_client::Settings::new(rampart_client::socket(self.home.root()))
+        let mut settings = rampart_client::Settings::new(rampart_client::socket(self.home.root()));
+        // A test has no terminal.
+        settings.token = Some(TOKEN.to_owned());
+        settings
     }
 
     fn client(&self) -> Arc<Client> {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod rules;
+mod token;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{AuditVerb, Export, ExportFormat, Log, Replay, Search, Stats, Tail, Verify};
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
+pub(crate) use token::{NewToken, TokenVerb};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -81,6 +83,11 @@ pub(crate) enum Verb {
     },
     /// Judge the recorded calls by changed policies and show what would be decided otherwise
     Replay(Replay),
+    /// Make, list and end the tokens of the API
+    Token {
+        #[command(subcommand)]
+        verb: TokenVerb,
+    },
     /// The certificate authority of the egress proxy
     Ca {
         #[command(subcommand)]
@@ -115,8 +122,6 @@ pub(crate) enum NotBuilt {
     Watch(Rest),
     #[command(hide = true)]
     Upgrade(Rest),
-    #[command(hide = true)]
-    Token(Rest),
     #[command(hide = true)]
     Dashboard(Rest),
     #[command(hide = true)]

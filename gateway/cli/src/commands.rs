@@ -27,4 +27,5 @@ pub(crate) mod service;
 pub(crate) mod status;
 pub(crate) mod suite;
 pub(crate) mod test;
+pub(crate) mod token;
 pub(crate) mod wrap;

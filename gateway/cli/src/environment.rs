@@ -22,8 +22,10 @@ pub(crate) struct Environment {
     pub(crate) home: PathBuf,
     /// Working directory.
     pub(crate) cwd: PathBuf,
-    /// `RAMPART_TOKEN`: the token that the API accepts beside those it knows.
+    /// `RAMPART_TOKEN`: a token that `rampart serve` takes beside those it knows, and that all else bears.
     pub(crate) token: Option<String>,
+    /// `RAMPART_CREDENTIAL`: what the processes of a session bear.
+    pub(crate) credential: Option<String>,
     /// `RAMPART_AUTOSTART` is not `0`: a road that finds no gateway starts one.
     pub(crate) autostart: bool,
     /// `RAMPART_NO_PROJECT_POLICY` is not `1`: a project's own policy is read.
@@ -53,11 +55,16 @@ impl Environment {
             (None, Some(user)) => user.join(".rampart"),
             (None, None) => anyhow::bail!("neither RAMPART_HOME nor HOME is set, so there is no place for the gateway"),
         };
+        let token = text("RAMPART_TOKEN");
+        if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+            anyhow::bail!("RAMPART_TOKEN may hold visible ASCII characters only, since it is sent in a header");
+        }
         Ok(Self {
             user_home: user_home.unwrap_or_else(|| PathBuf::from("/")),
             home,
             cwd: std::env::current_dir()?,
-            token: text("RAMPART_TOKEN"),
+            token,
+            credential: text("RAMPART_CREDENTIAL"),
             autostart: text("RAMPART_AUTOSTART").as_deref() != Some("0"),
             project_policy: text("RAMPART_NO_PROJECT_POLICY").as_deref() != Some("1"),
             session: text("RAMPART_SESSION"),

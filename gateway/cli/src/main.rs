@@ -80,6 +80,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Audit { verb } => c::audit::run(verb, environment, printer),
         Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
+        Verb::Token { verb } => c::token::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rampart", &mut std::io::stdout());

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rampart_certs::{Authority, CertificateDer, parse_pem, system_roots, trust};
-use rampart_client::wire::Status;
+use rampart_client::wire::OpenedSession;
 use rampart_egress::{Allowance, Client, NODE_PRELOAD, Override, proxy_variables};
 use rampart_gateway::{Config, Home};
 
@@ -59,13 +59,13 @@ pub(crate) fn allow_private(config: &Config) -> anyhow::Result<Vec<Allowance>> {
     allowed.map(|text| text.parse().map_err(|why| anyhow::anyhow!("egress.allow_private: {why}"))).collect()
 }
 
-/// Every variable with its value, in the order they are printed.
+/// Every variable with its value, in the order they are printed. The proxy's address bears the session's credential.
 pub(crate) fn variables(
-    status: &Status,
+    session: &OpenedSession,
     home: &Home,
     node_options: Option<&str>,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let Some(address) = &status.egress else {
+    let Some(address) = &session.egress else {
         bail!(
             "the gateway runs without its egress proxy; its log says why, and `egress.listen` in config.yaml moves it"
         );
@@ -73,7 +73,7 @@ pub(crate) fn variables(
     let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
     let trusted = trust(home)?;
     let preload = put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?;
-    let mut variables = proxy_variables(address, None, preload.to_str());
+    let mut variables = proxy_variables(address, Some((&session.session, &session.credential)), preload.to_str());
     for (name, value) in &mut variables {
         // What the user tells Node stays; ours comes on top, once.
         if *name == "NODE_OPTIONS"

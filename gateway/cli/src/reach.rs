@@ -13,9 +13,14 @@ pub(crate) fn ensure(environment: &Environment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How this process asks the gateway.
-pub(crate) fn settings(environment: &Environment) -> Settings {
-    Settings::new(rampart_client::socket(&environment.home))
+/// How a person's command asks the gateway: with `RAMPART_TOKEN` where it is set.
+fn settings(environment: &Environment) -> Settings {
+    Settings { token: environment.token.clone(), ..Settings::new(rampart_client::socket(&environment.home)) }
+}
+
+/// How a road asks the gateway: never with more than the credential of its session.
+pub(crate) fn road(environment: &Environment) -> Settings {
+    Settings { token: environment.credential.clone(), ..Settings::new(rampart_client::socket(&environment.home)) }
 }
 
 /// A client of the gateway; nothing is started.

@@ -80,6 +80,36 @@ impl Client {
         self.get(&format!("/v1/sessions/{}", segment(session)))
     }
 
+    /// Opens a session and gets its credential.
+    pub fn open_session(&self, session: &wire::OpenSession) -> Result<wire::OpenedSession, Fault> {
+        self.post("/v1/sessions", session)
+    }
+
+    /// Who this process is to the gateway.
+    pub fn whoami(&self) -> Result<wire::WhoAmI, Fault> {
+        self.get("/v1/whoami")
+    }
+
+    /// The tokens there are.
+    pub fn tokens(&self) -> Result<Vec<wire::TokenInfo>, Fault> {
+        self.get("/v1/tokens")
+    }
+
+    /// Makes a token.
+    pub fn create_token(&self, token: &wire::CreateToken) -> Result<wire::CreatedToken, Fault> {
+        self.post("/v1/tokens", token)
+    }
+
+    /// Ends a token. `id` is its name or any unique beginning of its id.
+    pub fn revoke_token(&self, id: &str) -> Result<wire::TokenInfo, Fault> {
+        self.exchange("DELETE", &format!("/v1/tokens/{}", segment(id)), b"")
+    }
+
+    /// Gives a token a new secret.
+    pub fn rotate_token(&self, id: &str) -> Result<wire::CreatedToken, Fault> {
+        self.post(&format!("/v1/tokens/{}/rotate", segment(id)), &serde_json::json!({}))
+    }
+
     /// Loads the policies again, now.
     pub fn reload(&self) -> Result<wire::PolicyStatus, Fault> {
         self.post("/v1/policy/reload", &serde_json::json!({}))
@@ -89,7 +119,8 @@ impl Client {
     pub fn events(&self, after: Option<u64>) -> Result<Events, Fault> {
         let resume = after.map(|seq| format!("last-event-id: {seq}\r\n")).unwrap_or_default();
         let mut line = Line::open(&self.settings)?;
-        line.write(&request("GET", "/v1/events/stream", b"", &resume))?;
+        let extra = resume + &self.settings.authorization();
+        line.write(&request("GET", "/v1/events/stream", b"", &extra))?;
         let mut reading = Reading::new();
         while !reading.has_head() {
             line.read_into(&mut reading)?;
@@ -102,18 +133,19 @@ impl Client {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
-        self.exchange(&request("GET", path, b"", CLOSE))
+        self.exchange("GET", path, b"")
     }
 
     fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Fault> {
         let body = serde_json::to_vec(body).map_err(|e| Fault::Garbled(e.to_string()))?;
-        self.exchange(&request("POST", path, &body, CLOSE))
+        self.exchange("POST", path, &body)
     }
 
-    fn exchange<T: DeserializeOwned>(&self, request: &[u8]) -> Result<T, Fault> {
+    fn exchange<T: DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> Result<T, Fault> {
+        let request = request(method, path, body, &format!("{CLOSE}{}", self.settings.authorization()));
         let mut line = Line::open(&self.settings)?;
         // A gateway that refuses a long body answers before it has read all of it.
-        let written = line.write(request);
+        let written = line.write(&request);
         let mut reading = Reading::new();
         while !reading.has_head() {
             if let Err(fault) = line.read_into(&mut reading) {

@@ -33,7 +33,7 @@ pub fn socket(home: &Path) -> PathBuf {
 }
 
 /// How a client behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The gateway's socket; see [`socket`].
     pub socket: PathBuf,
@@ -44,6 +44,17 @@ pub struct Settings {
     pub patience: Duration,
     /// What to answer when the gateway does not.
     pub unanswered: Unanswered,
+    /// The token to bear; visible ASCII.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { socket, silence, patience, unanswered, token } = self;
+        let mut shown = f.debug_struct("Settings");
+        shown.field("socket", socket).field("silence", silence).field("patience", patience);
+        shown.field("unanswered", unanswered).field("token", &token.as_ref().map(|_| "...")).finish()
+    }
 }
 
 impl Settings {
@@ -54,7 +65,14 @@ impl Settings {
             silence: Duration::from_millis(1500),
             patience: Duration::from_hours(1),
             unanswered: Unanswered::Refuse,
+            token: None,
         }
+    }
+
+    /// The header that bears the token. A token that no header can carry is left out, and so not taken for another.
+    pub(crate) fn authorization(&self) -> String {
+        let token = self.token.as_ref().filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
+        token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
     }
 }
 

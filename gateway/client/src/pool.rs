@@ -22,21 +22,27 @@ use crate::{
 const IDLE: usize = 16;
 
 /// A [`Gate`] in another process.
-#[derive(Debug)]
 pub struct Client {
     settings: Settings,
+    authorization: String,
     idle: Mutex<Vec<Stream>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 impl Client {
     /// A client; nothing is connected yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, idle: Mutex::default() }
+        Self { authorization: settings.authorization(), settings, idle: Mutex::default() }
     }
 
     async fn ask(&self, call: &Call) -> Result<Answer, Fault> {
         let body = serde_json::to_vec(call).map_err(|e| Fault::Garbled(e.to_string()))?;
-        let question = request("POST", "/v1/judge", &body, "");
+        let question = request("POST", "/v1/judge", &body, &self.authorization);
         let deadline = Instant::now() + self.settings.patience;
         let mut again = Again::new(Instant::now().into_std(), self.settings.patience);
         loop {

@@ -1,12 +1,13 @@
 //! What crosses the API, apart from [`Call`] and [`Answer`](rampart_call::Answer): the JSON of requests and responses.
 //! The server writes these same types.
 
-use rampart_call::{Call, Effect, Judgement, RuleRef};
+use rampart_call::{Call, Effect, Finding, Judgement, RuleRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Body of `POST /v1/tool/{tool}` and `/v1/preflight/{tool}`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolRequest {
     /// The agent's name.
@@ -25,6 +26,7 @@ pub struct ToolRequest {
 
 /// Answer to a [`ToolRequest`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decision {
     /// Whether the call may happen.
     pub allowed: bool,
@@ -38,12 +40,14 @@ pub struct Decision {
     pub matched_policies: Vec<String>,
     /// The deciding rule and its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, Value>>"))]
     pub rule: Option<RuleRef>,
     /// SHA-256 of the ruleset, in hex.
     pub policy_hash: String,
     /// Commands by which a human could allow it.
     pub suggestions: Vec<String>,
     /// Everything the call would do.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
     pub effects: Vec<Effect>,
     /// Time the decision took, in microseconds.
     pub micros: u64,
@@ -78,8 +82,63 @@ impl Decision {
     }
 }
 
+/// Body of `POST /v1/test`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct TestRequest {
+    /// The tool's name.
+    pub tool: String,
+    /// What it would be called with.
+    pub params: Value,
+    /// The agent's name.
+    pub agent: String,
+    /// One run of it.
+    pub session: String,
+    /// Absolute path of the project the agent works in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Absolute path that `~` means for the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// A policy file's text to judge by; the rules in force without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+/// Body of `POST /v1/scan`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ScanRequest {
+    /// What is looked through.
+    pub text: String,
+}
+
+/// Answer to a [`ScanRequest`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Scanned {
+    /// What was found. None carries the secret itself.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
+    pub findings: Vec<Finding>,
+    /// The text with what was found replaced.
+    pub redacted: String,
+}
+
+/// Answer to `POST /v1/events/ticket`.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ticket {
+    /// What `GET /v1/events/stream?ticket=...` takes, once.
+    pub ticket: String,
+    /// How many seconds it waits for that.
+    pub expires_in_s: u64,
+}
+
 /// Answer to `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// Version of the gateway's program.
     pub version: String,
@@ -111,6 +170,7 @@ pub struct Status {
 
 /// Answer to `GET /v1/sessions/{session}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionSummary {
     /// How many calls were judged before they happened.
     pub calls: u64,
@@ -118,8 +178,130 @@ pub struct SessionSummary {
     pub refused: u64,
 }
 
+/// Body of `POST /v1/sessions`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenSession {
+    /// The agent's name.
+    pub agent: String,
+    /// The session's name; drawn when there is none, and that of the outer session inside of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When it ends.
+    pub lasts: SessionLasts,
+}
+
+/// When a session ends, and what belongs to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionLasts {
+    /// With the process that opens it; all below that process belongs to it and is no person.
+    #[default]
+    Process,
+    /// With the terminal of the process that opens it; only who bears the credential belongs to it.
+    Terminal,
+}
+
+/// Answer to an [`OpenSession`].
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OpenedSession {
+    /// The session's name.
+    pub session: String,
+    /// What its processes bear: the password of the egress proxy and the token of the API.
+    pub credential: String,
+    /// Where the egress proxy listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<String>,
+}
+
+/// Body of `POST /v1/tokens`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct CreateToken {
+    /// What people call it.
+    pub name: String,
+    /// `decide`, `approve`, `admin`.
+    pub scopes: Vec<String>,
+    /// Only calls and questions of this agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Only questions that this policy asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// How many seconds it lasts; for ever without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts_s: Option<u64>,
+}
+
+/// What is known of a token; `GET /v1/tokens` answers with a list of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TokenInfo {
+    /// Its id, or `home` and `RAMPART_TOKEN` for the one in the home's file and the one that the environment gave.
+    pub id: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// `token`, `session`, `file` or `environment`.
+    pub kind: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Only for this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Only about questions of this policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Only for this session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The process that it ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// When it was made (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// When it ends (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// A token that was just made or rotated: the only answer that holds its text.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CreatedToken {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub info: TokenInfo,
+    /// What its bearer sends.
+    pub token: String,
+}
+
+/// Answer to `GET /v1/whoami`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhoAmI {
+    /// Who the caller is, as the audit trail says it.
+    pub name: String,
+    /// Scopes whose answers the caller may read.
+    pub reads: Vec<String>,
+    /// Scopes in which the caller may change something.
+    pub acts: Vec<String>,
+    /// The session whose credential the caller bears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What keeps the caller from more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// The ruleset in force, and what is wrong with a newer one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyStatus {
     /// SHA-256, in hex.
     pub hash: String,
@@ -141,6 +323,7 @@ pub struct PolicyStatus {
 
 /// The state of the audit trail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditStatus {
     /// Whether records can be written.
     pub healthy: bool,
@@ -157,6 +340,7 @@ pub struct AuditStatus {
 
 /// How somebody is doing who keeps checkpoints of the audit trail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WitnessStatus {
     /// Which one.
     pub witness: String,
@@ -170,6 +354,7 @@ pub struct WitnessStatus {
 
 /// One policy in force; `GET /v1/policies` answers with a list of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Policy {
     /// Its name.
     pub name: String,
@@ -189,6 +374,7 @@ pub struct Policy {
 
 /// A question that waits for a human.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pending {
     /// Its id; any unique beginning of it will do.
     pub id: String,
@@ -207,13 +393,16 @@ pub struct Pending {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
     /// The call, whole.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
     pub call: Call,
     /// Why it is asked.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
     pub judgement: Judgement,
 }
 
 /// One operand of a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Detail {
     /// What it is: `in`, `content`, `header`, `arguments`, ...
     pub name: String,
@@ -223,6 +412,7 @@ pub struct Detail {
 
 /// Body of `POST /v1/approvals/{id}/resolve`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
     /// Yes or no.
@@ -241,6 +431,7 @@ pub struct Resolve {
 
 /// Answer to a [`Resolve`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resolved {
     /// The whole id.
     pub id: String,
@@ -252,6 +443,7 @@ pub struct Resolved {
 
 /// Answer to `GET /v1/audit/events`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditEvents {
     /// The records, each as it stands in the trail.
     pub events: Vec<Value>,
@@ -259,6 +451,7 @@ pub struct AuditEvents {
 
 /// Every error of the API.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorText,
@@ -266,9 +459,24 @@ pub struct ErrorBody {
 
 /// The content of an [`ErrorBody`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorText {
     /// Stable code.
     pub code: String,
     /// Text for people.
     pub message: String,
 }
+
+/// Secrets are shown to whoever was meant to get them, and by no debugging.
+macro_rules! hides {
+    ($type:ident, $($shown:ident),+) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type))$(.field(stringify!($shown), &self.$shown))+.finish_non_exhaustive()
+            }
+        }
+    };
+}
+hides!(OpenedSession, session, egress);
+hides!(CreatedToken, info);
+hides!(Ticket, expires_in_s);

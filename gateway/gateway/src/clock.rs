@@ -69,7 +69,7 @@ pub(crate) fn boot_ms() -> u64 {
 }
 
 /// A wall time as people and the API write it (RFC 3339, UTC).
-pub(crate) fn rfc3339(ms: u64) -> String {
+pub fn rfc3339(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }

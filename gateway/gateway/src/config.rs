@@ -68,6 +68,9 @@ pub struct Egress {
     pub client_certificates: Vec<ClientCertificate>,
     /// Where connections arrive that the kernel redirected.
     pub transparent: Option<SocketAddr>,
+    /// Only clients with the credentials of a session are served; otherwise the others are, as the session
+    /// `unidentified`.
+    pub require_credentials: bool,
 }
 
 /// A certificate to show to one host, or to those below one.
@@ -183,6 +186,7 @@ impl Default for Config {
                 no_proxy: Vec::new(),
                 client_certificates: Vec::new(),
                 transparent: None,
+                require_credentials: false,
             },
             mode: Mode::Enforce,
             audit: Audit::default(),

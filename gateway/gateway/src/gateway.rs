@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, answer_to_verdict};
-use rampart_policy::{Context, Diagnostic, Ruleset};
+use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
     config::Config,
+    credentials::Credentials,
     metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
@@ -30,6 +31,7 @@ pub struct Gateway {
     pub(crate) approvals: Approvals,
     pub(crate) links: Links,
     pub(crate) trail: Trail,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) notices: Notices,
     pub(crate) verifiers: Verifiers,
     pub(crate) sinks: Sinks,
@@ -74,6 +76,18 @@ impl Gateway {
         let mut memory = self.sessions.remember();
         memory.expire();
         self.judge_by(call, &facts, &memory, began)
+    }
+
+    /// What would be decided about a call were this the only policy.
+    ///
+    /// # Errors
+    /// What is wrong with the policy.
+    pub fn decide_by(&self, call: &Call, policy: &str) -> Result<Judgement, Vec<Diagnostic>> {
+        let began = Instant::now();
+        let file = SourceFile { name: "policy".to_owned(), text: policy.to_owned(), layer: Layer::User };
+        let rules = Ok(Arc::new(load(&[file])?.ruleset));
+        let facts = Facts { rules, ..self.facts(call) };
+        Ok(self.judge_by(call, &facts, &self.sessions.remember(), began))
     }
 
     fn facts(&self, call: &Call) -> Facts {

@@ -149,14 +149,7 @@ impl Home {
         let path = self.root.join("token");
         let io = |what, source| HomeError::Io { what, path: path.clone(), source };
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                let mut secret = [0; 32];
-                getrandom::fill(&mut secret).map_err(|e| io("draw a token for", io::Error::other(e)))?;
-                let token = format!("rampart_{}", hex::encode(secret));
-                let write = writeln!(file, "{token}").and_then(|()| file.sync_all());
-                write.map_err(|source| io("write", source))?;
-                Ok(token)
-            }
+            Ok(file) => draw_token(file).map_err(|source| io("write a token to", source)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 let file = open_private(OpenOptions::new().read(true), &path)?;
                 let mut text = String::new();
@@ -168,6 +161,24 @@ impl Home {
             }
             Err(source) => Err(io("create", source)),
         }
+    }
+
+    /// Puts a new token in place of the one in `token`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rotate_token(&self) -> Result<String, HomeError> {
+        let path = self.root.join("token");
+        let draft = self.root.join("token.new");
+        let io = |source| HomeError::Io { what: "write", path: path.clone(), source };
+        match std::fs::remove_file(&draft) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
+            _ => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
+        let token = draw_token(file).map_err(io)?;
+        std::fs::rename(&draft, &path).map_err(io)?;
+        Ok(token)
     }
 
     /// The text of `config.yaml`, when there is one.
@@ -224,6 +235,15 @@ impl Home {
     pub fn config_file(&self) -> PathBuf {
         self.root.join("config.yaml")
     }
+}
+
+fn draw_token(mut file: File) -> io::Result<String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    let token = format!("rampart_{}", hex::encode(secret));
+    writeln!(file, "{token}")?;
+    file.sync_all()?;
+    Ok(token)
 }
 
 #[cfg(test)]

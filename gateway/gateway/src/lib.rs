@@ -6,8 +6,10 @@ mod approvals;
 pub mod audit;
 mod clock;
 pub mod config;
+pub mod credentials;
 mod gateway;
 mod home;
+pub mod lineage;
 pub mod metrics;
 pub mod notify;
 mod open;
@@ -20,9 +22,11 @@ mod rules;
 mod session;
 pub mod shown;
 mod status;
+mod tokens;
 mod webhook;
 
 pub use approvals::{Ended, Ending, NotTaken, Question, Reply};
+pub use clock::rfc3339;
 pub use config::{Config, Egress, Mode, NoKey, PublicKey, Registry};
 pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
@@ -30,8 +34,11 @@ pub use open::{OpenError, Settings};
 pub use outside::{Body, Outside};
 pub use questions::{Look, ResolveError};
 /// What the rules in force are described with.
-pub use rampart_policy::{Layer, Policy};
+pub use rampart_policy::{Diagnostic, Layer, Policy};
+/// What looks through text.
+pub use rampart_scan::{redact, scan};
 pub use records::{Following, Lookup};
 pub use rules::{FETCHED, layer, policy_files};
 pub use session::{Count, labels};
 pub use status::RulesInForce;
+pub use tokens::Made;

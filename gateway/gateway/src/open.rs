@@ -12,6 +12,7 @@ use crate::{
     audit::{self, Change, Durability, Entry, Trail, Witnesses, sinks::Sinks},
     clock,
     config::Config,
+    credentials::{self, Credentials},
     metrics::Metrics,
     notify::Notices,
     outside::Outside,
@@ -81,6 +82,7 @@ impl Gateway {
             .map_err(|source| HomeError::Io { what: "use", path: home.approvals(), source })?;
         let links_key = home.state().join("links.key");
         let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
+        let credentials = Arc::new(Credentials::open(home.state().join("tokens.json"))?);
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
         let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
         let gateway = Arc::new(Self {
@@ -97,6 +99,7 @@ impl Gateway {
             approvals,
             links,
             trail,
+            credentials,
             started_ms: clock::wall_ms(),
             _lock: lock,
         });
@@ -110,6 +113,7 @@ impl Gateway {
         gateway.restore_questions().await;
         tokio::spawn(questions::attend(Arc::downgrade(&gateway), unattended));
         tokio::spawn(retire::keep(Arc::downgrade(&gateway)));
+        tokio::spawn(credentials::watch(Arc::downgrade(&gateway.credentials)));
         Ok(gateway)
     }
 

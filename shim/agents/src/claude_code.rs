@@ -16,6 +16,7 @@ pub(crate) static AGENT: Agent = Agent {
     aliases: &["claude"],
     timeout: Duration::from_mins(10),
     project_var: Some("CLAUDE_PROJECT_DIR"),
+    programs: &["claude"],
     hear,
     say,
 };

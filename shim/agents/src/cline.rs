@@ -13,8 +13,15 @@ use crate::{
     reply,
 };
 
-pub(crate) static AGENT: Agent =
-    Agent { name: "cline", aliases: &[], timeout: Duration::from_mins(2), project_var: None, hear, say };
+pub(crate) static AGENT: Agent = Agent {
+    name: "cline",
+    aliases: &[],
+    timeout: Duration::from_mins(2),
+    project_var: None,
+    programs: &["cline"],
+    hear,
+    say,
+};
 
 const TOOLS: &Tools = &[
     ("run_commands", Shape::Exec),

@@ -11,8 +11,15 @@ use crate::{
     claude_shape::{self, Dialect},
 };
 
-pub(crate) static AGENT: Agent =
-    Agent { name: "codex", aliases: &["codex-cli"], timeout: Duration::from_mins(10), project_var: None, hear, say };
+pub(crate) static AGENT: Agent = Agent {
+    name: "codex",
+    aliases: &["codex-cli"],
+    timeout: Duration::from_mins(10),
+    project_var: None,
+    programs: &["codex"],
+    hear,
+    say,
+};
 
 const TOOLS: &Tools = &[
     ("Bash", Shape::Exec),

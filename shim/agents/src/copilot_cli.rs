@@ -21,6 +21,7 @@ pub(crate) static AGENT: Agent = Agent {
     aliases: &["copilot", "github-copilot"],
     timeout: Duration::from_secs(30),
     project_var: None,
+    programs: &["copilot"],
     hear,
     say,
 };

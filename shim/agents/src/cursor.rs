@@ -18,6 +18,7 @@ pub(crate) static AGENT: Agent = Agent {
     aliases: &["cursor-agent"],
     timeout: Duration::from_mins(1),
     project_var: Some("CURSOR_PROJECT_DIR"),
+    programs: &["cursor-agent"],
     hear,
     say,
 };

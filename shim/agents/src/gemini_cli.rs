@@ -16,6 +16,7 @@ pub(crate) static AGENT: Agent = Agent {
     aliases: &["gemini"],
     timeout: Duration::from_mins(1),
     project_var: Some("GEMINI_PROJECT_DIR"),
+    programs: &["gemini"],
     hear,
     say,
 };

@@ -51,6 +51,16 @@ pub fn find(name: &str) -> Option<&'static Agent> {
     ALL.iter().find(|agent| agent.name == name || agent.aliases.contains(&name)).copied()
 }
 
+/// The agent that a program is.
+pub fn of_program(program: &str) -> Option<&'static Agent> {
+    ALL.iter().find(|agent| agent.programs.contains(&program)).copied()
+}
+
+/// Names of all programs that are agents.
+pub fn programs() -> Vec<&'static str> {
+    ALL.iter().flat_map(|agent| agent.programs).copied().collect()
+}
+
 /// One agent's dialect.
 #[derive(Debug)]
 pub struct Agent {
@@ -62,6 +72,9 @@ pub struct Agent {
     pub timeout: Duration,
     /// Environment variable in which the agent tells its hooks the project's directory.
     pub project_var: Option<&'static str>,
+    /// Names of the programs that are this agent. Editors that only contain one are not among them: their terminals are
+    /// a person's.
+    pub programs: &'static [&'static str],
     hear: fn(&Value, &Facts) -> Result<Heard, Malformed>,
     say: fn(&Heard, &Ruling) -> Reply,
 }

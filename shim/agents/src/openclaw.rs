@@ -13,8 +13,15 @@ use crate::{
     reply, result,
 };
 
-pub(crate) static AGENT: Agent =
-    Agent { name: "openclaw", aliases: &[], timeout: Duration::from_secs(15), project_var: None, hear, say };
+pub(crate) static AGENT: Agent = Agent {
+    name: "openclaw",
+    aliases: &[],
+    timeout: Duration::from_secs(15),
+    project_var: None,
+    programs: &["openclaw"],
+    hear,
+    say,
+};
 
 const TOOLS: &Tools = &[
     ("exec", Shape::Exec),

@@ -13,8 +13,15 @@ use crate::{
     reply, result,
 };
 
-pub(crate) static AGENT: Agent =
-    Agent { name: "opencode", aliases: &[], timeout: Duration::from_mins(1), project_var: None, hear, say };
+pub(crate) static AGENT: Agent = Agent {
+    name: "opencode",
+    aliases: &[],
+    timeout: Duration::from_mins(1),
+    project_var: None,
+    programs: &["opencode"],
+    hear,
+    say,
+};
 
 const TOOLS: &Tools = &[
     ("bash", Shape::Exec),

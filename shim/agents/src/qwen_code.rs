@@ -11,8 +11,15 @@ use crate::{
     claude_shape::{self, Dialect},
 };
 
-pub(crate) static AGENT: Agent =
-    Agent { name: "qwen-code", aliases: &["qwen"], timeout: Duration::from_mins(1), project_var: None, hear, say };
+pub(crate) static AGENT: Agent = Agent {
+    name: "qwen-code",
+    aliases: &["qwen"],
+    timeout: Duration::from_mins(1),
+    project_var: None,
+    programs: &["qwen"],
+    hear,
+    say,
+};
 
 const TOOLS: &Tools = &[
     ("run_shell_command", Shape::Exec),

@@ -98,7 +98,9 @@ fn ask() -> Option<Ask> {
     };
     let forbidden = text("RAMPART_AUTOSTART").as_deref() == Some("0");
     let start = (!forbidden).then(|| on_demand(&home, rampart(), variable));
-    Some(Ask::new(&home, start))
+    let mut ask = Ask::new(&home, start);
+    ask.settings.token = text("RAMPART_CREDENTIAL");
+    Some(ask)
 }
 
 /// The `rampart` program: beside this one, else on `PATH`.

@@ -29,6 +29,7 @@ pub(super) async fn resolve(
     Path(id): Path<String>,
     Strict(Resolve { approve, reason, payload, scope }): Strict<Resolve>,
 ) -> Result<Json<Resolved>, Error> {
+    caller.covers(&api.gateway().question(&id)?)?;
     let from = match caller.peer {
         Peer::Socket { .. } => "cli",
         Peer::Tcp => "api",

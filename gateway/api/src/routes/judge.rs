@@ -14,7 +14,7 @@ use rampart_call::{Answer, Call};
 use tokio::time::timeout;
 
 use crate::{
-    Api, Peer,
+    Api,
     access::Caller,
     body::{CALL_LIMIT, Strict},
 };
@@ -34,9 +34,8 @@ pub(super) async fn judge(
     Extension(caller): Extension<Caller>,
     Strict(mut call): Strict<Call, CALL_LIMIT>,
 ) -> Response {
-    if let Peer::Socket { pid, uid } = caller.peer {
-        call.origin.pid = pid;
-        call.origin.uid = Some(uid);
+    if let Err(error) = caller.sign(&mut call.origin) {
+        return error.into_response();
     }
     let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
     if let Ok(answer) = timeout(FIRST, &mut answering).await {

@@ -24,6 +24,13 @@ pub(super) async fn reload(State(api): State<Arc<Api>>) -> Result<Json<PolicySta
     Ok(Json(in_force(api.gateway())))
 }
 
+/// Earlier versions answered here with the policy's text.
+pub(super) async fn gone() -> Error {
+    let text =
+        "`GET /v1/policy` is no more: ask `/v1/status` how the gateway is, and `/v1/policies` for what is in force";
+    Error::new(StatusCode::GONE, "gone", text)
+}
+
 fn listed(policy: rampart_gateway::Policy) -> Policy {
     let rampart_gateway::Policy { name, description, file, layer, priority, enabled, rules } = policy;
     let layer = match layer {

@@ -1,14 +1,14 @@
-//! `GET /healthz`, `/metrics`, `/v1/status`, `/v1/sessions/{session}`: how the gateway is.
+//! `GET /healthz`, `/metrics`, `/v1/status`: how the gateway is.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, SessionSummary, Status, WitnessStatus};
+use rampart_client::wire::{AuditStatus, Status, WitnessStatus};
 use rampart_gateway::{audit::Attested, metrics::CONTENT_TYPE};
 use serde_json::json;
 
@@ -57,9 +57,4 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
 
 fn witness(Attested { witness, size, problem }: Attested) -> WitnessStatus {
     WitnessStatus { witness, size, problem }
-}
-
-pub(super) async fn session(State(api): State<Arc<Api>>, Path(session): Path<String>) -> Json<SessionSummary> {
-    let count = api.gateway().session(&session);
-    Json(SessionSummary { calls: count.calls, refused: count.refused })
 }

@@ -4,17 +4,19 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    Extension, Json,
     body::{Body, Bytes},
     extract::State,
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use http::{HeaderMap, header};
+use rampart_client::wire::Ticket;
 use rampart_gateway::Following;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Api, error::Error};
+use crate::{Api, access::Caller, error::Error};
 
 /// How often a quiet stream shows that it lives. Clients give up on a gateway after less than two seconds.
 const BEAT: Duration = Duration::from_millis(500);
@@ -32,6 +34,15 @@ pub(super) async fn stream(State(api): State<Arc<Api>>, headers: HeaderMap) -> R
     let body = Body::from_stream(stream::unfold((following, stop), next));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())
+}
+
+/// Makes a ticket for one stream: a browser's EventSource can send no header, and a token has no place in a URL.
+pub(super) async fn ticket(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Ticket>, Error> {
+    let (ticket, lasts) = api.tickets.issue(&caller)?;
+    Ok(Json(Ticket { ticket, expires_in_s: lasts.as_secs() }))
 }
 
 type State_ = (Following, CancellationToken);

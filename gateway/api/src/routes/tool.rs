@@ -9,7 +9,7 @@ use axum::{
 use rampart_call::{Action, Answer, Call, Origin, Phase, Surface};
 use rampart_client::wire::{Decision, ToolRequest};
 
-use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+use crate::{Api, access::Caller, body::Strict, error::Error};
 
 /// Decides and records. A question is held until it is answered or expires.
 pub(super) async fn decide(
@@ -35,13 +35,10 @@ pub(super) async fn preflight(
     Ok(Json(Decision::of(judgement, allowed, None)))
 }
 
-fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
+pub(super) fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
     let ToolRequest { agent, session, params, workspace, home } = request;
     let action = Action::from_tool(tool, &params).map_err(|e| Error::malformed(e.to_string()))?;
-    let (pid, uid) = match caller.peer {
-        Peer::Socket { pid, uid } => (pid, Some(uid)),
-        Peer::Tcp => (None, None),
-    };
-    let origin = Origin { surface: Surface::Api, agent, session, workspace, home, pid, uid, ..Origin::default() };
+    let mut origin = Origin { surface: Surface::Api, agent, session, workspace, home, ..Origin::default() };
+    caller.sign(&mut origin)?;
     Ok(Call { origin, phase: Phase::Before, action, response: None })
 }

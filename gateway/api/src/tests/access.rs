@@ -1,5 +1,15 @@
+use futures_util::StreamExt as _;
+use rampart_gateway::{
+    credentials::{Launch, Wanted},
+    lineage::Process,
+};
+
 use super::*;
-use crate::{Scope, routes::table};
+use crate::{
+    Scope,
+    access::Connection,
+    routes::{self, Door, table},
+};
 
 fn tcp(world: &World, headers: &[(&str, &str)], path: &str) -> Request<Body> {
     let mut request = Request::builder().uri(path);
@@ -12,36 +22,152 @@ fn tcp(world: &World, headers: &[(&str, &str)], path: &str) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
+/// A path of a route with something in its gaps.
+fn filled(path: &str) -> String {
+    path.replace("{tool}", "exec").replace("{id}", "x").replace("{session}", "s1")
+}
+
+/// A caller of one request: where it comes from, the token it bears, and what it may ask.
+struct Case {
+    what: &'static str,
+    peer: Peer,
+    token: Option<String>,
+    may: &'static [Scope],
+}
+
+/// Routes are in the table with their scope and door, so a route that is added is walked here without a further word. Were
+/// it added past the table, `router` would not know it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_token_only_open_routes_answer_on_the_port() {
+async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors() {
+    use Scope::{Admin, Approve, Decide};
+    let world = World::new().await;
+    let token = async |scope| {
+        let wanted = Wanted { scopes: vec![scope], ..Wanted::default() };
+        Some(world.gateway.create_token(wanted, "a test").await.unwrap().text)
+    };
+    let (decide, approve, admin) = (token(Decide).await, token(Approve).await, token(Admin).await);
+    let revoked = token(Admin).await;
+    let id = world.gateway.credentials().bearer(revoked.as_ref().unwrap()).unwrap().id;
+    world.gateway.revoke_token(&id, "a test").await.unwrap();
+    let mut agent = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let launch = Launch { session: "s1".into(), process: Process::of(agent.id()).unwrap(), below: true };
+    let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
+    let below = Peer::Socket { pid: Some(agent.id()), uid: 0 };
+    // It has no terminal whatever runs the tests.
+    let script = "sleep 600 >/dev/null 2>&1 & echo $!";
+    let detached = std::process::Command::new("setsid").args(["sh", "-c", script]).output();
+    let detached: u32 = String::from_utf8(detached.unwrap().stdout).unwrap().trim().parse().unwrap();
+    let free = Peer::Socket { pid: Some(detached), uid: 0 };
+    let all = &[Decide, Approve, Admin][..];
+    let case = |what, peer, token: &Option<String>, may| Case { what, peer, token: token.clone(), may };
+    let cases = [
+        case("no token", Peer::Tcp, &None, &[]),
+        case("no known token", Peer::Tcp, &Some("wrong".to_owned()), &[]),
+        case("a revoked token", Peer::Tcp, &revoked, &[]),
+        case("a decide token", Peer::Tcp, &decide, &[Decide]),
+        case("a session's credential", Peer::Tcp, &Some(session.clone()), &[Decide]),
+        case("an approve token", Peer::Tcp, &approve, &[Approve]),
+        case("an admin token", Peer::Tcp, &admin, all),
+        case("the home's token", Peer::Tcp, &Some(TOKEN.to_owned()), all),
+        case("an agent", below, &None, &[Decide]),
+        case("an agent with its credential", below, &Some(session.clone()), &[Decide]),
+        case("an agent with an approve token", below, &approve, &[]),
+        case("an agent with a stolen admin token", below, &admin, &[Decide]),
+        case("an agent with the home's token", below, &Some(TOKEN.to_owned()), &[Decide]),
+        case("a process nobody knows", Peer::Socket { pid: None, uid: 0 }, &None, &[Decide]),
+        case("a process that is gone", Peer::Socket { pid: Some(u32::MAX), uid: 0 }, &None, &[Decide]),
+        case("a wrong token on the socket", free, &Some("wrong".to_owned()), &[]),
+        case("an approve token on the socket", free, &approve, &[Approve]),
+        case("an admin token on the socket", free, &admin, all),
+    ];
+    let mut source = 0_u32;
+    let mut ask = async |method: &str, path: &str, Case { peer, token, .. }: &Case| {
+        let mut request = tcp(&world, &[], &filled(path));
+        *request.method_mut() = method.parse().unwrap();
+        if let Some(token) = token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        // Each from a place of its own, so that none is slowed down for the failures of others.
+        source += 1;
+        let from = SocketAddr::new(std::net::Ipv4Addr::from_bits(0x0a00_0000 + source).into(), 1);
+        request.extensions_mut().insert(Arc::new(Connection::between(from, world.address)));
+        let peer = match *peer {
+            Peer::Socket { pid, .. } => Peer::Socket { pid, uid: source },
+            Peer::Tcp => Peer::Tcp,
+        };
+        request.extensions_mut().insert(peer);
+        let response = world.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        // A stream has no end; what it begins with is enough.
+        let body = response.into_body().into_data_stream().next().await;
+        let body = body.map(|bytes| String::from_utf8(bytes.unwrap().to_vec()).unwrap()).unwrap_or_default();
+        (status, body)
+    };
+    for route in table() {
+        let (method, path, scope, door, _) = &route;
+        for case in &cases {
+            let (status, answer) = ask(method, path, case).await;
+            let closed = *door == Door::Socket && case.peer == Peer::Tcp;
+            let may = !closed && (*scope == Scope::Open || case.may.contains(scope));
+            let code = serde_json::from_str::<Value>(&answer).unwrap_or_default()["error"]["code"].clone();
+            let turned_away = matches!(status, 401 | 403) && code != "senseless";
+            assert_eq!(turned_away, !may, "{method} {path} for {}: {status} {answer}", case.what);
+            for secret in [&session, TOKEN] {
+                assert!(!answer.contains(secret), "{method} {path} for {}: {answer}", case.what);
+            }
+        }
+        // A person's process without a terminal can look and not touch.
+        let case = case("a process without a terminal", free, &None, all);
+        let (status, answer) = ask(method, path, &case).await;
+        let acts = routes::acts(method, path) && matches!(scope, Approve | Admin);
+        assert_eq!(answer.contains("no_terminal"), acts, "{method} {path}: {status} {answer}");
+        assert_eq!(status == 403, acts, "{method} {path}: {status} {answer}");
+    }
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let _ = std::process::Command::new("kill").arg(detached.to_string()).status();
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_a_url_is_refused_with_and_without_a_good_one_beside_it() {
     let world = World::new().await;
     let good = format!("Bearer {TOKEN}");
-    for (method, path, scope, ..) in table() {
-        let path = path.replace("{tool}", "exec").replace("{id}", "x").replace("{session}", "x");
-        let path = path.as_str();
-        for token in ["", "Bearer wrong", "Bearer ", "Basic Og==", TOKEN] {
-            let mut request = tcp(&world, &[("authorization", token)], path);
-            *request.method_mut() = method.parse().unwrap();
-            let (status, answer) = world.request(Peer::Tcp, request).await;
-            let turned_away = status == 401 || status == 403;
-            assert_eq!(turned_away, scope != Scope::Open, "{method} {path} with {token:?}: {status} {answer}");
-            assert!(!answer.to_string().contains(TOKEN));
+    let made = "rampart_0123456789ab_00";
+    for query in [format!("token={TOKEN}"), format!("ACCESS_TOKEN={TOKEN}"), format!("x={made}"), "a=b&auth".into()] {
+        for path in ["/healthz", "/v1/status", "/v1/events/stream", "/nothing"] {
+            for headers in [&[][..], &[("authorization", good.as_str())]] {
+                let (status, answer) = world.request(Peer::Tcp, tcp(&world, headers, &format!("{path}?{query}"))).await;
+                assert_eq!((status.as_u16(), answer["error"]["code"].as_str()), (400, Some("token_in_url")), "{path}");
+                assert!(!answer.to_string().contains(TOKEN));
+            }
         }
     }
-    let (status, answer) = world.request(Peer::Tcp, tcp(&world, &[("authorization", &good)], "/v1/status")).await;
-    assert_eq!((status.as_u16(), answer["mode"].as_str()), (200, Some("enforce")));
-    let query = format!("/v1/status?token={}", TOKEN.replace(' ', "+"));
-    assert_eq!(world.request(Peer::Tcp, tcp(&world, &[], &query)).await.0, 401, "a token in a URL is no token");
     let twice = [("authorization", good.as_str()), ("authorization", good.as_str())];
     assert_eq!(world.request(Peer::Tcp, tcp(&world, &twice, "/v1/status")).await.0, 401);
+    for wrong in ["", "Bearer ", "Basic Og==", TOKEN] {
+        let (status, _) = world.request(Peer::Tcp, tcp(&world, &[("authorization", wrong)], "/v1/status")).await;
+        assert_eq!(status, 401, "{wrong}");
+    }
     world.end().await;
 }
 
 #[test]
-fn every_route_needs_a_scope_and_deciding_reaches_only_what_a_surface_needs() {
+fn deciding_reaches_only_what_a_surface_needs() {
     let mut decide: Vec<_> = table().iter().filter(|r| r.2 == Scope::Decide).map(|r| r.1).collect();
     decide.sort_unstable();
-    assert_eq!(decide, ["/v1/judge", "/v1/preflight/{tool}", "/v1/tool/{tool}"]);
+    let surface = [
+        "/v1/judge",
+        "/v1/openapi.json",
+        "/v1/policy",
+        "/v1/preflight/{tool}",
+        "/v1/scan",
+        "/v1/sessions",
+        "/v1/sessions/{session}",
+        "/v1/tool/{tool}",
+        "/v1/whoami",
+    ];
+    assert_eq!(decide, surface);
     let open: Vec<_> = table().iter().filter(|r| r.2 == Scope::Open).map(|r| r.1).collect();
     // A link bears its own signature.
     let link = "/approvals/{id}/{end}/{signature}";
@@ -122,7 +248,8 @@ async fn wrong_methods_and_paths_say_so() {
     let (status, answer) = world.request(Peer::Tcp, world.good("DELETE", "/v1/status", "")).await;
     assert_eq!((status.as_u16(), answer["error"]["code"].as_str()), (405, Some("method_not_allowed")));
     let (status, answer) = world.request(Peer::Tcp, world.good("GET", "/v1/policy", "")).await;
-    assert_eq!((status.as_u16(), answer["error"]["code"].as_str()), (404, Some("not_found")));
+    assert_eq!((status.as_u16(), answer["error"]["code"].as_str()), (410, Some("gone")));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("/v1/policies"));
     for path in ["/v1/approvals/..%2f..%2fetc%2fpasswd", "/v1/approvals/%00", "/../../etc/passwd"] {
         assert_eq!(world.request(Peer::Tcp, world.good("GET", path, "")).await.0, 404, "{path}");
     }

@@ -1,5 +1,9 @@
 //! `rampart env`: prints the variables that send a shell's traffic through the egress proxy.
 
+use rampart_client::{
+    blocking::Client,
+    wire::{OpenSession, SessionLasts},
+};
 use rampart_gateway::Home;
 
 use crate::{
@@ -13,8 +17,10 @@ use crate::{
 
 pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     reach::ensure(environment)?;
-    let status = reach::client(environment).status()?;
-    let variables = outbound::variables(&status, &Home::at(&environment.home), environment.node_options.as_deref())?;
+    // The terminal's own: what a person starts by hand is told apart from what an agent does.
+    let wanted = OpenSession { agent: "shell".to_owned(), session: None, lasts: SessionLasts::Terminal };
+    let opened = Client::new(reach::road(environment)).open_session(&wanted)?;
+    let variables = outbound::variables(&opened, &Home::at(&environment.home), environment.node_options.as_deref())?;
     print(&variables, args.shell, printer)?;
     Ok(Exit::Yes)
 }

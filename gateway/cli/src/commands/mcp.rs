@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::Path, sync::Arc};
 
 use anyhow::bail;
 use rampart_call::Origin;
-use rampart_client::Client;
+use rampart_client::{
+    Client, blocking,
+    wire::{OpenSession, SessionLasts},
+};
 use rampart_mcp::{environment::clean, stdio};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,16 +37,25 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         printer.note(format!("rampart: {error:#}"));
     }
     let home = environment.user_home.display().to_string();
+    let mut road = reach::road(environment);
+    let agent = environment.agent.clone().unwrap_or(args.agent_id);
+    let session = args.session_id.or_else(|| environment.session.clone());
+    let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    if road.token.is_none() {
+        let wanted = OpenSession { agent: agent.clone(), session: Some(session.clone()), lasts: SessionLasts::Process };
+        match blocking::Client::new(road.clone()).open_session(&wanted) {
+            Ok(opened) => (session, road.token) = (opened.session, Some(opened.credential)),
+            // As above: what is refused, is refused in its own protocol.
+            Err(error) => printer.note(format!("rampart: {error}")),
+        }
+    }
     let options = stdio::Options {
         server: args.name.unwrap_or_else(|| server_name(&args.server)),
         env: clean(std::env::vars_os()).into_iter().chain(explicit(&args.env)?).collect(),
         command: args.server,
         origin: Origin {
-            agent: environment.agent.clone().unwrap_or(args.agent_id),
-            session: args
-                .session_id
-                .or_else(|| environment.session.clone())
-                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            agent,
+            session,
             workspace: Some(environment.workspace().display().to_string()),
             home: Some(home),
             ..Origin::default()
@@ -52,7 +64,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let gate = Arc::new(Client::new(reach::settings(environment)));
+        let gate = Arc::new(Client::new(road));
         let (client_in, client_out) = (stdio::Handle::new(std::io::stdin())?, stdio::Handle::new(std::io::stdout())?);
         let outcome = stdio::run(options, gate, client_in, client_out, signals()?).await;
         Ok(Exit::Child(match outcome {

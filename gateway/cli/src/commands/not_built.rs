@@ -12,7 +12,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
         NotBuilt::Upgrade(_) => ("upgrade", "build and install the new version"),
-        NotBuilt::Token(_) => ("token", "use the token file of Rampart's home, or RAMPART_TOKEN"),
         NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
     };

@@ -11,8 +11,13 @@ use anyhow::{Context as _, bail};
 use rampart_api::{Api, bind_socket, bind_tcp, router};
 use rampart_call::{Gate, Origin, Surface};
 use rampart_certs::Authority;
+use rampart_client::Fault;
 use rampart_egress as egress;
-use rampart_gateway::{Config, Gateway, Home, OpenError, Outside, Settings, policy_files};
+use rampart_gateway::{
+    Config, Gateway, Home, OpenError, Outside, Settings,
+    credentials::{Credentials, ENVIRONMENT},
+    policy_files,
+};
 use rampart_policy::SourceFile;
 use tokio::{
     net::TcpListener,
@@ -44,6 +49,8 @@ pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> a
         rampart_client::start::detach();
     }
     log_output::start(environment.log.as_deref());
+    // No other process of this user may read our memory, our environment or a core of us (PR_SET_DUMPABLE(2const)).
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let home = Home::at(&environment.home);
     home.prepare()?;
     let config = configuration::with_flags(configuration::read(&home, printer)?, &args)?;
@@ -58,7 +65,7 @@ async fn serve(
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
-    let options = proxy_options(&home, &config, environment)?;
+    let mut options = proxy_options(&home, &config)?;
     let client = outbound::client(&config)?;
     let tls = client.tls();
     let settings = Settings {
@@ -83,12 +90,13 @@ async fn serve(
     let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
     gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
-    let token = match &environment.token {
-        Some(token) => token.clone(),
-        None => home.token()?,
-    };
+    options.identify = identify(gateway.credentials(), &config, environment);
     let stop = CancellationToken::new();
-    let mut api = Api::new(Arc::clone(&gateway), &token, env!("CARGO_PKG_VERSION"), stop.clone());
+    let mut api = Api::new(Arc::clone(&gateway), &home.token()?, env!("CARGO_PKG_VERSION"), stop.clone())
+        .knows_agents(rampart_agents::programs());
+    if let Some(token) = &environment.token {
+        gateway.credentials().accept(ENVIRONMENT, token);
+    }
     if let Some(base_url) = &config.approval_base_url {
         api = api.links_at(base_url);
     }
@@ -181,9 +189,8 @@ async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
     TcpListener::bind(address).await.map_err(|source| NoProxy { address, source })
 }
 
-fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> anyhow::Result<egress::Options> {
+fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options> {
     let authority = Authority::open(&home.ca())?;
-    let home_of_user = environment.user_home.display().to_string();
     Ok(egress::Options {
         authority: Arc::new(authority),
         resolve: outbound::resolve(config)?,
@@ -194,16 +201,31 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
         client_certificates: outward::certificates(&config.egress)?,
         transparent: outward::transparent(&config.egress)?,
         limits: egress::Limits::default(),
-        identify: Arc::new(move |session, _token| {
-            Some(Origin {
-                surface: Surface::Egress,
-                session: session.to_owned(),
-                home: Some(home_of_user.clone()),
-                ..Origin::default()
-            })
-        }),
+        // Nobody, until the gateway that knows them is open.
+        identify: Arc::new(|_| None),
     })
 }
+
+/// Whose request the proxy sees: that of the session whose credential it bears, as long as that runs.
+fn identify(credentials: &Arc<Credentials>, config: &Config, environment: &Environment) -> egress::Identify {
+    let (credentials, required) = (Arc::clone(credentials), config.egress.require_credentials);
+    let home = environment.user_home.display().to_string();
+    Arc::new(move |given| {
+        let known = given.and_then(|(session, token)| {
+            let bearer = credentials.bearer(token)?;
+            (bearer.session.as_deref() == Some(session)).then_some(bearer)
+        });
+        let (agent, session) = match known {
+            Some(bearer) => (bearer.agent.unwrap_or_default(), bearer.session.unwrap_or_default()),
+            None if required => return None,
+            None => (String::new(), UNIDENTIFIED.to_owned()),
+        };
+        Some(Origin { surface: Surface::Egress, agent, session, home: Some(home.clone()), ..Origin::default() })
+    })
+}
+
+/// The session of requests through the proxy that bear no session's credential.
+const UNIDENTIFIED: &str = "unidentified";
 
 /// Resolves when somebody asks us to end.
 async fn ended() -> std::io::Result<()> {
@@ -288,9 +310,13 @@ fn flags(args: &Serve) -> Vec<String> {
 
 fn stop(environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let client = reach::client(environment);
-    let Ok(status) = client.status() else {
-        printer.note("no gateway runs in this home");
-        return Ok(Exit::Yes);
+    let status = match client.status() {
+        Ok(status) => status,
+        Err(Fault::Unreachable { .. }) => {
+            printer.note("no gateway runs in this home");
+            return Ok(Exit::Yes);
+        }
+        Err(fault) => return Err(fault.into()),
     };
     let pid = i32::try_from(status.pid)
         .ok()

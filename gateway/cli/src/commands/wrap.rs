@@ -5,12 +5,16 @@ use std::{
     fs,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 use anyhow::Context as _;
-use rampart_client::blocking::Client;
+use rampart_client::{
+    blocking::Client,
+    wire::{OpenSession, SessionLasts},
+};
 use rampart_gateway::Home;
+use rustix::process::WaitOptions;
 
 use crate::{
     args::Wrap,
@@ -26,16 +30,17 @@ const SHELLS: [&str; 4] = ["bash", "sh", "zsh", "dash"];
 
 pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     reach::ensure(environment)?;
-    let client = reach::client(environment);
     let home = Home::at(&environment.home);
     let shells = shells(&home)?;
     let (program, rest) = args.command.split_first().context("clap asks for a command")?;
-    let agent = args.agent.unwrap_or_else(|| base_name(program));
-    let session = uuid::Uuid::now_v7().to_string();
+    let agent = args.agent.unwrap_or_else(|| agent_name(program));
     // The command itself is what the user asked for; what it starts is what we ask about.
     let real = find(program, &environment.path).with_context(|| {
         format!("cannot find `{}`; check its name and PATH, or give its full path", program.to_string_lossy())
     })?;
+    let mut road = reach::road(environment);
+    let wanted = OpenSession { agent: agent.clone(), session: None, lasts: SessionLasts::Process };
+    let opened = Client::new(road.clone()).open_session(&wanted)?;
     let mut path = shells.clone().into_os_string();
     path.push(":");
     path.push(&environment.path);
@@ -43,19 +48,40 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
     command
         .arg0(program)
         .args(rest)
-        .envs(outbound::variables(&client.status()?, &home, environment.node_options.as_deref())?)
+        .envs(outbound::variables(&opened, &home, environment.node_options.as_deref())?)
         .env("PATH", path)
         .env("SHELL", shells.join("bash"))
         .env("CLAUDE_CODE_SHELL", shells.join("bash"))
         .env("RAMPART_HOME", &environment.home)
-        .env("RAMPART_SESSION", &session)
-        .env("RAMPART_AGENT", &agent);
+        .env("RAMPART_SESSION", &opened.session)
+        .env("RAMPART_AGENT", &agent)
+        .env("RAMPART_CREDENTIAL", &opened.credential)
+        // A person's token is not for agents.
+        .env_remove("RAMPART_TOKEN");
     // Signals of the terminal reach the command itself; we stay to tell how it ended.
     let status =
-        ignoring_interrupts(|| command.status()).with_context(|| format!("cannot run `{}`", real.display()))?;
-    summary(&client, &session, printer);
+        ignoring_interrupts(|| run_below(command)).with_context(|| format!("cannot run `{}`", real.display()))?;
+    road.token = Some(opened.credential);
+    summary(&Client::new(road), &opened.session, printer);
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
+}
+
+/// Runs a command whose processes stay below this one whatever they do: those that lose their parent become our children
+/// (PR_SET_CHILD_SUBREAPER(2const)), so that none can leave its session by becoming a daemon.
+fn run_below(mut command: Command) -> std::io::Result<ExitStatus> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let child = command.spawn()?;
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if u32::try_from(pid.as_raw_nonzero().get()) == Ok(child.id()) => {
+                return Ok(ExitStatus::from_raw(status.as_raw()));
+            }
+            // An orphan that we inherited.
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// One line about what was decided.
@@ -105,6 +131,12 @@ fn link(target: &Path, place: &Path) -> std::io::Result<()> {
     let draft = place.with_extension(std::process::id().to_string());
     std::os::unix::fs::symlink(target, &draft)?;
     fs::rename(&draft, place)
+}
+
+/// What policies call this agent, or the program's name.
+fn agent_name(program: &OsString) -> String {
+    let name = base_name(program);
+    rampart_agents::of_program(&name).map_or(name, |agent| agent.name.to_owned())
 }
 
 fn base_name(program: &OsString) -> String {

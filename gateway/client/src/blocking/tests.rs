@@ -24,7 +24,7 @@ fn with_gateway<T>(serve: impl FnOnce(UnixStream) + Send + 'static, ask: impl Fn
     let server = thread::spawn(move || serve(listener.accept().unwrap().0));
     let silence = Duration::from_millis(150);
     let patience = Duration::from_millis(600);
-    let answer = ask(Client::new(Settings { socket, silence, patience, unanswered: Unanswered::Refuse }));
+    let answer = ask(Client::new(Settings { socket, silence, patience, unanswered: Unanswered::Refuse, token: None }));
     server.join().unwrap();
     answer
 }

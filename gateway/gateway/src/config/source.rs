@@ -42,6 +42,7 @@ struct EgressSource {
     no_proxy: Vec<Word>,
     client_certificates: Vec<ClientCertificateSource>,
     transparent: Option<Word>,
+    require_credentials: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,6 +164,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let some_address = |word: &str| address(word).map(Some);
     let redirected = "an address and port such as `[::]:15001`";
     reader.read(source.egress.transparent, some_address, redirected, &mut config.egress.transparent);
+    let yes = |word: &str| choice(word, "true", "false");
+    reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
@@ -406,6 +409,7 @@ egress:
   no_proxy: ['*.corp.test']
   client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
   transparent: '[::]:15001'
+  require_credentials: true
 audit:
   durability: strict
   on_failure: allow
@@ -429,6 +433,7 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         assert!(!format!("{config:?}").contains("pw@"), "a password is shown to nobody");
         assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
         assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
+        assert!(config.egress.require_credentials);
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);

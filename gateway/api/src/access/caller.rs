@@ -1,0 +1,174 @@
+//! A caller as far as they are known, and what that lets them ask.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use rampart_call::Origin;
+use rampart_gateway::{
+    Question,
+    credentials::{Bearer, Scope},
+    lineage::{self, Agents, Standing},
+};
+
+use super::{Connection, Peer, failures::Source};
+use crate::{Api, error::Error};
+
+/// A caller as far as they are known.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) peer: Peer,
+    /// For the record.
+    pub(crate) name: String,
+    connection: Arc<Connection>,
+    proof: Proof,
+}
+
+/// What the caller shows of who they are.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// Nothing, which on the socket leaves what the kernel says.
+    None,
+    /// Something that is no token.
+    Wrong,
+    Token(Arc<Bearer>),
+}
+
+impl Caller {
+    pub(super) fn new(peer: Peer, connection: Arc<Connection>, shown: bool, bearer: Option<Bearer>) -> Self {
+        let proof = match bearer {
+            Some(bearer) => Proof::Token(Arc::new(bearer)),
+            None if shown => Proof::Wrong,
+            None => Proof::None,
+        };
+        let name = match (&proof, peer) {
+            (Proof::Token(bearer), Peer::Tcp) => bearer.name.clone(),
+            (_, Peer::Tcp) => "nobody".to_owned(),
+            (proof, Peer::Socket { pid, uid }) => {
+                let process = pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+                let token =
+                    if let Proof::Token(bearer) = proof { format!(" with {}", bearer.name) } else { String::new() };
+                format!("user {uid}{process}{token}")
+            }
+        };
+        Self { peer, name, connection, proof }
+    }
+
+    /// Finds out what [`require`](Self::require) will want to know.
+    pub(super) async fn look(&self, scope: Scope) {
+        if self.peer == Peer::Tcp && self.bearer().is_some() && matches!(scope, Scope::Approve | Scope::Admin) {
+            self.connection.look().await;
+        }
+    }
+
+    /// The token they bear.
+    pub(crate) fn bearer(&self) -> Option<&Bearer> {
+        match &self.proof {
+            Proof::Token(bearer) => Some(bearer),
+            Proof::None | Proof::Wrong => None,
+        }
+    }
+
+    /// Refuses what the caller may not ask. Having calls decided, the one thing that must be quick, looks nothing up.
+    pub(crate) fn require(&self, scope: Scope, acts: bool, api: &Api) -> Result<(), Error> {
+        match (scope, &self.proof, self.peer) {
+            (Scope::Open, ..) => return Ok(()),
+            (_, Proof::Wrong, _) | (_, Proof::None, Peer::Tcp) => return Err(Error::unauthorized()),
+            (_, Proof::Token(bearer), _) => {
+                let reaches = |held: &Scope| *held == scope || *held == Scope::Admin;
+                if !bearer.scopes.iter().any(reaches) {
+                    let text = format!("this needs a token with the scope `{scope}`, which this one has not");
+                    return Err(Error::new(StatusCode::FORBIDDEN, "forbidden", text));
+                }
+            }
+            (_, Proof::None, Peer::Socket { .. }) => {}
+        }
+        match (scope, self.peer) {
+            (Scope::Open | Scope::Decide, _) => Ok(()),
+            // Its token says who it is, unless an agent holds the other end.
+            (_, Peer::Tcp) => {
+                let agents = self.connection.holders().iter().map(|pid| self.standing(Some(*pid), api));
+                agents.filter(|standing| matches!(standing, Standing::Agent { .. })).try_for_each(refuse_agent)
+            }
+            (_, Peer::Socket { pid, .. }) => self.require_person(pid, acts, api),
+        }
+    }
+
+    /// A person's process stands below no agent; to change something without a token it also needs a terminal.
+    fn require_person(&self, pid: Option<u32>, acts: bool, api: &Api) -> Result<(), Error> {
+        let refuse = |code, text: String| Err(Error::new(StatusCode::FORBIDDEN, code, text));
+        match self.standing(pid, api) {
+            agent @ Standing::Agent { .. } => refuse_agent(agent),
+            Standing::Gone => refuse("unknown_process", "the kernel does not tell which process asks".to_owned()),
+            Standing::Free { terminal: false } if acts && self.bearer().is_none() => refuse(
+                "no_terminal",
+                "no terminal belongs to this process, so nobody can be seen to mean it: do it in a terminal, or set \
+                 RAMPART_TOKEN to a token with the scope for it"
+                    .to_owned(),
+            ),
+            Standing::Free { .. } => Ok(()),
+        }
+    }
+
+    /// What the process on the socket is.
+    pub(crate) fn standing(&self, pid: Option<u32>, api: &Api) -> Standing {
+        let session = |process| api.gateway().credentials().session_of(process);
+        let agents = Agents { programs: &api.agents, session: &session };
+        pid.map_or(Standing::Gone, |pid| lineage::standing(pid, self.connection.accepted, agents))
+    }
+
+    /// Says whose call it is where the credential knows better than the caller claims.
+    pub(crate) fn sign(&self, origin: &mut Origin) -> Result<(), Error> {
+        if let Peer::Socket { pid, uid } = self.peer {
+            (origin.pid, origin.uid) = (pid, Some(uid));
+        }
+        let Some(Bearer { agent, session, .. }) = self.bearer() else { return Ok(()) };
+        if let Some(session) = session {
+            origin.session.clone_from(session);
+        }
+        match agent {
+            // The credential of a session stands for whatever runs in it.
+            Some(agent) if session.is_some() || origin.agent.is_empty() => origin.agent.clone_from(agent),
+            Some(agent) if *agent != origin.agent => {
+                let text = format!("this token is for calls of the agent `{agent}` only");
+                return Err(Error::new(StatusCode::FORBIDDEN, "other_agent", text));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses to let a token that is bound to an agent or a policy answer questions of others.
+    pub(crate) fn covers(&self, question: &Question) -> Result<(), Error> {
+        let Some(Bearer { agent, policy, .. }) = self.bearer() else { return Ok(()) };
+        let asked_by = question.judgement.rule.as_ref().map(|rule| rule.policy.as_str());
+        let refuse = |what: &str, name: &str| {
+            let text = format!("this token answers questions of the {what} `{name}` only");
+            Err(Error::new(StatusCode::FORBIDDEN, "other_question", text))
+        };
+        match (agent, policy) {
+            (Some(agent), _) if *agent != question.call.origin.agent => refuse("agent", agent),
+            (_, Some(policy)) if Some(policy.as_str()) != asked_by => refuse("policy", policy),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whose failure a refusal is: one that shows no token at all has only forgotten it.
+    pub(super) fn at_fault(&self, refused: &Error) -> Option<Source> {
+        if refused.status == StatusCode::UNAUTHORIZED && matches!(self.proof, Proof::None) {
+            return None;
+        }
+        Some(match self.peer {
+            Peer::Socket { uid, .. } => Source::User(uid),
+            Peer::Tcp => Source::of(self.connection.from().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into())),
+        })
+    }
+}
+
+fn refuse_agent(standing: Standing) -> Result<(), Error> {
+    let Standing::Agent { pid, what, .. } = standing else { return Ok(()) };
+    let text = format!(
+        "this comes from a session of `{what}` (process {pid}), and what an agent may do is decided by people: do it in a \
+         terminal of your own"
+    );
+    Err(Error::new(StatusCode::FORBIDDEN, "agent", text))
+}

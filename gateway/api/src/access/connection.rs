@@ -1,0 +1,81 @@
+//! What is known of a connection beside its peer.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rampart_gateway::lineage;
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+/// One connection, for all of its requests.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// When it was accepted, in milliseconds since the machine started: its peer is older.
+    pub(super) accepted: u64,
+    /// Where a TCP connection comes from, and where it arrived.
+    ends: Option<(SocketAddr, SocketAddr)>,
+    /// The processes at its other end, once somebody had to know.
+    holders: OnceCell<Vec<u32>>,
+    /// The token that its last request bore.
+    life: watch::Sender<Option<CancellationToken>>,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self { accepted: lineage::now(), ends: None, holders: OnceCell::new(), life: watch::Sender::new(None) }
+    }
+}
+
+impl Connection {
+    /// A TCP connection from one end to another.
+    pub(crate) fn between(theirs: SocketAddr, ours: SocketAddr) -> Self {
+        Self { ends: Some((theirs, ours)), ..Self::default() }
+    }
+
+    /// Where a TCP connection comes from.
+    pub(super) fn from(&self) -> Option<IpAddr> {
+        self.ends.map(|(theirs, _)| theirs.ip())
+    }
+
+    /// Finds out which processes of this machine are at the other end of a TCP connection.
+    pub(super) async fn look(&self) {
+        let Some((theirs, ours)) = self.ends.filter(|(theirs, _)| theirs.ip().to_canonical().is_loopback()) else {
+            return;
+        };
+        // It walks through all processes.
+        let looking = || async { tokio::task::spawn_blocking(move || lineage::holders(theirs, ours)).await };
+        let _ = self.holders.get_or_try_init(looking).await;
+    }
+
+    /// What [`look`](Self::look) found.
+    pub(super) fn holders(&self) -> &[u32] {
+        self.holders.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes note that it bears a token. It ends with that.
+    pub(super) fn bears(&self, life: CancellationToken) {
+        self.life.send_if_modified(|borne| {
+            // The same token again and again is the rule, and nobody need be woken for it.
+            let other = borne.as_ref().is_none_or(|borne| borne.is_cancelled() != life.is_cancelled());
+            *borne = Some(life);
+            other
+        });
+    }
+
+    /// Resolves when the token that its last request bore has ended.
+    pub(crate) async fn over(&self) {
+        let mut lives = self.life.subscribe();
+        loop {
+            let life = lives.borrow_and_update().clone();
+            let cancelled = async {
+                match &life {
+                    Some(life) => life.cancelled().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancelled => return,
+                changed = lives.changed() => if changed.is_err() { std::future::pending().await },
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `/v1/sessions`: a session begins with a credential that its processes bear, and can be looked at.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use rampart_client::wire::{OpenSession, OpenedSession, SessionLasts, SessionSummary};
+use rampart_gateway::{
+    credentials::Launch,
+    lineage::{Process, Standing},
+};
+
+use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+
+/// Makes a session and its credential, which reaches no further than having calls decided. Whoever stands in a session
+/// already stays in it.
+pub(super) async fn open(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(OpenSession { agent, session, lasts }): Strict<OpenSession>,
+) -> Result<Json<OpenedSession>, Error> {
+    let Peer::Socket { pid, .. } = caller.peer else { return Err(Error::unauthorized()) };
+    let gone = || Error::new(StatusCode::FORBIDDEN, "unknown_process", "the kernel does not tell which process asks");
+    let outer = match caller.standing(pid, &api) {
+        Standing::Gone => return Err(gone()),
+        Standing::Agent { session, .. } => session,
+        Standing::Free { .. } => None,
+    };
+    let pid = pid.ok_or_else(gone)?;
+    let (process, below) = match lasts {
+        SessionLasts::Process => (Process::of(pid), true),
+        SessionLasts::Terminal => (Process::leader_of(pid), false),
+    };
+    let session = outer.or(session).filter(|session| !session.is_empty());
+    let session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    if session.len() > 100 || !session.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        let text = "a session's name has at most 100 letters, digits, hyphens, underscores and dots";
+        return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
+    }
+    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below };
+    let made = api.gateway().open_session(&agent, launch, &caller.name).await?;
+    let egress = api.egress().map(|address| address.to_string());
+    Ok(Json(OpenedSession { session, credential: made.text, egress }))
+}
+
+/// What became of the calls of a session. A session sees its own only.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(session): Path<String>,
+) -> Result<Json<SessionSummary>, Error> {
+    if caller.bearer().and_then(|bearer| bearer.session.as_ref()).is_some_and(|own| *own != session) {
+        let text = "the credential of a session shows that session only";
+        return Err(Error::new(StatusCode::FORBIDDEN, "other_session", text));
+    }
+    let count = api.gateway().session(&session);
+    Ok(Json(SessionSummary { calls: count.calls, refused: count.refused }))
+}

@@ -1,0 +1,355 @@
+//! Tokens and launch credentials: who bears one, what that lets them do, and when it ends. What the bearer of one that
+//! ended still has open ends with it.
+
+mod file;
+mod token;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::token::{Secret, fits, split};
+use crate::{
+    HomeError, clock,
+    lineage::{Process, Session},
+};
+
+pub use token::{Launch, Scope, Token};
+
+/// How often it is looked whether the processes of launch credentials still run.
+const ROUND: Duration = Duration::from_secs(5);
+/// The most tokens that are kept; sessions come and go, so only something gone wrong makes more.
+const MOST: usize = 10_000;
+
+/// Every credential of a home.
+#[derive(Debug)]
+pub struct Credentials {
+    file: PathBuf,
+    book: Mutex<Book>,
+    /// Something about when tokens end changed.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    kept: BTreeMap<String, Entry>,
+    /// Tokens whose text a person chose or keeps in a file, by the name of where it stands.
+    given: BTreeMap<String, Given>,
+    /// Sessions by the process that everything of theirs is below.
+    roots: HashMap<Process, Session>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    token: Token,
+    /// When it ends, by the clock that nobody can set.
+    ends: Option<u64>,
+    life: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Given {
+    hash: String,
+    life: CancellationToken,
+}
+
+/// What a caller that bears a token may do, until `life` ends.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    /// The token's id.
+    pub id: Arc<str>,
+    /// For the record: which token.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Only for this agent.
+    pub agent: Option<String>,
+    /// Only about questions of this policy.
+    pub policy: Option<String>,
+    /// Only for this session.
+    pub session: Option<String>,
+    /// Cancelled when the token is revoked, rotated or expires.
+    pub life: CancellationToken,
+}
+
+/// What a new token shall be.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What people call it.
+    pub name: String,
+    /// What it may do; at least one.
+    pub scopes: Vec<Scope>,
+    /// Only for this agent.
+    pub agent: Option<String>,
+    /// Only about questions of this policy.
+    pub policy: Option<String>,
+    /// How long it lasts; for ever without it.
+    pub lasts: Option<Duration>,
+    /// It is handed to the processes of a session.
+    pub launch: Option<Launch>,
+}
+
+/// Why there is no such token, or none can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// No token begins so.
+    #[error("there is no token `{0}`; `rampart token list` shows those there are")]
+    Unknown(String),
+    /// Several tokens begin so.
+    #[error("several tokens begin with `{0}`; give more of the id")]
+    Ambiguous(String),
+    /// It is not kept here.
+    #[error("the token `{0}` is what RAMPART_TOKEN said when the gateway started: start it with another, or without")]
+    Environment(String),
+    /// It holds as long as the gateway does.
+    #[error("the token file of the home cannot be revoked, only rotated: `rampart token rotate home`")]
+    Home,
+    /// It makes no sense.
+    #[error("{0}")]
+    Senseless(String),
+    /// It cannot be written down.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The audit trail cannot take it, and nothing is changed off the record.
+    #[error("the audit trail cannot take it, so nothing was changed: {0}")]
+    Unrecorded(String),
+}
+
+/// The name of the token in the home's file.
+pub const HOME: &str = "home";
+/// The name of the token that the environment gave.
+pub const ENVIRONMENT: &str = "RAMPART_TOKEN";
+
+impl Credentials {
+    /// Reads the tokens that are kept. Those that ended meanwhile are forgotten.
+    pub(crate) fn open(file: PathBuf) -> Result<Self, HomeError> {
+        let mut book = Book::default();
+        let now = clock::wall_ms();
+        for token in file::read(&file)? {
+            let ended = token.expires_ms.is_some_and(|at| at <= now);
+            let orphaned = token.launch.as_ref().is_some_and(|launch| !launch.process.lives());
+            if !ended && !orphaned {
+                book.add(token, now);
+            }
+        }
+        Ok(Self { file, book: Mutex::new(book), changed: Notify::new() })
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a token that a person chose or keeps in a file. It may do everything.
+    pub fn accept(&self, name: &str, text: &str) {
+        let given = Given { hash: token::hash(text), life: CancellationToken::new() };
+        if let Some(before) = self.book().given.insert(name.to_owned(), given) {
+            before.life.cancel();
+        }
+    }
+
+    /// Whose token this is.
+    pub fn bearer(&self, text: &str) -> Option<Bearer> {
+        let book = self.book();
+        if let Some((id, secret)) = split(text)
+            && let Some(Entry { token, life, .. }) = book.kept.get(id)
+            && fits(secret, &token.hash)
+        {
+            let Token { id, name, scopes, agent, policy, launch, .. } = token.clone();
+            let session = launch.map(|launch| launch.session);
+            let name = if name.is_empty() { format!("token {id}") } else { format!("token {id} ({name})") };
+            return Some(Bearer { id: id.into(), name, scopes, agent, policy, session, life: life.clone() });
+        }
+        // All are compared, so that the time tells nothing of which.
+        let mut found = None;
+        for (name, given) in &book.given {
+            if fits(text, &given.hash) {
+                found = Some((name, given));
+            }
+        }
+        let (name, given) = found?;
+        Some(Bearer {
+            id: name.as_str().into(),
+            name: if name == HOME { "the home's token".to_owned() } else { format!("the token of {name}") },
+            scopes: Scope::ALL.to_vec(),
+            agent: None,
+            policy: None,
+            session: None,
+            life: given.life.clone(),
+        })
+    }
+
+    /// The session whose processes are below this one.
+    pub fn session_of(&self, process: Process) -> Option<Session> {
+        self.book().roots.get(&process).cloned()
+    }
+
+    /// Every token that is kept, oldest first. Launch credentials are among them.
+    pub fn list(&self) -> Vec<Token> {
+        let mut tokens: Vec<_> = self.book().kept.values().map(|entry| entry.token.clone()).collect();
+        tokens.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
+        tokens
+    }
+
+    /// Names of the tokens that were given.
+    pub fn given(&self) -> Vec<String> {
+        self.book().given.keys().cloned().collect()
+    }
+
+    /// The token whose id begins so, or whose name is that.
+    pub fn find(&self, word: &str) -> Result<Token, TokenError> {
+        let book = self.book();
+        let mut found = book.kept.values().map(|entry| &entry.token).filter(|token| {
+            token.launch.is_none() && token.name == word || !word.is_empty() && token.id.starts_with(word)
+        });
+        match (found.next(), found.next()) {
+            (Some(token), None) => Ok(token.clone()),
+            (None, _) => Err(TokenError::Unknown(word.to_owned())),
+            (Some(_), Some(_)) => Err(TokenError::Ambiguous(word.to_owned())),
+        }
+    }
+
+    /// Keeps a new token and tells its text, which nobody can learn again.
+    pub(crate) fn keep(&self, prepared: Prepared) -> Result<String, TokenError> {
+        let Prepared { token, secret } = prepared;
+        let mut book = self.book();
+        let tokens = book.kept.values().map(|entry| &entry.token).filter(|other| other.id != token.id).chain([&token]);
+        self.write(tokens)?;
+        book.remove(&token.id);
+        book.add(token, clock::wall_ms());
+        self.changed.notify_one();
+        Ok(secret.text())
+    }
+
+    /// What a new token will be. Nothing is kept yet.
+    pub(crate) fn prepare(&self, wanted: Wanted) -> Result<Prepared, TokenError> {
+        let Wanted { name, mut scopes, agent, policy, lasts, launch } = wanted;
+        scopes.retain(|scope| *scope != Scope::Open);
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.is_empty() {
+            return Err(TokenError::Senseless("a token needs a scope: decide, approve or admin".to_owned()));
+        }
+        if scopes.contains(&Scope::Admin) && (agent.is_some() || policy.is_some()) {
+            let text = "a token with the scope admin cannot be bound to an agent or a policy: it could unbind itself";
+            return Err(TokenError::Senseless(text.to_owned()));
+        }
+        if policy.is_some() && scopes.contains(&Scope::Decide) {
+            let text = "only a token that answers questions can be bound to a policy: give it the scope approve alone";
+            return Err(TokenError::Senseless(text.to_owned()));
+        }
+        let plain = |text: &str| text.len() <= 100 && !text.chars().any(char::is_control);
+        if ![Some(&name), agent.as_ref(), policy.as_ref()].into_iter().flatten().all(|text| plain(text)) {
+            let text = "names have at most 100 bytes and no control characters";
+            return Err(TokenError::Senseless(text.to_owned()));
+        }
+        let book = self.book();
+        if launch.is_none() && !name.is_empty() && book.kept.values().any(|entry| entry.token.name == name) {
+            return Err(TokenError::Senseless(format!("there is a token `{name}` already")));
+        }
+        if book.kept.len() >= MOST {
+            return Err(TokenError::Senseless(format!("there are {MOST} tokens already: revoke some")));
+        }
+        let secret = Secret::draw().map_err(|source| TokenError::Unwritten { path: self.file.clone(), source })?;
+        let created_ms = clock::wall_ms();
+        let expires_ms = lasts.map(|lasts| created_ms.saturating_add(lasts.as_millis() as u64));
+        let (id, hash) = (secret.id().to_owned(), secret.hash());
+        let token = Token { id, name, scopes, agent, policy, created_ms, expires_ms, launch, hash };
+        Ok(Prepared { token, secret })
+    }
+
+    /// A token like this one with a new secret. Nothing is kept yet.
+    pub(crate) fn prepare_again(&self, token: Token) -> Result<Prepared, TokenError> {
+        let drawn = Secret::redraw(&token.id);
+        let secret = drawn.map_err(|source| TokenError::Unwritten { path: self.file.clone(), source })?;
+        Ok(Prepared { token: Token { hash: secret.hash(), ..token }, secret })
+    }
+
+    /// Forgets a token, and ends what its bearers have open.
+    pub(crate) fn forget(&self, id: &str) -> Result<(), TokenError> {
+        let mut book = self.book();
+        // First of all it is no longer taken: a full disk must not keep a stolen token alive.
+        book.remove(id);
+        self.write(book.kept.values().map(|entry| &entry.token))
+    }
+
+    /// Forgets what has ended. Gives how many milliseconds nothing more can end.
+    fn sweep(&self) -> Option<u64> {
+        let mut book = self.book();
+        let (now, wall) = (clock::boot_ms(), clock::wall_ms());
+        let ended = |Entry { token, ends, .. }: &Entry| {
+            ends.is_some_and(|at| at <= now)
+                || token.expires_ms.is_some_and(|at| at <= wall)
+                || token.launch.as_ref().is_some_and(|launch| !launch.process.lives())
+        };
+        let over: Vec<_> = book.kept.iter().filter(|(_, entry)| ended(entry)).map(|(id, _)| id.clone()).collect();
+        for id in &over {
+            book.remove(id);
+        }
+        if !over.is_empty()
+            && let Err(error) = self.write(book.kept.values().map(|entry| &entry.token))
+        {
+            // They are not taken any more, and a restart forgets them too.
+            tracing::warn!("{error}");
+        }
+        let soonest = book.kept.values().filter_map(|entry| entry.ends).min().map(|at| at.saturating_sub(now));
+        let round = book.kept.values().any(|entry| entry.token.launch.is_some()).then_some(ROUND.as_millis() as u64);
+        [soonest, round].into_iter().flatten().min()
+    }
+
+    fn write<'t>(&self, tokens: impl Iterator<Item = &'t Token>) -> Result<(), TokenError> {
+        file::write(&self.file, tokens).map_err(|source| TokenError::Unwritten { path: self.file.clone(), source })
+    }
+}
+
+/// Ends tokens when their time comes, as long as somebody holds them.
+pub(crate) async fn watch(credentials: std::sync::Weak<Credentials>) {
+    loop {
+        let Some(held) = credentials.upgrade() else { return };
+        // A clock that people can set may jump, so no sleep is long.
+        let rest = Duration::from_millis(held.sweep().unwrap_or(u64::MAX)).min(Duration::from_mins(1));
+        tokio::select! {
+            () = held.changed.notified() => {}
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
+}
+
+/// A token that only lacks being kept.
+pub(crate) struct Prepared {
+    pub(crate) token: Token,
+    secret: Secret,
+}
+
+impl Book {
+    fn add(&mut self, token: Token, wall: u64) {
+        let ends = token.expires_ms.map(|at| clock::boot_ms() + at.saturating_sub(wall));
+        if let Some(launch) = token.launch.as_ref().filter(|launch| launch.below) {
+            let agent = token.agent.clone().unwrap_or_else(|| "an agent".to_owned());
+            self.roots.insert(launch.process, Session { name: launch.session.clone(), agent });
+        }
+        self.kept.insert(token.id.clone(), Entry { token, ends, life: CancellationToken::new() });
+    }
+
+    fn remove(&mut self, id: &str) {
+        let Some(Entry { token, life, .. }) = self.kept.remove(id) else { return };
+        if let Some(launch) = token.launch {
+            self.roots.remove(&launch.process);
+        }
+        life.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests;
