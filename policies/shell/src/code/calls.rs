@@ -483,6 +483,12 @@ impl Reader<'_, '_> {
         let hidden_shell =
             self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
         let does = if hidden_shell { Some(super::languages::Does::Shell) } else { self.calls.find(name) };
+        // `map(os.remove, paths)`
+        if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
+            && let Some(does) = self.calls.find(called)
+        {
+            return self.effect(does, called, None, rest);
+        }
         // `.then(eval)`, `map(exec, lines)`
         let runs_what_it_gets = |value: &Value| {
             value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(super::languages::Does::Eval))

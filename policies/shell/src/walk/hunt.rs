@@ -75,13 +75,14 @@ impl Hunt {
 }
 
 impl Walk<'_> {
-    /// A place is searched: for keys or passwords that are not the project's?
-    pub(super) fn hunted(&mut self, place: &Arg, used: &Use<'_>) {
+    /// A place is searched: for keys or passwords that are not the project's? Says so once for a command.
+    pub(super) fn hunted(&mut self, place: &Arg, used: &mut Use<'_>) {
         let Some(hunt) = used.hunt.filter(|hunt| used.recursive && hunt.is_for_secrets()) else { return };
         let target = self.target(place, true);
         let outside = !matches!(&target, Target::Path { scope: Scope::Project | Scope::Temp, .. });
         if outside && hunt.keys || is_wide(&target) && hunt.words {
             self.push(EffectKind::Secret, Some(target), "secret-search");
+            used.hunt = None;
         }
     }
 
