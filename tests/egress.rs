@@ -1,5 +1,8 @@
 //! The HTTP road: real clients through the intercepting proxy to a local TLS origin.
 
+mod clients;
+mod reach;
+
 use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
@@ -31,10 +34,15 @@ policies:
 impl Road {
     /// None where a program is missing that the test named `test` needs.
     fn open(test: &str) -> Option<Self> {
+        Self::with(test, POLICY, "")
+    }
+
+    /// The same with other rules, and more of the configuration of the proxy.
+    fn with(test: &str, policy: &str, more: &str) -> Option<Self> {
         if !have(test, &["python3", "openssl", "curl", "git"]) {
             return None;
         }
-        let mut world = World::with_policy(POLICY);
+        let mut world = World::with_policy(policy);
         std::fs::create_dir_all(world.path("origin/web")).unwrap();
         let mut origin = world
             .command("python3")
@@ -48,7 +56,7 @@ impl Road {
         BufReader::new(origin.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the origin prints its port");
         world.config(&format!(
-            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}:127.0.0.1', 'denied.test:{port}:127.0.0.1']\n  upstream_ca: ['{}']\n",
+            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}:127.0.0.1', 'denied.test:{port}:127.0.0.1']\n  upstream_ca: ['{}']\n{more}",
             world.path("origin/origin-ca.pem").display(),
         ));
         world.serve(&[]);

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """A TLS origin for tests: origin.py FOLDER [WEB_ROOT].  Makes its own authority FOLDER/origin-ca.pem, prints its port.
 
-/1k is 1,024 bytes, /headers shows the request's headers as JSON, /events is a server-sent event stream, POST anywhere
-says how much came; anything else is a file of WEB_ROOT.
+/1k is 1,024 bytes, /headers shows the request's headers as JSON, /events is a server-sent event stream, /ws a WebSocket
+that says everything again, /packed a text in gzip, and POST anywhere says how much came. /git/NAME is a repository of
+WEB_ROOT, spoken to by git's own protocol; anything else is a file of WEB_ROOT.
 """
 
+import base64
+import gzip
+import hashlib
 import http.server
 import json
 import os
@@ -73,10 +77,73 @@ class Origin(http.server.SimpleHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(0.2)
             self.close_connection = True
+        elif self.path == "/ws":
+            self.websocket()
+        elif self.path == "/packed":
+            body = gzip.compress(b"the word is sesame, and more\n" * 20)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        elif self.path.startswith("/git/"):
+            self.git(b"")
         else:
             super().do_GET()
 
+    def websocket(self):
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        while len(head := self.rfile.read(2)) == 2:
+            length = head[1] & 0x7F
+            if length == 126:
+                length = int.from_bytes(self.rfile.read(2), "big")
+            mask = self.rfile.read(4)
+            payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(self.rfile.read(length)))
+            size = bytes([length]) if length < 126 else bytes([126]) + length.to_bytes(2, "big")
+            self.wfile.write(head[:1] + size + payload)
+            if head[0] & 0x0F == 8:
+                return
+
+    def git(self, body):
+        path, _, query = self.path.removeprefix("/git").partition("?")
+        said = subprocess.run(["git", "http-backend"], input=body, stdout=subprocess.PIPE, env=os.environ | {
+            "GIT_PROJECT_ROOT": web_root, "GIT_HTTP_EXPORT_ALL": "1", "REMOTE_USER": "tester", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+        }).stdout
+        head, _, answer = said.partition(b"\r\n\r\n")
+        fields = [line.split(": ", 1) for line in head.decode().split("\r\n") if line]
+        status = [value for name, value in fields if name == "Status"]
+        self.send_response(int(status[0].split()[0]) if status else 200)
+        for name, value in fields:
+            if name != "Status":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def whole_body(self):
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
+
     def do_POST(self):
+        if self.path.startswith("/git/"):
+            self.git(self.whole_body())
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.answer(f"{len(body)} bytes".encode())
 

@@ -106,9 +106,10 @@ async fn connect_is_also_a_stream_of_http2() {
     let world = World::new().await;
     for inside_tls in [false, true] {
         let tcp = TcpStream::connect(world.proxy).await.unwrap();
-        let io: Box<dyn Io> = match inside_tls {
-            false => Box::new(tcp),
-            true => Box::new(tls(tcp, world.authority.certificate(), "127.0.0.1", "h2").await),
+        let io: Box<dyn Io> = if inside_tls {
+            Box::new(tls(tcp, world.authority.certificate(), "127.0.0.1", "h2").await)
+        } else {
+            Box::new(tcp)
         };
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use anyhow::bail;
 
 use crate::{
-    args::{Init, McpVerb, Mode, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb, Verb},
+    args::{CaInstall, CaVerb, Init, McpVerb, Mode, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb, Verb},
     environment::Environment,
 };
 
@@ -41,6 +41,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
         Verb::Wrap(_) | Verb::Env(_) | Verb::Hook(_) | Verb::Completions { .. } => Who::Anybody,
         Verb::Test(_) | Verb::Bench(_) | Verb::Convert(_) => Who::Anybody,
         Verb::Status(_) | Verb::Pending(_) | Verb::Log(_) | Verb::Audit { .. } => Who::Anybody,
+        Verb::Ca { verb: CaVerb::Rotate(_) | CaVerb::Install(CaInstall { dry_run: false, .. }) } => Who::Person,
         Verb::Ca { .. } | Verb::Config { .. } => Who::Anybody,
         Verb::Policy { verb: PolicyVerb::Fetch(_) } => Who::Person,
         Verb::Policy { .. } => Who::Anybody,
