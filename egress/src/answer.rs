@@ -45,6 +45,7 @@ pub(crate) async fn answer(
         status: Some(response.status().as_u16()),
         headers: texts(headers),
         truncated: true,
+        ..rampart_call::Response::default()
     };
     if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
         let call = inspect::call(&origin, &action, Some(seen));

@@ -56,11 +56,8 @@ pub(crate) async fn run<IO: Io>(
         }
     };
     let carried = tokio::io::copy_bidirectional(&mut client, &mut origin).await;
-    let text = match &carried {
-        Ok((out, back)) => format!("passed through, nobody looked into it: {out} bytes out, {back} bytes back"),
-        Err(error) => format!("passed through, nobody looked into it; it broke off: {error}"),
-    };
-    let response = rampart_call::Response { text, truncated: true, ..rampart_call::Response::default() };
+    let bytes = carried.as_ref().map_or(0, |(out, back)| out + back);
+    let response = rampart_call::Response { truncated: true, uninspected: Some(bytes), ..Default::default() };
     let call = Call { origin: session, phase: Phase::After, action, response: Some(response) };
     let _ = proxy.judge(call).await;
     carried.map(|_| ()).map_err(|e| e.to_string())

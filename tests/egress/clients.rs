@@ -35,7 +35,7 @@ policies:
     match: { tool: fetch }
     rules:
       - action: deny
-        when: { response_matches: ["*sesame*"] }
+        when: { response_matches: ["sesame"] }
         message: A word that stays outside
 "#;
 

@@ -1,6 +1,7 @@
 //! The proxy from outside: real sockets, real TLS, real origins on loopback, and a closure for a gate.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod abuse;
 mod addresses;
 mod bodies;
 mod certificates;

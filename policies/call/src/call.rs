@@ -126,4 +126,7 @@ pub struct Response {
     /// `text` is only the beginning of the response.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// So many bytes passed, there and back, and nobody looked into them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uninspected: Option<u64>,
 }

@@ -260,6 +260,9 @@ struct ResponseBody {
     hmac: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
+    /// Bytes that passed without being looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uninspected: Option<u64>,
 }
 
 impl Decision<'_> {
@@ -284,6 +287,7 @@ impl Decision<'_> {
                 bytes: r.text.len(),
                 hmac: redactor.fingerprint(&r.text),
                 truncated: r.truncated,
+                uninspected: r.uninspected,
             }),
             effects: (!judgement.effects.is_empty()).then(|| effects(&judgement.effects, redactor)),
             outcome: judgement.outcome,
