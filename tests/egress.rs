@@ -2,6 +2,7 @@
 
 mod clients;
 mod reach;
+mod redirected;
 
 use std::{
     io::{BufRead as _, BufReader},
