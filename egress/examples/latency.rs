@@ -16,7 +16,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{client::conn::http1::SendRequest, service::service_fn};
 use hyper_util::rt::TokioIo;
-use rampart_call::{Answer, Call, Judgement, Outcome, Reason};
+use rampart_call::{Answer, Call, Judgement, Origin, Outcome, Reason};
 use rampart_certs::Authority;
 use rampart_egress::{Limits, Options, serve};
 use rustls::{

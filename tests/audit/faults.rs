@@ -105,7 +105,9 @@ fn kills_at_full_rate_lose_no_acknowledged_denial() {
         world.gateway().kill().unwrap();
         world.gateway().wait().unwrap();
         stop.store(true, SeqCst);
-        callers.into_iter().for_each(|caller| drop(caller.join().unwrap()));
+        callers.into_iter().for_each(|caller| {
+            caller.join().unwrap();
+        });
     }
     world.serve(&[]);
     world.run(&["serve", "stop"]).expect(0);

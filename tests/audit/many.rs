@@ -84,7 +84,9 @@ fn a_million_records_are_started_on_read_and_searched_quickly() {
         assert!(took < limit * patience, "{what} took {took:?}");
     };
     let second = Duration::from_secs(1);
-    within("a start", second, &mut || drop(world.serve(&[])));
+    within("a start", second, &mut || {
+        world.serve(&[]);
+    });
     let before = most_memory(world.gateway().id());
     let tail = |world: &World| world.run(&["audit", "tail", "-n", "100"]).expect(0);
     within("the newest hundred", second / 5, &mut || assert!(tail(&world).stdout.lines().count() >= 100));
