@@ -119,7 +119,7 @@ fn everybody_tells_the_same_of_a_call() {
             assert_eq!(test[key], explained[key], "{command}: {key}");
             assert_eq!(test[key], preflight[key], "{command}: {key}");
         }
-        assert_eq!(explained["matched"].as_array().unwrap().len() > 0, code != 0, "{explained:#}");
+        assert_eq!(!explained["matched"].as_array().unwrap().is_empty(), code != 0, "{explained:#}");
         assert_eq!(explained["components"].as_array().unwrap().len(), command.split(" && ").count());
         if code == 3 {
             continue; // The hook hands the question to the agent's own prompt.

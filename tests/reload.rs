@@ -20,7 +20,7 @@ const CUSTOM: &str = "home/.rampart/policies/custom.yaml";
 /// What the gateway on this socket answers.
 fn ask(socket: &PathBuf, method: &str, path: &str, body: &str) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
     write!(stream, "{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
@@ -171,7 +171,8 @@ fn s10_however_an_editor_saves_it_is_in_force_within_a_second_and_never_nothing(
     let file = world.path(CUSTOM);
     let folder = file.parent().unwrap();
     let aside = folder.join(".custom.yaml.swp");
-    let steps: [(&str, &dyn Fn(&str)); 5] = [
+    type Save<'a> = &'a dyn Fn(&str);
+    let steps: [(&str, Save<'_>); 5] = [
         ("in-place", &|text| fs::write(&file, text).unwrap()),
         ("renamed-over", &|text| {
             fs::write(&aside, text).unwrap();
@@ -253,7 +254,7 @@ fn s11_ten_thousand_policies_load_fit_and_do_not_hold_decisions_up() {
             let began = Instant::now();
             ask(&socket, "POST", "/v1/policy/reload", "");
             while !ask(&socket, "GET", "/v1/policies", "").to_string().contains("\"policy-seven\"") {
-                assert!(began.elapsed() < Duration::from_secs(120), "it is not in force");
+                assert!(began.elapsed() < Duration::from_mins(2), "it is not in force");
                 std::thread::sleep(Duration::from_millis(10));
             }
             loading.store(false, Ordering::Relaxed);

@@ -105,9 +105,9 @@ fn kills_at_full_rate_lose_no_acknowledged_denial() {
         world.gateway().kill().unwrap();
         world.gateway().wait().unwrap();
         stop.store(true, SeqCst);
-        callers.into_iter().for_each(|caller| {
+        for caller in callers {
             caller.join().unwrap();
-        });
+        }
     }
     world.serve(&[]);
     world.run(&["serve", "stop"]).expect(0);
@@ -182,8 +182,8 @@ fn a_kill_at_any_step_leaves_the_state_before_or_after() {
 }
 
 fn segments(folder: &Path) -> usize {
-    let names = std::fs::read_dir(folder).map(|dir| dir.filter_map(|e| e.ok()?.file_name().into_string().ok()));
-    names.map_or(0, |names| names.filter(|name| name.ends_with(".jsonl")).count())
+    let paths = std::fs::read_dir(folder).map(|dir| dir.filter_map(|entry| Some(entry.ok()?.path())));
+    paths.map_or(0, |paths| paths.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).count())
 }
 
 /// Whether strace works here.

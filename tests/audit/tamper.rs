@@ -27,7 +27,7 @@ fn chain_anew(lines: &mut [String]) {
         let body = line.rsplit_once(seal).unwrap().0.to_owned();
         let raw: Vec<u8> = (0..64).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap()).collect();
         let hash = Sha256::new().chain_update(b"rampart/audit/v2\n").chain_update(raw).chain_update(&body).finalize();
-        head = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        head = hex::encode(hash);
         *line = format!("{body}{seal}{head}\"}}");
     }
 }
@@ -76,7 +76,7 @@ const TABLE: [Row; 14] = [
             edit(&s[1], |l| {
                 let at = one(l);
                 l.swap(at, at + 1);
-            })
+            });
         },
         true,
         1,

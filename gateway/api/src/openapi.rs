@@ -168,6 +168,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a person asks the test to write the file")]
     fn the_document_in_docs_is_the_one_that_is_served() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
         let now = format!("{:#}\n", document());
