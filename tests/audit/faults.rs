@@ -106,7 +106,7 @@ fn kills_at_full_rate_lose_no_acknowledged_denial() {
         world.gateway().wait().unwrap();
         stop.store(true, SeqCst);
         for caller in callers {
-            caller.join().unwrap();
+            let _ = caller.join().unwrap();
         }
     }
     world.serve(&[]);
@@ -182,8 +182,8 @@ fn a_kill_at_any_step_leaves_the_state_before_or_after() {
 }
 
 fn segments(folder: &Path) -> usize {
-    let paths = std::fs::read_dir(folder).map(|dir| dir.filter_map(|entry| Some(entry.ok()?.path())));
-    paths.map_or(0, |paths| paths.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).count())
+    let paths = std::fs::read_dir(folder).map(|dir| dir.filter_map(|e| Some(e.ok()?.path())));
+    paths.map_or(0, |paths| paths.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).count())
 }
 
 /// Whether strace works here.

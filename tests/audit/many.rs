@@ -21,7 +21,7 @@ fn write_trail(world: &World, records: u64) {
     let mut head = [0_u8; 32];
     let mut peaks: Vec<[u8; 32]> = Vec::new();
     let hash = |parts: &[&[u8]]| -> [u8; 32] {
-        parts.iter().fold(Sha256::new(), sha2::Digest::chain_update).finalize().into()
+        parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
     };
     let hex = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut out, b| {

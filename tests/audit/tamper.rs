@@ -27,7 +27,7 @@ fn chain_anew(lines: &mut [String]) {
         let body = line.rsplit_once(seal).unwrap().0.to_owned();
         let raw: Vec<u8> = (0..64).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap()).collect();
         let hash = Sha256::new().chain_update(b"rampart/audit/v2\n").chain_update(raw).chain_update(&body).finalize();
-        head = hex::encode(hash);
+        head = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         *line = format!("{body}{seal}{head}\"}}");
     }
 }
