@@ -20,9 +20,8 @@ fn write_trail(world: &World, records: u64) {
     std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder).unwrap();
     let mut head = [0_u8; 32];
     let mut peaks: Vec<[u8; 32]> = Vec::new();
-    let hash = |parts: &[&[u8]]| -> [u8; 32] {
-        parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
-    };
+    let hash =
+        |parts: &[&[u8]]| -> [u8; 32] { parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into() };
     let hex = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut out, b| {
             write!(out, "{b:02x}").unwrap();
