@@ -111,14 +111,18 @@ fn an_agent_cannot_answer_its_own_question_however_it_tries() {
         world.home(),
         address(&world),
     );
+    let mut heard = 0;
     for (how, body) in TRIES {
         let ran = world.run(&["wrap", "--agent", "bot", "--", "python3", "-c", &format!("{head}{body}")]);
         let said = ran.stdout + &ran.stderr;
-        assert!(said.contains("this comes from a session of `bot`"), "{how}: {said}");
+        // The program itself refuses early where it sees the session; the gateway does in any case.
+        let told = ["this comes from a session of `bot`", "this runs inside a session of"];
+        assert!(told.iter().any(|told| said.contains(told)), "{how}: {said}");
+        heard += usize::from(said.contains(told[0]));
         assert_eq!(world.run(&["pending", "--json"]).expect(0).stdout.lines().count(), 1, "{how}: {said}");
     }
     let refused: Vec<_> = auth(&world).into_iter().filter(|(event, ..)| event == "refused").collect();
-    assert_eq!(refused.len(), TRIES.len(), "{refused:#?}");
+    assert!(heard >= 2 && refused.len() == heard, "{heard}: {refused:#?}");
     // A person's process, which has no terminal here but the token, can.
     world.run(&["approve", &id]).expect(0);
     let mut answer = String::new();

@@ -187,7 +187,14 @@ fn g4_an_agent_may_look_and_not_change() {
     for verb in ["serve stop", "serve install", "serve uninstall", "serve --mode monitor", "serve --mode disabled"] {
         refused(&world, verb);
     }
-    for verb in ["mcp pins", "mcp install", "token", "upgrade", "setup claude-code --remove"] {
+    for verb in [
+        "mcp pins",
+        "mcp install",
+        "token create --scope admin",
+        "token rotate home",
+        "upgrade",
+        "setup claude-code --remove",
+    ] {
         refused(&world, verb);
     }
     let own_token =

@@ -4,18 +4,12 @@
 use std::io::IsTerminal as _;
 
 use anyhow::bail;
+use rampart_gateway::lineage::{self, Agents, Standing};
 
 use crate::{
     args::{CaInstall, CaVerb, Init, McpVerb, Mode, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb, Verb},
     environment::Environment,
 };
-
-/// The variable that `rampart wrap` leaves in everything it starts.
-const SESSION: &[u8] = b"RAMPART_SESSION=";
-/// The verbs of this program that run an agent below themselves.
-const RUNNERS: [&str; 3] = ["wrap", "run", "preload"];
-/// More ancestors than any terminal has.
-const MOST_ANCESTORS: usize = 64;
 
 /// Who may run a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,54 +80,10 @@ pub(crate) fn person(environment: &Environment, yes: bool) -> anyhow::Result<()>
 /// Whether a process above this one belongs to an agent's session. What is not visible, such as processes of other users,
 /// counts as no agent.
 fn below_an_agent() -> bool {
-    let mut pid = rustix::process::getppid().map(|p| p.as_raw_nonzero().get());
-    for _ in 0..MOST_ANCESTORS {
-        let Some(above) = pid.filter(|p| *p > 1) else { return false };
-        let read = |file: &str| std::fs::read(format!("/proc/{above}/{file}")).unwrap_or_default();
-        let marked =
-            read("environ").split(|b| *b == 0).any(|v| v.strip_prefix(SESSION).is_some_and(|id| !id.is_empty()));
-        if marked || is_runner(&read("cmdline")) {
-            return true;
-        }
-        pid = parent(&read("stat"));
-    }
-    false
-}
-
-fn is_runner(cmdline: &[u8]) -> bool {
-    let mut words = cmdline.split(|b| *b == 0);
-    let program = words.next().unwrap_or_default().rsplit(|b| *b == b'/').next();
-    program == Some(b"rampart") && words.next().is_some_and(|verb| RUNNERS.iter().any(|r| r.as_bytes() == verb))
-}
-
-/// The parent in `/proc/PID/stat` (proc_pid_stat(5)): the second field behind the name, which may hold anything.
-fn parent(stat: &[u8]) -> Option<i32> {
-    let text = String::from_utf8_lossy(stat);
-    let (_, behind) = text.rsplit_once(") ")?;
-    behind.split(' ').nth(1)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parent_stands_behind_whatever_name_a_process_has() {
-        assert_eq!(parent(b"812 (bash) S 700 812 812 0"), Some(700));
-        assert_eq!(parent(b"812 (a) S 1 (b) R 33 1 1"), Some(33));
-        assert_eq!(parent(b""), None);
-    }
-
-    #[test]
-    fn only_the_verbs_that_run_an_agent_make_a_session() {
-        for (cmdline, is) in [
-            (&b"/usr/bin/rampart\0wrap\0--\0aider\0"[..], true),
-            (b"rampart\0run\0--\0x\0", true),
-            (b"rampart\0serve\0", false),
-            (b"bash\0wrap\0", false),
-            (b"", false),
-        ] {
-            assert_eq!(is_runner(cmdline), is, "{}", String::from_utf8_lossy(cmdline));
-        }
-    }
+    let Some(parent) = rustix::process::getppid().and_then(|p| u32::try_from(p.as_raw_nonzero().get()).ok()) else {
+        return false;
+    };
+    // What sessions are open, only the gateway knows.
+    let agents = Agents { programs: &rampart_agents::programs(), session: &|_| None };
+    matches!(lineage::standing(parent, lineage::now(), agents), Standing::Agent { .. })
 }
