@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
-use rampart_call::{Action, Judgement, Origin};
+use rampart_call::{Action, Call, Judgement, Origin, Phase};
 
 use crate::{
     body::Body,
@@ -48,13 +48,15 @@ pub(crate) async fn answer(
         ..rampart_call::Response::default()
     };
     if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
+        let Some(Relay { client, origin: upstream, asked }) = relay else {
+            proxy.judge(Call { origin, phase: Phase::After, action, response: Some(seen) }).await?;
+            return Ok(response);
+        };
+        let out = Inspection::after(proxy, inspect::call(&origin, &action, None), "", &asked);
         let call = inspect::call(&origin, &action, Some(seen));
         let permit = proxy.judge(call.clone()).await?;
-        if let Some(Relay { client, origin: upstream, asked }) = relay {
-            let out = Inspection::after(proxy, inspect::call(&origin, &action, None), "", &asked);
-            let back = Inspection::after(proxy, call, "", permit.judgement());
-            proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back));
-        }
+        let back = Inspection::after(proxy, call, "", permit.judgement());
+        proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back));
         return Ok(response);
     }
     // A part of what was packed cannot be unpacked.
@@ -74,17 +76,19 @@ pub(crate) async fn answer(
     let valid = std::str::from_utf8(&plain).is_ok();
     seen.text = String::from_utf8_lossy(&plain).into_owned();
     seen.truncated = !all;
-    let call = inspect::call(&origin, &action, Some(seen));
-    let permit = proxy.judge(call.clone()).await?;
+    let call = Call { origin, phase: Phase::After, action, response: Some(seen) };
+    // Only what goes on needs its call again.
+    let again = (!all).then(|| call.clone());
+    let permit = proxy.judge(call).await?;
     if all && permit.edits().is_empty() {
         return Ok(response);
     }
-    let text = call.response.as_ref().map(|r| r.text.clone()).unwrap_or_default();
     let keep_length = grpc || (!all && decoder.is_none() && announced.is_some());
     if !permit.edits().is_empty() {
         if !valid {
             return Err(Refused::uneditable());
         }
+        let text = String::from_utf8_lossy(&plain).into_owned();
         plain = edited(text, permit.edits(), keep_length).into_bytes();
         forget_digests(response.headers_mut());
     }
@@ -92,10 +96,10 @@ pub(crate) async fn answer(
     if decoder.is_some() {
         forget_coding(headers);
     }
-    if all {
+    let Some(call) = again else {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(plain.len()));
         return Ok(response.map(|body| body.with_front(Bytes::from(plain))));
-    }
+    };
     let judged = String::from_utf8_lossy(&plain).into_owned();
     let inspection = Inspection::after(proxy, call, &judged, permit.judgement());
     let passing = Passing::AsText { keep_length, held: held.as_slice().into(), words: !grpc };

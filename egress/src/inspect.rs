@@ -270,7 +270,22 @@ pub(crate) fn complete(bytes: &[u8]) -> usize {
     let from = bytes.len().saturating_sub(MAX_WORD);
     let tail = bytes.get(from..).unwrap_or_default();
     let ends = |b: &u8| b.is_ascii_whitespace() || b",;\"'`<>(){}[]".contains(b);
-    tail.iter().rposition(ends).map_or(if from > 0 { bytes.len() } else { 0 }, |at| from + at + 1)
+    match tail.iter().rposition(ends) {
+        Some(at) => from + at + 1,
+        None if from > 0 => bytes.len() - unfinished(tail),
+        None => 0,
+    }
+}
+
+/// How many bytes at the end are the beginning of a character (RFC 3629 section 3).
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rev().take(3).position(|b| *b >= 0xc0).map(|back| back + 1);
+    let wanted = |lead: u8| match lead {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        _ => 2,
+    };
+    last.filter(|here| bytes.get(bytes.len() - here).is_some_and(|lead| *here < wanted(*lead))).unwrap_or(0)
 }
 
 /// The call of one direction: the action without a text, and for an answer what is known of it.
@@ -325,5 +340,9 @@ mod tests {
         assert_eq!(complete(b"secr"), 0);
         assert_eq!(complete(b"{\"a\": \"sk-abc"), 7);
         assert_eq!(complete(&[b'x'; 600]), 600);
+        let long = "字".repeat(300);
+        for (cut, complete_at) in [(900, 900), (899, 897), (898, 897), (897, 897)] {
+            assert_eq!(complete(&long.as_bytes()[..cut]), complete_at);
+        }
     }
 }

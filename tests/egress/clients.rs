@@ -44,7 +44,7 @@ fn what_is_packed_is_read_all_the_same() {
     let Some(road) = Road::with("what_is_packed_is_read_all_the_same", CUT, "") else { return };
     let ran =
         road.shell(&format!("curl -sS --compressed -w '\\n%{{http_code}}' {}", road.url("origin.test", "/packed")));
-    assert!(ran.stdout.ends_with("403") && !ran.stdout.contains("sesame"), "{ran:?}");
+    assert!(ran.stdout.ends_with("403") && !ran.stdout.contains("the word is"), "{ran:?}");
     assert!(ran.stdout.contains("no-sesame"), "{ran:?}");
 }
 

@@ -121,14 +121,6 @@ async fn n9_odd_names_in_tls_get_no_further() {
 }
 
 #[tokio::test]
-async fn n11_an_event_that_never_ends_is_passed_on_and_not_kept() {
-    let world = World::new().await;
-    let mut tls = world.tls("origin.test:443", "origin.test", &["http/1.1"]).await.unwrap();
-    tls.write_all(b"GET /pieces?x HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n").await.unwrap();
-    assert!(read_all(&mut tls).await.contains("0123456789"));
-}
-
-#[tokio::test]
 async fn n14_what_connect_must_not_reach_is_refused() {
     let world = World::new().await;
     for target in ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "10.0.0.1:22", "localhost:443"] {

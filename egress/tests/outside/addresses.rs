@@ -57,7 +57,7 @@ fn spellings(address: Ipv4Addr) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_spelling_reaches_a_private_address() {
+async fn n10_no_spelling_reaches_a_private_address() {
     let world = World::new().await;
     let mut tried = 0;
     for address in [Ipv4Addr::new(169, 254, 169, 254), Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)] {
@@ -114,7 +114,7 @@ async fn the_gate_sees_the_address_and_the_record_the_failure() {
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_is_judged_and_then_fails() {
+async fn n10_a_name_without_an_address_is_judged_and_then_fails() {
     let world = World::new().await;
     let answer =
         world.raw(b"GET http://nowhere.invalid/ HTTP/1.1\r\nHost: nowhere.invalid\r\nConnection: close\r\n\r\n").await;

@@ -84,7 +84,7 @@ async fn what_is_cut_out_of_long_answers_is_found_across_their_pieces() {
 }
 
 #[tokio::test]
-async fn packed_events_arrive_as_they_are_sent() {
+async fn n11_packed_events_arrive_as_they_are_sent() {
     let world = world().await;
     let mut h1 = world.h1("origin.test").await;
     let mut body = h1.send_request(get("origin.test", "/packed-sse")).await.unwrap().into_body();

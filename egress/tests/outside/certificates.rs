@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn an_origin_that_does_not_verify_is_a_502_that_says_why() {
+async fn n8_an_origin_that_does_not_verify_is_a_502_that_says_why() {
     let now = OffsetDateTime::now_utc();
     let (pki, stranger) = (Pki::new(), Pki::new());
     let self_signed = {
@@ -56,7 +56,7 @@ async fn an_origin_that_does_not_verify_is_a_502_that_says_why() {
 }
 
 #[tokio::test]
-async fn our_own_leaves_are_not_believed_of_origins() {
+async fn n8_our_own_leaves_are_not_believed_of_origins() {
     let authority = rampart_certs::Authority::generate().unwrap();
     // An origin that shows a leaf of an authority like ours, in its own name.
     let key = KeyPair::generate().unwrap();

@@ -110,7 +110,7 @@ async fn what_is_judged_is_what_the_origin_sees() {
 }
 
 #[tokio::test]
-async fn a_loop_is_noticed() {
+async fn n14_a_loop_is_noticed() {
     let world = World::new().await;
     let first =
         world.raw(b"GET http://plain.test/headers HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n").await;
@@ -123,7 +123,7 @@ async fn a_loop_is_noticed() {
 }
 
 #[tokio::test]
-async fn one_address_cannot_take_every_connection() {
+async fn n2_one_address_cannot_take_every_connection() {
     let mut setting = Setting::default();
     setting.limits.connections_per_source = 2;
     let world = World::with(setting).await;

@@ -40,7 +40,7 @@ const SHAPES: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn ambiguous_requests_get_a_400_and_reach_nobody() {
+async fn n13_ambiguous_requests_get_a_400_and_reach_nobody() {
     let world = World::new().await;
     for shape in SHAPES {
         let forward = shape.replace('@', "http://plain.test").replace('#', "plain.test");
@@ -57,7 +57,7 @@ async fn ambiguous_requests_get_a_400_and_reach_nobody() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_framed_wrongly_reach_no_judgement() {
+async fn n13_bodies_that_are_framed_wrongly_reach_no_judgement() {
     let world = World::new().await;
     for chunks in [
         "0x3\r\nabc\r\n0\r\n\r\n",
@@ -75,7 +75,7 @@ async fn bodies_that_are_framed_wrongly_reach_no_judgement() {
 }
 
 #[tokio::test]
-async fn heads_that_are_too_long_get_a_431() {
+async fn n3_heads_that_are_too_long_get_a_431() {
     let world = World::new().await;
     for bomb in [
         format!("GET http://plain.test/{} HTTP/1.1\r\nHost: plain.test\r\n\r\n", "x".repeat(70_000)),
@@ -93,7 +93,7 @@ async fn heads_that_are_too_long_get_a_431() {
 }
 
 #[tokio::test]
-async fn a_bad_request_after_a_good_one_is_told_so() {
+async fn n13_a_bad_request_after_a_good_one_is_told_so() {
     let world = World::new().await;
     let mut tcp = tokio::net::TcpStream::connect(world.proxy).await.unwrap();
     tcp.write_all(b"GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\n\r\n").await.unwrap();
