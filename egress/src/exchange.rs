@@ -1,7 +1,8 @@
 //! The life of one request: read, judged, sent, and its answer judged.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use rampart_call::{Action, Call, Origin, Permit, Phase};
@@ -14,7 +15,7 @@ use crate::{
     destination::{Destination, path_has_steps, path_is_ambiguous},
     entrance::nobody,
     headers::{Wishes, absolute, agree, clean_request, clean_response, redirected},
-    inspect::{self, Inspection, Passing, Stopped, inspected},
+    inspect::{self, Inspection, Passing, Stopped, complete, inspected},
     pool::{Key, Protocol},
     proxy::{Connection, Proxy, Scope},
     refusal::Refused,
@@ -123,17 +124,7 @@ impl<'a> Exchange<'a> {
         let permit = self.judge(action.clone()).await?;
         let stopped = Stopped::default();
         if let Some(decoder) = rest {
-            let judged = match &action {
-                Action::Fetch { body: Some(text), .. } => text.as_str(),
-                _ => "",
-            };
-            let call = inspect::call(&self.origin, &action, None);
-            let inspection = Inspection::after(self.proxy, call, judged, permit.judgement());
-            let stopped = Arc::clone(&stopped);
-            let mut body = std::mem::replace(self.request.body_mut(), Body::empty());
-            let front = body.take_front();
-            let rest = inspected(body, inspection, decoder, Passing::Unchanged, stopped);
-            *self.request.body_mut() = rest.with_front(front);
+            self.judge_the_rest(&action, &permit, decoder, Arc::clone(&stopped));
         }
         let (proxy, origin) = (self.proxy, self.origin.clone());
         match self.send(permit, route).await {
@@ -145,6 +136,29 @@ impl<'a> Exchange<'a> {
                 Err(refused)
             }
         }
+    }
+
+    /// Has what follows the judged beginning of the body judged while it passes.
+    fn judge_the_rest(&mut self, action: &Action, permit: &Permit, decoder: Option<Decoder>, stopped: Stopped) {
+        let grpc = kind(self.request.headers()).starts_with("application/grpc");
+        let mut body = std::mem::replace(self.request.body_mut(), Body::empty());
+        let mut front = body.take_front();
+        let (judged, passing) = if decoder.is_some() {
+            let judged = match action {
+                Action::Fetch { body: Some(text), .. } => text.as_str(),
+                _ => "",
+            };
+            (Cow::Borrowed(judged), Passing::Unchanged)
+        } else {
+            // Half a secret is not sent before its other half was seen.
+            let held = front.split_off(if grpc { front.len() } else { complete(&front) });
+            let judged = Cow::Owned(String::from_utf8_lossy(&front).into_owned());
+            (judged, Passing::AsText { keep_length: true, words: !grpc, held: BytesMut::from(held) })
+        };
+        let call = inspect::call(&self.origin, action, None);
+        let inspection = Inspection::after(self.proxy, call, &judged, permit.judgement());
+        let rest = inspected(body, inspection, decoder, passing, stopped);
+        *self.request.body_mut() = rest.with_front(front);
     }
 
     fn action(&self, route: Option<&Route>) -> Action {

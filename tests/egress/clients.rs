@@ -143,3 +143,19 @@ echo \"{\\\"name\\\":\\\"tinything\\\",\\\"dist-tags\\\":{\\\"latest\\\":\\\"1.0
     }
     let _ = fs::remove_dir_all(web);
 }
+
+#[test]
+fn python_httpx_goes_through_also_as_a_stream() {
+    let Some(clients) = clients("python_httpx_goes_through_also_as_a_stream") else { return };
+    let Some(road) = Road::open("python_httpx_goes_through_also_as_a_stream") else { return };
+    let script = "import httpx2 as httpx, sys
+client = httpx.Client()
+print(client.get(sys.argv[1]).status_code, client.get(sys.argv[2]).status_code)
+with client.stream('GET', sys.argv[3]) as r:
+    print([line for line in r.iter_lines() if line][0])";
+    let file = road.world.write("client.py", script);
+    let python = clients.join("python/bin/python");
+    let urls = [("origin.test", "/1k"), ("denied.test", "/"), ("origin.test", "/events")].map(|(h, p)| road.url(h, p));
+    let ran = road.shell(&format!("{} {} {}", python.display(), file.display(), urls.join(" "))).expect(0);
+    assert_eq!(ran.stdout, "200 403\ndata: 0\n", "{ran:?}");
+}

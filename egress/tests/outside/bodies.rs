@@ -110,6 +110,8 @@ async fn uploads_are_judged_to_their_end() {
     };
     for (body, coding) in [
         (Bytes::from(format!("{long} s3cret")), "identity"),
+        // The judged beginning ends within the word.
+        (Bytes::from(format!("{} s3cret, {long}", "x".repeat(64 * 1024 - 4))), "identity"),
         (Bytes::from([long.as_bytes(), b"\xff\xfe s3cret"].concat()), "identity"),
         (Bytes::from_static(b"\xff\x00 s3cret"), "identity"),
         (packed.into(), "gzip"),
