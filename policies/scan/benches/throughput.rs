@@ -1,9 +1,5 @@
 //! Megabytes a second of the scanner on what agents send and read, and microseconds for a small request.
-#![allow(clippy::disallowed_methods, reason = "a benchmark has a clock")]
 #![allow(clippy::print_stdout, reason = "a benchmark tells its numbers")]
-
-use std::sync::LazyLock;
-use std::time::Instant;
 
 const SIZE: usize = 8 << 20;
 
@@ -96,11 +92,8 @@ fn base64(s: &mut Source) -> String {
 
 /// Seconds that this thread has had of a processor; on a busy machine the clock on the wall tells little.
 fn now() -> f64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let wall = START.elapsed().as_secs_f64();
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = stat.and_then(|s| s.split_whitespace().next()?.parse::<f64>().ok());
-    nanoseconds.map_or(wall, |n| n / 1e9)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn best_of(times: u32, mut run: impl FnMut() -> usize) -> (f64, usize) {

@@ -15,6 +15,7 @@ pub struct Detector {
     class: FindingClass,
     description: String,
     pub(crate) shape: Shape,
+    follow: String,
     pub(crate) entropy: f32,
     pub(crate) check: Option<Check>,
 }
@@ -48,7 +49,8 @@ impl Detector {
         &self.description
     }
 
-    /// The texts of which one must be there before the detector is asked at all; folded to lower case.
+    /// The texts of which one must be there before the detector is asked at all; folded to lower case, short ones with
+    /// what may follow them.
     pub(crate) fn keywords(&self) -> impl Iterator<Item = String> {
         let list: &[String] = match &self.shape {
             Shape::Token { prefixes, .. } => prefixes,
@@ -56,7 +58,14 @@ impl Detector {
             Shape::Keyed { keywords, .. } => keywords,
             Shape::Code => &[],
         };
-        list.iter().map(|k| k.to_ascii_lowercase())
+        list.iter().flat_map(|keyword| {
+            let followed = |next: char| format!("{keyword}{next}").to_ascii_lowercase();
+            let mut keywords: Vec<String> = self.follow.chars().map(followed).collect();
+            if keywords.is_empty() {
+                keywords.push(keyword.to_ascii_lowercase());
+            }
+            keywords
+        })
     }
 
     fn of(class: FindingClass, entry: Entry) -> Self {
@@ -74,6 +83,7 @@ impl Detector {
             class,
             description: entry.about,
             shape,
+            follow: entry.follow,
             entropy: entry.entropy,
             check: Check::named(&entry.check),
         }

@@ -57,6 +57,9 @@ pub(crate) struct Entry {
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,
+    /// The characters that may come after a prefix or keyword of two bytes, in one case.
+    #[serde(default)]
+    pub follow: String,
     /// Found by code of that name instead of by an expression.
     #[serde(default)]
     #[cfg_attr(not(test), expect(dead_code, reason = "the code knows its detector, not the other way round"))]

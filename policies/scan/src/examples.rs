@@ -152,7 +152,7 @@ fn nothing_found_survives_redaction() {
 }
 
 /// Text that is hard on a scanner: pieces of examples, controls, characters of all lengths, glued together.
-fn hostile() -> impl Strategy<Value = String> {
+pub(crate) fn hostile() -> impl Strategy<Value = String> {
     let hits: Vec<String> = hits().into_iter().map(|(_, hit)| hit).collect();
     let piece = prop::sample::select(hits).prop_flat_map(|hit| (0..=hit.len(), Just(hit)));
     let piece = piece.prop_map(|(cut, hit)| hit[..hit.floor_char_boundary(cut)].to_owned());

@@ -1,63 +1,51 @@
 //! Characters that hide or reorder text, and escapes that drive a terminal. Emoji, scripts that need joiners, and plain
 //! colours are let pass.
 
-use crate::visible::is_invisible;
+use crate::visible::{is_invisible, wide_runs};
 
-/// First bytes of what is looked at.
-pub(crate) const TRIGGERS: &[&[u8]] = &[
-    b"\x1b[",
-    b"\x1b]",
-    b"\x1bP",
-    b"\x1bX",
-    b"\x1b^",
-    b"\x1b_",
-    b"\x1bc",
-    b"\x1b7",
-    b"\x1b8",
-    b"\x1bD",
-    b"\x1bE",
-    b"\x1bM",
-    b"\xc2\x9b",
-    b"\xc2\x9d",
-    b"\xc2\x90",
-    b"\xc2\xad",
-    b"\xcd\x8f",
-    b"\xe1\x85\x9f",
-    b"\xe1\x85\xa0",
-    b"\xe1\xa0\x8e",
-    b"\xe2\x80\x8b",
-    b"\xe2\x80\x8c",
-    b"\xe2\x80\x8d",
-    b"\xe2\x80\x8e",
-    b"\xe2\x80\x8f",
-    b"\xe2\x80\xaa",
-    b"\xe2\x80\xab",
-    b"\xe2\x80\xad",
-    b"\xe2\x80\xae",
-    b"\xe2\x81\xa0",
-    b"\xe2\x81\xa1",
-    b"\xe2\x81\xa2",
-    b"\xe2\x81\xa3",
-    b"\xe2\x81\xa4",
-    b"\xe2\x81\xa6",
-    b"\xe2\x81\xa7",
-    b"\xe3\x85\xa4",
-    b"\xef\xb8",
-    b"\xef\xbb\xbf",
-    b"\xef\xbe\xa0",
-    b"\xf3\xa0\x80",
-    b"\xf3\xa0\x81",
-    b"\xf3\xa0\x84",
-    b"\xf3\xa0\x85",
-    b"\xf3\xa0\x86",
-    b"\xf3\xa0\x87",
-];
+/// Reports what hides and what drives a terminal.
+pub(crate) fn each(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
+    let wide = wide_runs(bytes).flat_map(|(start, run)| start..start + run.len());
+    for places in [&mut memchr::memchr_iter(0x1b, bytes) as &mut dyn Iterator<Item = usize>, &mut { wide }] {
+        let mut seen = 0;
+        for at in places {
+            if at >= seen
+                && bytes.get(at..).is_some_and(may_begin)
+                && let Some((id, start, end)) = look(bytes, at)
+            {
+                seen = end;
+                report(id, start, end);
+            }
+        }
+    }
+}
+
+/// Whether what is looked at begins with these bytes: an escape sequence, or the UTF-8 of what shows nothing.
+fn may_begin(rest: &[u8]) -> bool {
+    match rest {
+        [0x1b, kind, ..] => b"[]PX^_c78DEM".contains(kind),
+        [0xc2, kind, ..] => matches!(kind, 0x90 | 0x9b | 0x9d | 0xad),
+        [0xcd, 0x8f, ..] | [0xef, 0xb8, ..] => true,
+        [first @ (0xe1 | 0xe2 | 0xe3 | 0xef | 0xf3), second, third, ..] => matches!(
+            (first, second, third),
+            (0xe1, 0x85, 0x9f | 0xa0)
+                | (0xe1, 0xa0, 0x8e)
+                | (0xe2, 0x80, 0x8b..=0x8f | 0xaa | 0xab | 0xad | 0xae)
+                | (0xe2, 0x81, 0xa0..=0xa4 | 0xa6 | 0xa7)
+                | (0xe3, 0x85, 0xa4)
+                | (0xef, 0xbb, 0xbf)
+                | (0xef, 0xbe, 0xa0)
+                | (0xf3, 0xa0, 0x80 | 0x81 | 0x84..=0x87)
+        ),
+        _ => false,
+    }
+}
 
 /// How much is read to judge a run, in bytes, and how much of a run that is longer.
 const RUN: (usize, usize) = (64, 64 * 1024);
 
 /// What begins at `at`: the detector that names it, and its bytes. A run is judged once, where it begins.
-pub(crate) fn look(bytes: &[u8], at: usize) -> Option<(&'static str, usize, usize)> {
+fn look(bytes: &[u8], at: usize) -> Option<(&'static str, usize, usize)> {
     if let Some(length) = terminal(bytes.get(at..)?) {
         return Some(("terminal-escape", at, at + length));
     }

@@ -4,8 +4,6 @@ mod escapes;
 mod fold;
 mod runs;
 
-pub(crate) use escapes::{Escape, Escapes, TRIGGERS};
-
 /// A text to be scanned: the one that was given, or one decoded from a part of another view.
 pub(crate) struct View<'a> {
     pub bytes: &'a [u8],
@@ -64,8 +62,8 @@ fn step(steps: &[(usize, usize)], at: usize) -> usize {
 }
 
 /// Calls `look` with every view that can be decoded from `view`.
-pub(crate) fn each_inner(view: &View<'_>, escapes: &Escapes, mut look: impl FnMut(&View<'_>)) {
-    escapes.each(view, &mut look);
+pub(crate) fn each_inner(view: &View<'_>, mut look: impl FnMut(&View<'_>)) {
+    escapes::each(view, &mut look);
     fold::each(view, &mut look);
     runs::each(view, &mut look);
 }

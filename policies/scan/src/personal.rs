@@ -1,35 +1,38 @@
-//! Card and account numbers: no keyword announces them, so runs of digits are looked for by skipping.
+//! Card and account numbers: no keyword announces them, so runs of digits and capitals are looked for by skipping.
 
 use crate::check::{iban, luhn};
 
-/// The shortest card number, with or without separators.
+/// The shortest card number, with or without separators. Account numbers are longer.
 const SHORTEST: usize = 13;
 /// The longest account number, in groups of four.
 const LONGEST: usize = 42;
+/// How many digits an account number has at least.
+const DIGITS: usize = 7;
 
 /// Reports card numbers and bank accounts.
 pub(crate) fn numbers(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
     let mut i = 0;
-    let mut accounts_from = 0;
     while let Some(probe) = bytes.get(i..i + SHORTEST) {
         // Nothing that ends before the last byte that is out of place can be a number.
-        if let Some(bad) = probe.iter().rposition(|b| !is_digit_or_gap(*b)) {
+        if let Some(bad) = probe.iter().rposition(|b| !may_stand_in_number(*b)) {
             i += bad + 1;
             continue;
         }
-        let length = bytes.get(i..).unwrap_or_default().iter().take_while(|b| is_digit_or_gap(**b)).count();
-        cards(bytes, i, i + length, report);
-        accounts(bytes, i.saturating_sub(LONGEST).max(accounts_from), i + length, report);
-        accounts_from = i + length;
-        i += length;
+        let rest = bytes.get(i..).unwrap_or_default();
+        let run = rest.split(|b| !may_stand_in_number(*b)).next().unwrap_or_default();
+        if run.iter().filter(|b| b.is_ascii_digit()).take(DIGITS).count() == DIGITS {
+            cards(bytes, i, i + run.len(), report);
+            accounts(bytes, i, i + run.len(), report);
+        }
+        i += run.len();
     }
 }
 
-fn is_digit_or_gap(byte: u8) -> bool {
-    byte.is_ascii_digit() || byte == b' ' || byte == b'-'
+fn may_stand_in_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b' ' || byte == b'-'
 }
 
-/// Cards in a run of digits, spaces and dashes: 13 to 19 digits of a known issuer, together or in groups.
+/// Cards in a run of digits, capitals, spaces and dashes: 13 to 19 digits of a known issuer, together or in groups.
 fn cards(bytes: &[u8], start: usize, end: usize, report: &mut impl FnMut(&str, usize, usize)) {
     let groups = groups(bytes, start, end);
     let mut i = 0;

@@ -1,27 +1,15 @@
 //! One pass that finds where a keyword of any detector may begin. Everything else is asked only there.
 //!
-//! Three bytes at a time are looked up in a set that fits the first cache: no state is carried from byte to byte, so
+//! Four bytes at a time are looked up in a table that fits the first cache: no state is carried from byte to byte, so
 //! nothing waits for the state before it, as an automaton over as many keywords has to.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::detector::ALL;
-use crate::{hidden, layers};
-
-/// Who wants to know of a keyword.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// The detector of that number.
-    Detector(usize),
-    /// Characters that hide text.
-    Hidden,
-    /// An escape that may be undone.
-    Escape(layers::Escape),
-}
 
 /// A keyword that stands in the text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Hit {
     pub start: usize,
     pub end: usize,
@@ -29,36 +17,35 @@ pub(crate) struct Hit {
 
 struct Keyword {
     bytes: Vec<u8>,
-    owners: Vec<Owner>,
+    /// The numbers of the detectors that want to know of it.
+    detectors: Vec<usize>,
 }
 
 struct Prefilter {
-    /// Which hashes of three bytes begin a keyword.
-    set: Box<[u64; 2048]>,
+    /// By the hash of three bytes: a bit for each kind of fourth byte with which they stand in a keyword.
+    table: Box<[u8; SIZE]>,
     /// Which of `lists` holds the keywords of a hash.
     index: Vec<u16>,
     lists: Vec<Vec<Candidate>>,
     keywords: Vec<Keyword>,
 }
 
+/// How many hashes there are, in bits and in all.
+const BITS: u32 = 15;
+const SIZE: usize = 1 << BITS;
+
 static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| {
-    let mut owners: BTreeMap<Vec<u8>, Vec<Owner>> = BTreeMap::new();
+    let mut owners: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
     for (number, detector) in ALL.iter().enumerate() {
         for keyword in detector.keywords() {
-            owners.entry(keyword.into_bytes()).or_default().push(Owner::Detector(number));
+            owners.entry(keyword.into_bytes()).or_default().push(number);
         }
     }
-    for bytes in hidden::TRIGGERS {
-        owners.entry(bytes.to_vec()).or_default().push(Owner::Hidden);
-    }
-    for (bytes, escape) in layers::TRIGGERS {
-        owners.entry(bytes.to_vec()).or_default().push(Owner::Escape(*escape));
-    }
-    Prefilter::new(owners.into_iter().map(|(bytes, owners)| Keyword { bytes, owners }).collect())
+    Prefilter::new(owners.into_iter().map(|(bytes, detectors)| Keyword { bytes, detectors }).collect())
 });
 
-/// How many places of a keyword its three bytes are chosen from.
-const REACH: usize = 12;
+/// How many places of a keyword its four bytes are chosen from.
+const REACH: usize = 16;
 
 /// A keyword, and its first eight bytes for a quick look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +53,26 @@ struct Candidate {
     head: u64,
     mask: u64,
     keyword: usize,
-    /// Where in the keyword the three bytes stand that are looked up.
+    /// Where in the keyword the bytes stand that are looked up.
     offset: usize,
 }
 
 impl Prefilter {
+    #[expect(clippy::large_stack_arrays, reason = "once, and an array of known length needs no checks when it is read")]
     fn new(keywords: Vec<Keyword>) -> Self {
         let mut lists: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+        let mut table = Box::new([0u8; SIZE]);
         for (number, keyword) in keywords.iter().enumerate() {
-            // A keyword of two bytes begins with three bytes of which the last is any.
-            let thirds = if keyword.bytes.len() < 3 { 0..=255 } else { 0..=0 };
-            for third in thirds {
-                let offset = rarest(&keyword.bytes);
-                let window = keyword.bytes.iter().copied().chain([third]).skip(offset).take(3).fold(0, push);
-                let list = lists.entry(hash(window)).or_default();
+            let offset = rarest(&keyword.bytes);
+            let window: Vec<u8> = keyword.bytes.iter().copied().skip(offset).take(4).collect();
+            // After a keyword of two bytes, any third may come; after three, any fourth.
+            for third in window.get(2).map_or(0..=255, |third| *third..=*third) {
+                let first = |n: usize| window.get(n).copied().unwrap_or(0);
+                let word = fold([first(0), first(1), third, first(3)]);
+                if let Some(kinds) = table.get_mut(hash(word)) {
+                    *kinds |= if window.len() < 4 { u8::MAX } else { 1 << kind_of_fourth(word) };
+                }
+                let list = lists.entry(hash(word)).or_default();
                 let unused = 8 * (8 - keyword.bytes.len().min(8));
                 let candidate =
                     Candidate { head: head(&keyword.bytes), mask: u64::MAX >> unused, keyword: number, offset };
@@ -88,22 +81,35 @@ impl Prefilter {
                 }
             }
         }
-        let mut set = Box::new([0u64; 2048]);
-        let mut index = vec![0u16; 1 << 17];
+        let mut index = vec![0u16; SIZE];
         for (number, hash) in lists.keys().enumerate() {
-            if let Some(word) = set.get_mut(hash >> 6) {
-                *word |= 1 << (hash & 63);
-            }
             if let Some(entry) = index.get_mut(*hash) {
                 *entry = number as u16;
             }
         }
-        Self { set, index, lists: lists.into_values().collect(), keywords }
+        Self { table, index, lists: lists.into_values().collect(), keywords }
     }
 
-    /// Calls `on_hit` for the keywords whose three bytes stand at `at`, where three bytes have this hash.
+    /// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once.
+    fn each_hit(&self, bytes: &[u8], mut on_hit: impl FnMut(Hit, &[usize])) {
+        let mut look = |at: usize, four: [u8; 4]| {
+            let word = fold(four);
+            let hash = hash(word);
+            if self.table.get(hash).is_some_and(|kinds| kinds >> kind_of_fourth(word) & 1 == 1) {
+                self.keywords_at(bytes, at, hash, &mut on_hit);
+            }
+        };
+        for (at, four) in bytes.array_windows::<4>().enumerate() {
+            look(at, *four);
+        }
+        if let Some([a, b, c]) = bytes.last_chunk::<3>() {
+            look(bytes.len() - 3, [*a, *b, *c, 0]);
+        }
+    }
+
+    /// Calls `on_hit` for the keywords whose four bytes stand at `at`, where three bytes have this hash.
     #[inline(never)]
-    fn keywords_at(&self, bytes: &[u8], at: usize, hash: usize, on_hit: &mut impl FnMut(Hit, &[Owner])) {
+    fn keywords_at(&self, bytes: &[u8], at: usize, hash: usize, on_hit: &mut impl FnMut(Hit, &[usize])) {
         let Some(list) = self.index.get(hash).and_then(|i| self.lists.get(usize::from(*i))) else {
             return;
         };
@@ -116,18 +122,18 @@ impl Prefilter {
             let Some(keyword) = self.keywords.get(candidate.keyword) else { continue };
             let length = keyword.bytes.len();
             if here.get(..length).is_some_and(|b| b.eq_ignore_ascii_case(&keyword.bytes)) {
-                on_hit(Hit { start, end: start + length }, &keyword.owners);
+                on_hit(Hit { start, end: start + length }, &keyword.detectors);
             }
         }
     }
 }
 
-/// Where in a keyword three bytes stand that are seldom met elsewhere.
+/// Where in a keyword four bytes stand that are seldom met elsewhere.
 fn rarest(keyword: &[u8]) -> usize {
     // From the most to the least frequent in text and code; what is not here is rarer still.
     const FREQUENT: &[u8] = b" etaoinsrlcdpumfhgbyvw-/.x0_1:k2\"'";
     let weight = |b: &u8| FREQUENT.len() - FREQUENT.iter().position(|f| f == b).unwrap_or(FREQUENT.len());
-    let weights: Vec<usize> = keyword.windows(3).take(REACH).map(|w| w.iter().map(weight).sum()).collect();
+    let weights: Vec<usize> = keyword.windows(4).take(REACH).map(|w| w.iter().map(weight).sum()).collect();
     (0..weights.len()).min_by_key(|i| weights.get(*i)).unwrap_or(0)
 }
 
@@ -141,52 +147,75 @@ fn head(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(head) | 0x2020_2020_2020_2020
 }
 
-/// The last three bytes, letters in one case.
-fn push(window: u32, byte: u8) -> u32 {
-    (window << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff
+/// Four bytes, letters in one case.
+fn fold(four: [u8; 4]) -> u32 {
+    u32::from_le_bytes(four) | 0x2020_2020
 }
 
-fn hash(window: u32) -> usize {
-    (window.wrapping_mul(0x9e37_79b1) >> 15) as usize
+/// The hash of the first three bytes.
+fn hash(word: u32) -> usize {
+    ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
 }
 
-/// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once.
-pub(crate) fn each_hit(bytes: &[u8], mut on_hit: impl FnMut(Hit, &[Owner])) {
-    let filter = &*PREFILTER;
-    let set = &*filter.set;
-    let mut window = bytes.iter().take(2).copied().fold(0, push);
-    for (start, byte) in bytes.iter().skip(2).enumerate() {
-        window = push(window, *byte);
-        let hash = hash(window);
-        if set.get(hash >> 6).is_some_and(|word| word >> (hash & 63) & 1 == 1) {
-            filter.keywords_at(bytes, start, hash, &mut on_hit);
-        }
-    }
+/// Which of eight kinds the fourth byte is of.
+fn kind_of_fourth(word: u32) -> u32 {
+    word >> 24 & 7
+}
+
+/// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once, with the detectors that it belongs to.
+pub(crate) fn each_hit(bytes: &[u8], on_hit: impl FnMut(Hit, &[usize])) {
+    PREFILTER.each_hit(bytes, on_hit);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn keywords_are_found_in_any_case_and_inside_of_others() {
-        let keyword = |text: &str| Keyword { bytes: text.into(), owners: vec![Owner::Hidden] };
-        let filter = Prefilter::new(["secret", "secret_key", "ret", "q~", "\u{202e}"].map(keyword).into());
+    use super::*;
+    use crate::examples::hostile;
+
+    fn fast(filter: &Prefilter, text: &str) -> Vec<(Hit, usize)> {
         let mut found = Vec::new();
-        let text = "x SECRET_key aq~z \u{202e}";
-        for start in 0..text.len() - 2 {
-            let window = text.bytes().skip(start).take(3).fold(0, push);
-            filter
-                .keywords_at(text.as_bytes(), start, hash(window), &mut |hit, _| found.push(&text[hit.start..hit.end]));
+        filter.each_hit(text.as_bytes(), |hit, detectors| found.extend(detectors.iter().map(|d| (hit, *d))));
+        found.sort_unstable();
+        found
+    }
+
+    /// The same, keyword by keyword and place by place.
+    fn naive(filter: &Prefilter, text: &str) -> Vec<(Hit, usize)> {
+        let mut found = Vec::new();
+        for Keyword { bytes, detectors } in &filter.keywords {
+            let windows = text.as_bytes().windows(bytes.len()).enumerate();
+            for (start, _) in windows.filter(|(_, w)| w.eq_ignore_ascii_case(bytes)) {
+                found.extend(detectors.iter().map(|d| (Hit { start, end: start + bytes.len() }, *d)));
+            }
         }
         found.sort_unstable();
-        assert_eq!(found, ["RET", "SECRET", "SECRET_key", "q~", "\u{202e}"]);
+        found
     }
 
     #[test]
-    fn no_keyword_is_too_short_to_be_looked_up() {
-        for keyword in &PREFILTER.keywords {
-            assert!(keyword.bytes.len() >= 2, "{:?}", String::from_utf8_lossy(&keyword.bytes));
+    fn keywords_are_found_in_any_case_and_inside_of_others() {
+        let keyword = |(n, text): (usize, &str)| Keyword { bytes: text.into(), detectors: vec![n] };
+        let keywords = ["secret", "secret_key", "ret", "q~", "\u{202e}"];
+        let filter = Prefilter::new(keywords.into_iter().enumerate().map(keyword).collect());
+        let text = "x SECRET_key aq~z \u{202e} ret";
+        let found = fast(&filter, text);
+        let words: Vec<&str> = found.iter().map(|(hit, _)| &text[hit.start..hit.end]).collect();
+        assert_eq!(words, ["SECRET", "SECRET_key", "RET", "q~", "\u{202e}", "ret"]);
+        assert_eq!(found, naive(&filter, text));
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_way_finds_what_the_plain_one_does(text in hostile()) {
+            prop_assert_eq!(fast(&PREFILTER, &text), naive(&PREFILTER, &text));
         }
+    }
+
+    #[test]
+    fn few_keywords_are_so_short_that_many_places_look_like_them() {
+        let short: Vec<_> = PREFILTER.keywords.iter().map(|k| &k.bytes).filter(|k| k.len() < 3).collect();
+        assert_eq!(short, [b"!["]);
     }
 }

@@ -5,8 +5,7 @@ use rampart_call::{Finding, Span};
 
 use crate::detector::{ALL, Detector};
 use crate::layers::{self, View};
-use crate::prefilter::{self, Owner};
-use crate::{confirm, hidden, personal, seed};
+use crate::{confirm, hidden, personal, prefilter, seed};
 
 /// How many encodings may lie on top of each other.
 const DEPTH: usize = 3;
@@ -39,39 +38,24 @@ fn look(view: &View<'_>, budget: &mut usize, findings: &mut Vec<Finding>) {
         }
     };
     let mut confirmed: Vec<(&Detector, usize, usize)> = Vec::new();
-    let mut escapes = layers::Escapes::default();
-    let mut seen_hidden = 0;
-    prefilter::each_hit(bytes, |hit, owners| {
-        for owner in owners {
-            match owner {
-                // What is written as an escape hides nothing from who reads the text.
-                Owner::Hidden if view.depth() > 0 => {}
-                Owner::Detector(number) => {
-                    if let Some(detector) = ALL.get(*number)
-                        && let Some((start, end)) = confirm::confirm(detector, bytes, hit)
-                    {
-                        confirmed.push((detector, start, end));
-                    }
-                }
-                Owner::Hidden => {
-                    if hit.start >= seen_hidden
-                        && let Some((id, start, end)) = hidden::look(bytes, hit.start)
-                    {
-                        seen_hidden = end;
-                        report_code(id, start, end);
-                    }
-                }
-                Owner::Escape(escape) => escapes.note(*escape, bytes, hit),
+    prefilter::each_hit(bytes, |hit, detectors| {
+        for detector in detectors.iter().filter_map(|number| ALL.get(*number)) {
+            if let Some((start, end)) = confirm::confirm(detector, bytes, hit) {
+                confirmed.push((detector, start, end));
             }
         }
     });
+    // What is written as an escape hides nothing from who reads the text.
+    if view.depth() == 0 {
+        hidden::each(bytes, &mut report_code);
+    }
     personal::numbers(bytes, &mut report_code);
     seed::phrases(bytes, &mut report_code);
     for (detector, start, end) in confirmed {
         report(detector, start, end);
     }
     if view.depth() < DEPTH {
-        layers::each_inner(view, &escapes, |inner| {
+        layers::each_inner(view, |inner| {
             if let Some(left) = budget.checked_sub(inner.bytes.len()) {
                 *budget = left;
                 look(inner, budget, findings);

@@ -1,20 +1,34 @@
 //! Recovery phrases of wallets: twelve to twenty-four words of the BIP-39 list whose last word carries a checksum.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-/// The words and their numbers.
-static WORDS: LazyLock<HashMap<&'static [u8], u16>> =
-    LazyLock::new(|| include_str!("../data/bip39-english.txt").lines().map(str::as_bytes).zip(0..).collect());
+const WORDS: &str = include_str!("../data/bip39-english.txt");
+
+/// The words by their hash, with their numbers; a word whose place is taken stands in the next that is free.
+static PLACES: LazyLock<Vec<(u64, u16)>> = LazyLock::new(|| {
+    let mut places = vec![(0, 0); SIZE];
+    for (word, number) in WORDS.lines().zip(0..) {
+        let word = packed(word.as_bytes());
+        let mut place = hash(word);
+        while places.get(place).is_some_and(|(taken, _)| *taken != 0) {
+            place = (place + 1) % SIZE;
+        }
+        if let Some(free) = places.get_mut(place) {
+            *free = (word, number);
+        }
+    }
+    places
+});
 
 /// By the first three letters: whether a word of the list begins with them. Most words of a text end here.
-static BEGINNINGS: LazyLock<Vec<bool>> = LazyLock::new(|| {
-    let mut table = vec![false; 1 << 15];
-    for word in WORDS.keys() {
-        if let Some(entry) = table.get_mut(beginning(word)) {
-            *entry = true;
+static BEGINNINGS: LazyLock<[u64; 512]> = LazyLock::new(|| {
+    let mut table = [0; 512];
+    for word in WORDS.lines() {
+        let beginning = beginning(word.as_bytes());
+        if let Some(bits) = table.get_mut(beginning >> 6) {
+            *bits |= 1 << (beginning & 63);
         }
     }
     table
@@ -25,7 +39,20 @@ fn beginning(word: &[u8]) -> usize {
 }
 
 fn may_begin(word: &[u8]) -> bool {
-    BEGINNINGS.get(beginning(word)).copied().unwrap_or(false)
+    let beginning = beginning(word);
+    BEGINNINGS.get(beginning >> 6).is_some_and(|bits| bits >> (beginning & 63) & 1 == 1)
+}
+
+/// More than twice as many places as words, so that most places next to a word are free.
+const SIZE: usize = 1 << 13;
+
+/// Up to eight letters in lower case.
+fn packed(word: &[u8]) -> u64 {
+    word.iter().fold(0, |packed, byte| packed << 8 | u64::from(byte | 0x20))
+}
+
+fn hash(word: u64) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SIZE.trailing_zeros())) as usize
 }
 
 /// Twelve words of three letters and what stands between them.
@@ -36,8 +63,9 @@ const GAP: usize = 6;
 /// Reports phrases. Skips: a phrase cannot begin before a word that is not of the list.
 pub(crate) fn phrases(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
     let mut i = 0;
+    let mut words: Vec<(usize, usize, u16)> = Vec::new();
     while i + SHORTEST <= bytes.len() {
-        let mut words: Vec<(usize, usize, u16)> = Vec::new();
+        words.clear();
         let mut at = i + SHORTEST - 1;
         let bad = loop {
             match word_before(bytes, at, i) {
@@ -91,8 +119,15 @@ fn separates(byte: u8) -> bool {
 }
 
 fn number_of(bytes: &[u8], start: usize, end: usize) -> Option<u16> {
-    let word = bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()) && may_begin(w))?;
-    WORDS.get(word.to_ascii_lowercase().as_slice()).copied()
+    let word = packed(bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()) && may_begin(w))?);
+    let mut place = hash(word);
+    loop {
+        match PLACES.get(place)? {
+            (0, _) => return None,
+            (here, number) if *here == word => return Some(*number),
+            _ => place = (place + 1) % SIZE,
+        }
+    }
 }
 
 /// Appends the words that follow the last one; gives the end of what was read.

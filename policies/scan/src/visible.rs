@@ -23,6 +23,23 @@ pub(crate) fn is_invisible(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// The runs of bytes above 127, and where they stand. What is ASCII is skipped quickly.
+pub(crate) fn wide_runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    const STRIDE: usize = 32;
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while bytes.get(at..at + STRIDE).is_some_and(<[u8]>::is_ascii) {
+            at += STRIDE;
+        }
+        let rest = bytes.get(at..)?;
+        let start = at + rest.iter().position(|b| !b.is_ascii())?;
+        let run = bytes.get(start..)?;
+        let run = run.split(u8::is_ascii).next()?;
+        at = start + run.len();
+        Some((start, run))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

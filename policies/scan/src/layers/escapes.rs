@@ -1,88 +1,57 @@
-//! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML. The
-//! prefilter notes where they stand, and the text around them is undone.
+//! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML: the
+//! text around them is undone.
 
 use super::{Link, View};
-use crate::prefilter::Hit;
-
-/// The kinds of escapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Escape {
-    Percent,
-    Literal,
-    Html,
-}
-
-/// What announces them.
-pub(crate) const TRIGGERS: &[(&[u8], Escape)] = &[
-    (b"%0", Escape::Percent),
-    (b"%1", Escape::Percent),
-    (b"%2", Escape::Percent),
-    (b"%3", Escape::Percent),
-    (b"%4", Escape::Percent),
-    (b"%5", Escape::Percent),
-    (b"%6", Escape::Percent),
-    (b"%7", Escape::Percent),
-    (b"%8", Escape::Percent),
-    (b"%9", Escape::Percent),
-    (b"%a", Escape::Percent),
-    (b"%b", Escape::Percent),
-    (b"%c", Escape::Percent),
-    (b"%d", Escape::Percent),
-    (b"%e", Escape::Percent),
-    (b"%f", Escape::Percent),
-    (b"\\u00", Escape::Literal),
-    (b"\\x", Escape::Literal),
-    (b"\\/", Escape::Literal),
-    (b"&#", Escape::Html),
-    (b"&quot;", Escape::Html),
-    (b"&amp;", Escape::Html),
-    (b"&lt;", Escape::Html),
-];
 
 /// How much text around an escape is looked at with it, in bytes.
 const AROUND: usize = 256;
 
-/// The parts of a view that hold escapes, by kind.
+/// The parts of a text that hold escapes, by kind.
 #[derive(Debug, Default)]
-pub(crate) struct Escapes {
+struct Escapes {
     percent: Vec<(usize, usize)>,
     literal: Vec<(usize, usize)>,
     html: Vec<(usize, usize)>,
 }
 
 impl Escapes {
-    /// Notes what may be an escape.
-    pub(crate) fn note(&mut self, escape: Escape, bytes: &[u8], hit: Hit) {
-        let parts = match escape {
-            Escape::Percent => {
-                if percent(bytes.get(hit.start..).unwrap_or_default()).is_none() {
-                    return;
+    /// Finds those that can hide something: not line breaks and quotes, which stand in every string.
+    fn of(bytes: &[u8]) -> Self {
+        let mut found = Self::default();
+        for at in memchr::memchr3_iter(b'%', b'\\', b'&', bytes) {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let parts = match rest {
+                [b'%', ..] if percent(rest).is_some() => &mut found.percent,
+                [b'\\', b'u', b'0', b'0', ..] | [b'\\', b'x' | b'/', ..] => &mut found.literal,
+                [b'&', b'#', ..] => &mut found.html,
+                [b'&', ..] if [&b"&quot;"[..], b"&amp;", b"&lt;"].iter().any(|n| rest.starts_with(n)) => {
+                    &mut found.html
                 }
-                &mut self.percent
+                _ => continue,
+            };
+            let to = bytes.len().min(at + AROUND);
+            match parts.last_mut() {
+                Some((_, end)) if at <= *end + AROUND => *end = to,
+                _ => parts.push((at.saturating_sub(AROUND), to)),
             }
-            Escape::Literal => &mut self.literal,
-            Escape::Html => &mut self.html,
-        };
-        let to = bytes.len().min(hit.end + AROUND);
-        match parts.last_mut() {
-            Some((_, end)) if hit.start <= *end + AROUND => *end = to.max(*end),
-            _ => parts.push((hit.start.saturating_sub(AROUND), to)),
         }
+        found
     }
+}
 
-    /// Undoes them.
-    pub(super) fn each(&self, view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
-        let kinds = [
-            (&self.percent, percent as Undo, "percent"),
-            (&self.literal, literal as Undo, "json"),
-            (&self.html, html as Undo, "html"),
-        ];
-        for (parts, undo, layer) in kinds {
-            for &(start, end) in parts {
-                let part = view.bytes.get(start..end).unwrap_or_default();
-                let (bytes, steps) = undone(part, start, undo);
-                look(&View::inner(&bytes, view, Link::Steps(&steps), layer));
-            }
+/// Scans what escapes hide.
+pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
+    let escapes = Escapes::of(view.bytes);
+    let kinds = [
+        (&escapes.percent, percent as Undo, "percent"),
+        (&escapes.literal, literal as Undo, "json"),
+        (&escapes.html, html as Undo, "html"),
+    ];
+    for (parts, undo, layer) in kinds {
+        for &(start, end) in parts {
+            let part = view.bytes.get(start..end).unwrap_or_default();
+            let (bytes, steps) = undone(part, start, undo);
+            look(&View::inner(&bytes, view, Link::Steps(&steps), layer));
         }
     }
 }

@@ -4,7 +4,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Link, View};
-use crate::visible::is_invisible;
+use crate::visible::{is_invisible, wide_runs};
 
 /// How much text around such a character is folded with it, in bytes.
 const AROUND: usize = 512;
@@ -14,9 +14,6 @@ const LOOKALIKES: &str = "аaеeоoрpсcуyхxіiјjѕsһhԁdɡgԛqԝwвbкkмm
 
 /// Scans what stands around characters that imitate or hide.
 pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
-    if view.bytes.is_ascii() {
-        return;
-    }
     for (start, end) in suspicious(view.bytes) {
         let (bytes, steps) = folded(view.bytes.get(start..end).unwrap_or_default(), start);
         look(&View::inner(&bytes, view, Link::Steps(&steps), "unicode"));
@@ -26,25 +23,23 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
 /// The parts around characters that imitate or hide, merged.
 fn suspicious(bytes: &[u8]) -> Vec<(usize, usize)> {
     let mut parts: Vec<(usize, usize)> = Vec::new();
-    let mut at = 0;
-    let mut latin = false;
-    for chunk in bytes.utf8_chunks() {
-        for (i, c) in chunk.valid().char_indices() {
-            if c.is_ascii() {
-                latin = c.is_ascii_alphabetic();
-                continue;
-            }
-            let here = at + i;
-            let next = || bytes.get(here + c.len_utf8()).is_some_and(u8::is_ascii_alphabetic);
-            if is_invisible(c) || is_styled(c) || ((latin || next()) && lookalike(c).is_some()) {
-                let to = bytes.len().min(here + AROUND);
-                match parts.last_mut() {
-                    Some((_, end)) if here <= *end => *end = to,
-                    _ => parts.push((here.saturating_sub(AROUND), to)),
+    for (start, run) in wide_runs(bytes) {
+        let latin = start.checked_sub(1).and_then(|b| bytes.get(b)).is_some_and(u8::is_ascii_alphabetic);
+        let mut here = start;
+        for chunk in run.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                let next = || bytes.get(here + c.len_utf8()).is_some_and(u8::is_ascii_alphabetic);
+                if is_invisible(c) || is_styled(c) || ((latin || next()) && lookalike(c).is_some()) {
+                    let to = bytes.len().min(here + AROUND);
+                    match parts.last_mut() {
+                        Some((_, end)) if here <= *end => *end = to,
+                        _ => parts.push((here.saturating_sub(AROUND), to)),
+                    }
                 }
+                here += c.len_utf8();
             }
+            here += chunk.invalid().len();
         }
-        at += chunk.valid().len() + chunk.invalid().len();
     }
     parts
 }
