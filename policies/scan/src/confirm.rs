@@ -50,8 +50,9 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
             secret
         }
         Shape::Keyed { regex, before: 0, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
-        Shape::Keyed { regex, before, .. } => {
-            regex.within(bytes, hit.start.saturating_sub(*before), hit.end + VALUE)?.secret
+        Shape::Keyed { regex, before, after, .. } => {
+            let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;
+            (found.all.0 <= hit.start).then_some(found.secret)?
         }
         Shape::Code => return None,
     };

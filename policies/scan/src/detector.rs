@@ -27,8 +27,8 @@ pub(crate) enum Shape {
     Token { prefixes: Vec<String>, rest: Pattern },
     /// A name, then an assignment of any language, then `value`. `telling` values need no telling name.
     Assigned { names: Vec<String>, value: Pattern, telling: bool },
-    /// A keyword, then `regex` from at most `before` bytes before it.
-    Keyed { keywords: Vec<String>, regex: Pattern, before: usize },
+    /// A keyword, and around it `regex`, from at most `before` bytes before it; if that is not 0, to `after` bytes after it.
+    Keyed { keywords: Vec<String>, regex: Pattern, before: usize, after: usize },
     /// Code of this crate finds it.
     Code,
 }
@@ -74,7 +74,8 @@ impl Detector {
         } else if !entry.name.is_empty() {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
         } else if !entry.keywords.is_empty() {
-            Shape::Keyed { keywords: entry.keywords, regex: Pattern::new(entry.regex, Case::Any), before: entry.before }
+            let (before, after) = (entry.before, entry.after);
+            Shape::Keyed { keywords: entry.keywords, regex: Pattern::new(entry.regex, Case::Any), before, after }
         } else {
             Shape::Code
         };

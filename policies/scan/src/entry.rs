@@ -57,6 +57,9 @@ pub(crate) struct Entry {
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,
+    /// How many bytes after the keyword the match may end, where it may begin before it.
+    #[serde(default)]
+    pub after: usize,
     /// The characters that may come after a prefix or keyword of two bytes, in one case.
     #[serde(default)]
     pub follow: String,

@@ -115,6 +115,7 @@ fn every_entry_is_complete() {
         let shapes =
             [!entry.prefix.is_empty(), !entry.name.is_empty(), !entry.keywords.is_empty(), !entry.code.is_empty()];
         assert_eq!(shapes.iter().filter(|s| **s).count(), 1, "{}: one of prefix, name, keywords, code", entry.id);
+        assert_eq!(entry.before > 0, entry.after > 0, "{}: before and after", entry.id);
         assert!(!entry.hits.is_empty() && !entry.misses.is_empty(), "{}: hits and misses", entry.id);
         assert!(entry.check.is_empty() || crate::check::Check::named(&entry.check).is_some(), "{}: check", entry.id);
         assert!(entry.about.len() > 3 && !entry.about.ends_with('.'), "{}: about", entry.id);

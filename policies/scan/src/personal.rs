@@ -13,23 +13,35 @@ const DIGITS: usize = 7;
 pub(crate) fn numbers(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize)) {
     let mut i = 0;
     while let Some(probe) = bytes.get(i..i + SHORTEST) {
-        // Nothing that ends before the last byte that is out of place can be a number.
-        if let Some(bad) = probe.iter().rposition(|b| !may_stand_in_number(*b)) {
+        // A number that covers this stretch would have no byte out of place in it, and no two gaps in a row. Mostly the
+        // last two bytes tell.
+        let goes_on = |pair: &[u8]| pair.iter().map(|b| of_number(*b)).sum::<u8>() > CHARACTER;
+        if let Some(bad) = probe.windows(2).rposition(|pair| !goes_on(pair)) {
             i += bad + 1;
             continue;
         }
         let rest = bytes.get(i..).unwrap_or_default();
-        let run = rest.split(|b| !may_stand_in_number(*b)).next().unwrap_or_default();
+        let length = rest.windows(2).position(|pair| !goes_on(pair)).map_or(rest.len(), |last| last + 1);
+        let run = rest.get(..length).unwrap_or_default();
         if run.iter().filter(|b| b.is_ascii_digit()).take(DIGITS).count() == DIGITS {
-            cards(bytes, i, i + run.len(), report);
-            accounts(bytes, i, i + run.len(), report);
+            cards(bytes, i, i + length, report);
+            accounts(bytes, i, i + length, report);
         }
-        i += run.len();
+        i += length;
     }
 }
 
-fn may_stand_in_number(byte: u8) -> bool {
-    byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b' ' || byte == b'-'
+/// What [`of_number`] says of a character and of a gap.
+const CHARACTER: u8 = 2;
+const GAP: u8 = 1;
+
+/// Whether a byte may stand in a number, as one of its characters or between them; 0 if not.
+fn of_number(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' | b'A'..=b'Z' => CHARACTER,
+        b' ' | b'-' => GAP,
+        _ => 0,
+    }
 }
 
 /// Cards in a run of digits, capitals, spaces and dashes: 13 to 19 digits of a known issuer, together or in groups.

@@ -68,7 +68,7 @@ impl Prefilter {
             // After a keyword of two bytes, any third may come; after three, any fourth.
             for third in window.get(2).map_or(0..=255, |third| *third..=*third) {
                 let first = |n: usize| window.get(n).copied().unwrap_or(0);
-                let word = fold([first(0), first(1), third, first(3)]);
+                let word = fold(u32::from_le_bytes([first(0), first(1), third, first(3)]));
                 if let Some(kinds) = table.get_mut(hash(word)) {
                     *kinds |= if window.len() < 4 { u8::MAX } else { 1 << kind_of_fourth(word) };
                 }
@@ -92,10 +92,11 @@ impl Prefilter {
 
     /// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once.
     fn each_hit(&self, bytes: &[u8], mut on_hit: impl FnMut(Hit, &[usize])) {
+        let table = &*self.table;
         let mut look = |at: usize, four: [u8; 4]| {
-            let word = fold(four);
+            let word = fold(u32::from_le_bytes(four));
             let hash = hash(word);
-            if self.table.get(hash).is_some_and(|kinds| kinds >> kind_of_fourth(word) & 1 == 1) {
+            if table.get(hash).is_some_and(|kinds| kinds >> kind_of_fourth(word) & 1 == 1) {
                 self.keywords_at(bytes, at, hash, &mut on_hit);
             }
         };
@@ -131,7 +132,7 @@ impl Prefilter {
 /// Where in a keyword four bytes stand that are seldom met elsewhere.
 fn rarest(keyword: &[u8]) -> usize {
     // From the most to the least frequent in text and code; what is not here is rarer still.
-    const FREQUENT: &[u8] = b" etaoinsrlcdpumfhgbyvw-/.x0_1:k2\"'";
+    const FREQUENT: &[u8] = b"/:-#etaoinsrl cdpumfhgbyvw.x0_1k2\"'";
     let weight = |b: &u8| FREQUENT.len() - FREQUENT.iter().position(|f| f == b).unwrap_or(FREQUENT.len());
     let weights: Vec<usize> = keyword.windows(4).take(REACH).map(|w| w.iter().map(weight).sum()).collect();
     (0..weights.len()).min_by_key(|i| weights.get(*i)).unwrap_or(0)
@@ -148,8 +149,8 @@ fn head(bytes: &[u8]) -> u64 {
 }
 
 /// Four bytes, letters in one case.
-fn fold(four: [u8; 4]) -> u32 {
-    u32::from_le_bytes(four) | 0x2020_2020
+fn fold(four: u32) -> u32 {
+    four | 0x2020_2020
 }
 
 /// The hash of the first three bytes.

@@ -5,6 +5,8 @@ use super::{Link, View};
 
 /// The shortest run that can hold something, in characters.
 const SHORTEST: usize = 24;
+/// How many bytes at the end of a stretch are read at once.
+const LAST: usize = 8;
 /// The shortest text that can hold something, in bytes.
 const TEXT: usize = 14;
 /// Runs up to this length are tried at all four alignments.
@@ -54,7 +56,13 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     let bytes = view.bytes;
     let mut i = 0;
     while let Some(probe) = bytes.get(i..i + SHORTEST) {
-        // A run that covers this stretch would have no byte out of place in it.
+        // A run that covers this stretch would have no byte out of place in it. Mostly the last bytes tell, read at once.
+        if let Some(last) = probe.last_chunk::<LAST>()
+            && last.iter().fold(u8::MAX, |least, b| least.min(kind(*b))) == 0
+        {
+            i += SHORTEST - LAST + 1;
+            continue;
+        }
         if let Some(bad) = probe.iter().rposition(|b| kind(*b) == 0) {
             i += bad + 1;
             continue;
@@ -137,14 +145,32 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
         return;
     }
     let layer = if run.iter().any(|b| b"-_".contains(b)) { "base64url" } else { "base64" };
-    let alignments = if run.len() <= TRY_ALL { 4 } else { 1 };
-    for skip in 0..alignments {
+    let alignments = if run.len() <= TRY_ALL { alignments_of_text(run) } else { [true, false, false, false] };
+    for skip in alignments.iter().enumerate().filter_map(|(skip, may_be_text)| may_be_text.then_some(skip)) {
         let decoded = bits(run, skip, 6, &BASE64);
         let place = Place { start, end, skip, width: 6, before: 0 };
         if texts(view, place, &decoded, layer, look) * 2 > decoded.len() {
             break;
         }
     }
+}
+
+/// At which of the four alignments a run of base64 holds text: for as many groups in a row as the shortest text fills,
+/// the three bytes that four characters make are ASCII.
+fn alignments_of_text(run: &[u8]) -> [bool; 4] {
+    let mut may_be = [false; 4];
+    let mut streaks = [0; 4];
+    let mut four = [0u8; 4];
+    for (n, (_, byte)) in characters(run).enumerate() {
+        four = [four[1], four[2], four[3], BASE64.get(usize::from(byte)).copied().unwrap_or(NONE)];
+        let ascii = n >= 3 && four[0] & 0b10_0000 == 0 && four[1] & 0b1000 == 0 && four[2] & 0b10 == 0;
+        let alignment = (n + 1) % 4;
+        if let (Some(streak), Some(may_be)) = (streaks.get_mut(alignment), may_be.get_mut(alignment)) {
+            *streak = if ascii { *streak + 1 } else { 0 };
+            *may_be |= *streak >= (TEXT - 2) / 3;
+        }
+    }
+    may_be
 }
 
 /// Scans the stretches of `decoded` that are text; gives their length.
