@@ -54,11 +54,12 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
         }
         i += 1;
     }
-    // A comma assigns in `set("key", "value")`, not between parameters.
-    if comma && quote.is_none() {
+    let (start, _) = name_start(bytes, start);
+    // A comma assigns in `set("key", "value")`, not between parameters, nor between the paths of a list.
+    let quoted = || start.checked_sub(1).and_then(at).is_some_and(|b| b"\"'`".contains(&b));
+    if comma && (quote.is_none() || !quoted()) {
         return None;
     }
-    let (start, _) = name_start(bytes, start);
     Some(Assignment { name: (start, name_end), value: i, quote })
 }
 
@@ -193,9 +194,15 @@ mod tests {
 
     #[test]
     fn what_is_no_assignment_is_not_read() {
-        for text in
-            ["the key of the door", "api_key", "key/value", "api_key:\n  next: 1", "keys and values", "f(key, other)"]
-        {
+        for text in [
+            "the key of the door",
+            "api_key",
+            "key/value",
+            "api_key:\n  next: 1",
+            "keys and values",
+            "f(key, other)",
+            "['a.*.key', 'b.*.key']",
+        ] {
             assert_eq!(assigned(text), None, "{text}");
         }
     }

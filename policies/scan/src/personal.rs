@@ -1,5 +1,7 @@
 //! Card and account numbers: no keyword announces them, so runs of digits and capitals are looked for by skipping.
 
+use std::collections::BTreeSet;
+
 use crate::check::{iban, luhn};
 
 /// The shortest card number, with or without separators. Account numbers are longer.
@@ -66,13 +68,33 @@ fn cards(bytes: &[u8], start: usize, end: usize, report: &mut impl FnMut(&str, u
             }
             let Some(number) = bytes.get(first..to) else { continue 'from };
             let whole = bytes.get(to).is_none_or(|b| !b.is_ascii_alphanumeric());
-            if digits >= SHORTEST && whole && issued(number, digits) && luhn(number) {
+            if digits >= SHORTEST
+                && whole
+                && issued(number, digits)
+                && luhn(number)
+                && !of_table(number, bytes.get(to..))
+            {
                 report("payment-card", first, to);
                 i += n;
                 continue 'from;
             }
         }
     }
+}
+
+/// Whether a number in groups is a part of a table of code points: most groups begin alike, or another of hexadecimal
+/// digits follows.
+fn of_table(number: &[u8], after: Option<&[u8]>) -> bool {
+    let groups: BTreeSet<&[u8]> = number.split(|b| !b.is_ascii_digit()).collect();
+    let alike = |group: &&[u8]| groups.iter().filter(|other| other.get(..2) == group.get(..2)).count() >= 3;
+    let goes_on = || match after {
+        Some([b' ', group @ ..]) => {
+            let length = group.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+            length == 4 && group.iter().take(length).any(u8::is_ascii_uppercase)
+        }
+        _ => false,
+    };
+    groups.iter().any(alike) || groups.len() > 1 && goes_on()
 }
 
 /// The groups of digits that single spaces or dashes separate.

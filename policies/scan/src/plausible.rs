@@ -125,8 +125,18 @@ fn hexadecimal(value: &[u8]) -> bool {
     value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
 }
 
-/// Whether the value reads as an expression: a dotted path or words with hardly a digit between them.
+/// Whether the value reads as the name of a constant: `ML_KEM_512_SECRET_LENGTH`.
+fn is_constant(value: &[u8]) -> bool {
+    let count = |f: fn(&u8) -> bool| value.iter().filter(|b| f(b)).count();
+    let (letters, digits, joints) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_digit), count(|b| *b == b'_'));
+    joints > 0 && letters + digits + joints == value.len() && letters > 2 * digits
+}
+
+/// Whether the value reads as an expression: a path, the name of a constant, or words with hardly a digit between them.
 fn is_code(value: &[u8]) -> bool {
+    if value.windows(2).any(|pair| pair == b"::") || is_constant(value) {
+        return true;
+    }
     let words = value.split(|b| !b.is_ascii_alphanumeric()).filter(|w| w.len() > 2);
     let (mut all, mut plain) = (0, 0);
     for word in words {
@@ -160,6 +170,8 @@ mod tests {
             "${DB_PASSWORD}",
             "process.env.PW1",
             "$PASSWORD1",
+            "super::super::Win32::UNICODE_STRING",
+            "WIN32_ERROR",
             "12345678",
         ] {
             assert!(!password(value.as_bytes()), "{value}");
@@ -171,9 +183,13 @@ mod tests {
         for value in ["a8f5f167f44f4964e6c998dee827110c", "Zk3vQ9xW2mN7pL4sT8rY"] {
             assert!(random(value.as_bytes()), "{value}");
         }
-        for value in
-            ["next-auth.session-token.v2", "cancellationTokenSource", "aaaaaaaa11111111", "EcPrivateKeyRfc5915Der"]
-        {
+        for value in [
+            "next-auth.session-token.v2",
+            "cancellationTokenSource",
+            "aaaaaaaa11111111",
+            "EcPrivateKeyRfc5915Der",
+            "TLS13_AES_128_GCM_SHA256_INTERNAL_SECRET",
+        ] {
             assert!(!random(value.as_bytes()), "{value}");
         }
     }
