@@ -27,6 +27,11 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
         bytes.get(from..).unwrap_or_default().iter().take(GAP).take_while(quotes).count()
     };
     i += gap(i);
+    // A bracket belongs to `env["key"]`; in `[key]` the name is one of something else.
+    let between = bytes.get(name_end..i).unwrap_or_default();
+    if between.contains(&b']') && !between.iter().any(|b| b"\"'`".contains(b)) {
+        return None;
+    }
     let operator = match (at(i)?, at(i + 1)) {
         (b':', Some(b':')) => return None,
         (b':' | b'?', Some(b'=')) | (b'=', Some(b'>')) | (b'|', Some(b'|')) => 2,
@@ -201,6 +206,7 @@ mod tests {
             "api_key:\n  next: 1",
             "keys and values",
             "f(key, other)",
+            "[key] = 1",
             "['a.*.key', 'b.*.key']",
         ] {
             assert_eq!(assigned(text), None, "{text}");

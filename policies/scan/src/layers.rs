@@ -54,6 +54,15 @@ impl<'a> View<'a> {
     }
 }
 
+/// `start..end` widened to whole words: what is cut in the middle of a word may look like another.
+fn whole_words(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
+    const WORD: usize = 1024;
+    let in_word = |b: &&u8| !b.is_ascii_whitespace();
+    let before = bytes.get(..start).unwrap_or_default().iter().rev().take(WORD).take_while(in_word).count();
+    let after = bytes.get(end..).unwrap_or_default().iter().take(WORD).take_while(in_word).count();
+    (start - before, end + after)
+}
+
 fn step(steps: &[(usize, usize)], at: usize) -> usize {
     let next = steps.partition_point(|(here, _)| *here <= at);
     let (here, there) = next.checked_sub(1).and_then(|i| steps.get(i)).copied().unwrap_or((0, 0));

@@ -25,7 +25,7 @@ use rampart_call::Finding;
 
 pub use detector::{Detector, detectors};
 pub use known::KnownSecrets;
-pub use redact::redact;
+pub use redact::{placeholder, redact};
 pub use stream::Stream;
 pub use visible::visible;
 

@@ -2,6 +2,11 @@
 
 use rampart_call::{Finding, Span};
 
+/// What stands in the place of a finding: `[redacted: github-pat]`. It may stand in a JSON string and in an HTML text.
+pub fn placeholder(finding: &Finding) -> String {
+    format!("[redacted: {}]", finding.detector)
+}
+
 /// `text` with each finding replaced by what `replace` gives for it and the text it covers. Findings that overlap are
 /// replaced once, as the first of them. Everything else stays byte for byte.
 pub fn redact(text: &str, findings: &[Finding], mut replace: impl FnMut(&Finding, &str) -> String) -> String {

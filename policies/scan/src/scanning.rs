@@ -10,13 +10,47 @@ use crate::{confirm, hidden, personal, prefilter, seed};
 /// How many encodings may lie on top of each other.
 const DEPTH: usize = 3;
 
+/// How often a text is looked at again with what was found masked.
+const ROUNDS: usize = 8;
+
 /// Finds everything in `bytes`, which need not be UTF-8.
 pub(crate) fn scan_bytes(bytes: &[u8]) -> Vec<Finding> {
+    let mut findings = once(bytes);
+    let mut masked: Option<Vec<u8>> = None;
+    let mut seen = 0;
+    // What is glued to something found may be recognised only when that has been taken out.
+    for _ in 0..ROUNDS {
+        let spans: Vec<Span> = findings.iter().map(|f| f.span).collect();
+        if spans.len() == seen {
+            break;
+        }
+        seen = spans.len();
+        let masked = masked.get_or_insert_with(|| bytes.to_vec());
+        for span in &spans {
+            mask(masked, *span);
+        }
+        let apart = |f: &Finding| spans.iter().all(|s| f.span.end <= s.start || s.end <= f.span.start);
+        findings.extend(once(masked).into_iter().filter(apart));
+        tidy(&mut findings);
+    }
+    findings
+}
+
+/// Everything in `bytes` as they are.
+fn once(bytes: &[u8]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut budget = bytes.len().saturating_mul(4).saturating_add(64 * 1024);
     look(&View::plain(bytes), &mut budget, &mut findings);
     tidy(&mut findings);
     findings
+}
+
+/// Puts in its place what [`crate::placeholder`] begins and ends with.
+fn mask(bytes: &mut [u8], span: Span) {
+    if let Some([inside @ .., last]) = bytes.get_mut(span.start..span.end) {
+        inside.fill(b'[');
+        *last = b']';
+    }
 }
 
 /// Scans one view, and the views that can be decoded from it until `budget` bytes have been decoded.

@@ -1,7 +1,7 @@
 //! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML: the
 //! text around them is undone.
 
-use super::{Link, View};
+use super::{Link, View, whole_words};
 
 /// How much text around an escape is looked at with it, in bytes.
 const AROUND: usize = 256;
@@ -49,6 +49,7 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     ];
     for (parts, undo, layer) in kinds {
         for &(start, end) in parts {
+            let (start, end) = whole_words(view.bytes, start, end);
             let part = view.bytes.get(start..end).unwrap_or_default();
             let (bytes, steps) = undone(part, start, undo);
             look(&View::inner(&bytes, view, Link::Steps(&steps), layer));

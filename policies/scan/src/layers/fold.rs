@@ -3,7 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Link, View};
+use super::{Link, View, whole_words};
 use crate::visible::{is_invisible, wide_runs};
 
 /// How much text around such a character is folded with it, in bytes.
@@ -15,6 +15,7 @@ const LOOKALIKES: &str = "аaеeоoрpсcуyхxіiјjѕsһhԁdɡgԛqԝwвbкkмm
 /// Scans what stands around characters that imitate or hide.
 pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     for (start, end) in suspicious(view.bytes) {
+        let (start, end) = whole_words(view.bytes, start, end);
         let (bytes, steps) = folded(view.bytes.get(start..end).unwrap_or_default(), start);
         look(&View::inner(&bytes, view, Link::Steps(&steps), "unicode"));
     }
