@@ -135,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(6))]
         #[test]
         fn random_cuts_change_nothing(cuts in prop::collection::vec(1usize..9000, 1..50), gap in 0usize..900) {
             let text = text(gap);
