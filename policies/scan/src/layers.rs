@@ -55,7 +55,7 @@ impl<'a> View<'a> {
 }
 
 /// `start..end` widened to whole words: what is cut in the middle of a word may look like another.
-fn whole_words(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
+pub(crate) fn whole_words(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
     const WORD: usize = 1024;
     let in_word = |b: &&u8| !b.is_ascii_whitespace();
     let before = bytes.get(..start).unwrap_or_default().iter().rev().take(WORD).take_while(in_word).count();

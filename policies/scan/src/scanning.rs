@@ -10,7 +10,7 @@ use crate::{confirm, hidden, personal, prefilter, seed};
 /// How many encodings may lie on top of each other.
 const DEPTH: usize = 3;
 
-/// How often a text is looked at again with what was found masked.
+/// How often the parts around findings are looked at again with what was found masked.
 const ROUNDS: usize = 8;
 
 /// Finds everything in `bytes`, which need not be UTF-8.
@@ -30,7 +30,13 @@ pub(crate) fn scan_bytes(bytes: &[u8]) -> Vec<Finding> {
             mask(masked, *span);
         }
         let apart = |f: &Finding| spans.iter().all(|s| f.span.end <= s.start || s.end <= f.span.start);
-        findings.extend(once(masked).into_iter().filter(apart));
+        for (start, end) in around(masked, &spans) {
+            let mut more = once(masked.get(start..end).unwrap_or_default());
+            for finding in &mut more {
+                finding.span = Span { start: finding.span.start + start, end: finding.span.end + start };
+            }
+            findings.extend(more.into_iter().filter(apart));
+        }
         tidy(&mut findings);
     }
     findings
@@ -43,6 +49,21 @@ fn once(bytes: &[u8]) -> Vec<Finding> {
     look(&View::plain(bytes), &mut budget, &mut findings);
     tidy(&mut findings);
     findings
+}
+
+/// The parts of the text around `spans`, which are in order: enough to see what is glued to them.
+fn around(bytes: &[u8], spans: &[Span]) -> Vec<(usize, usize)> {
+    const AROUND: usize = 256;
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for span in spans {
+        let near = (span.start.saturating_sub(AROUND), bytes.len().min(span.end + AROUND));
+        let (start, end) = layers::whole_words(bytes, near.0, near.1);
+        match parts.last_mut() {
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => parts.push((start, end)),
+        }
+    }
+    parts
 }
 
 /// Puts in its place what [`crate::placeholder`] begins and ends with.
