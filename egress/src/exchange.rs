@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use rampart_call::{Action, Call, Origin, Permit, Phase};
+use rampart_call::{Action, Call, Origin, Permit, Phase, TraceParent};
 use url::Url;
 
 use crate::{
@@ -39,18 +39,25 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
         Scope::Tunnel(tunnel) => {
             let route = tunnel.route.as_ref().map_err(Clone::clone)?;
             agreed(proxy, &tunnel.origin, &tunnel.to, &request).await?;
-            let exchange = Exchange::read(proxy, tunnel.origin.clone(), &tunnel.to, request, route.protocol)?;
+            let exchange = Exchange::read(proxy, traced(tunnel.origin.clone(), request.headers()), &tunnel.to, request, route.protocol)?;
             return exchange.go(Ok(route.clone())).await;
         }
         Scope::Forward => (proxy.origin(request.headers())?, absolute(request.uri())?),
         Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
     };
+    let origin = traced(origin, request.headers());
     agreed(proxy, &origin, &to, &request).await?;
     let session = session(&origin);
     let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
     let resolved = proxy.resolver.resolve(&to).await;
     let key = Arc::new(Key { session, to });
     exchange.go(resolved.map(|addresses| Route { key, addresses, protocol: Protocol::Http1 })).await
+}
+
+/// The origin of a request that may be part of a trace. Its `traceparent` goes on to the origin server unchanged.
+fn traced(origin: Origin, headers: &HeaderMap) -> Origin {
+    let trace = headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    Origin { trace, ..origin }
 }
 
 /// Refuses a request whose names disagree, and puts the attempt on record.

@@ -98,6 +98,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Replace this program by a newer release, and profiles that nobody edited by its own
+    Upgrade(Upgrade),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Look at everything that protection stands on, try what can be tried, and say what was seen
@@ -121,8 +123,6 @@ pub(crate) enum NotBuilt {
     #[command(hide = true)]
     Watch(Rest),
     #[command(hide = true)]
-    Upgrade(Rest),
-    #[command(hide = true)]
     Dashboard(Rest),
     #[command(hide = true)]
     Report(Rest),
@@ -143,6 +143,16 @@ pub(crate) struct Doctor {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Upgrade {
+    /// Refresh the profiles only
+    #[arg(long)]
+    pub(crate) no_binary: bool,
+    /// Take an older release too, or the same again
+    #[arg(long, conflicts_with = "no_binary")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

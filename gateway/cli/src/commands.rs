@@ -28,4 +28,5 @@ pub(crate) mod status;
 pub(crate) mod suite;
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod upgrade;
 pub(crate) mod wrap;

@@ -6,10 +6,11 @@ use anyhow::{Context as _, bail};
 use rampart_gateway::{
     Config, Home, Mode,
     audit::sinks::{Layout, Peer, Syslog},
+    config::Otel,
 };
 use rampart_policy::parse_duration;
 
-use crate::{args, diagnostics, printer::Printer};
+use crate::{args, diagnostics, environment::Environment, printer::Printer};
 
 /// What is in force when nothing is typed.
 ///
@@ -62,6 +63,26 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
     }
     if !config.listen.ip().is_loopback() {
         bail!("{} can be reached from other machines; the API listens on loopback only", config.listen);
+    }
+    Ok(config)
+}
+
+/// The same with what the variables of OpenTelemetry say where `config.yaml` says nothing.
+///
+/// # Errors
+/// When they name a collector that cannot be reached as they say.
+pub(crate) fn with_collector(mut config: Config, environment: &Environment) -> anyhow::Result<Config> {
+    let variables = &environment.otel;
+    if variables.disabled {
+        config.otel = None;
+    } else if let (None, Some(endpoint)) = (&config.otel, &variables.endpoint) {
+        let base = Otel::endpoint(endpoint).with_context(|| {
+            format!("OTEL_EXPORTER_OTLP_ENDPOINT={endpoint} is no address such as http://localhost:4318")
+        })?;
+        if let Some(protocol) = variables.protocol.as_ref().filter(|protocol| *protocol != "http/protobuf") {
+            bail!("OTEL_EXPORTER_OTLP_PROTOCOL={protocol} is not spoken; set it to http/protobuf");
+        }
+        config.otel = Some(Otel::new(base));
     }
     Ok(config)
 }

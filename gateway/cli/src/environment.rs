@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use rampart_call::TraceParent;
+
 /// What agents set in the commands that they run.
 const MARKS: [(&str, &str); 7] = [
     ("CLAUDECODE", "Claude Code"),
@@ -40,8 +42,25 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
     /// `NODE_OPTIONS`, to which the egress proxy's preload is added.
     pub(crate) node_options: Option<String>,
+    /// `TRACEPARENT`: the span that this process was started in.
+    pub(crate) trace: Option<TraceParent>,
+    /// What the variables of OpenTelemetry say.
+    pub(crate) otel: OtelVariables,
     /// `PATH`.
     pub(crate) path: OsString,
+}
+
+/// The standard variables that decide whether and where something is sent; the library reads those about how.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OtelVariables {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub(crate) endpoint: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub(crate) protocol: Option<String>,
+    /// `OTEL_SDK_DISABLED` is `true`.
+    pub(crate) disabled: bool,
+    /// `OTEL_SERVICE_NAME`.
+    pub(crate) service: Option<String>,
 }
 
 impl Environment {
@@ -72,6 +91,13 @@ impl Environment {
             inside: MARKS.iter().find(|(mark, _)| text(mark).is_some()).map(|(_, agent)| *agent),
             log: text("RAMPART_LOG"),
             node_options: text("NODE_OPTIONS"),
+            trace: text("TRACEPARENT").and_then(|parent| TraceParent::parse(&parent)),
+            otel: OtelVariables {
+                endpoint: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                protocol: text("OTEL_EXPORTER_OTLP_PROTOCOL"),
+                disabled: text("OTEL_SDK_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true")),
+                service: text("OTEL_SERVICE_NAME"),
+            },
             path: std::env::var_os("PATH").unwrap_or_default(),
         })
     }

@@ -89,7 +89,8 @@ impl Recorded {
         };
         let Actor { agent, session, surface, run, depth, pid, uid, workspace } = actor;
         let home = Some(environment.user_home.display().to_string());
-        let origin = Origin { surface, agent, session, run, depth, pid, uid, workspace, home, can_ask: false };
+        let origin =
+            Origin { surface, agent, session, run, depth, pid, uid, workspace, home, can_ask: false, trace: None };
         let phase = if record.kind == Kind::Decision { Phase::Before } else { Phase::After };
         Ok(Self { call: Call { origin, phase, action, response: None }, outcome, verdict, at, flaw })
     }

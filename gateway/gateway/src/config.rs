@@ -1,5 +1,6 @@
 //! How the gateway runs: `config.yaml`. As strict as a policy file, and no project can touch it.
 
+mod otel;
 mod registry;
 mod source;
 
@@ -17,6 +18,7 @@ use crate::{
     notify::{Secret, Target},
 };
 
+pub use otel::Otel;
 pub use registry::{NoKey, PublicKey, Registry};
 
 /// Everything that `config.yaml` can say, with defaults where it says nothing.
@@ -45,6 +47,19 @@ pub struct Config {
     pub syslog: Option<Syslog>,
     /// Where policies of others come from.
     pub registry: Option<Registry>,
+    /// Where traces, metrics and the log go.
+    pub otel: Option<Otel>,
+    /// Where `rampart upgrade` finds releases.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// Where releases are, and who signs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// An `https://` address or the absolute path of a folder.
+    pub from: String,
+    /// The Ed25519 key of whoever makes them.
+    pub key: PublicKey,
 }
 
 /// The egress proxy.
@@ -197,6 +212,8 @@ impl Default for Config {
             notify: Vec::new(),
             syslog: None,
             registry: None,
+            otel: None,
+            upgrade: None,
         }
     }
 }

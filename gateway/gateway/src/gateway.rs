@@ -17,6 +17,7 @@ use crate::{
     notify::{Event, Notices},
     rules::Rules,
     session::{Memory, Sessions},
+    spans::Spans,
     webhook::Verifiers,
 };
 
@@ -37,6 +38,7 @@ pub struct Gateway {
     pub(crate) sinks: Sinks,
     pub(crate) metrics: Metrics,
     pub(crate) witnesses: Witnesses,
+    pub(crate) spans: Spans,
     pub(crate) started_ms: u64,
     /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
     pub(crate) _lock: Lock,
@@ -65,6 +67,7 @@ impl Gateway {
             answer = self.wait(held, answer).await;
         }
         self.tell(&call, &answer); // 6 tell
+        self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
     }
 

@@ -21,6 +21,7 @@ mod retire;
 mod rules;
 mod session;
 pub mod shown;
+mod spans;
 mod status;
 mod tokens;
 mod webhook;

@@ -19,7 +19,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use rampart_call::{Answer, Call, Outcome, Phase};
+use rampart_call::{Answer, Call, Outcome, Phase, Surface};
 
 use crate::Gateway;
 
@@ -69,6 +69,8 @@ pub(crate) struct Metrics {
     seconds: Family<From, Histogram, Buckets>,
     reloads: Family<Ended, Counter>,
     panics: Counter,
+    exports: Counter,
+    pub(crate) notices: Counter,
     measured: Measured,
 }
 
@@ -108,6 +110,10 @@ impl Metrics {
         all.register_with_unit("decision", help, Unit::Seconds, seconds.clone());
         all.register("policy_reloads", "Changed policy files that were taken over or rejected", reloads.clone());
         all.register("panics", "Tasks that ended because of a mistake in the program", panics.clone());
+        let (exports, notices) = (Counter::default(), Counter::default());
+        all.register("notices_dropped", "Notifications that were not delivered", notices.clone());
+        let help = "Requests with spans, metrics or log records that the collector did not take";
+        all.register("telemetry_exports_dropped", help, exports.clone());
         let m = &measured;
         all.register("approvals_pending", "Questions that wait for a human", m.pending.clone());
         all.register("sessions", "Sessions that are remembered", m.sessions.clone());
@@ -122,7 +128,7 @@ impl Metrics {
         let help = "When the gateway started, since 1970 UTC";
         all.register_with_unit("start_time", help, Unit::Seconds, m.started.clone());
         all.register_with_unit("resident_memory", "Memory that is in use", Unit::Bytes, m.resident.clone());
-        Self { registry: all, decisions, refusals, seconds, reloads, panics, measured }
+        Self { registry: all, decisions, refusals, seconds, reloads, panics, exports, notices, measured }
     }
 
     pub(crate) fn answered(&self, call: &Call, answer: &Answer) {
@@ -145,6 +151,25 @@ impl Metrics {
 }
 
 impl Gateway {
+    /// How many calls were answered so far, by surface, phase and verdict.
+    pub fn decisions(&self) -> Vec<([&'static str; 3], u64)> {
+        let mut all = Vec::new();
+        for surface in Surface::ALL.map(Surface::as_str) {
+            for phase in ["before", "after"] {
+                for verdict in [Outcome::Allow, Outcome::Ask, Outcome::Deny].map(Outcome::as_str) {
+                    let counted = self.metrics.decisions.get(&Decided { surface, phase, verdict });
+                    all.extend(counted.map(|counter| ([surface, phase, verdict], counter.get())));
+                }
+            }
+        }
+        all
+    }
+
+    /// Counts what a collector did not take.
+    pub fn export_dropped(&self) {
+        self.metrics.exports.inc();
+    }
+
     /// Everything that is counted and measured, in the text format of OpenMetrics 1.0; see [`CONTENT_TYPE`].
     pub fn metrics(&self) -> String {
         let m = &self.metrics.measured;
@@ -176,7 +201,7 @@ fn resident_bytes() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use rampart_call::{Action, Origin, Surface};
+    use rampart_call::{Action, Origin};
 
     use super::*;
 

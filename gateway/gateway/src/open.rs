@@ -19,6 +19,7 @@ use crate::{
     questions, reload, retire,
     rules::{Refreshed, Rules},
     session::Sessions,
+    spans::Spans,
     webhook::Verifiers,
 };
 
@@ -84,11 +85,14 @@ impl Gateway {
         let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
         let credentials = Arc::new(Credentials::open(home.state().join("tokens.json"))?);
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
-        let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone());
+        let metrics = Metrics::new();
+        let dropped = metrics.notices.clone();
+        let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone(), dropped);
         let gateway = Arc::new(Self {
             sinks: Sinks::new(),
-            metrics: Metrics::new(),
             witnesses: Witnesses::begin(&config.audit.witnesses, http.as_ref(), tls.as_ref(), &trail),
+            metrics,
+            spans: Spans::new(config.otel.is_some()),
             notices,
             verifiers: Verifiers::new(http.clone()),
             home,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rampart_call::{Action, Phase, Reason, Response};
+use rampart_call::{Action, Phase, Reason, Response, TraceParent};
 use serde_json::Value;
 
 use super::{Effect, Kind, Pending, Relay, Side};
@@ -92,7 +92,8 @@ impl Relay {
             size: line.len(),
             state: State::Held(ticket, 0),
         };
-        let call = self.call(Phase::Before, action, Some(&id), None);
+        let mut call = self.call(Phase::Before, action, Some(&id), None);
+        call.origin.trace = trace(params).or(call.origin.trace);
         self.half_mut(side).asked.insert(id.clone(), asked);
         let barrier = method == "initialize";
         let pending =
@@ -146,7 +147,8 @@ impl Relay {
             Err(why) => return self.drop_line(side, why, effects),
         };
         let ticket = self.ticket();
-        let call = self.call(Phase::Before, action, None, None);
+        let mut call = self.call(Phase::Before, action, None, None);
+        call.origin.trace = trace(params).or(call.origin.trace);
         let overtakes = matches!(kind, Kind::Cancellation(_));
         let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes };
         self.submit(ticket, pending, !overtakes, call, effects);
@@ -196,4 +198,9 @@ impl Relay {
         let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes };
         self.submit(ticket, pending, false, first, effects);
     }
+}
+
+/// The span that a message belongs to (`_meta.traceparent`, SEP-414 of MCP).
+fn trace(params: &Value) -> Option<TraceParent> {
+    TraceParent::parse(params.get("_meta")?.get("traceparent")?.as_str()?)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::{Action, TraceParent};
 
 /// One thing an agent wants to do, or got back. Made by a surface, judged by a [`Gate`](crate::Gate), written to the
 /// audit trail.
@@ -52,6 +52,9 @@ pub struct Origin {
     /// The surface can put a question to the human by itself (a host with a prompt of its own).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub can_ask: bool,
+    /// The span that caused the call, where the caller is part of a trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// The road's entrance.

@@ -8,6 +8,7 @@ mod effect;
 mod finding;
 mod gate;
 pub mod strict;
+mod trace;
 mod verdict;
 
 pub use action::{Action, CommandLine, Located, MissingParam};
@@ -15,4 +16,5 @@ pub use call::{Call, Origin, Phase, Response, Surface};
 pub use effect::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Span, Target};
 pub use finding::{Finding, FindingClass};
 pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Verdict, answer_to_verdict};
+pub use trace::TraceParent;
 pub use verdict::{Edit, Judgement, Outcome, Reason, RuleRef};

@@ -81,6 +81,7 @@ impl ToolCall<'_> {
             workspace: facts.workspace.clone().or_else(|| cwd.clone()),
             home: facts.home.clone(),
             can_ask: self.can_ask && self.moment == Moment::Before,
+            trace: facts.trace,
             ..Origin::default()
         };
         let after = self.moment == Moment::After;

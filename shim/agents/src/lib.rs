@@ -21,7 +21,7 @@ mod result;
 
 use std::time::Duration;
 
-use rampart_call::{Judgement, Reason, Refusal, strict};
+use rampart_call::{Judgement, Reason, Refusal, TraceParent, strict};
 use serde_json::Value;
 
 pub use crate::{
@@ -92,6 +92,8 @@ pub struct Facts {
     pub session: Option<String>,
     /// How many agents stand between the human and this process.
     pub depth: u32,
+    /// The span that the agent was started in (`TRACEPARENT`).
+    pub trace: Option<TraceParent>,
 }
 
 impl Agent {

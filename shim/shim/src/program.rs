@@ -15,7 +15,7 @@ use crate::{
     shell::{self, Ending, Shell},
 };
 use rampart_agents::{ALL, Agent, Facts};
-use rampart_call::Origin;
+use rampart_call::{Origin, TraceParent};
 
 /// Does what these arguments say and gives the exit status. Returns from a shell's work only when it was refused.
 pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {
@@ -75,6 +75,7 @@ fn run_shell(name: &'static str, argv0: OsString, args: Vec<OsString>) -> u8 {
         depth: facts.depth,
         workspace: facts.workspace,
         home: facts.home,
+        trace: facts.trace,
         ..Origin::default()
     };
     let cwd = std::env::current_dir().unwrap_or_default();
@@ -116,6 +117,8 @@ fn facts(agent: Option<&Agent>) -> Facts {
         workspace: text("RAMPART_WORKSPACE").or_else(|| agent?.project_var.and_then(text)),
         session: text("RAMPART_SESSION"),
         depth: text("RAMPART_DEPTH").and_then(|depth| depth.parse().ok()).unwrap_or(0),
+        // As OpenTelemetry passes it on to processes.
+        trace: text("TRACEPARENT").and_then(|parent| TraceParent::parse(&parent)),
     }
 }
 

@@ -6,7 +6,8 @@ use axum::{
     Extension, Json,
     extract::{Path, State},
 };
-use rampart_call::{Action, Answer, Call, Origin, Phase, Surface};
+use http::HeaderMap;
+use rampart_call::{Action, Answer, Call, Origin, Phase, Surface, TraceParent};
 use rampart_client::wire::{Decision, ToolRequest};
 
 use crate::{Api, access::Caller, body::Strict, error::Error};
@@ -16,9 +17,12 @@ pub(super) async fn decide(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(tool): Path<String>,
+    headers: HeaderMap,
     Strict(request): Strict<ToolRequest>,
 ) -> Result<Json<Decision>, Error> {
-    let call = call(&tool, request, &caller)?;
+    let mut call = call(&tool, request, &caller)?;
+    let parent = headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    call.origin.trace = parent;
     let Answer { verdict, judgement, seq } = api.gateway().answer(call).await;
     Ok(Json(Decision::of(judgement, verdict.passes(), seq)))
 }
@@ -36,6 +40,9 @@ pub(super) async fn preflight(
 }
 
 pub(super) fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
+    // A fault on purpose, for the test of what a fault does; no release has it.
+    #[cfg(debug_assertions)]
+    assert_ne!(tool, "rampart-failpoint", "a fault on purpose");
     let ToolRequest { agent, session, params, workspace, home } = request;
     let action = Action::from_tool(tool, &params).map_err(|e| Error::malformed(e.to_string()))?;
     let mut origin = Origin { surface: Surface::Api, agent, session, workspace, home, ..Origin::default() };

@@ -67,6 +67,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("syslog", config.syslog.as_ref().map_or("none".to_owned(), |s| format!("{} {}", s.peer, s.layout.as_str()))),
         ("registry.url", config.registry.as_ref().map_or("none".to_owned(), |registry| registry.url.clone())),
         ("registry.key", config.registry.as_ref().map_or("none".to_owned(), |registry| registry.key.to_string())),
+        ("otel", config.otel.as_ref().map_or("none".to_owned(), |otel| otel.endpoint.clone())),
+        ("upgrade.from", config.upgrade.as_ref().map_or("none".to_owned(), |upgrade| upgrade.from.clone())),
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]

@@ -58,6 +58,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             session,
             workspace: Some(environment.workspace().display().to_string()),
             home: Some(home),
+            trace: environment.trace,
             ..Origin::default()
         },
         limits: stdio::Limits::default(),

@@ -33,6 +33,7 @@ use crate::{
     log_output, outbound, outward,
     printer::Printer,
     reach, rules,
+    telemetry::Telemetry,
 };
 
 pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -48,12 +49,13 @@ pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> a
     if args.on_demand {
         rampart_client::start::detach();
     }
-    log_output::start(environment.log.as_deref());
     // No other process of this user may read our memory, our environment or a core of us (PR_SET_DUMPABLE(2const)).
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let home = Home::at(&environment.home);
     home.prepare()?;
     let config = configuration::with_flags(configuration::read(&home, printer)?, &args)?;
+    // A gateway that a road started stands in the surroundings of an agent, which names no collector for it.
+    let config = if args.on_demand { config } else { configuration::with_collector(config, environment)? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(home, config, args.on_demand, environment, printer))
 }
@@ -68,6 +70,9 @@ async fn serve(
     let mut options = proxy_options(&home, &config)?;
     let client = outbound::client(&config)?;
     let tls = client.tls();
+    let service = environment.otel.service.as_deref();
+    let otel = config.otel.as_ref().map(|otel| Telemetry::start(otel, service, client.clone())).transpose()?;
+    log_output::start(environment.log.as_deref(), otel.as_ref().map(|otel| &otel.logs));
     let settings = Settings {
         home: home.clone(),
         config: config.clone(),
@@ -84,6 +89,9 @@ async fn serve(
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(otel) = &otel {
+        otel.watch(&gateway);
+    }
     // A gateway that a road started serves that road even where another program has a port.
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
@@ -138,6 +146,9 @@ async fn serve(
     stop.cancel();
     roads.wait().await;
     gateway.close().await;
+    if let Some(otel) = otel {
+        otel.end().await;
+    }
     let _ = std::fs::remove_file(&socket);
     Ok(Exit::Yes)
 }
@@ -187,6 +198,15 @@ struct NoProxy {
 async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
     let address = config.egress.listen;
     TcpListener::bind(address).await.map_err(|source| NoProxy { address, source })
+}
+
+/// The client for the program's own requests.
+///
+/// # Errors
+/// When what `config.yaml` says of roots and addresses cannot be used.
+pub(crate) fn client(home: &Home, config: &Config) -> anyhow::Result<egress::Client> {
+    let options = proxy_options(home, config)?;
+    Ok(egress::Client::new(options.upstream_ca, options.resolve, options.allow_private)?)
 }
 
 fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options> {

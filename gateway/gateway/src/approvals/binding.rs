@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 /// SHA-256 of a call, in hex. Two calls have the same one only if the same credential of the same session asks, on the
 /// same road and from the same place, for the same action with the same operands, resolved to the same things.
 ///
-/// What tells two attempts at one call apart does not count: the process that puts the question, and the host's own
-/// number of the call.
+/// What tells two attempts at one call apart does not count: the process that puts the question, the host's own number
+/// of the call, and the trace that it is part of.
 pub(super) fn payload(call: &Call) -> String {
     let Call { origin, phase, action, response } = call;
-    let origin = Origin { pid: None, run: None, can_ask: false, ..origin.clone() };
+    let origin = Origin { pid: None, run: None, can_ask: false, trace: None, ..origin.clone() };
     let text = serde_json::to_vec(&("rampart/approval/v1", origin, phase, action, response)).unwrap_or_default();
     hex::encode(Sha256::digest(text))
 }

@@ -1,13 +1,13 @@
 //! The YAML of `config.yaml`: its keys, and how each value is read.
 
-use std::{net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
 
 use rampart_call::{Outcome, Surface};
 use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{ClientCertificate, Config, Mode, PublicKey, Registry, Resolve};
+use super::{ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade};
 use crate::{
     audit::{
         Witness,
@@ -28,6 +28,8 @@ struct Source {
     notify: Vec<NotifySource>,
     syslog: Option<SyslogSource>,
     registry: Option<RegistrySource>,
+    otel: Option<OtelSource>,
+    upgrade: Option<UpgradeSource>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,6 +109,23 @@ struct SyslogSource {
 struct RegistrySource {
     url: Word,
     key: Word,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpgradeSource {
+    from: Word,
+    key: Word,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtelSource {
+    endpoint: Word,
+    protocol: Option<Word>,
+    headers_file: Option<Word>,
+    #[serde(default)]
+    resource: BTreeMap<String, String>,
 }
 
 /// A value with its place.
@@ -198,6 +217,26 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         let url = reader.value(&url, https, "an address such as `https://example.com/rampart/index.json`")?;
         let key = reader.value(&key, |word| word.parse::<PublicKey>().ok(), "`ed25519:` and 64 hexadecimal digits")?;
         Some(Registry { url, key })
+    });
+    config.otel = source.otel.and_then(|OtelSource { endpoint, protocol, headers_file, resource }| {
+        let collector = "the base address of a collector such as `http://localhost:4318`";
+        let mut otel = Otel::new(reader.value(&endpoint, Otel::endpoint, collector)?);
+        otel.resource = resource.into_iter().collect();
+        let only = "`http/protobuf`; another protocol is not spoken";
+        reader.read(protocol, |word| (word == "http/protobuf").then_some(()), only, &mut ());
+        reader.read(
+            headers_file,
+            |word| absolute(word).map(Some),
+            "the absolute path of a file",
+            &mut otel.headers_file,
+        );
+        Some(otel)
+    });
+    config.upgrade = source.upgrade.and_then(|UpgradeSource { from, key }| {
+        let place = "an https:// address or the absolute path of a folder";
+        let from = reader.value(&from, release_place, place);
+        let key = reader.value(&key, |word| word.parse::<PublicKey>().ok(), "`ed25519:` and 64 hexadecimal digits");
+        Some(Upgrade { from: from?, key: key? })
     });
     if reader.wrong.is_empty() { Ok(config) } else { Err(reader.wrong) }
 }
@@ -300,6 +339,12 @@ fn mode(word: &str) -> Option<Mode> {
 
 fn surface(word: &str) -> Option<Surface> {
     Surface::ALL.into_iter().find(|surface| surface.as_str() == word)
+}
+
+/// What is signed needs no secret way, but an address without TLS tells everybody what runs here.
+fn release_place(word: &str) -> Option<String> {
+    let is_url = word.starts_with("https://") && word.parse::<http::Uri>().is_ok();
+    (is_url || absolute(word).is_some()).then(|| word.to_owned())
 }
 
 fn absolute(word: &str) -> Option<PathBuf> {
@@ -423,6 +468,7 @@ notify:
   - {url: 'http://localhost:8080/ntfy/alerts', on: [watch], format: ntfy, secret: tk_x}
 syslog: {address: 'tls://siem.example', format: cef}
 registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'}
+otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file: /etc/key, resource: {team: red}}
 ";
         let config = parse(text, "config.yaml").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
@@ -453,6 +499,9 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         assert_eq!((registry.url.as_str(), registry.key.as_bytes()[0]), ("https://x.example/index.json", 0xd7));
         let Syslog { peer, layout } = config.syslog.unwrap();
         assert_eq!((peer.to_string().as_str(), layout), ("tls://siem.example:6514", Layout::Cef));
+        let Otel { endpoint, headers_file, resource } = config.otel.unwrap();
+        assert_eq!((endpoint.as_str(), headers_file), ("http://localhost:4318", Some("/etc/key".into())));
+        assert_eq!(resource, [("team".to_owned(), "red".to_owned())]);
     }
 
     #[test]
@@ -492,6 +541,11 @@ registry: {url: 'https://x.example/index.json', key: 'ed25519:d75a980182b10ab7d5
         refused("registry: {url: 'http://x.example/', key: 'ed25519:00'}\n", "1:17", "https://example.com");
         refused("registry: {url: 'https://x.example/', key: 'ed25519:00'}\n", "1:44", "64 hexadecimal");
         refused("registry: {url: 'https://x.example/'}\n", "1", "key");
+        refused("upgrade: {from: 'http://x.example', key: aa}\n", "1:17", "https://");
+        refused("upgrade: {from: /srv/releases, key: aa}\n", "1:37", "64 hexadecimal");
+        refused("otel: {endpoint: 'localhost:4318'}\n", "1:18", "http://localhost:4318");
+        refused("otel: {endpoint: 'http://a:1', protocol: grpc}\n", "1:42", "http/protobuf");
+        refused("otel: {endpoint: 'http://a:1', headers_file: key}\n", "1:46", "absolute path");
         refused("listen:\n\t- x\n", "2", "");
     }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use http::{StatusCode, Uri};
+use prometheus_client::metrics::counter::Counter;
 use rampart_call::{Answer, Outcome};
 use rampart_policy::Notify;
 use tokio::{
@@ -46,6 +47,8 @@ pub(crate) struct Notices {
     trail: Trail,
     /// From `config.yaml`; policies add theirs.
     targets: Vec<Target>,
+    /// Counts what was not delivered.
+    dropped: Counter,
     queues: Mutex<HashMap<Uri, Queue>>,
     tasks: TaskTracker,
     ending: CancellationToken,
@@ -62,9 +65,9 @@ struct Queue {
 
 impl Notices {
     /// Nothing waits. Without `http` there is no way to tell anybody.
-    pub(crate) fn new(http: Option<Http>, trail: Trail, targets: Vec<Target>) -> Self {
+    pub(crate) fn new(http: Option<Http>, trail: Trail, targets: Vec<Target>, dropped: Counter) -> Self {
         let (queues, tasks, ending) = (Mutex::default(), TaskTracker::new(), CancellationToken::new());
-        Self { http, trail, targets, queues, tasks, ending }
+        Self { http, trail, targets, dropped, queues, tasks, ending }
     }
 
     /// Tells whoever wants to hear of it, later. `also` is what the policies in force add to the targets.
@@ -99,6 +102,7 @@ impl Notices {
             }
             if queue.events.try_send(Arc::clone(&event)).is_err() {
                 queue.overflown.fetch_add(1, Ordering::Relaxed);
+                self.dropped.inc();
             }
         }
     }
@@ -111,6 +115,7 @@ impl Notices {
             target: target.clone(),
             trail: self.trail.clone(),
             overflown: Arc::clone(&overflown),
+            dropped: self.dropped.clone(),
             lost: 0,
             cause: String::new(),
             reported: None,
@@ -136,6 +141,7 @@ struct Courier {
     target: Target,
     trail: Trail,
     overflown: Arc<AtomicU64>,
+    dropped: Counter,
     /// Events that were not delivered and are not on record as lost yet, and why the last was not.
     lost: u64,
     cause: String,
@@ -153,6 +159,7 @@ impl Courier {
             if let Err(why) = delivered {
                 warn!(to = %self.target, "a notification was not delivered: {why}");
                 self.lost += 1;
+                self.dropped.inc();
                 self.cause = why;
             }
             if !ending.is_cancelled() && self.reported.is_none_or(|at| at.elapsed() >= REPORT) {

@@ -21,7 +21,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let trail = Trail::open(&dir.path().join("audit"), Settings::default()).unwrap();
         let targets = urls.iter().map(|url| Target::new(url, vec![Outcome::Deny]).unwrap()).collect();
-        Self { dir, notices: Notices::new(Some(http), trail, targets) }
+        Self { dir, notices: Notices::new(Some(http), trail, targets, Counter::default()) }
     }
 
     fn denies(&self) {
