@@ -39,7 +39,13 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
         Scope::Tunnel(tunnel) => {
             let route = tunnel.route.as_ref().map_err(Clone::clone)?;
             agreed(proxy, &tunnel.origin, &tunnel.to, &request).await?;
-            let exchange = Exchange::read(proxy, traced(tunnel.origin.clone(), request.headers()), &tunnel.to, request, route.protocol)?;
+            let exchange = Exchange::read(
+                proxy,
+                traced(tunnel.origin.clone(), request.headers()),
+                &tunnel.to,
+                request,
+                route.protocol,
+            )?;
             return exchange.go(Ok(route.clone())).await;
         }
         Scope::Forward => (proxy.origin(request.headers())?, absolute(request.uri())?),

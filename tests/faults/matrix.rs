@@ -120,10 +120,6 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "in monitor mode a surface without a gateway refuses too: it does not know the mode, and keeps no records of its own",
     ),
     ("D2", "the preload library is not built in this version"),
-    (
-        "D9",
-        "the gateway is not started with 128 MiB of address space: the stacks and arenas of its threads reserve more without using it; what is bounded and measured is the memory in use",
-    ),
 ];
 
 /// Rows whose tests are still to be written. A row leaves this list with its first test.

@@ -1,13 +1,16 @@
 //! Request bodies: JSON that means one thing, of bounded length, read in bounded time.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use axum::extract::{FromRequest, Request};
 use http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rampart_call::strict;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::error::Error;
 
@@ -17,6 +20,44 @@ pub(crate) const LIMIT: usize = 1 << 20;
 pub(crate) const CALL_LIMIT: usize = 16 << 20;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most bytes of large bodies that are worked on at the same time.
+const BUDGET: u64 = CALL_LIMIT as u64;
+/// Reading, judging and recording a body takes up to so many times its length.
+const AMPLIFIED: u64 = 16;
+/// Bodies up to here count for nothing: as many as there may be connections still fit into little memory.
+const SMALL: u64 = 64 << 10;
+/// How long a large body waits for others.
+const QUEUE: Duration = Duration::from_secs(1);
+
+/// The budget in KiB, smaller where the process may have little memory (`ulimit -v`), and what is left of it.
+static ROOM: LazyLock<(u64, Semaphore)> = LazyLock::new(|| {
+    let memory = rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX);
+    let budget = BUDGET.min(memory / AMPLIFIED) >> 10;
+    (budget, Semaphore::new(usize::try_from(budget).unwrap_or(0)))
+});
+
+/// Room for a request whose body is at most so long, where that is known; to be kept until it is answered.
+///
+/// # Errors
+/// When there is not so much, or others take it for too long.
+pub(crate) async fn room(length: Option<u64>) -> Result<Option<SemaphorePermit<'static>>, Error> {
+    let (budget, left) = &*ROOM;
+    let wanted = length.unwrap_or(BUDGET);
+    if wanted <= SMALL {
+        return Ok(None);
+    }
+    // What is longer than any call is read only so far and then refused.
+    let wanted = wanted.min(BUDGET) >> 10;
+    let unavailable = |text: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text);
+    if wanted > *budget {
+        return Err(unavailable(format!("a body of {wanted} KiB is too much for the memory this gateway may use")));
+    }
+    match timeout(QUEUE, left.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX))).await {
+        Ok(Ok(room)) => Ok(Some(room)),
+        _ => Err(unavailable("too many large requests at once; try again in a moment".to_owned())),
+    }
+}
 
 /// A JSON body of at most `LIMIT` bytes, read as [`strict`] reads.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -26,6 +27,7 @@ use http::StatusCode;
 use crate::{
     Api, Peer, Scope,
     access::{admit, identify},
+    body::room,
     error::Error,
 };
 
@@ -121,8 +123,13 @@ async fn guard(needs: Needs, State(api): State<Arc<Api>>, request: Request, next
         let text = "this is answered on the gateway's socket only";
         return Error::new(StatusCode::FORBIDDEN, "socket_only", text).into_response();
     }
-    match admit(&api, needs, request).await {
-        Ok(request) => next.run(request).await,
+    let request = match admit(&api, needs, request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    let length = request.body().size_hint().upper();
+    match room(length).await {
+        Ok(_until_answered) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }

@@ -200,15 +200,6 @@ async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
     TcpListener::bind(address).await.map_err(|source| NoProxy { address, source })
 }
 
-/// The client for the program's own requests.
-///
-/// # Errors
-/// When what `config.yaml` says of roots and addresses cannot be used.
-pub(crate) fn client(home: &Home, config: &Config) -> anyhow::Result<egress::Client> {
-    let options = proxy_options(home, config)?;
-    Ok(egress::Client::new(options.upstream_ca, options.resolve, options.allow_private)?)
-}
-
 fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options> {
     let authority = Authority::open(&home.ca())?;
     Ok(egress::Options {

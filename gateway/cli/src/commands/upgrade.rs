@@ -20,10 +20,10 @@ use tower::ServiceExt as _;
 
 use crate::{
     args::Upgrade,
-    commands::serve,
     configuration,
     environment::Environment,
     exit::Exit,
+    outbound,
     printer::Printer,
     profile_file,
     release::{Manifest, numbers, target},
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Upgrade, environment: &Environment, printer: Printer) -
         home.prepare()?;
         let client = match &source.from {
             from if from.starts_with('/') => None,
-            _ => Some(serve::client(&home, &config)?),
+            _ => Some(outbound::client(&config)?),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let store = Store { from: source.from.trim_end_matches('/'), client };
