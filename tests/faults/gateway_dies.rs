@@ -105,7 +105,7 @@ fn d2_a_request_whose_proxy_is_killed_never_looks_complete() {
             .inspect(|mut stream| {
                 let _ = stream.read(&mut [0; 4096]);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
-                let _ = stream.write_all(&[b'x'; 500_000]);
+                let _ = stream.write_all(&vec![b'x'; 500_000]);
             })
             .collect();
         drop(held);

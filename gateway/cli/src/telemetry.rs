@@ -3,6 +3,7 @@
 //! take is counted.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
@@ -27,6 +28,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// Looks at one number of the gateway.
+type Measure = fn(&Gateway) -> u64;
 
 /// What is sent, and from where to when.
 pub(crate) struct Telemetry {
@@ -80,7 +84,7 @@ impl Telemetry {
     pub(crate) fn watch(&self, gateway: &Arc<Gateway>) {
         let _ = self.gateway.set(Arc::downgrade(gateway));
         let meter = self.metrics.meter("rampart");
-        let look = |measure: fn(&Gateway) -> u64| {
+        let look = |measure: Measure| {
             let gateway = Arc::downgrade(gateway);
             move || gateway.upgrade().map(|gateway| measure(&gateway))
         };
@@ -96,7 +100,7 @@ impl Telemetry {
                 }
             })
             .build();
-        let gauges: [(&'static str, &'static str, fn(&Gateway) -> u64); 4] = [
+        let gauges: [(&'static str, &'static str, Measure); 4] = [
             ("rampart.approvals.pending", "Questions that wait for a human", |g| g.pending_count() as u64),
             ("rampart.sessions", "Sessions that are remembered", |g| g.session_count() as u64),
             ("rampart.audit.records", "Records in the audit trail", |g| g.audit_health().records),
@@ -127,8 +131,8 @@ impl Telemetry {
 }
 
 /// The headers of every request: a line each, `name: value`. The library adds those of `OTEL_EXPORTER_OTLP_HEADERS`.
-fn headers(otel: &Otel) -> anyhow::Result<std::collections::HashMap<String, String>> {
-    let Some(path) = &otel.headers_file else { return Ok(Default::default()) };
+fn headers(otel: &Otel) -> anyhow::Result<HashMap<String, String>> {
+    let Some(path) = &otel.headers_file else { return Ok(HashMap::new()) };
     let text =
         std::fs::read_to_string(path).with_context(|| format!("otel.headers_file: cannot read {}", path.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
