@@ -99,7 +99,7 @@ policies:
     match: { tool: fetch }
     rules:
       - action: deny
-        when: { body_matches: ["*forbidden-word*"] }
+        when: { body_contains: ["forbidden-word"] }
         message: Not that word
 "#;
 
