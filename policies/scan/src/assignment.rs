@@ -28,8 +28,9 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
     };
     i += gap(i);
     // A bracket belongs to `env["key"]`; in `[key]` the name is one of something else.
-    let between = bytes.get(name_end..i).unwrap_or_default();
-    if between.contains(&b']') && !between.iter().any(|b| b"\"'`".contains(b)) {
+    let mut before_bracket = bytes.get(name_end..i).unwrap_or_default().split(|b| *b == b']');
+    if before_bracket.next().is_some_and(|b| !b.iter().any(|b| b"\"'`".contains(b))) && before_bracket.next().is_some()
+    {
         return None;
     }
     let operator = match (at(i)?, at(i + 1)) {
@@ -207,6 +208,7 @@ mod tests {
             "keys and values",
             "f(key, other)",
             "[key] = 1",
+            "[key]`: 1",
             "['a.*.key', 'b.*.key']",
         ] {
             assert_eq!(assigned(text), None, "{text}");
