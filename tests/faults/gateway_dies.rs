@@ -187,9 +187,16 @@ fn d4_what_is_not_our_gateway_is_not_asked() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let there = folder.join("s");
     let script = "import socket,sys,time,os; os.umask(0o177); s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(30)";
-    let mut foreign = std::process::Command::new("setpriv");
-    foreign.args(["--reuid", "65534", "--clear-groups", "python3", "-c", script]).arg(&there).current_dir("/");
-    let mut foreign = foreign.stderr(Stdio::null()).spawn().unwrap();
+    let as_nobody = |python: &str, script: &str| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "65534", "--clear-groups", python, "-c", script]).arg(&there).current_dir("/");
+        command.stderr(Stdio::null());
+        command
+    };
+    // The first of the PATH may stand in a home that nobody else can enter.
+    let runs = |python: &&&str| as_nobody(python, "").status().is_ok_and(|status| status.success());
+    let python = ["python3", "/usr/bin/python3"].iter().find(runs).copied().unwrap_or("python3");
+    let mut foreign = as_nobody(python, script).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     while !there.exists() {
         if foreign.try_wait().unwrap().is_some() {
