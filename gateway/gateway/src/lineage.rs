@@ -97,12 +97,30 @@ impl Process {
         Ok(Self { pid, started: stat(pid)?.started })
     }
 
-    /// The process that leads the session (setsid(2)) of this one, such as the shell of a terminal.
+    /// The process that leads the session (setsid(2)) of this one, such as the shell of a terminal. Where that one ended
+    /// or stands outside the container, it is the farthest ancestor in the same session.
     ///
     /// # Errors
-    /// When either is gone.
+    /// When the process or one of these ancestors is gone.
     pub fn leader_of(pid: u32) -> io::Result<Self> {
-        Self::of(stat(pid)?.leader)
+        let mut seen = stat(pid)?;
+        let leader = seen.leader;
+        if let Ok(process) = Self::of(leader) {
+            return Ok(process);
+        }
+        let mut farthest = Self { pid, started: seen.started };
+        for _ in 0..MOST_ANCESTORS {
+            let pid = seen.parent;
+            if pid == 0 {
+                break;
+            }
+            seen = stat(pid)?;
+            if seen.leader != leader {
+                break;
+            }
+            farthest = Self { pid, started: seen.started };
+        }
+        Ok(farthest)
     }
 
     /// Whether it still runs.

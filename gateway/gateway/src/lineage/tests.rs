@@ -123,3 +123,16 @@ fn a_process_without_a_terminal_is_seen_as_such() {
     assert_eq!(told(pid, &[], &[]), Standing::Free { terminal: false });
     assert_eq!(Process::leader_of(pid).unwrap(), Process::of(pid).unwrap());
 }
+
+#[test]
+fn where_the_leader_of_a_session_ended_the_farthest_ancestor_in_it_stands_for_it() {
+    let (_tree, pid) =
+        Tree::new("exec 3<&0; setsid sh -c '(sh -c \"echo \\$\\$; read x <&3; true\"; true) & exit' </dev/null");
+    let leader = stat(pid).unwrap().leader;
+    while stat(leader).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let outer = stat(pid).unwrap().parent;
+    assert_eq!(Process::leader_of(pid).unwrap(), Process::of(outer).unwrap());
+    assert_eq!(Process::leader_of(outer).unwrap(), Process::of(outer).unwrap());
+}
