@@ -133,7 +133,7 @@ pub async fn run(
     let (mut server, stdin, stdout) = Server::start(&command, env)?;
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface: Surface::McpStdio, ..origin };
-    let mut session = Session::new(&*gate, relay::Relay::new(name, origin, limits.relay), &limits, stdin);
+    let mut session = Session::new(gate, relay::Relay::new(name, origin, limits.relay), &limits, stdin);
     let mut from_client = Lines::new(client_in, limits.line);
     let mut from_server = Lines::new(stdout, limits.line);
     let mut signals = pin!(signals.fuse());
@@ -144,7 +144,7 @@ pub async fn run(
         tokio::select! {
             read = from_client.next(), if session.reads(Side::Client) => session.client_read(read),
             read = from_server.next(), if session.reads(Side::Server) => session.server_read(read),
-            Some(judged) = session.verdicts.next(), if !session.verdicts.is_empty() => session.judged(judged),
+            Some(judged) = session.verdicts.join_next(), if !session.verdicts.is_empty() => session.judged(judged),
             written = session.to_client.write(&mut client_out), if !session.to_client.is_empty() => {
                 session.client_written(written);
             }

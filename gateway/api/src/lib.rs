@@ -3,6 +3,7 @@
 //! Not here: any decision. Every route asks the `Gateway` it stands in front of.
 
 mod access;
+mod awake;
 mod body;
 mod error;
 mod listen;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{Peer, access::Connection};
+use crate::{Peer, access::Connection, awake::Awake};
 
 /// How long requests in flight may go on after the end was announced.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ where
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let connection = watcher.watch(connection);
-    tokio::spawn(async move {
+    tokio::spawn(Awake::new(async move {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -132,7 +132,7 @@ where
             debug!("a connection ended early: {e}");
         }
         drop(seat);
-    });
+    }));
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

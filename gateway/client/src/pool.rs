@@ -1,12 +1,15 @@
 //! The client for programs that run tokio. Connections are kept and as many are open as questions wait, so one that
 //! waits for a human holds up no other.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
 
 use rampart_call::{Answer, Call, Gate, Judging};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Duration, Instant, sleep, timeout_at},
+    time::{Duration, Instant, Sleep, sleep},
 };
 
 use crate::{
@@ -25,7 +28,35 @@ const IDLE: usize = 16;
 pub struct Client {
     settings: Settings,
     authorization: String,
-    idle: Mutex<Vec<Stream>>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A connection, and the alarm for whoever waits on it.
+struct Connection {
+    stream: Stream,
+    /// Kept with the connection, because an alarm that is only put off costs nothing, and a new one that rings earlier
+    /// than all others wakes the runtime's driver.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    fn new(stream: Stream, rings: Instant) -> Self {
+        Self { stream, alarm: Box::pin(tokio::time::sleep_until(rings)) }
+    }
+
+    /// What became of work on the stream; None when it was not done by then.
+    async fn by<'s, W: Future + 's>(
+        &'s mut self,
+        then: Instant,
+        work: impl FnOnce(&'s mut Stream) -> W,
+    ) -> Option<W::Output> {
+        self.alarm.as_mut().reset(then);
+        tokio::select! {
+            biased;
+            done = work(&mut self.stream) => Some(done),
+            () = self.alarm.as_mut() => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Client {
@@ -62,29 +93,32 @@ impl Client {
                 done => return done,
             }
         }
-        let stream = self.connect(deadline).await?;
-        self.exchange(stream, question, deadline).await
+        let made = self.connect(deadline).await?;
+        self.exchange(made, question, deadline).await
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<Stream, Fault> {
+    async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
         let until = self.next_wait(deadline);
         loop {
             match attempt(&self.settings.socket)? {
-                Attempt::Connected(stream) => return Stream::new(stream).map_err(|_| Fault::HungUp),
+                Attempt::Connected(stream) => {
+                    let stream = Stream::new(stream).map_err(|_| Fault::HungUp)?;
+                    return Ok(Connection::new(stream, until));
+                }
                 Attempt::Busy if Instant::now() > until => return Err(self.late(deadline)),
                 Attempt::Busy => sleep(Duration::from_millis(2)).await,
             }
         }
     }
 
-    async fn exchange(&self, mut stream: Stream, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
+    async fn exchange(&self, mut connection: Connection, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
         // A gateway that refuses a long body answers before it has read all of it.
-        let written = self.write(&mut stream, question, deadline).await;
+        let written = self.write(&mut connection, question, deadline).await;
         let mut reading = Reading::new();
         let mut buffer = vec![0; 16 << 10];
         let mut complete = false;
         while !complete {
-            complete = match self.read(&mut stream, &mut buffer, deadline).await {
+            complete = match self.read(&mut connection, &mut buffer, deadline).await {
                 Ok(size) => reading.feed(buffer.get(..size).unwrap_or_default())?,
                 Err(Fault::HungUp) if reading.has_head() => return Err(Fault::Left),
                 Err(fault) => return Err(written.err().unwrap_or(fault)),
@@ -92,15 +126,15 @@ impl Client {
         }
         let answer = blocking::answer(reading.status(), &reading.take_body());
         if reading.keeps_alive() && written.is_ok() {
-            self.keep(stream);
+            self.keep(connection);
         }
         answer
     }
 
-    async fn write(&self, stream: &mut Stream, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
+    async fn write(&self, connection: &mut Connection, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            let written = timeout_at(self.next_wait(deadline), stream.write(bytes)).await;
-            match written.map_err(|_| self.late(deadline))? {
+            let written = connection.by(self.next_wait(deadline), |stream| stream.write(bytes)).await;
+            match written.ok_or_else(|| self.late(deadline))? {
                 Ok(size) => bytes = bytes.get(size..).unwrap_or_default(),
                 Err(_) => return Err(Fault::HungUp),
             }
@@ -108,9 +142,9 @@ impl Client {
         Ok(())
     }
 
-    async fn read(&self, stream: &mut Stream, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
-        let read = timeout_at(self.next_wait(deadline), stream.read(buffer)).await;
-        match read.map_err(|_| self.late(deadline))? {
+    async fn read(&self, connection: &mut Connection, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
+        let read = connection.by(self.next_wait(deadline), |stream| stream.read(buffer)).await;
+        match read.ok_or_else(|| self.late(deadline))? {
             Ok(0) | Err(_) => Err(Fault::HungUp),
             Ok(size) => Ok(size),
         }
@@ -128,14 +162,14 @@ impl Client {
         }
     }
 
-    fn take_idle(&self) -> Option<Stream> {
+    fn take_idle(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn keep(&self, stream: Stream) {
+    fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE {
-            idle.push(stream);
+            idle.push(connection);
         }
     }
 }

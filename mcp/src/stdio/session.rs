@@ -5,18 +5,19 @@ use std::{
     io,
     pin::Pin,
     process::ExitStatus,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt,
-    future::{AbortHandle, Abortable, Aborted},
-    stream::FuturesUnordered,
-};
 use rampart_call::{Call, Gate, Verdict};
 use rustix::process::Signal;
-use tokio::{io::AsyncWrite, process::ChildStdin, time::Instant};
+use tokio::{
+    io::AsyncWrite,
+    process::ChildStdin,
+    task::{AbortHandle, JoinError, JoinSet},
+    time::Instant,
+};
 
 use super::Limits;
 use crate::{
@@ -32,9 +33,6 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// How many dropped lines are worth a warning each. The summary has the number of all.
 const REPORTED: u64 = 10;
-
-/// A verdict that the gate is asked for; `Err` when nobody wants it any more.
-type Asking<'g> = Pin<Box<dyn Future<Output = (Ticket, Result<Verdict, Aborted>)> + Send + 'g>>;
 
 /// How far the end has come. The server is asked to go more firmly at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,11 +53,13 @@ enum Stage {
     Over,
 }
 
-pub(super) struct Session<'g> {
-    gate: &'g dyn Gate,
-    limits: &'g Limits,
+pub(super) struct Session<'l> {
+    gate: Arc<dyn Gate>,
+    limits: &'l Limits,
     pub(super) relay: Relay,
-    pub(super) verdicts: FuturesUnordered<Asking<'g>>,
+    /// What the gate is asked. Tasks, since a `FuturesUnordered` wakes its own task whenever nothing in it is ready, and
+    /// a turn of the loop for that costs as much as a message does.
+    pub(super) verdicts: JoinSet<(Ticket, Verdict)>,
     asked: HashMap<Ticket, AbortHandle>,
     pub(super) to_client: Outbox,
     pub(super) to_server: Outbox,
@@ -82,13 +82,13 @@ pub(super) struct Session<'g> {
 /// The server's input, until it is closed.
 pub(super) struct ServerInput(Option<ChildStdin>);
 
-impl<'g> Session<'g> {
-    pub(super) fn new(gate: &'g dyn Gate, relay: Relay, limits: &'g Limits, stdin: ChildStdin) -> Self {
+impl<'l> Session<'l> {
+    pub(super) fn new(gate: Arc<dyn Gate>, relay: Relay, limits: &'l Limits, stdin: ChildStdin) -> Self {
         Self {
             gate,
             limits,
             relay,
-            verdicts: FuturesUnordered::new(),
+            verdicts: JoinSet::new(),
             asked: HashMap::new(),
             to_client: Outbox::default(),
             to_server: Outbox::default(),
@@ -148,16 +148,19 @@ impl<'g> Session<'g> {
     }
 
     fn ask(&mut self, ticket: Ticket, call: Call) {
-        let (handle, registration) = AbortHandle::new_pair();
-        self.asked.insert(ticket, handle);
-        let judging = Abortable::new(self.gate.judge(call), registration);
-        self.verdicts.push(Box::pin(judging.map(move |verdict| (ticket, verdict))));
+        let gate = Arc::clone(&self.gate);
+        let judging = self.verdicts.spawn(async move { (ticket, gate.judge(call).await) });
+        self.asked.insert(ticket, judging);
     }
 
-    pub(super) fn judged(&mut self, (ticket, verdict): (Ticket, Result<Verdict, Aborted>)) {
-        self.asked.remove(&ticket);
-        if let Ok(verdict) = verdict {
-            self.step(Input::Verdict(ticket, verdict));
+    pub(super) fn judged(&mut self, judged: Result<(Ticket, Verdict), JoinError>) {
+        match judged {
+            Ok((ticket, verdict)) => {
+                self.asked.remove(&ticket);
+                self.step(Input::Verdict(ticket, verdict));
+            }
+            Err(abandoned) if abandoned.is_cancelled() => {}
+            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
         }
     }
 
