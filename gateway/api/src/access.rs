@@ -58,8 +58,8 @@ pub(crate) async fn identify(State(api): State<Arc<Api>>, mut request: Request, 
     let ticket = request.uri().query().filter(|_| request.uri().path() == STREAM && token.is_none());
     let ticket = ticket.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("ticket=")));
     let bearer = match ticket {
-        Some(ticket) => api.tickets.redeem(ticket),
-        None => token.and_then(|token| api.gateway().credentials().bearer(token)),
+        Some(ticket) => api.tickets.redeem(ticket).map(Arc::new),
+        None => token.and_then(|token| connection.bearer(token, api.gateway().credentials())),
     };
     let life = bearer.as_ref().map(|bearer| bearer.life.clone());
     let shown = token.is_some() || ticket.is_some() || request.headers().contains_key(header::AUTHORIZATION);
@@ -85,7 +85,7 @@ pub(crate) async fn admit(api: &Api, Needs { scope, acts, .. }: Needs, request: 
     let Err(refused) = caller.require(scope, acts, api) else { return Ok(request) };
     let Some(source) = caller.at_fault(&refused) else { return Err(refused) };
     let subject = format!("{} {}", request.method(), request.uri().path());
-    let by = caller.name.clone();
+    let by = caller.name();
     // Whatever body is still to come is not waited for.
     drop(request);
     api.failures.punish(source, api.gateway(), &subject, &by, &refused).await?;

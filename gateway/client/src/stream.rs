@@ -11,6 +11,7 @@ use std::{
     },
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
@@ -37,6 +38,20 @@ impl Stream {
     )]
     pub fn new(socket: UnixStream) -> io::Result<Self> {
         Ok(Self { socket: AsyncFd::with_interest(socket, Interest::READABLE)?, room: None })
+    }
+
+    /// Reads what arrives within so much time, looking again and again; None when nothing did. Others get the processor
+    /// between two looks.
+    pub(crate) fn watch(&self, buffer: &mut [u8], most: Duration) -> Option<io::Result<usize>> {
+        let begun = Instant::now();
+        loop {
+            match self.socket.get_ref().read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < most => std::thread::yield_now(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return Some(done),
+            }
+        }
     }
 
     /// Writes, or waits until there is room and writes then.
@@ -156,6 +171,21 @@ mod tests {
             assert!(got == sent);
         };
         tokio::join!(echo, ask);
+    }
+
+    #[tokio::test]
+    async fn what_was_watched_for_is_not_waited_for_again() {
+        let (mut near, mut far) = pair();
+        let mut got = [0; 8];
+        assert!(near.watch(&mut got, Duration::from_micros(50)).is_none());
+        for n in 0..100u8 {
+            far.write_all(&[n]).await.unwrap();
+            assert_eq!(near.watch(&mut got, Duration::from_secs(1)).unwrap().unwrap(), 1);
+            far.write_all(&[n, n]).await.unwrap();
+            assert_eq!(near.read(&mut got).await.unwrap(), 2);
+        }
+        drop(far);
+        assert_eq!(near.watch(&mut got, Duration::from_secs(1)).unwrap().unwrap(), 0);
     }
 
     #[tokio::test]

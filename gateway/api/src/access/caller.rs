@@ -17,8 +17,6 @@ use crate::{Api, error::Error};
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) peer: Peer,
-    /// For the record.
-    pub(crate) name: String,
     connection: Arc<Connection>,
     proof: Proof,
 }
@@ -34,13 +32,18 @@ enum Proof {
 }
 
 impl Caller {
-    pub(super) fn new(peer: Peer, connection: Arc<Connection>, shown: bool, bearer: Option<Bearer>) -> Self {
+    pub(super) fn new(peer: Peer, connection: Arc<Connection>, shown: bool, bearer: Option<Arc<Bearer>>) -> Self {
         let proof = match bearer {
-            Some(bearer) => Proof::Token(Arc::new(bearer)),
+            Some(bearer) => Proof::Token(bearer),
             None if shown => Proof::Wrong,
             None => Proof::None,
         };
-        let name = match (&proof, peer) {
+        Self { peer, connection, proof }
+    }
+
+    /// Who it is, for the record.
+    pub(crate) fn name(&self) -> String {
+        match (&self.proof, self.peer) {
             (Proof::Token(bearer), Peer::Tcp) => bearer.name.clone(),
             (_, Peer::Tcp) => "nobody".to_owned(),
             (proof, Peer::Socket { pid, uid }) => {
@@ -49,8 +52,7 @@ impl Caller {
                     if let Proof::Token(bearer) = proof { format!(" with {}", bearer.name) } else { String::new() };
                 format!("user {uid}{process}{token}")
             }
-        };
-        Self { peer, name, connection, proof }
+        }
     }
 
     /// Finds out what [`require`](Self::require) will want to know.

@@ -1,13 +1,19 @@
 //! What is known of a connection beside its peer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use rampart_gateway::lineage;
+use rampart_gateway::{
+    credentials::{Bearer, Credentials},
+    lineage,
+};
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 /// One connection, for all of its requests.
-#[derive(Debug)]
 pub(crate) struct Connection {
     /// When it was accepted, in milliseconds since the machine started: its peer is older.
     pub(super) accepted: u64,
@@ -15,13 +21,28 @@ pub(crate) struct Connection {
     ends: Option<(SocketAddr, SocketAddr)>,
     /// The processes at its other end, once somebody had to know.
     holders: OnceCell<Vec<u32>>,
-    /// The token that its last request bore.
+    /// The life of the token that its last request bore.
     life: watch::Sender<Option<CancellationToken>>,
+    /// The last token that was good, and whose it is.
+    known: Mutex<Option<(String, Arc<Bearer>)>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the token.
+        f.debug_struct("Connection").field("accepted", &self.accepted).field("ends", &self.ends).finish_non_exhaustive()
+    }
 }
 
 impl Default for Connection {
     fn default() -> Self {
-        Self { accepted: lineage::now(), ends: None, holders: OnceCell::new(), life: watch::Sender::new(None) }
+        Self {
+            accepted: lineage::now(),
+            ends: None,
+            holders: OnceCell::new(),
+            life: watch::Sender::new(None),
+            known: Mutex::default(),
+        }
     }
 }
 
@@ -49,6 +70,21 @@ impl Connection {
     /// What [`look`](Self::look) found.
     pub(super) fn holders(&self) -> &[u32] {
         self.holders.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whose token this is. The one that the connection bore before is known again as long as it lives; whoever sent
+    /// that learns nothing from the time it takes to compare.
+    pub(super) fn bearer(&self, token: &str, credentials: &Credentials) -> Option<Arc<Bearer>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((text, bearer)) = known.as_ref()
+            && text == token
+            && !bearer.life.is_cancelled()
+        {
+            return Some(Arc::clone(bearer));
+        }
+        let bearer = Arc::new(credentials.bearer(token)?);
+        *known = Some((token.to_owned(), Arc::clone(&bearer)));
+        Some(bearer)
     }
 
     /// Takes note that it bears a token. It ends with that.

@@ -33,7 +33,7 @@ impl Tickets {
         let ticket = hex::encode(random);
         let by_kernel = || Bearer {
             id: "ticket".into(),
-            name: caller.name.clone(),
+            name: caller.name(),
             scopes: Vec::new(),
             agent: None,
             policy: None,

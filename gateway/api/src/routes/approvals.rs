@@ -38,7 +38,7 @@ pub(super) async fn resolve(
     if reason.len() > LONGEST_REASON || scope.len() > LONGEST_SCOPE {
         return Err(Error::malformed(format!("a reason has at most {LONGEST_REASON} bytes, a scope {LONGEST_SCOPE}")));
     }
-    let reply = Reply { approve, by: caller.name, from, reason, payload, scope };
+    let reply = Reply { approve, by: caller.name(), from, reason, payload, scope };
     let question = api.gateway().resolve(&id, reply).await?;
     Ok(Json(Resolved { subject: question.call.action.subject(), id: question.id, approved: approve }))
 }

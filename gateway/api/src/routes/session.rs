@@ -41,7 +41,7 @@ pub(super) async fn open(
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
     let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below };
-    let made = api.gateway().open_session(&agent, launch, &caller.name).await?;
+    let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
     let egress = api.egress().map(|address| address.to_string());
     Ok(Json(OpenedSession { session, credential: made.text, egress }))
 }

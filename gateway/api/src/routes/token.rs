@@ -39,7 +39,7 @@ pub(super) async fn create(
     let scopes = scopes.iter().map(known).collect::<Result<_, _>>()?;
     let lasts = lasts_s.map(Duration::from_secs);
     let wanted = Wanted { name, scopes, agent, policy, lasts, launch: None };
-    Ok(Json(shown(api.gateway().create_token(wanted, &caller.name).await?)))
+    Ok(Json(shown(api.gateway().create_token(wanted, &caller.name()).await?)))
 }
 
 pub(super) async fn revoke(
@@ -47,7 +47,7 @@ pub(super) async fn revoke(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<TokenInfo>, Error> {
-    Ok(Json(told(api.gateway().revoke_token(&id, &caller.name).await?)))
+    Ok(Json(told(api.gateway().revoke_token(&id, &caller.name()).await?)))
 }
 
 pub(super) async fn rotate(
@@ -55,7 +55,7 @@ pub(super) async fn rotate(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<CreatedToken>, Error> {
-    Ok(Json(shown(api.gateway().rotate_token(&id, &caller.name).await?)))
+    Ok(Json(shown(api.gateway().rotate_token(&id, &caller.name()).await?)))
 }
 
 /// Who the caller is to the gateway, for those who wonder why they are refused.
@@ -65,7 +65,7 @@ pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(caller): Exten
     let (reads, acts) = (scopes.map(word).collect(), acts.map(word).collect());
     let session = caller.bearer().and_then(|bearer| bearer.session.clone());
     let why = caller.require(Scope::Admin, true, &api).err().map(|error| error.message);
-    Json(WhoAmI { name: caller.name, reads, acts, session, why })
+    Json(WhoAmI { name: caller.name(), reads, acts, session, why })
 }
 
 fn word(scope: Scope) -> String {

@@ -67,7 +67,9 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     runtime.block_on(async {
         let gate = Arc::new(Client::new(road));
         let (client_in, client_out) = (stdio::Handle::new(std::io::stdin())?, stdio::Handle::new(std::io::stdout())?);
-        let outcome = stdio::run(options, gate, client_in, client_out, signals()?).await;
+        // A task, as waking the future of `block_on` takes a turn of the runtime's driver.
+        let session = tokio::spawn(stdio::run(options, gate, client_in, client_out, signals()?));
+        let outcome = session.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
         Ok(Exit::Child(match outcome {
             Ok(outcome) => outcome.exit_code,
             Err(error) => {
