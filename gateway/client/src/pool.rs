@@ -23,12 +23,6 @@ use crate::{
 
 /// How many connections are kept for later.
 const IDLE: usize = 16;
-/// How long an answer is watched for before the thread sleeps. Most come sooner, and waking a thread on an idle processor
-/// takes longer than the gateway needs.
-const WATCHED: Duration = Duration::from_micros(100);
-/// An exchange that took longer than this says that the next is not worth watching for.
-const QUICK: Duration = Duration::from_micros(150);
-
 /// A [`Gate`] in another process.
 pub struct Client {
     settings: Settings,
@@ -42,13 +36,11 @@ struct Connection {
     /// Kept with the connection, because an alarm that is only put off costs nothing, and a new one that rings earlier
     /// than all others wakes the runtime's driver.
     alarm: Pin<Box<Sleep>>,
-    /// The last exchange was over soon.
-    quick: bool,
 }
 
 impl Connection {
     fn new(stream: Stream, rings: Instant) -> Self {
-        Self { stream, alarm: Box::pin(sleep_until(rings)), quick: true }
+        Self { stream, alarm: Box::pin(sleep_until(rings)) }
     }
 
     /// What became of work on the stream; None when it was not done by then.
@@ -119,7 +111,6 @@ impl Client {
     }
 
     async fn exchange(&self, mut connection: Connection, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
-        let begun = std::time::Instant::now();
         // A gateway that refuses a long body answers before it has read all of it.
         let written = self.write(&mut connection, question, deadline).await;
         let mut reading = Reading::new();
@@ -134,7 +125,6 @@ impl Client {
         }
         let answer = blocking::answer(reading.status(), &reading.take_body());
         if reading.keeps_alive() && written.is_ok() {
-            connection.quick = begun.elapsed() < QUICK;
             self.keep(connection);
         }
         answer
@@ -152,11 +142,7 @@ impl Client {
     }
 
     async fn read(&self, connection: &mut Connection, buffer: &mut [u8], deadline: Instant) -> Result<usize, Fault> {
-        let watched = std::mem::take(&mut connection.quick).then(|| connection.stream.watch(buffer, WATCHED)).flatten();
-        let read = match watched {
-            None => connection.by(self.next_wait(deadline), |stream| stream.read(buffer)).await,
-            seen => seen,
-        };
+        let read = connection.by(self.next_wait(deadline), |stream| stream.read(buffer)).await;
         match read.ok_or_else(|| self.late(deadline))? {
             Ok(0) | Err(_) => Err(Fault::HungUp),
             Ok(size) => Ok(size),

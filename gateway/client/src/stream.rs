@@ -1,7 +1,8 @@
 //! A Unix socket that wakes its task when there is something to read, and not whenever the peer has read something.
 //!
 //! tokio's own stream asks the kernel for both, always. In an exchange of question and answer that wakes either end once
-//! more than it has something to do, and waking up is what most of such an exchange costs.
+//! more than it has something to do, and waking up is what most of such an exchange costs. For the same reason a peer that
+//! spoke soon after it was spoken to is watched for a moment before the task waits.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -22,7 +23,16 @@ pub struct Stream {
     socket: AsyncFd<UnixStream>,
     /// A second descriptor of the same socket, while it takes no more and room is waited for.
     room: Option<AsyncFd<OwnedFd>>,
+    /// When something was sent that the peer has not spoken after.
+    sent: Option<Instant>,
+    /// The last time the peer spoke soon.
+    quick: bool,
 }
+
+/// How long the peer is watched before the thread sleeps, while it is quick. Waking a thread on an idle processor takes
+/// longer than most answers, and longer than a quick MCP server needs between the questions about its request and its
+/// response.
+const SOON: Duration = Duration::from_micros(200);
 
 impl Stream {
     /// Takes over a connected, non-blocking socket.
@@ -37,20 +47,30 @@ impl Stream {
         reason = "the successor is unsafe; a `UnixStream` stays open and the same, which is all it asks"
     )]
     pub fn new(socket: UnixStream) -> io::Result<Self> {
-        Ok(Self { socket: AsyncFd::with_interest(socket, Interest::READABLE)?, room: None })
+        Ok(Self { socket: AsyncFd::with_interest(socket, Interest::READABLE)?, room: None, sent: None, quick: false })
     }
 
-    /// Reads what arrives within so much time, looking again and again; None when nothing did. Others get the processor
-    /// between two looks.
-    pub(crate) fn watch(&self, buffer: &mut [u8], most: Duration) -> Option<io::Result<usize>> {
-        let begun = Instant::now();
+    /// Reads what the peer says to what was sent, if that comes soon and the last time it did. None when it is to be
+    /// waited for. Others get the processor between two looks.
+    fn watch(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        let sent = self.sent.filter(|_| self.quick)?;
         loop {
             match self.socket.get_ref().read(buffer) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < most => std::thread::yield_now(),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && sent.elapsed() < SOON => std::thread::yield_now(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.quick = false;
+                    return None;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 done => return Some(done),
             }
+        }
+    }
+
+    /// Remembers whether the peer spoke soon after what was sent.
+    fn heard(&mut self) {
+        if let Some(sent) = self.sent.take() {
+            self.quick = sent.elapsed() < SOON;
         }
     }
 
@@ -70,6 +90,7 @@ impl Stream {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 done => {
                     self.room = None;
+                    self.sent = Some(Instant::now());
                     return Poll::Ready(done);
                 }
             }
@@ -91,9 +112,14 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        let space = buffer.initialize_unfilled();
+        if let Some(seen) = stream.watch(space) {
+            buffer.advance(seen?);
+            stream.heard();
+            return Poll::Ready(Ok(()));
+        }
         loop {
             let mut guard = ready!(stream.socket.poll_read_ready(cx))?;
-            let space = buffer.initialize_unfilled();
             let wanted = space.len();
             match guard.try_io(|socket| socket.get_ref().read(space)) {
                 Ok(Ok(size)) => {
@@ -102,6 +128,7 @@ impl AsyncRead for Stream {
                         guard.clear_ready();
                     }
                     buffer.advance(size);
+                    stream.heard();
                     return Poll::Ready(Ok(()));
                 }
                 Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -174,18 +201,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_watched_for_is_not_waited_for_again() {
+    async fn a_peer_is_watched_while_it_is_quick_and_only_after_something_was_sent() {
         let (mut near, mut far) = pair();
         let mut got = [0; 8];
-        assert!(near.watch(&mut got, Duration::from_micros(50)).is_none());
+        far.write_all(b"a").await.unwrap();
+        assert_eq!(near.read(&mut got).await.unwrap(), 1);
+        assert!(near.watch(&mut got).is_none(), "nothing was sent");
         for n in 0..100u8 {
-            far.write_all(&[n]).await.unwrap();
-            assert_eq!(near.watch(&mut got, Duration::from_secs(1)).unwrap().unwrap(), 1);
+            near.write_all(b"x").await.unwrap();
             far.write_all(&[n, n]).await.unwrap();
+            near.quick = true;
             assert_eq!(near.read(&mut got).await.unwrap(), 2);
+            assert!(near.watch(&mut got).is_none(), "it has spoken");
         }
+        near.write_all(b"x").await.unwrap();
+        near.quick = true;
+        assert!(near.watch(&mut got).is_none() && !near.quick, "it was not quick");
+        tokio::time::sleep(SOON).await;
+        far.write_all(b"late").await.unwrap();
+        assert_eq!(near.read(&mut got).await.unwrap(), 4);
+        assert!(!near.quick);
+        near.quick = true;
+        near.write_all(b"x").await.unwrap();
         drop(far);
-        assert_eq!(near.watch(&mut got, Duration::from_secs(1)).unwrap().unwrap(), 0);
+        assert_eq!(near.read(&mut got).await.unwrap(), 0);
     }
 
     #[tokio::test]
