@@ -13,7 +13,7 @@ use rampart_call::{Certainty, EffectKind, Span};
 
 use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
-use crate::walk::Walk;
+use crate::walk::{Use, Walk};
 
 impl Walk<'_> {
     /// Shell code in a word: what `eval`, `trap` and `sh -c` take.
@@ -42,6 +42,21 @@ impl Walk<'_> {
         self.file_of_code(Language::Shell, arg, positional)
     }
 
+    /// Source text for a compiler. What was written just now, or comes in, is looked at as if it ran.
+    pub(crate) fn compiled(&mut self, arg: &Arg, used: &mut Use<'_>) {
+        let stdin = matches!(arg.text.as_str(), "-" | "/dev/stdin");
+        let flow = if stdin { Some(used.stdin.clone()) } else { self.written_flow(&arg.text) };
+        match (flow, languages::by_ending(&arg.text).or(languages::by_compiler(used.name))) {
+            (Some(flow), Some(language)) if flow.text.is_some() => {
+                let name = used.name.to_owned();
+                self.nested(&name, |walk| walk.flow_of_code(language, flow, Vec::new()));
+            }
+            _ => {
+                let _ = self.read(arg, false);
+            }
+        }
+    }
+
     pub(crate) fn file_of_code(&mut self, language: Language, arg: &Arg, positional: Vec<Arg>) -> Flow {
         if let Some(flow) = &arg.content {
             return self.flow_of_code(language, (**flow).clone(), positional);
@@ -54,7 +69,7 @@ impl Walk<'_> {
             self.note(EffectKind::Exec, "download-run");
             return Flow::unknown(Taint::DOWNLOADED);
         }
-        self.read_if_key(arg);
+        let _ = self.read_if_key(arg);
         let target = self.target(arg, false);
         self.push_with(
             EffectKind::Exec,
@@ -83,7 +98,7 @@ impl Walk<'_> {
     /// Code that flows: standard input, a process substitution, a file just written.
     pub(crate) fn flow_of_code(&mut self, language: Language, flow: Flow, positional: Vec<Arg>) -> Flow {
         // statements are data to a database, and manifests to a cluster, wherever they come from
-        let data = matches!(language, Language::Sql | Language::Manifest | Language::Transfer);
+        let data = matches!(language, Language::Sql | Language::Manifest | Language::Transfer | Language::Template);
         let told = !data && self.origin(flow.taint);
         match flow.text {
             Some(text) => {
@@ -101,7 +116,7 @@ impl Walk<'_> {
                 // a file of this machine is no more hidden than a script that is named, unless a filter has changed it
                 let plain =
                     flow.taint.has(Taint::LOCAL.with(Taint::DOWNLOADED)) && (data || !flow.taint.has(Taint::FILTERED));
-                if !told && !plain && language != Language::Manifest {
+                if !told && !plain && !matches!(language, Language::Manifest | Language::Template) {
                     self.note(EffectKind::Opaque, "stdin-code");
                 }
                 Flow::unknown(flow.taint)
@@ -137,6 +152,8 @@ impl Walk<'_> {
             Language::Awk => texts::awk(self, arg),
             Language::Vim => texts::vim(self, arg),
             Language::Applescript => texts::applescript(self, arg),
+            Language::Jq => texts::jq(self, arg),
+            Language::Template => texts::template(self, arg),
             Language::Transfer => transfer::batch(self, arg),
             Language::Manifest => manifest::rights(self, arg),
             Language::Powershell => powershell::follow(self, arg, Flow::empty()),

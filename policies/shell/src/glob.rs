@@ -30,6 +30,64 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     pattern.get(p..).is_some_and(|rest| rest.iter().all(|b| *b == b'*'))
 }
 
+/// [`matches`] for the patterns of shells, where `[..]` is one of a set.
+pub(crate) fn matches_sets(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        let (one, next) = match (pattern.get(p), text.get(t)) {
+            (Some('*'), _) => {
+                retry = Some((p + 1, t));
+                p += 1;
+                continue;
+            }
+            (Some('?'), _) => (true, p + 1),
+            (Some('['), Some(c)) => match set(&pattern, p, *c) {
+                Some((inside, next)) => (inside, next),
+                None => (*c == '[', p + 1),
+            },
+            (Some('\\'), Some(c)) => (pattern.get(p + 1) == Some(c), p + 2),
+            (Some(want), Some(c)) => (want == c, p + 1),
+            (None, _) | (_, None) => (false, p),
+        };
+        if one {
+            p = next;
+            t += 1;
+        } else {
+            let Some((after, from)) = retry else { return false };
+            p = after;
+            t = from + 1;
+            retry = Some((after, t));
+        }
+    }
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+}
+
+/// Whether `c` is in the set that opens at `at`, and where the pattern goes on. None where the set does not close.
+fn set(pattern: &[char], at: usize, c: char) -> Option<(bool, usize)> {
+    let negated = matches!(pattern.get(at + 1), Some('!' | '^'));
+    let first = at + 1 + usize::from(negated);
+    // the first of a set may be the bracket that would close it
+    let close = (first + 1..pattern.len()).find(|i| pattern.get(*i) == Some(&']'))?;
+    let members = pattern.get(first..close)?;
+    let mut inside = false;
+    let mut i = 0;
+    while let Some(member) = members.get(i) {
+        match (members.get(i + 1), members.get(i + 2)) {
+            (Some('-'), Some(last)) => {
+                inside |= (*member..=*last).contains(&c);
+                i += 3;
+            }
+            _ => {
+                inside |= *member == c;
+                i += 1;
+            }
+        }
+    }
+    Some((inside != negated, close + 1))
+}
+
 /// Whether some text matches both patterns. Bracket sets count as any one character.
 pub(crate) fn intersect(a: &str, b: &str) -> bool {
     fn step(a: &[u8], b: &[u8], fuel: &mut u32) -> bool {
@@ -76,7 +134,7 @@ fn flatten(pattern: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{intersect, matches};
+    use super::{intersect, matches, matches_sets};
 
     #[test]
     fn patterns_match_whole_texts() {
@@ -90,6 +148,22 @@ mod tests {
             ("?", "", false),
         ] {
             assert_eq!(matches(pattern, text), want, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn sets_are_one_of_their_members() {
+        for (pattern, text, want) in [
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("[!/]*", "home", true),
+            ("[!/]*", "/home", false),
+            ("[]]", "]", true),
+            ("[a", "[a", true),
+            ("*[0-9]", "a7", true),
+            ("?[^b]", "ab", false),
+        ] {
+            assert_eq!(matches_sets(pattern, text), want, "{pattern} {text}");
         }
     }
 

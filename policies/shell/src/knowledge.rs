@@ -119,6 +119,10 @@ pub(crate) enum Role {
     PackageUrl,
     /// Where packages come from instead of the registry.
     PackageIndex,
+    /// What is taken in and run from a URL or a repository of somebody's, if that is what it names.
+    PackageIfUrl,
+    /// Source text that is compiled: as good as run.
+    Compile,
     /// A package whose program is run with the words that follow.
     RunPackage,
     /// A module that is run with the words that follow.
@@ -133,6 +137,8 @@ pub(crate) enum Role {
     SshConfig,
     /// `key=value` of a program's own settings.
     Setting,
+    /// `key=value`, where the value of a script's key is shell text.
+    SettingText,
     /// A name that is looked up.
     NameLookup,
     /// A device or image that is formatted.
@@ -180,6 +186,9 @@ pub(crate) struct Does {
     /// Only with one of these options or words; a word may hold `*`.
     #[serde(default)]
     pub(crate) when: Vec<String>,
+    /// Only with one of these too.
+    #[serde(default)]
+    pub(crate) with: Vec<String>,
     /// Not with one of these.
     #[serde(default)]
     pub(crate) unless: Vec<String>,
@@ -262,6 +271,15 @@ pub(crate) enum Language {
     Transfer,
     /// What a cluster is told to apply.
     Manifest,
+    C,
+    Go,
+    Rust,
+    /// And what is like it: Kotlin, Scala, C#.
+    Java,
+    /// Filters of `jq`.
+    Jq,
+    /// Text in which variables are filled in.
+    Template,
     /// One whose calls are not known: its inline code is opaque.
     Other,
 }
@@ -295,6 +313,7 @@ pub(crate) enum Rule {
     Printenv,
     Printf,
     Rampart,
+    Remote,
     Rsync,
     Sftp,
     Socat,
@@ -307,9 +326,8 @@ pub(crate) enum Rule {
 
 static PROGRAMS: LazyLock<HashMap<&'static str, &'static Program>> = LazyLock::new(|| {
     let mut index = HashMap::new();
-    for (_, text) in FILES {
-        // the files are part of the program, and a test reads each of them; a broken one leaves its programs unknown
-        let programs: HashMap<String, Program> = toml::from_str(text).unwrap_or_default();
+    for (file, text) in FILES {
+        let programs: HashMap<String, Program> = crate::embedded(file, text);
         for (name, program) in programs {
             let program: &'static Program = Box::leak(Box::new(program));
             for other in &program.also {

@@ -13,6 +13,7 @@
 
 mod analysis;
 mod code;
+mod decode;
 mod glob;
 mod host;
 mod knowledge;
@@ -22,6 +23,13 @@ mod programs;
 mod syntax;
 mod value;
 mod walk;
+
+/// Reads one of the data files that are part of the program. A broken one is no answer to any question: nothing is judged
+/// without it.
+#[expect(clippy::panic, reason = "the text is part of the program, and the tests read all of it")]
+fn embedded<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {
+    toml::from_str(text).unwrap_or_else(|e| panic!("the data file `{file}` of this program cannot be read: {e}"))
+}
 
 pub use analysis::{Analysis, Component, Pipeline, Surroundings, analyze};
 pub use notes::NOTES;

@@ -48,6 +48,11 @@ pub(crate) fn find(
     }
 }
 
+/// Whether a key or credential store of the system lies somewhere below `folder` under a name that the pattern meets.
+pub(crate) fn holds_key_named(folder: &str, pattern: &str) -> bool {
+    lists::holds_key_named(folder, pattern)
+}
+
 /// Whether a path is the socket through which containers are told what to do: who has it has the machine.
 pub(crate) fn is_container_socket(path: &str) -> bool {
     ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "cri-dockerd.sock"].iter().any(|s| path.ends_with(s))

@@ -23,6 +23,9 @@ impl Taint {
     /// Settings of something that runs, among which passwords may stand.
     pub(crate) const SETTINGS: Self = Self(64);
 
+    /// Names of files, as a listing gives them: without the folder that was listed, or patterns of what was found.
+    pub(crate) const NAMES: Self = Self(128);
+
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -1,12 +1,14 @@
 //! Follows a command line as a shell would, without running anything.
 
 mod apply;
+mod arithmetic;
 mod builtins;
 mod effects;
 mod env;
 mod expand;
 mod flat;
 mod hunt;
+mod reading;
 mod redirects;
 mod render;
 mod roles;
@@ -20,8 +22,8 @@ use crate::syntax::{Command, Item, List, Shape, Then, parse};
 use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
 pub(crate) use apply::Use;
-pub(crate) use env::is_secret_name;
 use env::{Env, Written};
+pub(crate) use env::{is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;
 
 /// Levels of nesting of one command line: parentheses, substitutions, `sh -c`, functions.
@@ -47,6 +49,8 @@ pub(crate) struct Walk<'a> {
     out: Analysis,
     env: Env,
     written: HashMap<String, Written>,
+    /// Remotes that this command line added.
+    remotes: Vec<String>,
     /// Links that were made, and what they point to.
     links: Vec<(String, String)>,
     via: Vec<String>,
@@ -75,6 +79,7 @@ impl<'a> Walk<'a> {
             out: Analysis { complete: true, ..Analysis::default() },
             env: Env { cwd: around.cwd.map(str::to_owned), ..Env::default() },
             written: HashMap::new(),
+            remotes: Vec::new(),
             links: Vec::new(),
             via: Vec::new(),
             base: Base::At(0),
@@ -138,6 +143,14 @@ impl<'a> Walk<'a> {
     /// [`Walk::text`] for code outside this module.
     pub(crate) fn shell_text(&mut self, text: &str, span: Span, stdin: Flow) -> Flow {
         self.text(text, span, stdin)
+    }
+
+    pub(crate) fn add_remote(&mut self, name: &str) {
+        self.remotes.push(name.to_owned());
+    }
+
+    pub(crate) fn has_added_remote(&self, name: &str) -> bool {
+        self.remotes.iter().any(|added| added == name)
     }
 
     pub(crate) const fn span(&self) -> Span {
@@ -354,7 +367,8 @@ impl<'a> Walk<'a> {
             }
             Shape::Test(words) => {
                 for word in words {
-                    let _ = self.expand_whole(word);
+                    let word = self.expand_whole(word);
+                    self.evaluated(&word.text);
                 }
                 Flow::empty()
             }

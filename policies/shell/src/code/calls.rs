@@ -1,7 +1,9 @@
 //! Follows the calls of inline code whose arguments can be told. Code that only computes has no effects.
 
+mod closures;
 mod effects;
 mod statements;
+mod unlisted;
 
 use std::collections::HashMap;
 
@@ -26,6 +28,8 @@ pub(super) struct Value {
     /// A dotted name: a module, a function, a variable that nobody assigned.
     pub(super) name: Option<String>,
     pub(super) taint: Taint,
+    /// The path of something that lies in a folder that was listed; behind the folder's own path it stands for itself.
+    pub(super) below: bool,
 }
 
 impl Value {
@@ -75,11 +79,19 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
         depth: 0,
         variables: HashMap::new(),
         printed: Taint::NONE,
+        output: None,
+        handed_on: Taint::NONE,
         arg,
     };
     reader.comprehensions();
     reader.program();
-    Flow::unknown(reader.printed)
+    reader.leaves();
+    let Reader { printed, output, .. } = reader;
+    // one text that is printed is what comes out
+    match output {
+        Some(Some(text)) => Flow::known(text, printed),
+        _ => Flow::unknown(printed),
+    }
 }
 
 /// A loop without end that multiplies the process.
@@ -115,6 +127,10 @@ pub(super) struct Reader<'r, 'a> {
     depth: usize,
     variables: HashMap<String, Value>,
     pub(super) printed: Taint,
+    /// What is printed, where it is one text; none within where it is more, or cannot be told.
+    pub(super) output: Option<Option<String>>,
+    /// Where what was given to calls that no list names came from.
+    pub(super) handed_on: Taint,
     pub(super) arg: &'r Arg,
 }
 
@@ -151,6 +167,20 @@ impl Reader<'_, '_> {
                     if self.language == Language::Python && (left.text.is_some() || left.name.is_none()) =>
                 {
                     "/"
+                }
+                // `char *name = value`, `name := value`
+                Some(Token::Sign(sign @ ('=' | ':')))
+                    if matches!(
+                        (sign, self.peek_at(1)),
+                        ('=', Some(Token::Name(_) | Token::Text { .. } | Token::Number(_)))
+                            | (':', Some(Token::Sign('=')))
+                    ) && matches!(self.tokens.get(self.at.wrapping_sub(1)), Some(Token::Name(_))) =>
+                {
+                    let Some(Token::Name(name)) = self.tokens.get(self.at - 1).cloned() else { break };
+                    self.at += if *sign == ':' { 2 } else { 1 };
+                    let value = self.expression();
+                    self.variables.insert(name, value);
+                    continue;
                 }
                 // the other value of `a or b`, of formats and comparisons
                 Some(Token::Sign('%' | '*' | '-' | '|' | '&' | '<' | '>' | '?' | '=' | '!' | ':')) => {
@@ -204,6 +234,9 @@ impl Reader<'_, '_> {
                 if matches!(name.as_str(), "my" | "our" | "local") && self.language == Language::Perl {
                     return self.primary();
                 }
+                if is_prefix(self.language, &name) {
+                    return self.primary();
+                }
                 if is_environment(&name) {
                     return Value { taint: Taint::TOKEN, ..Value::name(name) };
                 }
@@ -219,6 +252,12 @@ impl Reader<'_, '_> {
                 if bare && begins && self.calls.is_command(&name) {
                     let args = self.arguments(None);
                     return self.call(&name, None, &args);
+                }
+                // `exec { PROGRAM } NAME, ARGUMENTS`
+                if self.language == Language::Perl && matches!(name.as_str(), "exec" | "system") && self.eat('{') {
+                    let mut words = self.arguments(Some('}'));
+                    words.extend(self.arguments(None).into_iter().skip(1));
+                    return self.call(&name, None, &words);
                 }
                 Value::name(name)
             }
@@ -282,6 +321,9 @@ impl Reader<'_, '_> {
             };
             taint = taint.with(value.taint);
             match value.text {
+                Some(text) if value.below => {
+                    out = out.split_once("$_").map_or(text.clone(), |(_, rest)| format!("{text}{rest}"));
+                }
                 Some(text) if !value.partly => out = out.replacen("$_", &text, 1),
                 _ => partly = true,
             }
@@ -296,6 +338,14 @@ impl Reader<'_, '_> {
                 Some(Token::Sign('.') | Token::Arrow) => {
                     let dot_joins = matches!(self.language, Language::Perl | Language::Php)
                         && self.peek() == Some(&Token::Sign('.'));
+                    // `"COMMAND".!`
+                    if self.language == Language::Java
+                        && self.peek_at(1) == Some(&Token::Sign('!'))
+                        && value.text.is_some()
+                    {
+                        self.at += 2;
+                        return self.effect(super::languages::Does::Shell, "!", Some(&value), &[]);
+                    }
                     let Some(Token::Name(member)) = self.peek_at(1).cloned() else { return value };
                     if dot_joins {
                         return value;
@@ -303,8 +353,10 @@ impl Reader<'_, '_> {
                     self.at += 2;
                     if self.peek() == Some(&Token::Sign('(')) {
                         self.at += 1;
+                        self.parameters(&value);
                         let args = self.arguments(Some(')'));
                         value = self.method(value, &member, &args);
+                        self.block(&value);
                     } else if self.language == Language::Ruby
                         && value.name.as_deref().is_some_and(|receiver| self.begins_argument(receiver, &member))
                     {
@@ -324,15 +376,24 @@ impl Reader<'_, '_> {
                             Value { taint, ..Value::name(dotted) }
                         };
                     } else if matches!(self.language, Language::Ruby) {
+                        self.block(&value);
                         value = self.method(value, &member, &[]);
                     } else {
                         value = Value::unknown(value.taint);
                     }
                 }
-                Some(Token::Sign('(')) if value.name.is_some() => {
+                // a function by the name that a variable holds
+                Some(Token::Sign('(')) if value.text.is_some() && self.language == Language::Php => {
                     self.at += 1;
                     let args = self.arguments(Some(')'));
+                    let name = value.text.clone().unwrap_or_default();
+                    value = self.call(&name, None, &args);
+                }
+                Some(Token::Sign('(')) if value.name.is_some() => {
+                    self.at += 1;
                     let name = value.name.clone().unwrap_or_default();
+                    self.found_below(&name);
+                    let args = self.arguments(Some(')'));
                     value = self.call(&name, None, &args);
                 }
                 Some(Token::Sign('(')) if value.list.is_none() && value.text.is_none() => {
@@ -470,6 +531,26 @@ impl Reader<'_, '_> {
             }
             return Value::unknown(receiver.taint);
         }
+        // `"COMMAND".execute()`
+        if self.language == Language::Java && member == "execute" && receiver.text.is_some() {
+            return self.effect(super::languages::Does::Shell, member, Some(&receiver), args);
+        }
+        // `Command::new(PROGRAM).arg(WORD).args([WORD, ..]).spawn()`
+        if receiver.name.as_deref() == Some(COMMAND) {
+            let mut words = receiver.list.clone().unwrap_or_default();
+            match member {
+                "arg" | "args" => {
+                    let more = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()]));
+                    words.extend(more.take(64));
+                }
+                "output" | "spawn" | "status" | "exec" => {
+                    let all = Value { list: Some(words), ..Value::default() };
+                    return self.effect(super::languages::Does::Run, "run", None, &[all]);
+                }
+                _ => {}
+            }
+            return Value { list: Some(words), ..receiver };
+        }
         match (&receiver.name, &receiver.text) {
             (Some(name), None) => {
                 let dotted = format!("{name}.{member}");
@@ -497,6 +578,10 @@ impl Reader<'_, '_> {
             self.walk.note(EffectKind::Opaque, "computed-code");
         }
         let Some(does) = does else {
+            self.unlisted(name, receiver, args);
+            if unlisted::only_counts(name) {
+                return Value::default();
+            }
             if matches!(name, "getattr") || name.ends_with("__getattribute__") {
                 // an attribute by a literal name is as good as a dot
                 if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {
@@ -506,6 +591,12 @@ impl Reader<'_, '_> {
             }
             let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
             // what is joined or formatted is still what it was made of
+            if let (Some(Value { text: Some(glue), .. }), [Value { text: Some(_), list: None, .. }]) = (receiver, args)
+                && glue.is_empty()
+                && name.ends_with(".join")
+            {
+                return args.first().cloned().unwrap_or_default();
+            }
             if let (Some(Value { text: Some(glue), .. }), [Value { list: Some(items), .. }]) = (receiver, args)
                 && name.ends_with(".join")
                 && items.iter().all(|i| i.text.is_some() && !i.partly)
@@ -515,12 +606,28 @@ impl Reader<'_, '_> {
             }
             return Value::unknown(taint);
         };
+        self.keys_among(name, does, args);
         self.effect(does, name, receiver, args)
     }
 }
 
+/// The name of a command that is being put together.
+pub(super) const COMMAND: &str = "command to be";
+
 /// In front of the path of a file that is open to be written, which is what its value is named.
 pub(super) const OPEN_FILE: &str = "open file ";
+
+/// Words in front of a value that change nothing about it.
+fn is_prefix(language: Language, word: &str) -> bool {
+    match language {
+        Language::Python => matches!(word, "await" | "yield" | "return" | "not" | "lambda"),
+        Language::Js | Language::Mongo | Language::Php => {
+            matches!(word, "await" | "new" | "return" | "yield" | "throw" | "void" | "typeof")
+        }
+        Language::Perl | Language::Ruby | Language::Lua => matches!(word, "return" | "not"),
+        _ => false,
+    }
+}
 
 /// The whole environment, as one value.
 fn is_environment(name: &str) -> bool {
@@ -535,6 +642,7 @@ fn join(left: &Value, between: &str, right: &Value) -> Value {
     let taint = left.taint.with(right.taint);
     match (&left.text, &right.text) {
         (None, None) => Value::unknown(taint),
+        (_, Some(_)) if right.below => Value { taint, ..right.clone() },
         (a, b) => {
             let text = format!("{}{between}{}", a.as_deref().unwrap_or("$_"), b.as_deref().unwrap_or("$_"));
             let partly = left.partly || right.partly || a.is_none() || b.is_none();

@@ -15,6 +15,8 @@ pub(super) enum Does {
     Shell,
     /// The first argument, or all of them, are words of a command; one string may be shell text.
     Run,
+    /// The result is a command that gets its words one by one.
+    Command,
     /// The first argument is code of the language.
     Eval,
     /// The first argument is a module, which is the result.
@@ -38,6 +40,14 @@ pub(super) enum Does {
     Decode,
     /// The result is the home directory.
     Home,
+    /// The result is the directory that packages are installed in.
+    Packages,
+    /// The result holds credentials.
+    Credentials,
+    /// The arguments are packages that are installed.
+    Install,
+    /// The first argument is a function or its name, the others are what it is called with.
+    Apply,
     /// The result is what lies in the first argument.
     Below,
     /// The result is the arguments as one path.
@@ -63,8 +73,7 @@ struct Source(HashMap<Language, HashMap<Does, Vec<String>>>);
 pub(super) struct Calls(HashMap<String, Vec<(Option<String>, Does)>>);
 
 static CALLS: LazyLock<HashMap<Language, Calls>> = LazyLock::new(|| {
-    // the file is part of the program, and a test reads it
-    let source: Source = toml::from_str(include_str!("../../calls.toml")).unwrap_or_default();
+    let source: Source = crate::embedded("calls", include_str!("../../calls.toml"));
     source.0.into_iter().map(|(language, calls)| (language, Calls::new(&calls))).collect()
 });
 
@@ -107,6 +116,34 @@ impl Calls {
     pub(super) fn is_command(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|entries| entries.iter().any(|(q, _)| q.as_deref().is_none_or(|q| q == "*")))
     }
+}
+
+/// The language of a source file, by its name.
+pub(super) fn by_ending(path: &str) -> Option<Language> {
+    Some(match path.rsplit_once('.')?.1 {
+        "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "m" | "mm" | "C" => Language::C,
+        "go" => Language::Go,
+        "rs" => Language::Rust,
+        "java" | "kt" | "kts" | "scala" | "groovy" | "cs" | "csx" | "swift" | "dart" => Language::Java,
+        "py" => Language::Python,
+        "js" | "mjs" | "cjs" | "ts" | "tsx" => Language::Js,
+        "rb" | "cr" => Language::Ruby,
+        "pl" => Language::Perl,
+        "php" => Language::Php,
+        "lua" => Language::Lua,
+        "sh" | "bash" => Language::Shell,
+        _ => return None,
+    })
+}
+
+/// The language that a compiler takes where no file says it.
+pub(super) fn by_compiler(name: &str) -> Option<Language> {
+    Some(match name {
+        "gcc" | "g++" | "cc" | "c++" | "clang" | "clang++" | "tcc" | "icc" | "icx" => Language::C,
+        "go" => Language::Go,
+        "rustc" => Language::Rust,
+        _ => return None,
+    })
 }
 
 /// The language that a script's first line names.

@@ -10,6 +10,7 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
     for line in text.lines() {
         client_command(walk, line.trim());
     }
+    files(walk, text);
     for statement in words(text).split(|w| w == ";") {
         let word = |at: usize| statement.get(at).map_or("", String::as_str);
         let has = |name: &str| statement.iter().any(|w| w == name);
@@ -41,7 +42,7 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         {
             walk.note(EffectKind::CodeLoad, "option-code");
         }
-        if has("outfile") || has("dumpfile") || has("lo_export") {
+        if has("lo_export") {
             walk.note(EffectKind::Write, "computed-path");
         }
         if has("pg_read_file") || has("load_file") || has("pg_shadow") || has("pg_authid") {
@@ -49,6 +50,38 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         }
     }
     Flow::unknown(Taint::LOCAL)
+}
+
+/// Files and addresses in quotes, where they stand behind what reads or writes them.
+fn files(walk: &mut Walk<'_>, text: &str) {
+    const READS: &[&str] = &["from", "infile", "attach", "database", "bulk", "include", "source"];
+    const READERS: &[&str] =
+        &["read", "load", "file", "csv", "json", "parquet", "glob", "blob", "openrowset", "import", "ls"];
+    const WRITES: &[&str] = &["to", "outfile", "dumpfile", "into", "backup", "disk", "writefile", "export"];
+    let mut before = 0;
+    for (number, inside) in text.split('\'').enumerate().take(512) {
+        let start = before;
+        before += inside.len() + 1;
+        if number % 2 == 0 || !inside.contains(['/', '~']) || inside.contains('\n') || inside.len() > 512 {
+            continue;
+        }
+        let lead = text.get(..start.saturating_sub(1)).unwrap_or("").trim_end().to_ascii_lowercase();
+        let lead = lead.get(lead.len().saturating_sub(48)..).unwrap_or("");
+        let called = lead.ends_with(['(', '[', ',']);
+        let word = lead.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
+        let word = word.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+        let span = walk.span();
+        let path = Arg { glob: inside.contains('*'), ..Arg::literal(inside, span) };
+        if WRITES.contains(&word) {
+            walk.write(&path, "");
+        } else if READS.contains(&word) || called && READERS.iter().any(|r| word.contains(r)) {
+            if inside.contains("://") {
+                walk.net_url(&path, "");
+            } else {
+                let _ = walk.read(&path, false);
+            }
+        }
+    }
 }
 
 /// `\! cmd` of psql and mysql, `.shell cmd` of sqlite.
@@ -60,6 +93,22 @@ fn client_command(walk: &mut Walk<'_>, line: &str) {
     } else if let Some(path) = [".output ", ".once ", r"\o "].iter().find_map(|p| line.strip_prefix(p)) {
         let span = walk.span();
         walk.write(&Arg::literal(path.trim(), span), "");
+    } else if let Some(path) =
+        [".import ", ".restore ", ".open ", r"\lo_import "].iter().find_map(|p| line.strip_prefix(p))
+    {
+        let path = path.split_whitespace().find(|w| !w.starts_with("--")).unwrap_or("");
+        let span = walk.span();
+        let word = Arg::literal(path.trim_matches(['"', '\'']), span);
+        let command = path.trim_matches(['"', '\'']).strip_prefix('|').map(str::to_owned);
+        match command {
+            Some(_) => walk.note(EffectKind::CodeLoad, "option-code"),
+            None => drop(walk.read(&word, false)),
+        }
+    } else if let Some(path) = [".read ", r"\i ", r"\ir ", r"\. ", "source "].iter().find_map(|p| line.strip_prefix(p))
+    {
+        let span = walk.span();
+        let word = Arg::literal(path.trim().trim_matches(['"', '\'']), span);
+        walk.nested("source", |walk| walk.file_of_code(crate::knowledge::Language::Sql, &word, Vec::new()));
     } else if line.starts_with(".load ") {
         walk.note(EffectKind::CodeLoad, "option-code");
     }

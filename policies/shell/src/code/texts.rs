@@ -63,6 +63,60 @@ pub(super) fn sed(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     Flow::unknown(Taint::NONE)
 }
 
+fn unescaped(text: &str) -> String {
+    text.replace("\\\"", "\"").replace("\\\\", "\\")
+}
+
+/// Texts and values that stand one behind the other, which `awk` puts together.
+struct Joined {
+    text: String,
+    /// Something in it is not known, and stands as `$_`.
+    partly: bool,
+    end: usize,
+}
+
+/// What begins with the quote at `open`.
+fn concatenated(text: &str, open: usize, home: &str) -> Joined {
+    let mut out = Joined { text: String::new(), partly: false, end: open };
+    loop {
+        let rest = text.get(out.end..).unwrap_or("");
+        let trimmed = rest.trim_start();
+        out.end += rest.len() - trimmed.len();
+        let Some(first) = trimmed.chars().next() else { return out };
+        if first == '"' {
+            let mut close = 1;
+            while let Some(byte) = trimmed.as_bytes().get(close) {
+                match byte {
+                    b'\\' => close += 2,
+                    b'"' => break,
+                    _ => close += 1,
+                }
+            }
+            let close = close.min(trimmed.len());
+            out.text.push_str(&unescaped(trimmed.get(1..close).unwrap_or("")));
+            out.end = (out.end + close + 1).min(text.len());
+        } else if first.is_alphanumeric() || matches!(first, '_' | '$') {
+            let name = trimmed.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$')).unwrap_or(trimmed.len());
+            let word = trimmed.get(..name).unwrap_or("");
+            if matches!(word, "getline" | "print" | "in" | "if") {
+                return out;
+            }
+            let index = trimmed.get(name..).filter(|r| r.starts_with('[')).and_then(|r| Some((r.find(']')? + 1, r)));
+            let (length, index) =
+                index.map_or((name, ""), |(length, r)| (name + length, r.get(..length).unwrap_or("")));
+            if word == "ENVIRON" && index == "[\"HOME\"]" {
+                out.text.push_str(home);
+            } else {
+                out.text.push_str("$_");
+                out.partly = true;
+            }
+            out.end += length;
+        } else {
+            return out;
+        }
+    }
+}
+
 fn after_address(line: &str) -> &str {
     let mut rest = line.trim_start_matches('{').trim_start();
     for _ in 0..2 {
@@ -114,17 +168,21 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
                 _ => close += 1,
             }
         }
-        let inside =
-            text.get(open + 1..close.min(text.len())).unwrap_or("").replace("\\\"", "\"").replace("\\\\", "\\");
+        let inside = unescaped(text.get(open + 1..close.min(text.len())).unwrap_or(""));
         let before = text.get(..open).unwrap_or("").trim_end();
-        let after = text.get(close + 1..).unwrap_or("").trim_start();
-        let word = arg.with_text(&inside);
-        let word = Arg { shape: None, ..word };
+        let word = Arg { shape: None, ..arg.with_text(&inside) };
         let piped = before.ends_with('|') && !before.ends_with("||");
+        let joined = concatenated(text, open, walk.home());
+        let after = text.get(joined.end..).unwrap_or("");
         if before.ends_with("system(") || piped || after.starts_with('|') && !after.starts_with("||") {
             // what is printed into a command is not known
             let input = if piped { Flow::unknown(Taint::NONE) } else { Flow::empty() };
+            let shape = joined.partly.then(|| joined.text.replace("$_", "*"));
+            let word = Arg { shape, ..word.with_text(&joined.text) };
             taint = taint.with(walk.code_text_with(&word, Vec::new(), input).taint);
+            close = joined.end.max(close + 1) - 1;
+        } else if before.ends_with("@include") || before.ends_with("@load") {
+            taint = taint.with(walk.read(&word, false).taint);
         } else if before.ends_with('>') && before.contains("print") && !inside.is_empty() {
             walk.write(&word, "");
         } else if before.ends_with('<') && before.contains("getline") {
@@ -137,10 +195,23 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     if bare.contains("in ENVIRON") {
         walk.note(rampart_call::EffectKind::Secret, "environment");
     }
+    let names = text.split("ENVIRON[\"").skip(1).take(32).filter_map(|rest| rest.split('"').next());
+    if names.into_iter().any(crate::walk::is_secret_name) {
+        taint = taint.with(Taint::TOKEN);
+    }
     let compact: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
     let computed =
         compact.match_indices("system(").any(|(i, m)| !compact.get(i + m.len()..).unwrap_or("").starts_with('"'));
-    if computed || compact.contains("|&") || text.contains("/inet/") {
+    // `cmd | getline`, `print | cmd`: a command that a variable holds
+    let by_name = compact.match_indices('|').any(|(at, _)| {
+        let (before, after) = (compact.get(..at).unwrap_or(""), compact.get(at + 1..).unwrap_or(""));
+        let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+        let single = !before.ends_with('|') && !after.starts_with(['|', '&']);
+        single
+            && (after.starts_with("getline") && before.ends_with(name)
+                || after.starts_with(|c: char| c.is_alphabetic() || c == '_') && !after.starts_with("getline"))
+    });
+    if computed || by_name || compact.contains("|&") || text.contains("/inet/") {
         let note = if text.contains("/inet/") { "raw-socket" } else { "computed-code" };
         let kind =
             if text.contains("/inet/") { rampart_call::EffectKind::Net } else { rampart_call::EffectKind::Opaque };
@@ -202,4 +273,75 @@ pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         walk.note(rampart_call::EffectKind::Opaque, "inline-code");
     }
     Flow::unknown(Taint::NONE)
+}
+
+/// `jq`: `env` and `$ENV` show variables.
+pub(super) fn jq(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
+    let text = arg.text.as_str();
+    let mut taint = Taint::NONE;
+    let mut quoted = false;
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quoted => {
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            'e' | 'E' | 's' if !quoted => {
+                let (before, rest) = text.split_at(at);
+                let last = before.chars().next_back();
+                let named = last.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+                taint = taint.with(shown_variables(rest, last == Some('$'), named, before));
+            }
+            _ => {}
+        }
+    }
+    if taint.has(Taint::SETTINGS) {
+        walk.note(rampart_call::EffectKind::Secret, "environment");
+    }
+    Flow::unknown(taint.without(Taint::SETTINGS))
+}
+
+/// What of the environment the filter at the start of `rest` shows; all of it is marked as settings too.
+fn shown_variables(rest: &str, sigil: bool, named: bool, before: &str) -> Taint {
+    let called = ["env(", "strenv("].iter().find_map(|call| rest.strip_prefix(call));
+    if let Some(name) = called.filter(|_| !named && !sigil).and_then(|r| r.split(')').next()) {
+        return if crate::walk::is_secret_name(name.trim()) { Taint::TOKEN } else { Taint::NONE };
+    }
+    let after = match (sigil, rest.strip_prefix("ENV"), rest.strip_prefix("env")) {
+        (true, Some(after), _) => after,
+        (false, _, Some(after)) if !named => after,
+        _ => return Taint::NONE,
+    };
+    let trimmed = after.trim_start();
+    // a longer name, a key of an object
+    let opens = before.trim_end().ends_with(['{', ',']);
+    if after.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        || trimmed.starts_with(':')
+        || !sigil && opens && (trimmed.starts_with([',', '}']) || trimmed.is_empty() && before.contains('{'))
+    {
+        return Taint::NONE;
+    }
+    let piped = trimmed.strip_prefix('|').map_or(trimmed, str::trim_start);
+    if piped.len() < trimmed.len() && ["keys", "length", "has("].iter().any(|f| piped.starts_with(f)) {
+        return Taint::NONE;
+    }
+    let name = piped.strip_prefix('.').or_else(|| piped.strip_prefix('[')).unwrap_or("");
+    let name: String =
+        name.trim_start_matches(['"', '[']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if name.is_empty() {
+        return Taint::TOKEN.with(Taint::SETTINGS);
+    }
+    if crate::walk::is_secret_name(&name) { Taint::TOKEN } else { Taint::NONE }
+}
+
+/// Text in which `$NAME` and `${NAME}` are filled in.
+pub(super) fn template(_walk: &mut Walk<'_>, arg: &Arg) -> Flow {
+    let names = arg.text.split('$').skip(1).map(|piece| {
+        let piece = piece.strip_prefix('{').unwrap_or(piece);
+        let end = piece.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(piece.len());
+        piece.get(..end).unwrap_or("")
+    });
+    let secret = names.take(256).any(crate::walk::is_secret_name);
+    Flow::unknown(if secret { Taint::TOKEN } else { Taint::NONE })
 }

@@ -56,8 +56,12 @@ impl Lexer {
 
     fn step(&mut self) -> bool {
         let Some(c) = self.peek(0) else { return false };
-        let hash = !matches!(self.language, Language::Js | Language::Lua | Language::Mongo);
-        let slashes = matches!(self.language, Language::Js | Language::Php | Language::Mongo);
+        let compiled = matches!(self.language, Language::C | Language::Go | Language::Rust | Language::Java);
+        let hash = !matches!(
+            self.language,
+            Language::Js | Language::Lua | Language::Mongo | Language::Go | Language::Rust | Language::Java
+        );
+        let slashes = compiled || matches!(self.language, Language::Js | Language::Php | Language::Mongo);
         match c {
             '\n' | ';' => self.single(Token::End),
             c if c.is_whitespace() => self.at += 1,
@@ -71,8 +75,14 @@ impl Lexer {
                 }
                 self.at += 2;
             }
+            // a character, or the name of a lifetime
+            '\'' if compiled => {
+                let length = (1..5).find(|ahead| self.peek(*ahead) == Some('\''));
+                self.at += length.map_or(1, |length| length + 1);
+            }
             '\'' | '"' => self.string(c, false),
             '`' if self.language == Language::Js || self.language == Language::Mongo => self.string(c, false),
+            '`' if self.language == Language::Go => self.string(c, false),
             '`' => self.string(c, true),
             '%' if self.language == Language::Ruby
                 && self.peek(1) == Some('x')
@@ -166,7 +176,7 @@ impl Lexer {
 
     fn string(&mut self, quote: char, shell: bool) {
         let holes = match self.language {
-            Language::Python => false,
+            Language::Python | Language::C | Language::Go | Language::Rust | Language::Java => false,
             Language::Js | Language::Mongo => quote == '`',
             _ => quote != '\'',
         };

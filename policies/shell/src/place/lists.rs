@@ -14,6 +14,7 @@ use crate::glob;
 struct Source {
     plain: Vec<String>,
     credential: Vec<String>,
+    key_folders: Vec<String>,
     may_hold_secrets: Vec<String>,
     persistence: Vec<String>,
     agent_config: Vec<String>,
@@ -28,13 +29,14 @@ struct Source {
 enum Class {
     Plain,
     Credential,
+    KeyFolder,
     MayHoldSecrets,
     Persistence,
     AgentConfig,
     Rampart,
 }
 
-const CLASSES: usize = 6;
+const CLASSES: usize = 7;
 
 struct Lists {
     index: Index,
@@ -44,12 +46,12 @@ struct Lists {
 }
 
 static LISTS: LazyLock<Lists> = LazyLock::new(|| {
-    // the file is part of the program, and a test reads it
-    let source: Source = toml::from_str(include_str!("../../places.toml")).unwrap_or_default();
+    let source: Source = crate::embedded("places", include_str!("../../places.toml"));
     let mut index = Index::default();
     for (paths, class) in [
         (&source.plain, Class::Plain),
         (&source.credential, Class::Credential),
+        (&source.key_folders, Class::KeyFolder),
         (&source.may_hold_secrets, Class::MayHoldSecrets),
         (&source.persistence, Class::Persistence),
         (&source.agent_config, Class::AgentConfig),
@@ -232,7 +234,7 @@ pub(super) fn look_up(path: &Normal, recursive: bool, glob: bool) -> Found {
     });
     let pattern = all.last().is_some_and(|s| s.contains(['*', '?', '[']));
     let public = pattern && all.last().is_some_and(|s| s.ends_with(".pub"));
-    let [plain, credential, may_hold_secrets, persistence, agent_config, rampart] =
+    let [plain, credential, key_folder, may_hold_secrets, persistence, agent_config, rampart] =
         LISTS.index.meets(&Segments { all, home, glob, recursive });
     let sensitivity = if plain == Meets::Is && !pattern || public {
         Sensitivity::Ordinary
@@ -242,12 +244,32 @@ pub(super) fn look_up(path: &Normal, recursive: bool, glob: bool) -> Found {
         Sensitivity::MayHoldSecrets
     } else if persistence == Meets::Is {
         Sensitivity::Persistence
+    } else if key_folder == Meets::Is && !recursive {
+        Sensitivity::Credential
     } else if credential == Meets::Above {
         Sensitivity::MayHoldSecrets
     } else {
         Sensitivity::Ordinary
     };
     Found { sensitivity, rampart: rampart == Meets::Is, agent_config: agent_config == Meets::Is }
+}
+
+pub(super) fn holds_key_named(folder: &str, pattern: &str) -> bool {
+    let pattern = pattern.to_lowercase();
+    if !says_something(&pattern) || pattern.ends_with(".pub") {
+        return false;
+    }
+    let above: Vec<&str> = folder.trim_end_matches("/*").split('/').filter(|s| !s.is_empty()).collect();
+    let root = &LISTS.index.root;
+    root.named.values().flatten().any(|known| {
+        let Some((last, before)) = known.segments.split_last() else { return false };
+        known.class == Class::Credential
+            && !known.tree
+            && !last.contains('*')
+            && before.len() >= above.len()
+            && above.iter().zip(before).all(|(have, want)| have == want)
+            && glob::intersect(&pattern, last)
+    })
 }
 
 pub(super) fn is_temp(path: &str) -> bool {

@@ -41,8 +41,7 @@ pub(super) fn printenv(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 }
 
 fn is_assignment(text: &str) -> bool {
-    text.split_once('=')
-        .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()))
+    text.split_once('=').is_some_and(|(name, _)| crate::walk::is_variable_name(name))
 }
 
 pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
@@ -90,7 +89,7 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             let first = items.first().cloned().unwrap_or(Arg::literal("", span));
             for word in &mut command {
                 // a listing gives names, which stand behind the folder that is written in front
-                let name = word.text != mark && first.text.starts_with('/');
+                let name = word.text != mark && input.taint.has(Taint::NAMES);
                 let any = Arg { text: "*".to_owned(), glob: true, ..first.clone() };
                 let first = if name { &any } else { &first };
                 if word.text.contains(&mark) {

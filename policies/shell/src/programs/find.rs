@@ -54,7 +54,9 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                     walk.write(path, "");
                 }
             }
-            "-name" | "-iname" | "-path" | "-ipath" | "-wholename" if printed => {
+            "-name" | "-iname" | "-path" | "-ipath" | "-wholename"
+                if !expression.iter().any(|a| a.text == "-delete") =>
+            {
                 if let Some((_, name)) = words.next().filter(|_| at < MAX_NAMES) {
                     starts.iter().take(MAX_STARTS).for_each(|start| walk.hunted_name(start, name));
                 }
@@ -78,7 +80,7 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
     }
     if printed {
         let text: Vec<&str> = found.iter().map(|a| a.text.as_str()).collect();
-        used.stdout = Some(Flow::known(text.join("\n"), found.iter().fold(Taint::NONE, |t, a| t.with(a.taint))));
+        used.stdout = Some(Flow::known(text.join("\n"), found.iter().fold(Taint::NAMES, |t, a| t.with(a.taint))));
     }
     true
 }
@@ -167,6 +169,6 @@ pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool
         }
         walk.nested("fd", |walk| walk.run_argv(all));
     }
-    used.stdout = Some(Flow::known(found.iter().map(|a| a.text.as_str()).collect::<Vec<_>>().join("\n"), Taint::NONE));
+    used.stdout = Some(Flow::known(found.iter().map(|a| a.text.as_str()).collect::<Vec<_>>().join("\n"), Taint::NAMES));
     true
 }

@@ -43,6 +43,9 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             };
             walk.net_host(&host, "push-elsewhere");
         }
+        Some(remote) if walk.has_added_remote(&remote.text) => {
+            walk.named(EffectKind::Net, "remote", &remote.text, "push-elsewhere");
+        }
         Some(remote) => {
             let target = Target::Named { what: "remote".to_owned(), name: remote.text };
             walk.push(EffectKind::RemoteMutate, Some(target), "push");
@@ -51,6 +54,36 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     }
     used.stdout = Some(Flow::empty());
     true
+}
+
+/// `remote add NAME URL` and `set-url NAME URL`: what is pushed there now goes to somebody new.
+pub(super) fn remote(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    if let [name, url, ..] = &used.usage.operands[..]
+        && (url.text.contains("://") || url.text.contains('@') || !url.is_literal())
+        && !is_forge(&url.text)
+    {
+        walk.add_remote(&name.text);
+    }
+    used.stdout = Some(Flow::empty());
+    true
+}
+
+/// Forges where people keep forks of their own.
+fn is_forge(url: &str) -> bool {
+    let host = match url.split_once("://") {
+        Some((_, rest)) => rest.split('/').next().unwrap_or(""),
+        None => url.split(':').next().unwrap_or(""),
+    };
+    matches!(
+        host.rsplit('@').next().unwrap_or(host),
+        "github.com"
+            | "gitlab.com"
+            | "bitbucket.org"
+            | "codeberg.org"
+            | "git.sr.ht"
+            | "dev.azure.com"
+            | "ssh.dev.azure.com"
+    )
 }
 
 /// `checkout`, `restore` and `switch`.
@@ -110,6 +143,15 @@ pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     {
         used.stdout = Some(Flow::unknown(Taint::LOCAL));
         return true;
+    }
+    if let [key, _, ..] = &operands[..]
+        && let Some(name) =
+            key.text.strip_prefix("remote.").and_then(|k| k.strip_suffix(".url").or(k.strip_suffix(".pushurl")))
+    {
+        let name = name.to_owned();
+        if !operands.get(1).is_some_and(|value| is_forge(&value.text)) {
+            walk.add_remote(&name);
+        }
     }
     if let [key, value, ..] = &operands[..]
         && weakens(&key.text, &value.text)

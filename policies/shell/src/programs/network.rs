@@ -74,6 +74,7 @@ pub(super) fn sftp(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 }
 
 pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.does(used);
     walk.option_values(used);
     let mut operands = used.usage.operands.clone();
     let is_remote = |text: &str| {

@@ -89,6 +89,6 @@ pub(super) fn cat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 pub(super) fn list(used: &mut Use<'_>) -> bool {
     let names: Vec<&str> = used.usage.operands.iter().filter(|a| a.is_literal()).map(|a| a.text.as_str()).collect();
     let text = if names.is_empty() { "./*".to_owned() } else { names.join("\n") };
-    used.stdout = Some(Flow::known(text, Taint::NONE));
+    used.stdout = Some(Flow::known(text, Taint::NAMES));
     true
 }

@@ -22,7 +22,8 @@ impl Walk<'_> {
             || name.ends_with(".whl")
             || name.ends_with(".tgz")
             || name.ends_with(".tar.gz");
-        let note = if direct {
+        let fetched = self.written_flow(name).is_some_and(|flow| flow.taint.has(crate::value::Taint::DOWNLOADED));
+        let note = if direct || fetched {
             "package-url"
         } else if path {
             return;

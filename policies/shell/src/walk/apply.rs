@@ -5,8 +5,8 @@ use rampart_call::{Certainty, EffectKind, Scope, Target};
 use super::Walk;
 use super::hunt::Hunt;
 use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
-use crate::programs;
 use crate::value::{Arg, Flow, Taint};
+use crate::{decode, programs};
 
 /// A command while its words are looked at.
 pub(crate) struct Use<'u> {
@@ -205,6 +205,10 @@ impl Walk<'_> {
                     }
                 }
             }
+            // where packages lie
+            "site" => {
+                used.stdout = Some(Flow::known("/usr/lib/python3/site-packages".to_owned(), Taint::NONE));
+            }
             name if knowledge::program(name).is_some()
                 && !matches!(name, "http" | "test" | "site" | "code" | "trace" | "profile" | "calendar") =>
             {
@@ -243,8 +247,7 @@ impl Walk<'_> {
         let mut assigned = Vec::new();
         while let Some(first) = words.first()
             && let Some((name, value)) = first.text.split_once('=')
-            && !name.is_empty()
-            && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
+            && super::is_variable_name(name)
         {
             let value = first.with_text(value);
             let name = name.to_owned();
@@ -363,7 +366,11 @@ impl Walk<'_> {
             }),
             Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),
             Output::Download => Flow::unknown(Taint::DOWNLOADED.with(content.taint)),
-            Output::Decode => Flow::unknown(Taint::DECODED.with(content.taint).with(stdin.taint)),
+            Output::Decode => {
+                let encoded = stdin.text.as_deref().filter(|_| content.is_empty());
+                let text = encoded.and_then(|text| decoded(name, text));
+                Flow { text, taint: Taint::DECODED.with(content.taint).with(stdin.taint) }
+            }
             Output::Digest => Flow::unknown(Taint::NONE),
             Output::ShellCode => Flow::empty(),
             Output::Secret => stdout.unwrap_or(Flow::unknown(Taint::SECRET)),
@@ -375,6 +382,16 @@ impl Walk<'_> {
             self.remember(file, out.clone());
         }
         out
+    }
+}
+
+/// What a decoder says of text that is known.
+fn decoded(program: &str, text: &str) -> Option<String> {
+    match program {
+        "base64" | "gbase64" | "openssl" => decode::base64(text),
+        "xxd" => decode::hex(text),
+        "rot13" => Some(decode::rot13(text)),
+        _ => None,
     }
 }
 
@@ -434,6 +451,7 @@ fn role_at(roles: &[crate::knowledge::Operand], at: usize, count: usize, into: b
 
 fn applies(does: &Does, usage: &Usage) -> bool {
     (does.when.is_empty() || usage.has_any(&does.when))
+        && (does.with.is_empty() || usage.has_any(&does.with))
         && !usage.has_any(&does.unless)
         && (!does.with_operand || !usage.operands.is_empty())
         && (!does.without_operand || usage.operands.is_empty())

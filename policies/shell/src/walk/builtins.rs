@@ -57,8 +57,19 @@ impl Walk<'_> {
                     self.note(EffectKind::Secret, "environment");
                     return Some(Flow::unknown(Taint::TOKEN));
                 }
+                self.subscripts(args);
+                let option = |letter: char| args.iter().any(|a| a.text.starts_with('-') && a.text.contains(letter));
+                let (references, numbers) = (option('n') && name != "export", option('i') && name != "export");
                 for arg in args.iter().skip(1) {
                     let Some((variable, value)) = arg.text.split_once('=') else { continue };
+                    if references {
+                        self.env.references.insert(variable.to_owned(), value.to_owned());
+                        continue;
+                    }
+                    if numbers {
+                        let text = value.to_owned();
+                        self.substituted(&text);
+                    }
                     let append = variable.ends_with('+');
                     let variable = variable.trim_end_matches('+');
                     let value = arg.with_text(value);
@@ -70,6 +81,7 @@ impl Walk<'_> {
                 Some(Flow::empty())
             }
             "unset" => {
+                self.subscripts(args);
                 for arg in args.iter().skip(1) {
                     self.env.variables.remove(&arg.text);
                     self.env.functions.remove(&arg.text);
@@ -78,6 +90,7 @@ impl Walk<'_> {
                 Some(Flow::empty())
             }
             "printf" if args.get(1).is_some_and(|a| a.text == "-v") => {
+                self.subscripts(args.get(2..3).unwrap_or(&[]));
                 let target = args.get(2)?.text.clone();
                 let words = args.get(3..).unwrap_or(&[]);
                 let text = words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -91,21 +104,8 @@ impl Walk<'_> {
                 Some(Flow::empty())
             }
             "read" | "mapfile" | "readarray" => {
-                // an option's value is taken for a name too, which does no harm
-                for arg in args.iter().skip(1).filter(|a| !a.text.starts_with('-')) {
-                    let value = match &stdin.text {
-                        Some(text) if !text.trim().is_empty() && !self.conditional => {
-                            Arg { taint: stdin.taint, ..Arg::literal(text.trim(), self.span) }
-                        }
-                        _ => Arg::unresolved(&format!("${}", arg.text), stdin.taint, self.span),
-                    };
-                    let mut values = vec![value];
-                    if values.iter().any(|v| v.text.starts_with('/') && !v.text.contains('*')) {
-                        // a name in the directory that was listed
-                        values.push(Arg::unresolved(&format!("${}", arg.text), stdin.taint, self.span));
-                    }
-                    self.env.variables.insert(arg.text.clone(), values);
-                }
+                self.subscripts(args);
+                self.read_into(args, stdin);
                 Some(Flow::empty())
             }
             "alias" => {
@@ -193,10 +193,44 @@ impl Walk<'_> {
                 self.note(EffectKind::Secret, "environment");
                 Some(Flow::unknown(Taint::TOKEN))
             }
-            "[" | "test" | ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs"
-            | "fg" | "bg" | "disown" | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "let" | "bind"
-            | "complete" | "compgen" | "compopt" | "dirs" | "enable" | "fc" | "logout" | "suspend" | "setopt"
-            | "unsetopt" | "autoload" => {
+            "compgen" | "complete" if args.iter().any(|a| matches!(a.text.as_str(), "-W" | "-C")) => {
+                for pair in args.windows(2) {
+                    let [option, value] = pair else { continue };
+                    match option.text.as_str() {
+                        "-W" => {
+                            self.substituted(&value.text);
+                        }
+                        "-C" => {
+                            let value = value.clone();
+                            self.nested("compgen", |walk| walk.code_text(&value));
+                        }
+                        _ => {}
+                    }
+                }
+                Some(Flow::unknown(Taint::NONE))
+            }
+            // `hash -p PATH NAME`: the name is that program from now on
+            "hash" if args.get(1).is_some_and(|a| a.text == "-p") => {
+                if let (Some(path), Some(name)) = (args.get(2), args.get(3)) {
+                    self.env.aliases.insert(name.text.clone(), path.text.clone());
+                }
+                Some(Flow::empty())
+            }
+            "[" | "test" | "let" => {
+                self.subscripts(args);
+                if name == "let"
+                    || args
+                        .iter()
+                        .any(|a| matches!(a.text.as_str(), "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v"))
+                {
+                    args.iter().skip(1).for_each(|arg| self.evaluated(&arg.text));
+                }
+                Some(Flow::empty())
+            }
+            ":" | "true" | "false" | "exit" | "return" | "break" | "continue" | "wait" | "jobs" | "fg" | "bg"
+            | "disown" | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "bind" | "complete"
+            | "compgen" | "compopt" | "dirs" | "enable" | "fc" | "logout" | "suspend" | "setopt" | "unsetopt"
+            | "autoload" => {
                 if name == "enable" && args.iter().any(|a| a.text == "-f") {
                     self.note(EffectKind::CodeLoad, "option-code");
                 }

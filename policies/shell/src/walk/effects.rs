@@ -46,6 +46,11 @@ impl Walk<'_> {
         let path = arg.shape.as_deref().filter(|s| s.chars().any(|c| c != '*')).unwrap_or(&arg.text);
         let glob = arg.glob || !arg.is_literal() || self.env.cwd.as_deref().is_some_and(|cwd| cwd.contains('*'));
         let mut target = place::find(path, &arg.text, &self.around, self.env.cwd.as_deref(), recursive, glob);
+        if let Target::Path { path, .. } = &target
+            && let Some(real) = self.through_link(path)
+        {
+            target = place::find(&real, &arg.text, &self.around, None, recursive, glob);
+        }
         // what begins with something unknown may lie anywhere
         if let Target::Path { scope: scope @ Scope::Project, .. } = &mut target
             && arg.shape.as_deref().is_some_and(|s| s.starts_with('*'))
@@ -113,12 +118,14 @@ impl Walk<'_> {
         }
     }
 
-    /// A word that names a private key or credential store is taken to be read.
-    pub(crate) fn read_if_key(&mut self, arg: &Arg) {
+    /// A word that names a private key or credential store is taken to be read. Says whether it names one.
+    pub(crate) fn read_if_key(&mut self, arg: &Arg) -> bool {
         let target = self.target(arg, false);
-        if matches!(&target, Target::Path { sensitivity: Sensitivity::Credential, .. }) {
+        let key = matches!(&target, Target::Path { sensitivity: Sensitivity::Credential, .. });
+        if key {
             self.push_with(EffectKind::Read, Some(target), "", Certainty::Possible);
         }
+        key
     }
 
     /// A file is created or changed.
@@ -179,8 +186,10 @@ impl Walk<'_> {
         if *scope == Scope::Rampart {
             self.push_with(EffectKind::SelfTamper, Some(target.clone()), "rampart-files", certainty);
         }
-        let last = path.trim_end_matches("/*").rsplit('/').next().unwrap_or("");
-        if last == ".git" || path.contains(".git/") && matches!(last, "objects" | "refs" | "logs" | "HEAD" | "pack") {
+        if arg.taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) && !arg.is_literal() {
+            self.note(EffectKind::Opaque, "computed-code");
+        }
+        if is_history(path) {
             self.push_with(EffectKind::VcsHistory, Some(target.clone()), "delete-repository", certainty);
         }
         let note = if !note.is_empty() {
@@ -303,6 +312,22 @@ impl Walk<'_> {
             self.push(EffectKind::Net, host.cloned(), "upload");
         }
     }
+}
+
+/// Whether commits, or how to find them, lie there: a repository, or what it keeps apart from locks and messages.
+fn is_history(path: &str) -> bool {
+    let path = path.trim_end_matches("/*");
+    let Some((_, inside)) =
+        path.rsplit_once("/.git/").or_else(|| path.split_once(".git/").filter(|(b, _)| b.is_empty()))
+    else {
+        return path == ".git" || path.ends_with("/.git");
+    };
+    let first = inside.split('/').next().unwrap_or("");
+    matches!(
+        first,
+        "objects" | "refs" | "logs" | "HEAD" | "packed-refs" | "worktrees" | "modules" | "index" | "*" | "?*"
+    ) && !inside.ends_with(".lock")
+        && !inside.contains("tmp_")
 }
 
 fn persistence_note(path: &str, scope: Scope) -> &'static str {

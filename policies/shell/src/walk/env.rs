@@ -12,6 +12,8 @@ pub(crate) struct Env {
     pub(crate) positional: Vec<Arg>,
     pub(crate) functions: HashMap<String, Function>,
     pub(crate) aliases: HashMap<String, String>,
+    /// Variables that stand for another (`declare -n`).
+    pub(crate) references: HashMap<String, String>,
     /// Normalised; relative to an unknown directory where it does not begin with `/` or `~`.
     pub(crate) cwd: Option<String>,
     pub(crate) directories: Vec<Option<String>>,
@@ -66,6 +68,12 @@ pub(crate) fn inherited<'a>(name: &str, home: Option<&'a str>, cwd: Option<&'a s
         _ if is_secret_name(name) => Inherited::Unknown(Taint::TOKEN),
         _ => Inherited::Unknown(Taint::NONE),
     }
+}
+
+/// Whether `text` names a variable: of letters, or a function that a shell takes from its environment.
+pub(crate) fn is_variable_name(text: &str) -> bool {
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric());
+    plain(text) || text.starts_with("BASH_FUNC_") && text.ends_with(['%', ')'])
 }
 
 /// Whether a variable's name says that its value is a secret.

@@ -133,7 +133,7 @@ impl Builder<'_> {
                     open.arg.shape = Some(shape);
                 }
                 open.arg.taint = open.arg.taint.with(value.taint);
-                open.arg.glob |= value.glob && !quoted;
+                open.arg.glob |= value.glob;
                 open.present = true;
                 self.open.push(open);
             }
@@ -157,7 +157,8 @@ impl Builder<'_> {
             }
         } else if quoted {
             self.push(&value.text, true);
-            self.mark(value.taint, false);
+            // names that a pattern was expanded to stay what they are between quotes
+            self.mark(value.taint, value.glob);
         } else {
             self.push_split(&value.text, value.taint, blanks);
         }
@@ -313,6 +314,9 @@ impl Walk<'_> {
                 for part in parts {
                     self.part(part, &mut sink);
                 }
+                sink.finish_word();
+                let text = inner.first().map_or(*source, |arg| arg.text.as_str()).to_owned();
+                self.evaluated(&text);
                 builder.push_unresolved(source, Taint::NONE);
             }
         }
@@ -334,7 +338,7 @@ impl Walk<'_> {
         }
     }
 
-    fn field_separators(&self) -> String {
+    pub(super) fn field_separators(&self) -> String {
         match self.env.variables.get("IFS").map(Vec::as_slice) {
             Some([value]) if value.is_literal() => value.text.clone(),
             _ => " \t\n".to_owned(),
@@ -391,6 +395,11 @@ impl Walk<'_> {
                 return;
             }
             "#len" => return builder.push_unresolved(variable.source, Taint::NONE),
+            // `${name@P}`: the value is expanded as a prompt is
+            "@" if matches!(variable.operand.first(), Some(Part::Text { text, .. }) if text.starts_with('P')) => {
+                let taint = values.iter().fold(Taint::NONE, |t, value| t.with(self.substituted(&value.text)));
+                return builder.push_unresolved(variable.source, taint);
+            }
             operator => {
                 let taint = values.iter().fold(Taint::NONE, |t, v| t.with(v.taint));
                 let operand = self.operand_text(&variable.operand, builder.span);
@@ -439,6 +448,7 @@ impl Walk<'_> {
 
     /// Every value that a variable may have.
     pub(super) fn values_of(&self, name: &str, source: &str, span: Span) -> Vec<Arg> {
+        let name = self.env.references.get(name).map_or(name, String::as_str);
         if let Some(values) = self.env.variables.get(name) {
             return values.iter().map(|v| Arg { span, ..v.clone() }).collect();
         }
@@ -538,9 +548,57 @@ fn sequence(range: &str) -> Option<Vec<String>> {
     (range.len() == 4).then(|| (from.min(to)..=from.max(to)).take(MAX_WORDS).map(String::from).collect())
 }
 
+/// Longest value that patterns are cut from, in bytes.
+const MAX_CUT: usize = 256;
+
+/// `${name#pattern}` and its like, where the pattern holds `*`, `?` or a set.
+fn cut_pattern(value: &str, operator: &str, operand: &str) -> Option<String> {
+    if value.len() > MAX_CUT || operand.len() > MAX_CUT {
+        return None;
+    }
+    let ends: Vec<usize> = (0..=value.len()).filter(|at| value.is_char_boundary(*at)).collect();
+    let is = |pattern: &str, from: usize, to: usize| {
+        value.get(from..to).is_some_and(|text| crate::glob::matches_sets(pattern, text))
+    };
+    let (mut prefixes, mut suffixes) = (ends.iter(), ends.iter());
+    let kept = match operator {
+        "#" => value.get(*prefixes.find(|at| is(operand, 0, **at)).unwrap_or(&0)..)?,
+        "##" => value.get(*prefixes.rfind(|at| is(operand, 0, **at)).unwrap_or(&0)..)?,
+        "%" => value.get(..*suffixes.rfind(|at| is(operand, **at, value.len())).unwrap_or(&value.len()))?,
+        "%%" => value.get(..*suffixes.find(|at| is(operand, **at, value.len())).unwrap_or(&value.len()))?,
+        "/" | "//" => {
+            let (pattern, to) = operand.split_once('/').unwrap_or((operand, ""));
+            let mut out = String::new();
+            let mut from = 0;
+            let mut replaced = false;
+            while from < value.len() {
+                let longest = ends.iter().rev().find(|to| **to > from && is(pattern, from, **to));
+                match longest.filter(|_| !pattern.is_empty() && (operator == "//" || !replaced)) {
+                    Some(end) => {
+                        out.push_str(to);
+                        from = *end;
+                        replaced = true;
+                    }
+                    None => {
+                        let next = value.get(from..)?.chars().next()?;
+                        out.push(next);
+                        from += next.len_utf8();
+                    }
+                }
+            }
+            return Some(out);
+        }
+        _ => return None,
+    };
+    Some(kept.to_owned())
+}
+
 /// Applies an operator of `${name..}` to a known value.
 fn cut(value: &str, operator: &str, operand: &str) -> Option<String> {
     let plain = !has_glob(operand);
+    if !plain && operator.starts_with(['#', '%', '/']) {
+        return cut_pattern(value, operator, operand);
+    }
     match operator {
         "#" | "##" if plain => Some(value.strip_prefix(operand).unwrap_or(value).to_owned()),
         "%" | "%%" if plain => Some(value.strip_suffix(operand).unwrap_or(value).to_owned()),
@@ -554,12 +612,19 @@ fn cut(value: &str, operator: &str, operand: &str) -> Option<String> {
         "^^" => Some(value.to_uppercase()),
         ",," => Some(value.to_lowercase()),
         ":" => {
-            let (start, length) = match operand.split_once(':') {
-                Some((start, length)) => (start.trim().parse::<usize>().ok()?, length.trim().parse::<usize>().ok()?),
-                None => (operand.trim().parse::<usize>().ok()?, usize::MAX),
-            };
             // the home is absolute, whatever it is called
             let value = if value == "~" { "/home" } else { value };
+            let number = |text: &str| text.trim().trim_matches(['(', ')']).trim().parse::<i64>().ok();
+            let count = i64::try_from(value.chars().count()).ok()?;
+            let from_end = |n: i64| if n < 0 { count + n } else { n };
+            let (start, length) = match operand.split_once(':') {
+                Some((start, length)) => {
+                    let (start, length) = (from_end(number(start)?), number(length)?);
+                    (start, if length < 0 { count + length - start } else { length })
+                }
+                None => (from_end(number(operand)?), i64::MAX),
+            };
+            let (start, length) = (usize::try_from(start).ok()?, usize::try_from(length).ok()?);
             Some(value.chars().skip(start).take(length).collect())
         }
         _ => None,

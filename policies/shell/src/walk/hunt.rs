@@ -93,6 +93,11 @@ impl Walk<'_> {
             return;
         }
         let path = format!("{}/{}", start.text.trim_end_matches('/'), name.text.trim_start_matches(['*', '/']));
+        if let Target::Path { path, .. } = &at
+            && place::holds_key_named(path, &name.text)
+        {
+            return self.push(EffectKind::Secret, Some(at), "secret-search");
+        }
         let kind = [".pem", ".key", ".p12", ".pfx", ".kdbx", ".ppk", ".jks", ".keystore", ".ovpn"];
         if kind.iter().any(|end| name.text.ends_with(end)) {
             return self.push(EffectKind::Secret, Some(at), "secret-search");

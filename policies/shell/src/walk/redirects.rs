@@ -24,6 +24,7 @@ impl Walk<'_> {
         for redirect in redirects {
             self.span = self.span_of(redirect.span.start, redirect.span.end);
             let stdout = redirect.fd.is_none_or(|fd| fd == 1);
+            let stdin_before = redirect.fd.filter(|fd| *fd > 2).map(|fd| (fd, out.stdin.clone()));
             match &redirect.kind {
                 RedirectKind::Read(word) => {
                     let arg = self.expand_whole(word);
@@ -53,6 +54,9 @@ impl Walk<'_> {
                     let arg = self.expand_whole(word);
                     let number = arg.text.trim_end_matches('-');
                     if number.bytes().all(|b| b.is_ascii_digit()) {
+                        if let Some(flow) = self.written.get(&format!("/dev/fd/{number}")) {
+                            out.stdin = flow.flow.clone();
+                        }
                         if redirect.fd.is_none_or(|fd| fd == 1) && arg.text == "2" {
                             out.away = true;
                         }
@@ -70,6 +74,13 @@ impl Walk<'_> {
                         self.write(&arg, "");
                     }
                 }
+            }
+            // what another descriptor brings can be read by its number
+            if let Some((fd, before)) = stdin_before
+                && out.stdin != before
+            {
+                let flow = std::mem::replace(&mut out.stdin, before);
+                self.written.insert(format!("/dev/fd/{fd}"), Written { flow, program: None });
             }
         }
         self.span = whole;
@@ -133,6 +144,7 @@ impl Walk<'_> {
             return None;
         }
         let path = self.absolute(path);
+        let path = path.strip_prefix("/proc/self/").map_or(path.clone(), |rest| format!("/dev/{rest}"));
         let found = self.written.get(&path).or_else(|| self.unpacked(&path));
         found.map(|w| w.flow.clone())
     }
@@ -166,6 +178,12 @@ impl Walk<'_> {
             binary.then(|| name.to_owned())
         });
         self.written.insert(path, Written { flow, program });
+    }
+
+    /// A path through a link, as the path that it leads to.
+    pub(super) fn through_link(&self, path: &str) -> Option<String> {
+        let below = |link: &str| path.strip_prefix(link).filter(|rest| rest.starts_with('/')).map(str::to_owned);
+        self.links.iter().rev().find_map(|(link, to)| Some(format!("{}{}", to.trim_end_matches('/'), below(link)?)))
     }
 
     /// A link stands for what it points to.

@@ -16,7 +16,7 @@ impl Walk<'_> {
             Role::Text if used.program.sub.is_empty() && used.usage.path.is_empty() && !arg.quoted => {
                 // whatever the program does with it, nobody names a key for nothing
                 if arg.text.starts_with('/') && !option.contains("key") && !option.contains("exclude") {
-                    self.read_if_key(arg);
+                    let _ = self.read_if_key(arg);
                 }
             }
             Role::Text
@@ -81,6 +81,9 @@ impl Walk<'_> {
             Role::Code => {
                 used.ran = true;
                 let language = used.program.language.unwrap_or(Language::Other);
+                if language == Language::Jq {
+                    used.hunt = Some(Hunt::of(arg));
+                }
                 let name = used.name.to_owned();
                 // `node -p` prints what comes out
                 let shows = matches!(option, "-p" | "--print" | "-pe") && !arg.text.contains([';', '{', '\n']);
@@ -90,6 +93,9 @@ impl Walk<'_> {
                     arg
                 };
                 let flow = self.nested(&name, |walk| walk.inline(language, arg));
+                if flow.text.as_deref().is_some_and(|text| !text.is_empty()) {
+                    used.stdout = Some(flow.clone());
+                }
                 used.content.append(flow);
             }
             // a module of the project's own, by its name
@@ -98,6 +104,7 @@ impl Walk<'_> {
                     && !arg.text.starts_with(['/', '.', '~'])
                     && !arg.text.contains(':')
                     && arg.is_literal() => {}
+            Role::Load if arg.text.ends_with("/.ssh/config") => {}
             Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}
             Role::Load => {
                 let target = self.target(arg, false);
@@ -130,6 +137,14 @@ impl Walk<'_> {
                 self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
                 self.net_url(arg, "");
             }
+            Role::PackageIfUrl => {
+                let text = arg.text.as_str();
+                let far = text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
+                if far && !host::is_package_index(text) {
+                    self.word(Role::PackageUrl, arg, option, used);
+                }
+            }
+            Role::Compile => self.compiled(arg, used),
             Role::PackageIndex if host::is_package_index(&arg.text) => self.net_url(arg, ""),
             // a channel's name
             Role::PackageIndex if arg.is_literal() && !arg.text.contains(['/', ':']) => {}
@@ -138,6 +153,15 @@ impl Walk<'_> {
                 self.net_url(arg, "");
             }
             Role::Module => used.ran = true,
+            Role::SettingText => {
+                if let Some((key, value)) = arg.text.split_once('=')
+                    && ["script", "bin", "prepare", "install"].iter().any(|part| key.contains(part))
+                {
+                    let word = Arg { shape: None, ..arg.with_text(value) };
+                    let name = used.name.to_owned();
+                    self.nested(&name, |walk| walk.code_text(&word));
+                }
+            }
             Role::Setting => programs::setting(self, arg),
             Role::NameLookup => programs::lookup(self, arg),
             // an image of a disk in a file

@@ -85,6 +85,8 @@ impl Walk<'_> {
 
     /// Sets a variable. Where it is not sure that the assignment happens, the variable may have either value.
     pub(super) fn assign(&mut self, name: &str, append: bool, mut values: Vec<Arg>) {
+        let referred = self.env.references.get(name).cloned();
+        let name = referred.as_deref().unwrap_or(name);
         let before = self.env.variables.remove(name);
         if let Some(mut before) = before {
             match (append, &before[..], &values[..]) {
@@ -142,7 +144,7 @@ impl Walk<'_> {
         }
         self.component(&args, &assigned);
         if name == "[" {
-            return Flow::empty();
+            return self.builtin("[", &args, &stdin).unwrap_or(Flow::empty());
         }
         if name.contains('*') || name.is_empty() && !first.is_literal() || first.glob && name.contains(['?', '[']) {
             return self.computed(&args, stdin);
@@ -170,7 +172,17 @@ impl Walk<'_> {
             }
             return self.nested(&name, |walk| walk.run(args, assigned, stdin));
         }
-        if let Some(out) = self.builtin(&name, &args, &stdin) {
+        // `IFS=, read ..`
+        let separators =
+            assigned.iter().find(|(variable, _)| variable == "IFS" && name == "read").map(|(_, v)| v.clone());
+        let before = separators.map(|value| self.env.variables.insert("IFS".to_owned(), vec![value]));
+        let out = self.builtin(&name, &args, &stdin);
+        match before {
+            Some(Some(values)) => drop(self.env.variables.insert("IFS".to_owned(), values)),
+            Some(None) => drop(self.env.variables.remove("IFS")),
+            None => {}
+        }
+        if let Some(out) = out {
             return out;
         }
         // `/etc/init.d/NAME stop` is `service NAME stop`
@@ -266,6 +278,14 @@ impl Walk<'_> {
             let text = arg.text.as_str();
             let text = text.split_once('=').filter(|_| text.starts_with('-')).map_or(text, |(_, value)| value);
             let text = text.trim_start_matches('@');
+            // a sentence is no path
+            if arg.quoted
+                && text.contains(char::is_whitespace)
+                && !text.starts_with(['/', '~', '.'])
+                && !text.contains("://")
+            {
+                continue;
+            }
             if text.starts_with("stratum") {
                 // what only miners speak
                 self.named(EffectKind::Privilege, "pool", text, "attack-tool");
@@ -370,6 +390,9 @@ impl Walk<'_> {
         ) {
             let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
             self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
+        }
+        if name == "DISABLE_DATABASE_ENVIRONMENT_CHECK" {
+            self.note(EffectKind::RemoteMutate, "database-drop");
         }
         if is_secret_name(name) && value.taint.has(Taint::SECRET) {
             let target = Target::Program { name: program.to_owned(), argv: Vec::new() };

@@ -7,6 +7,22 @@ use crate::code::languages::Does;
 use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
 
+/// Where a language's packages lie, by any of the ways to ask.
+const PACKAGES: &str = "/usr/lib/python3/site-packages";
+
+/// The name of a value that holds credentials.
+const CREDENTIALS: &str = "credentials";
+
+/// A module by the name that it is loaded under.
+pub(super) fn module(name: &str) -> String {
+    name.trim_start_matches("node:").trim_end_matches("/promises").to_owned()
+}
+
+/// The store that a call reads where it is told none, below the home.
+fn default_store(name: &str) -> Option<&'static str> {
+    name.contains("netrc").then_some(".netrc")
+}
+
 impl Reader<'_, '_> {
     pub(super) fn effect(&mut self, does: Does, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
         let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
@@ -20,15 +36,17 @@ impl Reader<'_, '_> {
             Does::Run => {
                 let last = name.rsplit('.').next().unwrap_or(name);
                 if last.starts_with("exec") && last != "execFile" && last != "execFileSync" && last != "execa"
-                    || last.starts_with("spawn") && self.language == Language::Python
+                    || last.starts_with("spawn") && self.language == Language::Python && name != "pty.spawn"
                 {
                     return self.replace(args);
                 }
                 self.run(&first, args)
             }
+            Does::Command => Value { list: Some(args.to_vec()), ..Value::name(super::COMMAND) },
             Does::Below => match &first.text {
                 Some(text) => {
-                    Value { taint, partly: first.partly, ..Value::text(format!("{}/*", text.trim_end_matches('/'))) }
+                    let path = format!("{}/*", text.trim_end_matches('/'));
+                    Value { taint, partly: first.partly, below: true, ..Value::text(path) }
                 }
                 None => Value::unknown(taint),
             },
@@ -50,10 +68,7 @@ impl Reader<'_, '_> {
                 Value::unknown(taint)
             }
             Does::Import => match first.text {
-                Some(text) => {
-                    let module = text.trim_start_matches("node:").trim_end_matches("/promises").to_owned();
-                    Value { name: Some(module), ..Value::default() }
-                }
+                Some(text) => Value { name: Some(module(&text)), ..Value::default() },
                 None => {
                     if taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) {
                         self.walk.note(EffectKind::Opaque, "inline-code");
@@ -84,7 +99,7 @@ impl Reader<'_, '_> {
             }
             Does::Copy => {
                 let flow = if first.text.is_some() { self.read(&word, taint).taint } else { taint };
-                if let Some(to) = args.get(1).filter(|v| v.text.is_some()) {
+                if let Some(to) = if own.is_some() { args.first() } else { args.get(1) }.filter(|v| v.text.is_some()) {
                     let to = to.arg(span);
                     self.walk.write(&to, "");
                 }
@@ -114,7 +129,16 @@ impl Reader<'_, '_> {
                 Value::unknown(Taint::DOWNLOADED)
             }
             Does::Connect => {
-                let items = first.list.as_deref().unwrap_or(args);
+                let turned: Vec<Value>;
+                let mut items = first.list.as_deref().unwrap_or(args);
+                // `net.connect(PORT, HOST)`
+                if let (Language::Js, [port, host, ..]) = (self.language, items)
+                    && port.text.as_deref().is_some_and(|t| t.bytes().all(|b| b.is_ascii_digit()))
+                    && host.text.is_some()
+                {
+                    turned = vec![host.clone(), port.clone()];
+                    items = &turned;
+                }
                 let has_port = items.len() > 1
                     || items
                         .first()
@@ -135,7 +159,7 @@ impl Reader<'_, '_> {
                 Value::unknown(Taint::DOWNLOADED)
             }
             Does::Socket => {
-                if self.language == Language::Perl {
+                if self.language == Language::Perl || self.is_raw_socket() {
                     self.walk.note(EffectKind::Net, "raw-socket");
                 }
                 Value::unknown(Taint::NONE)
@@ -146,26 +170,60 @@ impl Reader<'_, '_> {
             }
             Does::Decode => {
                 // a number or character alone is no hidden text, and neither is what a file held
+                let given: Vec<Value> = own.cloned().into_iter().chain(args.iter().cloned()).collect();
+                if let Some(text) = self.decoded(name, &given) {
+                    // a text that was one before hides nothing
+                    let plain = self.language == Language::Js && first.text.as_ref() == Some(&text);
+                    // a single character hides nothing, wherever it stands in the list
+                    let last = name.to_ascii_lowercase();
+                    let small = text.chars().count() < 2
+                        && ["chr", "charcode", "codepoint"].iter().any(|end| last.ends_with(end));
+                    let taint = if plain || small { taint } else { taint.with(Taint::DECODED) };
+                    return Value { taint, ..Value::text(text) };
+                }
                 let small = first.text.as_deref().is_some_and(|t| t.len() < 4) && first.list.is_none();
                 if small { Value::unknown(taint) } else { Value::unknown(taint.with(Taint::DECODED)) }
+            }
+            Does::Packages => Value { list: Some(vec![Value::text(PACKAGES)]), ..Value::text(PACKAGES) },
+            Does::Credentials => {
+                if let Some(path) = default_store(name) {
+                    let _ = self.walk.read(&Arg::literal(format!("{}/{path}", self.walk.home()), span), false);
+                }
+                Value { taint: Taint::TOKEN, ..Value::name(CREDENTIALS) }
+            }
+            Does::Install => {
+                self.install(name, args);
+                Value::default()
             }
             Does::Home => Value::text(self.walk.home().to_owned()),
             Does::Join => {
                 let parts: Vec<&Value> = own.into_iter().chain(args.iter()).collect();
                 let partly = parts.iter().any(|v| v.text.is_none() || v.partly);
-                let texts: Vec<&str> = parts.iter().map(|v| v.text.as_deref().unwrap_or("$_")).collect();
+                let mut texts: Vec<&str> = parts.iter().map(|v| v.text.as_deref().unwrap_or("$_")).collect();
                 if texts.iter().all(|t| *t == "$_") {
                     return Value::unknown(taint);
                 }
+                if let Some(last) = parts.iter().rposition(|v| v.below) {
+                    texts.drain(..last);
+                }
                 Value { partly, taint, ..Value::text(texts.join("/")) }
             }
-            Does::Same => first,
+            Does::Same => match receiver {
+                // a method of the value itself, and not a function of a module
+                Some(value) if value.name.is_none() || args.is_empty() => value.clone(),
+                _ => first,
+            },
             Does::Environment => match &first.text {
                 Some(name) => self.variable(name),
                 None => Value::unknown(Taint::TOKEN),
             },
             Does::Print => {
                 self.printed = self.printed.with(taint);
+                let text = match args {
+                    [Value { text: Some(text), partly: false, list: None, .. }] => Some(text.clone()),
+                    _ => None,
+                };
+                self.output = Some(text.filter(|_| self.output.is_none() && name != "_.write"));
                 if taint.has(Taint::TOKEN) {
                     self.walk.note(EffectKind::Secret, "secret-variable");
                 }
@@ -173,8 +231,26 @@ impl Reader<'_, '_> {
             }
             Does::Kill => {
                 let everything = args.iter().any(|a| matches!(a.text.as_deref(), Some("-1" | "1")));
+                if self.arg.text.contains("rampart") {
+                    self.walk.named(EffectKind::SelfTamper, "process", "rampart", "rampart-stop");
+                }
                 self.walk.note(EffectKind::Signal, if everything { "kill-all" } else { "" });
                 Value::default()
+            }
+            // `array_map("strlen", $list)`: a function by its name
+            Does::Apply => {
+                let called = first.text.clone().or(first.name.clone());
+                match called {
+                    Some(called) => self.call(&called, None, args.get(1..).unwrap_or(&[])),
+                    None => {
+                        if taint.has(Taint::DECODED.with(Taint::DOWNLOADED))
+                            || first == Value::default() && !args.is_empty()
+                        {
+                            self.walk.note(EffectKind::Opaque, "inline-code");
+                        }
+                        Value::unknown(taint)
+                    }
+                }
             }
             Does::Hidden => {
                 self.walk.note(EffectKind::Opaque, "inline-code");
@@ -184,6 +260,32 @@ impl Reader<'_, '_> {
                 self.walk.note(EffectKind::RemoteMutate, "database-drop");
                 Value::default()
             }
+        }
+    }
+
+    /// `install.packages(NAME, repos = ..)`: what comes straight from somewhere is no package of the registry.
+    fn install(&mut self, name: &str, args: &[Value]) {
+        let from_url = ["url", "github", "gitlab", "bitbucket", "git", "svn"].iter().any(|end| name.ends_with(end));
+        for text in args
+            .iter()
+            .flat_map(|a| a.list.as_deref().unwrap_or(std::slice::from_ref(a)))
+            .filter_map(|v| v.text.clone())
+        {
+            let direct =
+                from_url || [".tar.gz", ".zip", ".tgz"].iter().any(|end| text.ends_with(end)) && text.contains("://");
+            let usual = ["cran", "r-project", "posit.co", "rstudio", "bioconductor", "r-universe"]
+                .iter()
+                .any(|h| text.contains(h));
+            let note = if direct {
+                "package-url"
+            } else if text.contains("://") && !usual {
+                "package-index"
+            } else if text.contains("://") || text.contains('/') {
+                continue;
+            } else {
+                "package-registry"
+            };
+            self.walk.named(EffectKind::PackageInstall, "package", &text, note);
         }
     }
 
@@ -216,6 +318,9 @@ impl Reader<'_, '_> {
             return Value::unknown(taint.with(Taint::DOWNLOADED));
         }
         if word.shape.as_deref() == Some("*") {
+            if word.taint.has(Taint::DECODED) {
+                self.walk.note(EffectKind::Opaque, "inline-code");
+            }
             self.walk.push_with(EffectKind::Read, None, "computed-path", Certainty::Opaque);
             return Value::unknown(taint.with(Taint::LOCAL));
         }

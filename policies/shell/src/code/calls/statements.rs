@@ -4,6 +4,18 @@ use super::{Reader, Value};
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
 
+/// What a name stands for that runs over a value.
+pub(super) fn one_of(value: &Value) -> Value {
+    match value.list.as_deref() {
+        Some([first, ..]) => first.clone(),
+        // one of what lies there
+        _ => Value {
+            text: value.text.as_ref().map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))),
+            ..value.clone()
+        },
+    }
+}
+
 impl Reader<'_, '_> {
     /// `f(x) for x in values`: what the name stands for is said behind its use.
     pub(super) fn comprehensions(&mut self) {
@@ -29,6 +41,7 @@ impl Reader<'_, '_> {
             let before = self.at;
             self.imports();
             self.loop_over();
+            self.each();
             self.assignment();
             if self.at == before {
                 let _ = self.expression();
@@ -39,8 +52,12 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `import x as y`, `from x import y as z`, `use X`.
+    /// `import x as y`, `from x import y as z`, `import { x as y } from "z"`.
     pub(super) fn imports(&mut self) {
+        if self.language == Language::Js {
+            self.modules();
+            return;
+        }
         if self.language != Language::Python {
             return;
         }
@@ -79,6 +96,35 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// `import x, { y as z } from "module"`, `import * as x from "module"`.
+    fn modules(&mut self) {
+        let is_name = |t: Option<&Token>, name: &str| matches!(t, Some(Token::Name(word)) if word == name);
+        if !is_name(self.peek(), "import") || self.peek_at(1) == Some(&Token::Sign('(')) {
+            return;
+        }
+        let Some(length) = self.tokens.iter().skip(self.at).take(60).position(|t| is_name(Some(t), "from")) else {
+            return;
+        };
+        let Some(Token::Text { text, .. }) = self.peek_at(length + 1) else { return };
+        let module = super::effects::module(text);
+        let clause: Vec<Token> = self.tokens.get(self.at + 1..self.at + length).unwrap_or(&[]).to_vec();
+        self.at += length + 2;
+        let mut inside = false;
+        for part in clause.split(|t| matches!(t, Token::Sign(',' | '{' | '}'))) {
+            let names: Vec<&String> =
+                part.iter().filter_map(|t| if let Token::Name(name) = t { Some(name) } else { None }).collect();
+            let whole = !inside || part.first() == Some(&Token::Sign('*'));
+            inside |= clause.first() == Some(&Token::Sign('{')) || !names.is_empty();
+            let (Some(member), Some(local)) = (names.first(), names.last()) else { continue };
+            let named = if whole && clause.first() != Some(&Token::Sign('{')) || member.as_str() == "default" {
+                module.clone()
+            } else {
+                format!("{module}.{member}")
+            };
+            self.variables.insert((*local).clone(), Value::name(named));
+        }
+    }
+
     fn dotted(&mut self) -> String {
         let mut name = String::new();
         while let Some(Token::Name(part)) = self.peek() {
@@ -106,7 +152,9 @@ impl Reader<'_, '_> {
 
     /// `for name in values`: the name stands for any of them.
     fn loop_over(&mut self) {
-        if self.peek() != Some(&Token::Name("for".to_owned())) {
+        if self.peek() != Some(&Token::Name("for".to_owned()))
+            || !matches!(self.language, Language::Python | Language::Ruby | Language::Lua | Language::R)
+        {
             return;
         }
         let is_in = |t: &Token| matches!(t, Token::Name(word) if word == "in");
@@ -119,15 +167,7 @@ impl Reader<'_, '_> {
             .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
             .collect();
         self.at += length + 1;
-        let value = self.postfix();
-        let value = match value.list.as_deref() {
-            Some([first, ..]) => first.clone(),
-            // one of what lies there
-            _ => Value {
-                text: value.text.map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))),
-                ..value
-            },
-        };
+        let value = one_of(&self.postfix());
         for (number, name) in names.into_iter().enumerate() {
             // of what a walk yields the first is the folder, the others are names in it
             let value = if number == 0 { value.clone() } else { Value { text: Some("*".to_owned()), ..value.clone() } };

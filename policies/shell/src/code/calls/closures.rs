@@ -1,0 +1,124 @@
+//! Functions that are handed over: what their parameters stand for.
+
+use super::statements::one_of;
+use super::{Reader, Value};
+use crate::code::tokens::Token;
+use crate::knowledge::Language;
+
+impl Reader<'_, '_> {
+    /// `values.forEach(name => ..)`, `values.map(function (name) ..)`: the name stands for any of the values. Only looks.
+    pub(super) fn parameters(&mut self, values: &Value) {
+        if values.text.is_none() && values.list.is_none() {
+            return;
+        }
+        let first = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
+            (Some(Token::Name(name)), Some(Token::Sign('=')), Some(Token::Sign('>'))) => Some(name.clone()),
+            (Some(Token::Name(word)), Some(Token::Sign('(')), Some(Token::Name(name)))
+                if matches!(word.as_str(), "function" | "fn") =>
+            {
+                Some(name.clone())
+            }
+            (Some(Token::Sign('(')), Some(Token::Name(name)), Some(Token::Sign(',' | ')'))) => Some(name.clone()),
+            _ => None,
+        };
+        if let Some(name) = first.filter(|_| self.language != Language::Python) {
+            self.variables.insert(name, one_of(values));
+        }
+    }
+
+    /// `values.each { |name| .. }` and `do |name| ..`: the block's text follows as statements.
+    pub(super) fn block(&mut self, values: &Value) {
+        if self.language != Language::Ruby {
+            return;
+        }
+        let opens = match self.peek() {
+            Some(Token::Sign('{')) => true,
+            Some(Token::Name(word)) => word == "do",
+            _ => false,
+        };
+        if let (true, Some(Token::Sign('|')), Some(Token::Name(name))) = (opens, self.peek_at(1), self.peek_at(2)) {
+            let name = name.clone();
+            self.variables.insert(name, one_of(values));
+        }
+    }
+
+    /// `foreach (values as $name)` of PHP, `for my $name (values)` of Perl, `for (const name of values)`.
+    pub(super) fn each(&mut self) {
+        let Some(Token::Name(word)) = self.peek() else { return };
+        if !matches!(word.as_str(), "for" | "foreach") {
+            return;
+        }
+        match self.language {
+            Language::Php if self.peek_at(1) == Some(&Token::Sign('(')) => {
+                self.at += 2;
+                let value = one_of(&self.expression());
+                if self.peek() != Some(&Token::Name("as".to_owned())) {
+                    return;
+                }
+                self.at += 1;
+                while let Some(token) = self.peek() {
+                    match token {
+                        Token::Name(name) => {
+                            let name = name.clone();
+                            self.variables.insert(name, value.clone());
+                        }
+                        Token::Sign('=' | '>') => {}
+                        _ => break,
+                    }
+                    self.at += 1;
+                }
+            }
+            Language::Perl => {
+                let name = match (self.peek_at(1).cloned(), self.peek_at(2).cloned()) {
+                    (Some(Token::Name(my)), Some(Token::Name(name))) if matches!(my.as_str(), "my" | "our") => {
+                        self.at += 3;
+                        name
+                    }
+                    (Some(Token::Name(name)), Some(Token::Sign('('))) => {
+                        self.at += 2;
+                        name
+                    }
+                    (Some(Token::Sign('(')), _) => {
+                        self.at += 1;
+                        "_".to_owned()
+                    }
+                    _ => return,
+                };
+                let value = self.postfix();
+                self.variables.insert(name, one_of(&value));
+            }
+            Language::Js if self.peek_at(1) == Some(&Token::Sign('(')) => {
+                let is_of = |t: &Token| matches!(t, Token::Name(word) if word == "of");
+                let Some(length) = self.tokens.iter().skip(self.at).take(12).position(is_of) else { return };
+                let Some(Token::Name(name)) = self.tokens.get(self.at + length - 1).cloned() else { return };
+                self.at += length + 1;
+                let value = self.expression();
+                self.variables.insert(name, one_of(&value));
+            }
+            _ => {}
+        }
+    }
+
+    /// `find(sub { .. }, PATH)` of Perl: what the block is called with lies below the path.
+    pub(super) fn found_below(&mut self, name: &str) {
+        if self.language != Language::Perl || !matches!(name, "find" | "finddepth" | "File.Find.find") {
+            return;
+        }
+        let mut depth = 0_usize;
+        for token in self.tokens.iter().skip(self.at).take(400) {
+            match token {
+                Token::Sign('{' | '(' | '[') => depth += 1,
+                Token::Sign(')') if depth == 0 => return,
+                Token::Sign('}' | ')' | ']') => depth = depth.saturating_sub(1),
+                Token::Text { text, .. } if depth == 0 => {
+                    let value = Value::text(format!("{}/?*", text.trim_end_matches('/')));
+                    for name in ["_", "File.Find.name", "name"] {
+                        self.variables.insert(name.to_owned(), value.clone());
+                    }
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! What calls that no list names may still do with what they are given: keys, stored data, secrets that leave.
+
+use rampart_call::EffectKind;
+
+use super::{Reader, Value};
+use crate::code::languages::Does;
+use crate::code::tokens::Token;
+use crate::knowledge::Language;
+use crate::value::Taint;
+
+/// Calls that look at a text or path and nothing else, by their last name.
+const LOOKS: &[&str] = &[
+    "abspath",
+    "append",
+    "basename",
+    "bool",
+    "compile",
+    "count",
+    "debug",
+    "dirname",
+    "end_with?",
+    "endsWith",
+    "endswith",
+    "equal",
+    "equals",
+    "error",
+    "exist?",
+    "exists",
+    "existsSync",
+    "extname",
+    "file?",
+    "file_exists",
+    "findall",
+    "fullmatch",
+    "getLogger",
+    "getmtime",
+    "getsize",
+    "hash",
+    "include?",
+    "includes",
+    "index",
+    "indexOf",
+    "info",
+    "isEqual",
+    "is_dir",
+    "is_file",
+    "isdir",
+    "isfile",
+    "isinstance",
+    "islink",
+    "len",
+    "length",
+    "log",
+    "lower",
+    "lstat",
+    "match",
+    "md5",
+    "normcase",
+    "push",
+    "relpath",
+    "replace",
+    "rglob",
+    "search",
+    "sha256",
+    "size",
+    "split",
+    "splitext",
+    "start_with?",
+    "startsWith",
+    "startswith",
+    "stat",
+    "statSync",
+    "strip",
+    "strlen",
+    "sub",
+    "substring",
+    "test",
+    "toEqual",
+    "toLowerCase",
+    "toBe",
+    "type",
+    "upper",
+    "warn",
+    "warning",
+];
+
+/// Modules and names through which code talks to hosts.
+const NETWORK: &[&str] = &[
+    "requests",
+    "httpx",
+    "urllib",
+    "urllib2",
+    "urllib3",
+    "http",
+    "socket",
+    "aiohttp",
+    "smtplib",
+    "ftplib",
+    "paramiko",
+    "websocket",
+    "websockets",
+    "pycurl",
+    "telnetlib",
+    "xmlrpc",
+    "dns",
+    "https",
+    "http2",
+    "net",
+    "tls",
+    "dgram",
+    "fetch",
+    "axios",
+    "got",
+    "undici",
+    "ws",
+    "nodemailer",
+    "XMLHttpRequest",
+    "Net",
+    "LWP",
+    "HTTP",
+    "Socket",
+    "TCPSocket",
+    "UDPSocket",
+    "HTTParty",
+    "Faraday",
+    "Mail",
+    "OpenURI",
+    "curl_init",
+    "fsockopen",
+    "mail",
+    "stream_socket_client",
+    "net/http",
+    "open-uri",
+    "node-fetch",
+];
+
+/// Libraries that keep data elsewhere: clouds, clusters, hosted services, databases.
+const STORES: &[&str] = &[
+    "boto3",
+    "botocore",
+    "aws-sdk",
+    "google.cloud",
+    "googleapiclient",
+    "azure",
+    "kubernetes",
+    "openstack",
+    "hcloud",
+    "digitalocean",
+    "octokit",
+    "stripe",
+    "firebase",
+    "pymongo",
+    "mongodb",
+    "mongoose",
+    "motor",
+    "redis",
+    "elasticsearch",
+    "opensearch",
+    "psycopg",
+    "asyncpg",
+    "mysql",
+    "MySQLdb",
+    "sqlalchemy",
+    "cassandra",
+    "pinecone",
+    "weaviate",
+    "qdrant",
+    "supabase",
+    "prisma",
+    "knex",
+    "sequelize",
+    "ActiveRecord",
+    "Sequel",
+    "PDO",
+    "mysqli",
+    "DBI",
+    "cloudflare",
+    "linode",
+    "vultr",
+    "heroku",
+    "docker",
+    "github",
+    "gitlab",
+    "minio",
+    "influxdb",
+    "neo4j",
+    "couchdb",
+    "dynamodb",
+    "k8s",
+    "client-node",
+];
+
+/// Calls whose result says nothing of the content, by their last name.
+const COUNTS: &[&str] = &[
+    "bool",
+    "count",
+    "exists",
+    "existsSync",
+    "include?",
+    "includes",
+    "isdir",
+    "isfile",
+    "isinstance",
+    "keys",
+    "len",
+    "length",
+    "size",
+    "startsWith",
+    "startswith",
+    "strlen",
+    "type",
+];
+
+/// Whether what a call gives back says nothing of what it was given.
+pub(super) fn only_counts(name: &str) -> bool {
+    COUNTS.contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
+impl Reader<'_, '_> {
+    /// A call that no list names.
+    pub(super) fn unlisted(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        if LOOKS.contains(&last) {
+            return;
+        }
+        let given = super::taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
+        self.handed_on = self.handed_on.with(given);
+        self.keys_of(args.iter().chain(receiver));
+        if given.has(Taint::TOKEN) && args.iter().any(is_screen) {
+            self.walk.note(EffectKind::Secret, "secret-variable");
+        }
+        self.statement(last, args);
+        if destroys(last) && self.names_one_of(STORES) {
+            self.walk.note(EffectKind::RemoteMutate, "cloud-delete");
+        }
+        let deletes = |a: &Value| a.text.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("delete"));
+        if args.iter().any(deletes) && self.names_one_of(NETWORK) {
+            self.walk.note(EffectKind::RemoteMutate, "remote-delete");
+        }
+    }
+
+    /// Keys among what a call is given besides what it is known to use.
+    pub(super) fn keys_among(&mut self, name: &str, does: Does, args: &[Value]) {
+        if !matches!(
+            does,
+            Does::Print | Does::Same | Does::Join | Does::Below | Does::Environment | Does::Import | Does::Decode
+        ) {
+            let rest = if matches!(does, Does::Run | Does::Shell | Does::Eval) { 2 } else { 1 };
+            self.keys_of(args.iter().skip(rest));
+        }
+        if matches!(does, Does::Fetch | Does::Connect) {
+            let deletes = |a: &Value| a.text.as_deref() == Some("DELETE");
+            if args.iter().any(deletes) || name.ends_with(".delete") {
+                let local = args
+                    .iter()
+                    .filter_map(|a| a.text.as_deref())
+                    .any(|t| t.contains("localhost") || t.contains("127.0.0.1"));
+                if !local {
+                    self.walk.note(EffectKind::RemoteMutate, "remote-delete");
+                }
+            }
+        }
+    }
+
+    /// Whatever is done with it, nobody names a key for nothing.
+    fn keys_of<'v>(&mut self, values: impl Iterator<Item = &'v Value>) {
+        let span = self.arg.span;
+        let mut keys = Taint::NONE;
+        for value in values {
+            let inside = value.list.as_deref().unwrap_or(&[]);
+            for value in std::iter::once(value).chain(inside) {
+                let names =
+                    value.text.as_deref().is_some_and(|t| t.contains('/') && t.len() < 512 && !t.contains([' ', '\n']));
+                if names && self.walk.read_if_key(&value.arg(span)) {
+                    keys = Taint::SECRET;
+                }
+            }
+        }
+        self.handed_on = self.handed_on.with(keys);
+    }
+
+    /// A statement that is given to a database.
+    fn statement(&mut self, last: &str, args: &[Value]) {
+        let takes = ["execute", "query", "exec", "run", "raw", "prepare", "sql", "command", "do", "each"];
+        if !takes.iter().any(|call| last.to_ascii_lowercase().contains(call)) {
+            return;
+        }
+        let Some(text) = args.first().and_then(|a| a.text.as_deref()) else { return };
+        let lower = text.trim_start().get(..8).unwrap_or("").to_ascii_lowercase();
+        if [
+            "drop ", "truncate", "delete ", "alter ", "update ", "grant ", "copy ", "load ", "flushal", "flushdb",
+            "select ",
+        ]
+        .iter()
+        .any(|begin| lower.starts_with(begin))
+        {
+            crate::code::sql::statements(self.walk, text);
+        }
+    }
+
+    /// Whether the code names one of these, in a name or a text.
+    fn names_one_of(&self, list: &[&str]) -> bool {
+        let is = |word: &str| list.iter().any(|name| word == *name || word.contains(name) && name.len() > 4);
+        self.tokens.iter().any(|token| match token {
+            Token::Name(word) => is(word),
+            Token::Text { text, .. } => text.len() < 64 && is(text.trim_start_matches("node:")),
+            _ => false,
+        })
+    }
+
+    /// Secrets that were given to calls of which nothing is known leave where the code talks to hosts.
+    pub(super) fn leaves(&mut self) {
+        // `@ARGV = PATH; <>` reads what it names
+        if self.language == Language::Perl && self.arg.text.contains("@ARGV") {
+            let texts: Vec<(String, Vec<String>)> = self
+                .tokens
+                .iter()
+                .filter_map(|t| {
+                    if let Token::Text { text, holes } = t { Some((text.clone(), holes.clone())) } else { None }
+                })
+                .take(64)
+                .collect();
+            for (text, holes) in texts {
+                let value = self.text_value(text, &holes);
+                self.keys_of(std::iter::once(&value));
+            }
+        }
+        let secret = Taint::SECRET.with(Taint::TOKEN);
+        if !self.handed_on.has(secret) {
+            return;
+        }
+        let address = |t: &Token| matches!(t, Token::Text { text, .. } if text.contains("://") && !text.contains("://localhost") && !text.contains("://127."));
+        let exact = |t: &Token| match t {
+            Token::Name(word) => NETWORK.contains(&word.as_str()),
+            Token::Text { text, .. } => {
+                NETWORK.contains(&text.trim_start_matches("node:").trim_end_matches("/promises"))
+            }
+            _ => false,
+        };
+        if self.tokens.iter().any(|t| address(t) || exact(t)) {
+            self.walk.send(self.handed_on, None);
+        }
+    }
+
+    /// Raw packets, whatever the language calls them.
+    pub(super) fn is_raw_socket(&self) -> bool {
+        self.arg.text.contains("SOCK_RAW") || self.arg.text.contains("AF_PACKET") || self.arg.text.contains("PF_PACKET")
+    }
+
+    /// The text of a pack of numbers, a base64 or hex text, where it is a text.
+    pub(super) fn decoded(&self, name: &str, args: &[Value]) -> Option<String> {
+        let last = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
+        let first = args.first()?;
+        let format = args.iter().skip(1).find_map(|a| a.text.as_deref()).unwrap_or("");
+        let text = first.text.as_deref();
+        let numbers = |values: &[Value]| -> Option<String> {
+            values
+                .iter()
+                .map(|v| v.text.as_deref()?.parse::<u32>().ok().and_then(char::from_u32))
+                .take(4096)
+                .collect::<Option<String>>()
+                .filter(|s| !s.is_empty())
+        };
+        match last.as_str() {
+            "chr" | "fromcharcode" | "fromcodepoint" | "bytes" | "bytearray" | "from" if first.list.is_some() => {
+                numbers(first.list.as_deref()?)
+            }
+            "chr" | "fromcharcode" | "fromcodepoint" => numbers(args),
+            "from" if format == "base64" => crate::decode::base64(text?),
+            "from" if format == "hex" => crate::decode::hex(text?),
+            "from" if self.language == Language::Js => Some(text?.to_owned()),
+            "fromhex" | "unhexlify" | "hex2bin" | "a2b_hex" | "b16decode" => crate::decode::hex(text?),
+            "pack" if text.is_some_and(|t| t.starts_with('H')) => crate::decode::hex(format),
+            "pack" if text.is_some_and(|t| t.starts_with(['C', 'c', 'U'])) => numbers(args.get(1..)?),
+            "str_rot13" => Some(crate::decode::rot13(text?)),
+            "decode" if format.replace(['_', '-'], "").eq_ignore_ascii_case("rot13") => {
+                Some(crate::decode::rot13(text?))
+            }
+            _ if last.contains("64") || last == "atob" => crate::decode::base64(text?),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a call's name says that it destroys: `delete_bucket`, `DeleteTableCommand`, `dropDatabase`.
+fn destroys(last: &str) -> bool {
+    let lower = last.to_ascii_lowercase();
+    [
+        "delete",
+        "terminate",
+        "destroy",
+        "drop",
+        "purge",
+        "truncate",
+        "flush",
+        "empty_bucket",
+        "remove_bucket",
+        "removebucket",
+    ]
+    .iter()
+    .any(|begin| lower.starts_with(begin))
+        && lower != "dropna"
+        && lower != "drop_duplicates"
+        && lower != "flush"
+}
+
+/// The terminal, as something that is written to.
+fn is_screen(value: &Value) -> bool {
+    value
+        .name
+        .as_deref()
+        .is_some_and(|n| n.contains("stdout") || n.contains("stderr") || n.eq_ignore_ascii_case("std.out"))
+}
