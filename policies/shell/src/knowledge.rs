@@ -88,6 +88,8 @@ pub(crate) enum Role {
     Chmod,
     /// A directory to work in.
     Dir,
+    /// A directory that is shown to whoever asks.
+    Serve,
     /// This and the following words are a command.
     Run,
     /// Text that a shell runs.
@@ -304,6 +306,7 @@ pub(crate) enum Rule {
     GitConfig,
     GitPush,
     Httpie,
+    Jq,
     Kill,
     Link,
     List,
@@ -320,6 +323,7 @@ pub(crate) enum Rule {
     Ssh,
     Tar,
     Unpack,
+    Watch,
     Wget,
     Xargs,
 }

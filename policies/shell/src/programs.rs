@@ -39,6 +39,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::GitConfig => git::config(walk, used),
         Rule::GitPush => git::push(walk, used),
         Rule::Httpie => network::httpie(used),
+        Rule::Jq => output::jq(walk, used, words),
         Rule::Kill => system::kill(walk, used, words),
         Rule::Link => files::link(walk, used),
         Rule::List => output::list(used),
@@ -55,6 +56,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Ssh => network::ssh(walk, used),
         Rule::Tar => tar::tar(walk, used, words),
         Rule::Unpack => trees::unpack(walk, used),
+        Rule::Watch => carriers::watch(walk, used),
         Rule::Wget => network::wget(used),
         Rule::Xargs => carriers::xargs(walk, used),
     }

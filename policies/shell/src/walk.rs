@@ -153,6 +153,12 @@ impl<'a> Walk<'a> {
         self.remotes.iter().any(|added| added == name)
     }
 
+    /// Works in another directory from now on, until the program ends.
+    pub(crate) fn enter(&mut self, directory: &Arg) {
+        let path = self.absolute(directory.shape.as_deref().filter(|s| *s != "*").unwrap_or(&directory.text));
+        self.env.cwd = Some(path);
+    }
+
     pub(crate) const fn span(&self) -> Span {
         self.span
     }

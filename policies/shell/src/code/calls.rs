@@ -301,6 +301,7 @@ impl Reader<'_, '_> {
         for hole in holes {
             let value = match self.variables.get(hole.trim()) {
                 Some(value) => value.clone(),
+                None if hole.starts_with("ENV{$") => Value::unknown(Taint::TOKEN),
                 None if hole.starts_with("ENV{") => {
                     self.variable(hole.trim_start_matches("ENV{").trim_matches(['}', '\'', '"']))
                 }
@@ -363,11 +364,13 @@ impl Reader<'_, '_> {
                         let args = self.arguments(None);
                         value = self.method(value, &member, &args);
                     } else if value.text.is_none() && value.name.is_some() {
+                        self.block(&value);
                         let home = value.name.as_deref() == Some("process.env") && member == "HOME";
                         let dotted = format!("{}.{member}", value.name.as_deref().unwrap_or(""));
                         value = if home {
                             Value::text(self.walk.home().to_owned())
                         } else if dotted.starts_with("process.env.") {
+                            self.variable_set(&value, &[Value::text(member.clone())]);
                             self.variable(&member)
                         } else if self.language == Language::Ruby && matches!(dotted.as_str(), "Dir.home") {
                             Value::text(self.walk.home().to_owned())
@@ -404,6 +407,7 @@ impl Reader<'_, '_> {
                 Some(Token::Sign('[')) if value.name.is_some() || value.list.is_some() || value.text.is_some() => {
                     self.at += 1;
                     let index = self.arguments(Some(']'));
+                    self.variable_set(&value, &index);
                     value = self.index(&value, &index);
                 }
                 Some(Token::Sign('{')) if value.name.as_deref() == Some("ENV") => {
@@ -416,6 +420,7 @@ impl Reader<'_, '_> {
                         _ => self.arguments(None),
                     };
                     self.eat('}');
+                    self.variable_set(&value, &index);
                     value = self.index(&value, &index);
                 }
                 // `name`string``
@@ -442,6 +447,19 @@ impl Reader<'_, '_> {
             }
             _ => false,
         }
+    }
+
+    /// `environ[NAME] = value`: a variable for the programs that are started.
+    fn variable_set(&mut self, place: &Value, index: &[Value]) {
+        let sets =
+            self.peek() == Some(&Token::Sign('=')) && !matches!(self.peek_at(1), Some(Token::Sign('=' | '~' | '>')));
+        let (Some(place), Some(name)) = (&place.name, index.first().and_then(|v| v.text.clone())) else { return };
+        if !sets || !is_environment(place) {
+            return;
+        }
+        self.at += 1;
+        let value = self.expression().arg(self.arg.span);
+        self.walk.variable_carries_code(&name, Some(&value));
     }
 
     fn index(&mut self, value: &Value, index: &[Value]) -> Value {
@@ -624,7 +642,8 @@ fn is_prefix(language: Language, word: &str) -> bool {
         Language::Js | Language::Mongo | Language::Php => {
             matches!(word, "await" | "new" | "return" | "yield" | "throw" | "void" | "typeof")
         }
-        Language::Perl | Language::Ruby | Language::Lua => matches!(word, "return" | "not"),
+        Language::Perl => matches!(word, "return" | "not" | "new"),
+        Language::Ruby | Language::Lua => matches!(word, "return" | "not"),
         _ => false,
     }
 }

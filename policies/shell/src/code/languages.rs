@@ -40,6 +40,10 @@ pub(super) enum Does {
     Decode,
     /// The result is the home directory.
     Home,
+    /// The first argument is the directory to work in from now on.
+    Enter,
+    /// The first argument is a variable's name, the second its value.
+    SetVariable,
     /// The result is the directory that packages are installed in.
     Packages,
     /// The result holds credentials.

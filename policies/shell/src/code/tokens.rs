@@ -119,6 +119,7 @@ impl Lexer {
                 self.at += 1;
             }
             '$' | '@' if self.peek(1).is_some_and(|c| c == '_' || c.is_alphabetic()) => self.at += 1,
+            '$' if self.language == Language::Js => self.name(),
             c if c == '_' || c.is_alphabetic() => self.name(),
             c if c.is_ascii_digit() => {
                 let mut text = String::new();
@@ -155,7 +156,8 @@ impl Lexer {
 
     fn name(&mut self) {
         let mut text = String::new();
-        while let Some(c) = self.peek(0).filter(|c| c.is_alphanumeric() || *c == '_' || *c == '$') {
+        let sigils = matches!(self.language, Language::Js | Language::Mongo | Language::Java);
+        while let Some(c) = self.peek(0).filter(|c| c.is_alphanumeric() || *c == '_' || *c == '$' && sigils) {
             text.push(c);
             self.at += 1;
         }

@@ -115,6 +115,7 @@ impl Index {
             self.home.meets(behind, path, &mut best);
         }
         self.root.meets(&path.all, path, &mut best);
+        self.root.meets_any_folder(path, &mut best);
         for start in 0..path.all.len() {
             if let Some(rest) = path.all.get(start..) {
                 self.floating.meets(rest, path, &mut best);
@@ -125,6 +126,29 @@ impl Index {
 }
 
 impl Start {
+    /// A pattern whose first name may be any: `/???/sh?dow`.
+    fn meets_any_folder(&self, path: &Segments<'_>, best: &mut [Meets; CLASSES]) {
+        let (Some(first), Some(last)) = (path.all.first(), path.all.last()) else { return };
+        if !path.glob
+            || path.all.len() < 2
+            || !first.contains(['*', '?', '['])
+            || says_something(first)
+            || !says_something(last)
+        {
+            return;
+        }
+        for (name, patterns) in &self.named {
+            if glob::intersect(first, name) {
+                // the folder's own name in front of the rest
+                let mut all = path.all.clone();
+                if let Some(first) = all.first_mut() {
+                    *first = name;
+                }
+                patterns.iter().filter(|p| p.segments.len() == all.len()).for_each(|p| p.count(&all, path, best));
+            }
+        }
+    }
+
     fn meets(&self, path: &[&str], whole: &Segments<'_>, best: &mut [Meets; CLASSES]) {
         let Some(first) = path.first() else { return };
         if whole.glob && first.contains(['*', '?', '[']) {

@@ -119,6 +119,16 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     true
 }
 
+/// `watch -x`: the words are a command, and no text for a shell.
+pub(super) fn watch(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let words = used.usage.has("-x") || used.usage.has("--exec");
+    if words {
+        let command = used.usage.operands.clone();
+        walk.run_words(command, used);
+    }
+    words
+}
+
 pub(super) fn parallel(walk: &mut Walk<'_>, used: &mut Use<'_>, _words: &[Arg]) -> bool {
     let operands = used.usage.operands.clone();
     let split = operands.iter().position(|a| a.text.starts_with(":::")).unwrap_or(operands.len());

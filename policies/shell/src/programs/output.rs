@@ -1,5 +1,6 @@
 //! Programs whose output can be told.
 
+use crate::knowledge::Role;
 use crate::syntax::unescape;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
@@ -82,6 +83,47 @@ pub(super) fn cat(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         }
     }
     used.stdout = Some(out);
+    true
+}
+
+/// `jq`: some options take a name and a value in front of the filter.
+pub(super) fn jq(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    if !matches!(used.name, "jq" | "gojq" | "jaq") {
+        return false;
+    }
+    let mut operands = Vec::new();
+    let mut words = words.iter();
+    let mut filter = true;
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "--arg" | "--argjson" => {
+                words.next();
+                used.content.taint = used.content.taint.with(words.next().map_or(Taint::NONE, |w| w.taint));
+            }
+            "--slurpfile" | "--rawfile" => {
+                words.next();
+                if let Some(file) = words.next() {
+                    let flow = walk.read(file, false);
+                    used.content.append(flow);
+                }
+            }
+            "--indent" | "-L" => drop(words.next()),
+            "-f" | "--from-file" => {
+                filter = false;
+                if let Some(file) = words.next() {
+                    let _ = walk.read(file, false);
+                }
+            }
+            "--args" | "--jsonargs" => break,
+            text if text.starts_with('-') && text.len() > 1 => {}
+            _ => operands.push(word.clone()),
+        }
+    }
+    let mut operands = operands.iter();
+    if let Some(code) = operands.next().filter(|_| filter) {
+        walk.word(Role::Code, code, "", used);
+    }
+    operands.for_each(|file| walk.word(Role::Read, file, "", used));
     true
 }
 

@@ -198,11 +198,7 @@ impl Walk<'_> {
                 self.note(EffectKind::Listen, "");
                 // what it shows to whoever asks
                 for directory in words.iter().filter(|w| w.text.starts_with(['/', '~'])) {
-                    let _ = self.read(directory, true);
-                    let target = self.target(directory, true);
-                    if matches!(target, Target::Path { scope: Scope::SystemRoot | Scope::HomeRoot, .. }) {
-                        self.push(EffectKind::Listen, Some(target), "tunnel");
-                    }
+                    self.served(directory);
                 }
             }
             // where packages lie
@@ -215,6 +211,15 @@ impl Walk<'_> {
                 self.run_words(words, used);
             }
             _ => self.delicate_words(&words),
+        }
+    }
+
+    /// A directory is shown to whoever asks.
+    pub(crate) fn served(&mut self, directory: &Arg) {
+        let _ = self.read(directory, true);
+        let target = self.target(directory, true);
+        if matches!(target, Target::Path { scope: Scope::SystemRoot | Scope::HomeRoot, .. }) {
+            self.push(EffectKind::Listen, Some(target), "tunnel");
         }
     }
 

@@ -177,6 +177,15 @@ impl Walk<'_> {
 
     /// A file or tree is deleted.
     pub(crate) fn delete(&mut self, arg: &Arg, recursive: bool, note: &str) {
+        // everything below, as some globs say it
+        let shorter;
+        let arg = match arg.text.strip_suffix("/**") {
+            Some(_) if arg.is_literal() => {
+                shorter = Arg { text: arg.text.trim_end_matches('*').to_owned() + "*", ..arg.clone() };
+                &shorter
+            }
+            _ => arg,
+        };
         let target = self.target(arg, recursive);
         let Target::Path { path, scope, .. } = &target else { return };
         // what lies in a temporary folder goes sooner or later

@@ -455,6 +455,11 @@ impl Walk<'_> {
         match name {
             "@" | "*" => return self.env.positional.iter().skip(1).cloned().collect(),
             "0" if self.env.positional.is_empty() => return vec![Arg::literal("bash", span)],
+            // the last word of the command before
+            "_" => {
+                let word = self.out.components.last().and_then(|c| c.argv.last());
+                return word.map(|word| Arg::literal(word.clone(), span)).into_iter().collect();
+            }
             "#" | "?" | "$" | "!" | "-" => return vec![Arg::unresolved(source, Taint::NONE, span)],
             _ => {}
         }

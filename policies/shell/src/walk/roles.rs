@@ -110,6 +110,10 @@ impl Walk<'_> {
                 let target = self.target(arg, false);
                 self.push(EffectKind::CodeLoad, Some(target), "option-code");
             }
+            Role::Url if arg.text.starts_with('/') && arg.is_literal() => {
+                let flow = self.read(arg, false);
+                used.content.append(flow);
+            }
             Role::Url => {
                 self.net_url(arg, "");
                 Self::remember_host(arg, used);
@@ -162,6 +166,7 @@ impl Walk<'_> {
                     self.nested(&name, |walk| walk.code_text(&word));
                 }
             }
+            Role::Serve => self.served(arg),
             Role::Setting => programs::setting(self, arg),
             Role::NameLookup => programs::lookup(self, arg),
             // an image of a disk in a file

@@ -228,6 +228,7 @@ impl Walk<'_> {
         self.push_with(EffectKind::Exec, Some(target), "unknown-program", Certainty::Proven);
         self.delicate_words(args);
         self.wrapped(name, args, &stdin);
+        self.carried(name, args);
         if args
             .get(1)
             .is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init"))
@@ -251,10 +252,13 @@ impl Walk<'_> {
         };
         let shell =
             |a: &Arg| matches!(a.text.as_str(), "/bin/sh" | "/bin/bash" | "/bin/dash" | "/bin/zsh" | "/usr/bin/bash");
+        let shell = |a: &Arg| shell(a) || a.quoted && ["/bin/sh ", "/bin/bash "].iter().any(|p| a.text.starts_with(p));
         let for_itself = |at: usize| {
             args.get(at - 1).is_some_and(|a| a.text.contains("shell") || matches!(a.text.as_str(), "-s" | "-i"))
         };
-        if (1..args.len()).any(|at| args.get(at).is_some_and(|a| !a.quoted && shell(a)) && !for_itself(at)) {
+        if (1..args.len())
+            .any(|at| args.get(at).is_some_and(|a| (!a.quoted || a.text.contains(' ')) && shell(a)) && !for_itself(at))
+        {
             self.note(EffectKind::Exec, "interactive-shell");
         }
         let Some(at) = (1..args.len()).find(|at| args.get(*at).is_some_and(|a| !a.quoted && harms(*at, a))) else {
@@ -269,6 +273,38 @@ impl Walk<'_> {
         let stdin = stdin.clone();
         self.nested(name, |walk| walk.run(words, Vec::new(), stdin));
         self.certainty = before;
+    }
+
+    /// An option that usually carries a command (`-c`, `--exec`) is taken to carry one, though nothing is known of the
+    /// program: what would do harm is kept, and nothing is made of the rest.
+    fn carried(&mut self, name: &str, args: &[Arg]) {
+        for pair in args.windows(2) {
+            let [option, text] = pair else { continue };
+            let (option, text) = match option.text.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option.to_owned(), pair[0].with_text(value)),
+                _ => (option.text.clone(), text.clone()),
+            };
+            if !CARRYING.contains(&option.as_str()) || !text.quoted || !text.is_literal() {
+                continue;
+            }
+            let before = (self.out.effects.len(), std::mem::replace(&mut self.certainty, Certainty::Possible));
+            self.nested(name, |walk| walk.code_text(&text));
+            for call in ["system", "exec", "popen", "spawn", "shell"] {
+                let inside = text.text.split_once(call).and_then(|(_, rest)| rest.trim_start().strip_prefix('('));
+                if let Some(inside) = inside.and_then(|i| i.trim_start().strip_prefix(['"', '\''])) {
+                    let end = inside.find(['"', '\'']).unwrap_or(inside.len());
+                    let word = text.with_text(inside.get(..end).unwrap_or(""));
+                    self.nested(name, |walk| walk.code_text(&word));
+                }
+            }
+            self.certainty = before.1;
+            let harmless = |e: &rampart_call::Effect| {
+                e.kind == EffectKind::Opaque
+                    || e.kind == EffectKind::Exec && matches!(e.note.as_str(), "" | "unknown-program")
+            };
+            let kept: Vec<_> = self.out.effects.drain(before.0..).filter(|e| !harmless(e)).collect();
+            self.out.effects.extend(kept);
+        }
     }
 
     /// Words that name something delicate are taken to be read, though nothing is known of the program.
@@ -418,6 +454,40 @@ impl Walk<'_> {
         out
     }
 }
+
+/// Options that carry a command, whatever the program.
+const CARRYING: &[&str] = &[
+    "-c",
+    "-e",
+    "-x",
+    "-E",
+    "-X",
+    "--cmd",
+    "--command",
+    "--exec",
+    "--execute",
+    "--eval",
+    "--run",
+    "--shell",
+    "--hook",
+    "--pre",
+    "--post",
+    "--on-change",
+    "--on-exit",
+    "--before",
+    "--after",
+    "--pre-command",
+    "--post-command",
+    "--pager",
+    "--editor",
+    "--handler",
+    "--pre-hook",
+    "--post-hook",
+    "--script-command",
+    "--post-process",
+    "--rsh",
+    "--prefix-command",
+];
 
 enum Carries {
     /// A library or start-up file.

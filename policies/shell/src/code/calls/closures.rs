@@ -4,11 +4,20 @@ use super::statements::one_of;
 use super::{Reader, Value};
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
+use crate::value::Taint;
 
 impl Reader<'_, '_> {
     /// `values.forEach(name => ..)`, `values.map(function (name) ..)`: the name stands for any of the values. Only looks.
     pub(super) fn parameters(&mut self, values: &Value) {
-        if values.text.is_none() && values.list.is_none() {
+        if values.text.is_none() && values.list.is_none() && values.taint == Taint::NONE {
+            return;
+        }
+        // `([name, value]) =>`
+        if let (Some(Token::Sign('(')), Some(Token::Sign('['))) = (self.peek(), self.peek_at(1)) {
+            let inside = self.tokens.iter().skip(self.at + 2).take_while(|t| **t != Token::Sign(']')).take(8);
+            let names: Vec<String> =
+                inside.filter_map(|t| if let Token::Name(name) = t { Some(name.clone()) } else { None }).collect();
+            names.into_iter().for_each(|name| drop(self.variables.insert(name, Value::unknown(values.taint))));
             return;
         }
         let first = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
@@ -38,6 +47,11 @@ impl Reader<'_, '_> {
         };
         if let (true, Some(Token::Sign('|')), Some(Token::Name(name))) = (opens, self.peek_at(1), self.peek_at(2)) {
             let name = name.clone();
+            // the second of a pair is its value
+            if let (Some(Token::Sign(',')), Some(Token::Name(second))) = (self.peek_at(3), self.peek_at(4)) {
+                let second = second.clone();
+                self.variables.insert(second, Value::unknown(values.taint));
+            }
             self.variables.insert(name, one_of(values));
         }
     }

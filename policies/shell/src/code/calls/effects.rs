@@ -42,6 +42,18 @@ impl Reader<'_, '_> {
                 }
                 self.run(&first, args)
             }
+            Does::Enter => {
+                self.walk.enter(&word);
+                Value::default()
+            }
+            Does::SetVariable => {
+                if let Some(text) = &first.text {
+                    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+                    let value = args.get(1).map_or_else(|| Arg::literal(value, span), |v| v.arg(span));
+                    self.walk.variable_carries_code(name, Some(&value));
+                }
+                Value::default()
+            }
             Does::Command => Value { list: Some(args.to_vec()), ..Value::name(super::COMMAND) },
             Does::Below => match &first.text {
                 Some(text) => {
@@ -77,6 +89,11 @@ impl Reader<'_, '_> {
                 }
             },
             Does::Read => self.read(&word, taint),
+            // `Path("x").open("a")`
+            Does::Open if own.is_some() && self.language == Language::Python => {
+                let all: Vec<Value> = own.cloned().into_iter().chain(args.iter().cloned()).collect();
+                self.open(&first, &all, taint)
+            }
             Does::Open => self.open(&first, args, taint),
             Does::Write => {
                 if let Some(path) = &first.text {
@@ -166,6 +183,9 @@ impl Reader<'_, '_> {
             }
             Does::Listen => {
                 self.walk.note(EffectKind::Listen, "");
+                if name.ends_with("server.test") || self.arg.text.contains("SimpleHTTPRequestHandler") {
+                    self.walk.served(&Arg::literal(".", span));
+                }
                 Value::default()
             }
             Does::Decode => {
@@ -243,9 +263,10 @@ impl Reader<'_, '_> {
                 match called {
                     Some(called) => self.call(&called, None, args.get(1..).unwrap_or(&[])),
                     None => {
-                        if taint.has(Taint::DECODED.with(Taint::DOWNLOADED))
-                            || first == Value::default() && !args.is_empty()
-                        {
+                        // a function that is written here is read like the rest
+                        let written =
+                            ["fn(", "fn (", "function(", "function ("].iter().any(|f| self.arg.text.contains(f));
+                        if taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) || !written && !args.is_empty() {
                             self.walk.note(EffectKind::Opaque, "inline-code");
                         }
                         Value::unknown(taint)

@@ -230,6 +230,9 @@ impl Reader<'_, '_> {
             self.walk.note(EffectKind::Secret, "secret-variable");
         }
         self.statement(last, args);
+        if matches!(last, "kill" | "terminate" | "suspend" | "stop") && self.arg.text.contains("rampart") {
+            self.walk.named(EffectKind::SelfTamper, "process", "rampart", "rampart-stop");
+        }
         if destroys(last) && self.names_one_of(STORES) {
             self.walk.note(EffectKind::RemoteMutate, "cloud-delete");
         }
@@ -245,7 +248,12 @@ impl Reader<'_, '_> {
             does,
             Does::Print | Does::Same | Does::Join | Does::Below | Does::Environment | Does::Import | Does::Decode
         ) {
-            let rest = if matches!(does, Does::Run | Does::Shell | Does::Eval) { 2 } else { 1 };
+            let rest = match does {
+                Does::Run | Does::Shell | Does::Eval => 2,
+                // a database may be a file
+                Does::Connect => 0,
+                _ => 1,
+            };
             self.keys_of(args.iter().skip(rest));
         }
         if matches!(does, Does::Fetch | Does::Connect) {
