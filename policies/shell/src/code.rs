@@ -9,6 +9,7 @@ mod texts;
 mod tokens;
 mod transfer;
 
+pub(crate) use languages::by_ending as language_of;
 use rampart_call::{Certainty, EffectKind, Span};
 
 use crate::knowledge::Language;

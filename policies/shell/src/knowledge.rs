@@ -55,6 +55,8 @@ pub(crate) struct Program {
     pub(crate) decodes: Vec<String>,
     /// With one of these the files that are read are written too.
     pub(crate) in_place: Vec<String>,
+    /// It runs code that lies in the project.
+    pub(crate) runs_project: bool,
     /// What running it does, whatever its operands are.
     pub(crate) does: Vec<Does>,
     pub(crate) output: Output,

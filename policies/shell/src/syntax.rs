@@ -91,6 +91,8 @@ pub(crate) enum Shape<'t> {
 #[derive(Debug)]
 pub(crate) struct Assignment<'t> {
     pub(crate) name: &'t str,
+    /// What stands between brackets behind the name, where something is expanded in it.
+    pub(crate) subscript: Option<&'t str>,
     pub(crate) append: bool,
     pub(crate) value: Assigned<'t>,
 }

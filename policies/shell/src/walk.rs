@@ -2,17 +2,22 @@
 
 mod apply;
 mod arithmetic;
+mod braces;
 mod builtins;
+mod cut;
 mod effects;
 mod env;
 mod expand;
 mod flat;
 mod hunt;
+mod project;
 mod reading;
 mod redirects;
 mod render;
 mod roles;
 mod simple;
+mod unknown;
+mod variables;
 
 use std::collections::HashMap;
 
@@ -64,6 +69,8 @@ pub(crate) struct Walk<'a> {
     /// Inside a branch or after `&&`, where an assignment may or may not happen.
     conditional: bool,
     calls: Vec<String>,
+    /// What lies in the project is being followed.
+    in_project: bool,
     /// Output goes to a pipe or a variable, and nobody sees it.
     captured: bool,
     line: String,
@@ -90,6 +97,7 @@ impl<'a> Walk<'a> {
             bytes: MAX_BYTES,
             conditional: false,
             calls: Vec::new(),
+            in_project: false,
             captured: false,
             line: String::new(),
             tail: String::new(),

@@ -1,13 +1,19 @@
 //! Follows the calls of inline code whose arguments can be told. Code that only computes has no effects.
 
+mod calling;
 mod closures;
 mod effects;
+mod environment;
 mod statements;
 mod unlisted;
+mod values;
 
 use std::collections::HashMap;
 
 use rampart_call::EffectKind;
+
+use values::Value;
+use values::{Output, join, taint_of};
 
 use super::languages::Calls;
 use super::tokens::{Token, tokens};
@@ -17,46 +23,6 @@ use crate::walk::Walk;
 
 /// Deepest nesting of expressions that is followed.
 const MAX_DEPTH: usize = 60;
-
-/// What is known of an expression's value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Value {
-    pub(super) text: Option<String>,
-    /// The text holds `$_` for what is computed.
-    pub(super) partly: bool,
-    pub(super) list: Option<Vec<Value>>,
-    /// A dotted name: a module, a function, a variable that nobody assigned.
-    pub(super) name: Option<String>,
-    pub(super) taint: Taint,
-    /// The path of something that lies in a folder that was listed; behind the folder's own path it stands for itself.
-    pub(super) below: bool,
-}
-
-impl Value {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self { text: Some(text.into()), ..Self::default() }
-    }
-
-    fn name(name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), ..Self::default() }
-    }
-
-    pub(super) fn unknown(taint: Taint) -> Self {
-        Self { taint, ..Self::default() }
-    }
-
-    /// The value as a word of a command.
-    pub(super) fn arg(&self, span: rampart_call::Span) -> Arg {
-        match &self.text {
-            Some(text) => {
-                let shape = self.partly.then(|| text.replace("$_", "*"));
-                let glob = text.contains('*');
-                Arg { taint: self.taint, shape, quoted: true, glob, ..Arg::literal(text.clone(), span) }
-            }
-            None => Arg::unresolved(self.name.as_deref().unwrap_or("?"), self.taint, span),
-        }
-    }
-}
 
 /// Follows the code of a word.
 pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
@@ -79,7 +45,7 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
         depth: 0,
         variables: HashMap::new(),
         printed: Taint::NONE,
-        output: None,
+        output: Output::Nothing,
         handed_on: Taint::NONE,
         arg,
     };
@@ -89,7 +55,7 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     let Reader { printed, output, .. } = reader;
     // one text that is printed is what comes out
     match output {
-        Some(Some(text)) => Flow::known(text, printed),
+        Output::One(text) => Flow::known(text, printed),
         _ => Flow::unknown(printed),
     }
 }
@@ -118,20 +84,19 @@ fn notebook_commands(walk: &mut Walk<'_>, arg: &Arg) {
     }
 }
 
-pub(super) struct Reader<'r, 'a> {
-    pub(super) walk: &'r mut Walk<'a>,
-    pub(super) language: Language,
+struct Reader<'r, 'a> {
+    walk: &'r mut Walk<'a>,
+    language: Language,
     calls: &'static Calls,
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
     variables: HashMap<String, Value>,
-    pub(super) printed: Taint,
-    /// What is printed, where it is one text; none within where it is more, or cannot be told.
-    pub(super) output: Option<Option<String>>,
+    printed: Taint,
+    output: Output,
     /// Where what was given to calls that no list names came from.
-    pub(super) handed_on: Taint,
-    pub(super) arg: &'r Arg,
+    handed_on: Taint,
+    arg: &'r Arg,
 }
 
 impl Reader<'_, '_> {
@@ -149,7 +114,7 @@ impl Reader<'_, '_> {
         found
     }
 
-    pub(super) fn expression(&mut self) -> Value {
+    fn expression(&mut self) -> Value {
         if self.depth >= MAX_DEPTH {
             self.walk.give_up();
             self.at = self.tokens.len();
@@ -449,49 +414,6 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `environ[NAME] = value`: a variable for the programs that are started.
-    fn variable_set(&mut self, place: &Value, index: &[Value]) {
-        let sets =
-            self.peek() == Some(&Token::Sign('=')) && !matches!(self.peek_at(1), Some(Token::Sign('=' | '~' | '>')));
-        let (Some(place), Some(name)) = (&place.name, index.first().and_then(|v| v.text.clone())) else { return };
-        if !sets || !is_environment(place) {
-            return;
-        }
-        self.at += 1;
-        let value = self.expression().arg(self.arg.span);
-        self.walk.variable_carries_code(&name, Some(&value));
-    }
-
-    fn index(&mut self, value: &Value, index: &[Value]) -> Value {
-        let key = index.first().and_then(|v| v.text.clone());
-        match (&value.name, key) {
-            (Some(name), Some(key))
-                if matches!(name.as_str(), "os.environ" | "environ" | "process.env" | "ENV" | "_ENV" | "_SERVER") =>
-            {
-                if key == "HOME" {
-                    Value::text(self.walk.home().to_owned())
-                } else {
-                    self.variable(&key)
-                }
-            }
-            // `fs["rmSync"]`
-            (Some(name), Some(key)) if !key.is_empty() => Value::name(format!("{name}.{key}")),
-            _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok()))
-            {
-                (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
-                _ => Value::unknown(value.taint),
-            },
-        }
-    }
-
-    /// The value of an environment variable.
-    pub(super) fn variable(&self, name: &str) -> Value {
-        if name == "HOME" {
-            return Value::text(self.walk.home().to_owned());
-        }
-        Value::unknown(if crate::walk::is_secret_name(name) { Taint::TOKEN } else { Taint::NONE })
-    }
-
     /// Reads values up to the closing sign, or to the end of the line without one. Keyword arguments count as values.
     fn arguments(&mut self, close: Option<char>) -> Vec<Value> {
         let mut items = Vec::new();
@@ -541,92 +463,6 @@ impl Reader<'_, '_> {
             }
         }
     }
-
-    fn method(&mut self, receiver: Value, member: &str, args: &[Value]) -> Value {
-        if let Some(path) = receiver.name.as_deref().and_then(|name| name.strip_prefix(OPEN_FILE)) {
-            if member.starts_with("write") {
-                self.keep(path, args.first());
-            }
-            return Value::unknown(receiver.taint);
-        }
-        // `"COMMAND".execute()`
-        if self.language == Language::Java && member == "execute" && receiver.text.is_some() {
-            return self.effect(super::languages::Does::Shell, member, Some(&receiver), args);
-        }
-        // `Command::new(PROGRAM).arg(WORD).args([WORD, ..]).spawn()`
-        if receiver.name.as_deref() == Some(COMMAND) {
-            let mut words = receiver.list.clone().unwrap_or_default();
-            match member {
-                "arg" | "args" => {
-                    let more = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()]));
-                    words.extend(more.take(64));
-                }
-                "output" | "spawn" | "status" | "exec" => {
-                    let all = Value { list: Some(words), ..Value::default() };
-                    return self.effect(super::languages::Does::Run, "run", None, &[all]);
-                }
-                _ => {}
-            }
-            return Value { list: Some(words), ..receiver };
-        }
-        match (&receiver.name, &receiver.text) {
-            (Some(name), None) => {
-                let dotted = format!("{name}.{member}");
-                self.call(&dotted, Some(&receiver), args)
-            }
-            _ => self.call(&format!("_.{member}"), Some(&receiver), args),
-        }
-    }
-
-    fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
-        let hidden_shell =
-            self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
-        let does = if hidden_shell { Some(super::languages::Does::Shell) } else { self.calls.find(name) };
-        // `map(os.remove, paths)`
-        if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
-            && let Some(does) = self.calls.find(called)
-        {
-            return self.effect(does, called, None, rest);
-        }
-        // `.then(eval)`, `map(exec, lines)`
-        let runs_what_it_gets = |value: &Value| {
-            value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(super::languages::Does::Eval))
-        };
-        if args.iter().any(runs_what_it_gets) {
-            self.walk.note(EffectKind::Opaque, "computed-code");
-        }
-        let Some(does) = does else {
-            self.unlisted(name, receiver, args);
-            if unlisted::only_counts(name) {
-                return Value::default();
-            }
-            if matches!(name, "getattr") || name.ends_with("__getattribute__") {
-                // an attribute by a literal name is as good as a dot
-                if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {
-                    return Value::name(format!("{module}.{member}"));
-                }
-                self.walk.note(EffectKind::Opaque, "inline-code");
-            }
-            let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
-            // what is joined or formatted is still what it was made of
-            if let (Some(Value { text: Some(glue), .. }), [Value { text: Some(_), list: None, .. }]) = (receiver, args)
-                && glue.is_empty()
-                && name.ends_with(".join")
-            {
-                return args.first().cloned().unwrap_or_default();
-            }
-            if let (Some(Value { text: Some(glue), .. }), [Value { list: Some(items), .. }]) = (receiver, args)
-                && name.ends_with(".join")
-                && items.iter().all(|i| i.text.is_some() && !i.partly)
-            {
-                let texts: Vec<&str> = items.iter().filter_map(|i| i.text.as_deref()).collect();
-                return Value { taint, ..Value::text(texts.join(glue)) };
-            }
-            return Value::unknown(taint);
-        };
-        self.keys_among(name, does, args);
-        self.effect(does, name, receiver, args)
-    }
 }
 
 /// The name of a command that is being put together.
@@ -651,21 +487,4 @@ fn is_prefix(language: Language, word: &str) -> bool {
 /// The whole environment, as one value.
 fn is_environment(name: &str) -> bool {
     matches!(name, "os.environ" | "process.env" | "ENV" | "environ" | "Deno.env" | "Bun.env")
-}
-
-pub(super) fn taint_of(values: &[Value]) -> Taint {
-    values.iter().fold(Taint::NONE, |t, v| t.with(v.taint))
-}
-
-fn join(left: &Value, between: &str, right: &Value) -> Value {
-    let taint = left.taint.with(right.taint);
-    match (&left.text, &right.text) {
-        (None, None) => Value::unknown(taint),
-        (_, Some(_)) if right.below => Value { taint, ..right.clone() },
-        (a, b) => {
-            let text = format!("{}{between}{}", a.as_deref().unwrap_or("$_"), b.as_deref().unwrap_or("$_"));
-            let partly = left.partly || right.partly || a.is_none() || b.is_none();
-            Value { text: Some(text), partly, taint, ..Value::default() }
-        }
-    }
 }

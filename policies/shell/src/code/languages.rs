@@ -123,7 +123,7 @@ impl Calls {
 }
 
 /// The language of a source file, by its name.
-pub(super) fn by_ending(path: &str) -> Option<Language> {
+pub(crate) fn by_ending(path: &str) -> Option<Language> {
     Some(match path.rsplit_once('.')?.1 {
         "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "m" | "mm" | "C" => Language::C,
         "go" => Language::Go,

@@ -151,6 +151,10 @@ pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool
         .iter()
         .filter(|o| words.iter().take(at).any(|w| w.span == o.span && w.text == o.text))
         .collect();
+    if let Some(pattern) = inside.first() {
+        let name = pattern.with_text(pattern.text.trim_matches(['^', '$']));
+        inside.iter().skip(1).take(MAX_STARTS).for_each(|start| walk.hunted_name(start, &name));
+    }
     let mut found: Vec<Arg> = inside
         .iter()
         .skip(1)

@@ -35,7 +35,12 @@ impl<'t> Parser<'t> {
                         name => {
                             self.pos += 1;
                             let append = self.byte_at(word.span.end.saturating_sub(2)) == Some(b'+');
-                            assignments.push(Assignment { name, append, value: Assigned::Array(self.array()) });
+                            assignments.push(Assignment {
+                                name,
+                                subscript: None,
+                                append,
+                                value: Assigned::Array(self.array()),
+                            });
                         }
                     }
                     end = self.pos;
@@ -70,9 +75,11 @@ impl<'t> Parser<'t> {
             return None;
         }
         let name = self.name();
+        let mut subscript = None;
         if self.peek() == Some(b'[') {
             let close = self.rest().find(']')?;
             if matches!(self.byte_at(self.pos + close + 1), Some(b'=' | b'+')) {
+                subscript = Some(self.slice(self.pos + 1, self.pos + close)).filter(|s| s.contains(['$', '`']));
                 self.pos += close + 1;
             }
         }
@@ -83,7 +90,7 @@ impl<'t> Parser<'t> {
             return None;
         }
         let value = if self.eat(b'(') { Assigned::Array(self.array()) } else { Assigned::One(self.word()) };
-        Some(Assignment { name, append, value })
+        Some(Assignment { name, subscript, append, value })
     }
 
     /// The words of `name=( .. )`; the opening is consumed.

@@ -63,6 +63,9 @@ impl Walk<'_> {
             ran: false,
             stdout: None,
         };
+        if program.runs_project {
+            self.runs_project(name);
+        }
         let cwd = self.env.cwd.clone();
         let directory = used.usage.values.iter().rfind(|(_, role, _)| *role == Role::Dir).map(|(_, _, v)| v.clone());
         if let Some(directory) = directory {

@@ -3,19 +3,14 @@
 use rampart_call::Span;
 
 use super::Walk;
+use super::braces::{Choice, Piece, split_braces};
+use super::cut::cut;
 use super::env::{Inherited, inherited};
 use crate::syntax::{Part, Variable, Word};
 use crate::value::{Arg, Flow, Taint};
 
 /// Most words that one word may become.
-const MAX_WORDS: usize = 64;
-
-/// A piece of a word while braces are taken apart.
-#[derive(Clone, Copy)]
-enum Piece<'p, 't> {
-    Bare(&'p str),
-    Whole(&'p Part<'t>),
-}
+pub(super) const MAX_WORDS: usize = 64;
 
 /// A word under construction.
 #[derive(Clone)]
@@ -475,163 +470,4 @@ impl Walk<'_> {
 
 fn has_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
-}
-
-enum Choice<'p, 't> {
-    Pieces(Vec<Piece<'p, 't>>),
-    Text(String),
-}
-
-type Split<'p, 't> = (Vec<Piece<'p, 't>>, Vec<Choice<'p, 't>>, Vec<Piece<'p, 't>>);
-
-/// Takes the first brace expression of a word apart: what stands before, the choices, what stands after.
-fn split_braces<'p, 't>(pieces: &[Piece<'p, 't>]) -> Option<Split<'p, 't>> {
-    for (first, piece) in pieces.iter().enumerate() {
-        let Piece::Bare(text) = piece else { continue };
-        for (at, _) in text.match_indices('{').take(MAX_WORDS) {
-            if let Some(split) = close_braces(pieces, first, text, at) {
-                return Some(split);
-            }
-        }
-    }
-    None
-}
-
-fn close_braces<'p, 't>(pieces: &[Piece<'p, 't>], first: usize, text: &'p str, at: usize) -> Option<Split<'p, 't>> {
-    let mut depth = 0_usize;
-    let mut choices: Vec<Vec<Piece<'p, 't>>> = vec![Vec::new()];
-    for (number, piece) in pieces.iter().enumerate().skip(first) {
-        let text = match piece {
-            Piece::Whole(_) => {
-                choices.last_mut()?.push(*piece);
-                continue;
-            }
-            Piece::Bare(_) if number == first => text.get(at + 1..)?,
-            Piece::Bare(text) => text,
-        };
-        let mut from = 0;
-        for (offset, c) in text.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth > 0 => depth -= 1,
-                '}' => {
-                    choices.last_mut()?.push(Piece::Bare(text.get(from..offset)?));
-                    let mut before = pieces.get(..first)?.to_vec();
-                    let Some(Piece::Bare(head)) = pieces.get(first) else { return None };
-                    before.push(Piece::Bare(head.get(..at)?));
-                    let mut after = vec![Piece::Bare(text.get(offset + 1..)?)];
-                    after.extend(pieces.get(number + 1..)?);
-                    if let [only] = &choices[..] {
-                        let [Piece::Bare(range)] = only[..] else { return None };
-                        let texts = sequence(range)?;
-                        return Some((before, texts.into_iter().map(Choice::Text).collect(), after));
-                    }
-                    return Some((before, choices.into_iter().map(Choice::Pieces).collect(), after));
-                }
-                ',' if depth == 0 => {
-                    choices.last_mut()?.push(Piece::Bare(text.get(from..offset)?));
-                    from = offset + 1;
-                    choices.push(Vec::new());
-                }
-                _ => {}
-            }
-        }
-        choices.last_mut()?.push(Piece::Bare(text.get(from..)?));
-    }
-    None
-}
-
-/// `1..5` and `a..e`.
-fn sequence(range: &str) -> Option<Vec<String>> {
-    let (from, to) = range.split_once("..")?;
-    let to = to.split("..").next()?;
-    if let (Ok(from), Ok(to)) = (from.parse::<i64>(), to.parse::<i64>()) {
-        let span = from.min(to)..=from.max(to);
-        return Some(span.take(MAX_WORDS).map(|n| n.to_string()).collect());
-    }
-    let (Some(from), Some(to)) = (from.chars().next(), to.chars().next()) else { return None };
-    (range.len() == 4).then(|| (from.min(to)..=from.max(to)).take(MAX_WORDS).map(String::from).collect())
-}
-
-/// Longest value that patterns are cut from, in bytes.
-const MAX_CUT: usize = 256;
-
-/// `${name#pattern}` and its like, where the pattern holds `*`, `?` or a set.
-fn cut_pattern(value: &str, operator: &str, operand: &str) -> Option<String> {
-    if value.len() > MAX_CUT || operand.len() > MAX_CUT {
-        return None;
-    }
-    let ends: Vec<usize> = (0..=value.len()).filter(|at| value.is_char_boundary(*at)).collect();
-    let is = |pattern: &str, from: usize, to: usize| {
-        value.get(from..to).is_some_and(|text| crate::glob::matches_sets(pattern, text))
-    };
-    let (mut prefixes, mut suffixes) = (ends.iter(), ends.iter());
-    let kept = match operator {
-        "#" => value.get(*prefixes.find(|at| is(operand, 0, **at)).unwrap_or(&0)..)?,
-        "##" => value.get(*prefixes.rfind(|at| is(operand, 0, **at)).unwrap_or(&0)..)?,
-        "%" => value.get(..*suffixes.rfind(|at| is(operand, **at, value.len())).unwrap_or(&value.len()))?,
-        "%%" => value.get(..*suffixes.find(|at| is(operand, **at, value.len())).unwrap_or(&value.len()))?,
-        "/" | "//" => {
-            let (pattern, to) = operand.split_once('/').unwrap_or((operand, ""));
-            let mut out = String::new();
-            let mut from = 0;
-            let mut replaced = false;
-            while from < value.len() {
-                let longest = ends.iter().rev().find(|to| **to > from && is(pattern, from, **to));
-                match longest.filter(|_| !pattern.is_empty() && (operator == "//" || !replaced)) {
-                    Some(end) => {
-                        out.push_str(to);
-                        from = *end;
-                        replaced = true;
-                    }
-                    None => {
-                        let next = value.get(from..)?.chars().next()?;
-                        out.push(next);
-                        from += next.len_utf8();
-                    }
-                }
-            }
-            return Some(out);
-        }
-        _ => return None,
-    };
-    Some(kept.to_owned())
-}
-
-/// Applies an operator of `${name..}` to a known value.
-fn cut(value: &str, operator: &str, operand: &str) -> Option<String> {
-    let plain = !has_glob(operand);
-    if !plain && operator.starts_with(['#', '%', '/']) {
-        return cut_pattern(value, operator, operand);
-    }
-    match operator {
-        "#" | "##" if plain => Some(value.strip_prefix(operand).unwrap_or(value).to_owned()),
-        "%" | "%%" if plain => Some(value.strip_suffix(operand).unwrap_or(value).to_owned()),
-        "/" | "//" if plain => {
-            let (from, to) = operand.split_once('/').unwrap_or((operand, ""));
-            if from.is_empty() {
-                return None;
-            }
-            Some(if operator == "/" { value.replacen(from, to, 1) } else { value.replace(from, to) })
-        }
-        "^^" => Some(value.to_uppercase()),
-        ",," => Some(value.to_lowercase()),
-        ":" => {
-            // the home is absolute, whatever it is called
-            let value = if value == "~" { "/home" } else { value };
-            let number = |text: &str| text.trim().trim_matches(['(', ')']).trim().parse::<i64>().ok();
-            let count = i64::try_from(value.chars().count()).ok()?;
-            let from_end = |n: i64| if n < 0 { count + n } else { n };
-            let (start, length) = match operand.split_once(':') {
-                Some((start, length)) => {
-                    let (start, length) = (from_end(number(start)?), number(length)?);
-                    (start, if length < 0 { count + length - start } else { length })
-                }
-                None => (from_end(number(operand)?), i64::MAX),
-            };
-            let (start, length) = (usize::try_from(start).ok()?, usize::try_from(length).ok()?);
-            Some(value.chars().skip(start).take(length).collect())
-        }
-        _ => None,
-    }
 }

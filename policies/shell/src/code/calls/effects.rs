@@ -2,6 +2,7 @@
 
 use rampart_call::{Certainty, EffectKind, Target};
 
+use super::values::Output;
 use super::{OPEN_FILE, Reader, Value, taint_of};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
@@ -243,7 +244,10 @@ impl Reader<'_, '_> {
                     [Value { text: Some(text), partly: false, list: None, .. }] => Some(text.clone()),
                     _ => None,
                 };
-                self.output = Some(text.filter(|_| self.output.is_none() && name != "_.write"));
+                self.output = match (&self.output, text) {
+                    (Output::Nothing, Some(text)) if name != "_.write" => Output::One(text),
+                    _ => Output::Other,
+                };
                 if taint.has(Taint::TOKEN) {
                     self.walk.note(EffectKind::Secret, "secret-variable");
                 }

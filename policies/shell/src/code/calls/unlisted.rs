@@ -277,8 +277,12 @@ impl Reader<'_, '_> {
         for value in values {
             let inside = value.list.as_deref().unwrap_or(&[]);
             for value in std::iter::once(value).chain(inside) {
-                let names =
-                    value.text.as_deref().is_some_and(|t| t.contains('/') && t.len() < 512 && !t.contains([' ', '\n']));
+                let names = value.text.as_deref().is_some_and(|t| {
+                    t.contains('/')
+                        && t.len() < 512
+                        && !t.contains('\n')
+                        && (t.starts_with(['/', '~']) || !t.contains(' '))
+                });
                 if names && self.walk.read_if_key(&value.arg(span)) {
                     keys = Taint::SECRET;
                 }

@@ -1,0 +1,95 @@
+//! Calls: which name is meant, and what it is given.
+
+use rampart_call::EffectKind;
+
+use super::{COMMAND, OPEN_FILE, Reader, Value, taint_of, unlisted};
+use crate::code::languages::Does;
+use crate::knowledge::Language;
+use crate::value::Taint;
+
+impl Reader<'_, '_> {
+    pub(super) fn method(&mut self, receiver: Value, member: &str, args: &[Value]) -> Value {
+        if let Some(path) = receiver.name.as_deref().and_then(|name| name.strip_prefix(OPEN_FILE)) {
+            if member.starts_with("write") {
+                self.keep(path, args.first());
+            }
+            return Value::unknown(receiver.taint);
+        }
+        // `"COMMAND".execute()`
+        if self.language == Language::Java && member == "execute" && receiver.text.is_some() {
+            return self.effect(Does::Shell, member, Some(&receiver), args);
+        }
+        // `Command::new(PROGRAM).arg(WORD).args([WORD, ..]).spawn()`
+        if receiver.name.as_deref() == Some(COMMAND) {
+            let mut words = receiver.list.clone().unwrap_or_default();
+            match member {
+                "arg" | "args" => {
+                    let more = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()]));
+                    words.extend(more.take(64));
+                }
+                "output" | "spawn" | "status" | "exec" => {
+                    let all = Value { list: Some(words), ..Value::default() };
+                    return self.effect(Does::Run, "run", None, &[all]);
+                }
+                _ => {}
+            }
+            return Value { list: Some(words), ..receiver };
+        }
+        match (&receiver.name, &receiver.text) {
+            (Some(name), None) => {
+                let dotted = format!("{name}.{member}");
+                self.call(&dotted, Some(&receiver), args)
+            }
+            _ => self.call(&format!("_.{member}"), Some(&receiver), args),
+        }
+    }
+
+    pub(super) fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
+        let hidden_shell =
+            self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
+        let does = if hidden_shell { Some(Does::Shell) } else { self.calls.find(name) };
+        // `map(os.remove, paths)`
+        if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
+            && let Some(does) = self.calls.find(called)
+        {
+            return self.effect(does, called, None, rest);
+        }
+        // `.then(eval)`, `map(exec, lines)`
+        let runs_what_it_gets =
+            |value: &Value| value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(Does::Eval));
+        if args.iter().any(runs_what_it_gets) {
+            self.walk.note(EffectKind::Opaque, "computed-code");
+        }
+        let Some(does) = does else {
+            self.unlisted(name, receiver, args);
+            if unlisted::only_counts(name) {
+                return Value::default();
+            }
+            if matches!(name, "getattr") || name.ends_with("__getattribute__") {
+                // an attribute by a literal name is as good as a dot
+                if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {
+                    return Value::name(format!("{module}.{member}"));
+                }
+                self.walk.note(EffectKind::Opaque, "inline-code");
+            }
+            let taint = taint_of(args).with(receiver.map_or(Taint::NONE, |r| r.taint));
+            // what is joined or formatted is still what it was made of
+            if let (Some(Value { text: Some(glue), .. }), [Value { text: Some(_), list: None, .. }]) = (receiver, args)
+                && glue.is_empty()
+                && name.ends_with(".join")
+            {
+                return args.first().cloned().unwrap_or_default();
+            }
+            if let (Some(Value { text: Some(glue), .. }), [Value { list: Some(items), .. }]) = (receiver, args)
+                && name.ends_with(".join")
+                && items.iter().all(|i| i.text.is_some() && !i.partly)
+            {
+                let texts: Vec<&str> = items.iter().filter_map(|i| i.text.as_deref()).collect();
+                return Value { taint, ..Value::text(texts.join(glue)) };
+            }
+            return Value::unknown(taint);
+        };
+        self.keys_among(name, does, args);
+        self.effect(does, name, receiver, args)
+    }
+}

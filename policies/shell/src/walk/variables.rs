@@ -1,0 +1,226 @@
+//! Variables that carry code into the programs that see them.
+
+use rampart_call::{Certainty, EffectKind, Target};
+
+use super::Walk;
+use super::env::is_secret_name;
+use super::simple::base_name;
+use crate::value::{Arg, Flow, Taint};
+
+enum Carries {
+    /// A library or start-up file.
+    Library,
+    /// A command line.
+    Command,
+    /// A program of the build, perhaps with options.
+    Tool,
+    /// Options of a program, dangerous with one of these.
+    Options(&'static [&'static str]),
+}
+
+/// Programs that such a variable usually names.
+const HARMLESS_VALUES: &[&str] = &[
+    "cat",
+    "less",
+    "more",
+    "most",
+    "bat",
+    "delta",
+    "head",
+    "true",
+    "false",
+    ":",
+    "vi",
+    "vim",
+    "nvim",
+    "nano",
+    "emacs",
+    "code",
+    "ssh",
+    "echo",
+    "diff-so-fancy",
+    "hx",
+    "micro",
+    "ed",
+    "ccache",
+    "sccache",
+    "xdg-open",
+    "open",
+    "firefox",
+    "tail",
+];
+
+fn carrier(name: &str) -> Option<Carries> {
+    Some(match name {
+        "LD_PRELOAD"
+        | "LD_AUDIT"
+        | "LD_LIBRARY_PATH_64"
+        | "DYLD_INSERT_LIBRARIES"
+        | "DYLD_FRAMEWORK_PATH"
+        | "BASH_ENV"
+        | "ENV"
+        | "PYTHONSTARTUP"
+        | "PYTHONHOME"
+        | "PERL5OPT"
+        | "PERL5DB"
+        | "NODE_REPL_EXTERNAL_MODULE"
+        | "ZDOTDIR"
+        | "GCONV_PATH"
+        | "GIT_TEMPLATE_DIR"
+        | "GIT_EXEC_PATH"
+        | "GIT_CONFIG_GLOBAL"
+        | "GIT_CONFIG_SYSTEM"
+        | "INPUTRC"
+        | "CARGO_BUILD_RUSTC_WRAPPER"
+        | "RUBYSHELL"
+        | "OPENSSL_CONF"
+        | "OPENSSL_ENGINES"
+        | "VIMINIT"
+        | "EXINIT"
+        | "SUDO_ASKPASS"
+        | "SSH_ASKPASS_CODE" => Carries::Library,
+        "PAGER"
+        | "GIT_PAGER"
+        | "MANPAGER"
+        | "SYSTEMD_PAGER"
+        | "AWS_PAGER"
+        | "GH_PAGER"
+        | "PSQL_PAGER"
+        | "EDITOR"
+        | "VISUAL"
+        | "GIT_EDITOR"
+        | "GIT_SEQUENCE_EDITOR"
+        | "GIT_SSH"
+        | "GIT_SSH_COMMAND"
+        | "GIT_PROXY_COMMAND"
+        | "GIT_ASKPASS"
+        | "SSH_ASKPASS"
+        | "GIT_EXTERNAL_DIFF"
+        | "RSYNC_RSH"
+        | "CVS_RSH"
+        | "LESSOPEN"
+        | "LESSCLOSE"
+        | "BROWSER"
+        | "PROMPT_COMMAND"
+        | "FCEDIT"
+        | "RUSTC_WRAPPER"
+        | "RUSTC"
+        | "TAR_RSH"
+        | "PYTHONBREAKPOINT"
+        | "MAKE_SHELL"
+        | "NPM_CONFIG_SCRIPT_SHELL"
+        | "npm_config_script_shell"
+        | "KUBE_EDITOR"
+        | "HGEDITOR"
+        | "SVN_EDITOR"
+        | "SVN_SSH" => Carries::Command,
+        "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER"
+        | "CMAKE_C_COMPILER" => Carries::Tool,
+        "NODE_OPTIONS" => {
+            Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
+        }
+        "JAVA_TOOL_OPTIONS" | "_JAVA_OPTIONS" | "JDK_JAVA_OPTIONS" => {
+            Carries::Options(&["-javaagent", "-agentlib", "-agentpath", "OnOutOfMemoryError", "OnError"])
+        }
+        "RUBYOPT" => Carries::Options(&["-r", "-I", "-e"]),
+        "PHP_INI_SCAN_DIR" | "TAR_OPTIONS" => {
+            Carries::Options(&["/", "--checkpoint", "--to-command", "-I", "--use-compress"])
+        }
+        "LESS" => Carries::Options(&["+!", "-k"]),
+        "PS4" | "PS1" | "PS0" => Carries::Options(&["$(", "`"]),
+        "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
+        "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => {
+            Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"])
+        }
+        "PATH" => Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"]),
+        _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
+        _ if name.starts_with("BASH_FUNC_") => Carries::Library,
+        _ => return None,
+    })
+}
+
+impl Walk<'_> {
+    /// A variable set for any command that makes programs load or run code.
+    pub(crate) fn variable_carries_code(&mut self, name: &str, value: Option<&Arg>) {
+        let Some(value) = value else { return };
+        if name == "HISTFILE" && value.text == "/dev/null"
+            || matches!(name, "HISTSIZE" | "HISTFILESIZE") && value.text == "0"
+        {
+            self.named(EffectKind::Privilege, "variable", name, "security-setting");
+        }
+        let text = value.text.as_str();
+        if matches!(
+            name,
+            "PIP_INDEX_URL" | "PIP_EXTRA_INDEX_URL" | "UV_INDEX_URL" | "UV_DEFAULT_INDEX" | "npm_config_registry"
+        ) {
+            self.named(EffectKind::PackageInstall, "index", text, "package-index");
+        }
+        match carrier(name) {
+            None => {}
+            Some(Carries::Library) if text.is_empty() => {}
+            // a compiler with its options is no question, what else the text runs is
+            Some(Carries::Tool) if value.is_literal() && text.contains(' ') => {
+                let span = value.span;
+                self.nested(name, |walk| walk.text(text, span, Flow::empty()));
+            }
+            Some(Carries::Tool) => {}
+            Some(Carries::Library) => {
+                let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
+                self.push(EffectKind::CodeLoad, Some(target), "env-code");
+            }
+            Some(Carries::Options(_))
+                if name == "PATH" && (text == "." || text.starts_with(".:") || text.starts_with(':')) =>
+            {
+                self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+            }
+            Some(Carries::Options(dangerous)) => {
+                let unknown = !value.is_literal() && value.taint != Taint::NONE;
+                if unknown || dangerous.iter().any(|d| text.contains(d)) {
+                    self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                }
+            }
+            Some(Carries::Command) => {
+                let first = text.split_whitespace().next().unwrap_or("");
+                if text.is_empty()
+                    || HARMLESS_VALUES.contains(&base_name(first)) && !text.contains([';', '|', '&', '`', '$'])
+                {
+                    // the program is a usual one, and what it is given may not be
+                    if value.is_literal() && text.contains(' ') {
+                        let span = value.span;
+                        self.nested(name, |walk| walk.text(text, span, Flow::empty()));
+                    }
+                    return;
+                }
+                let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
+                self.push(EffectKind::CodeLoad, Some(target), "env-code");
+                if value.is_literal() && text.contains(' ') {
+                    let span = value.span;
+                    self.nested(name, |walk| walk.text(text, span, Flow::empty()));
+                }
+            }
+        }
+    }
+
+    /// A variable set for one command only.
+    pub(super) fn environment_of(&mut self, program: &str, name: &str, value: &Arg) {
+        if name == "DOCKER_HOST"
+            && let Some((_, place)) = value.text.split_once("://").filter(|(scheme, _)| *scheme == "tcp")
+        {
+            self.net_host(&value.with_text(place), "raw-socket");
+        }
+        if matches!(
+            name,
+            "RAMPART_HOME" | "RAMPART_URL" | "RAMPART_TOKEN" | "RAMPART_NO_PROJECT_POLICY" | "RAMPART_MODE"
+        ) {
+            let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
+            self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
+        }
+        if name == "DISABLE_DATABASE_ENVIRONMENT_CHECK" {
+            self.note(EffectKind::RemoteMutate, "database-drop");
+        }
+        if is_secret_name(name) && value.taint.has(Taint::SECRET) {
+            let target = Target::Program { name: program.to_owned(), argv: Vec::new() };
+            self.push_with(EffectKind::Secret, Some(target), "secret-variable", Certainty::Possible);
+        }
+    }
+}
