@@ -4,6 +4,7 @@ mod exhausted;
 mod gateway_dies;
 mod matrix;
 mod telling;
+mod unanswered;
 
 use serde_json::json;
 

@@ -125,7 +125,7 @@ const ALSO: &[(&str, &str, &str)] = &[
 const NOT_SHOWN: &[(&str, &str)] = &[
     (
         "D1",
-        "in monitor mode a surface without a gateway refuses too: it does not know the mode, and keeps no records of its own",
+        "the egress proxy in monitor mode: it is part of the gateway and ends with it, so there is nothing that could let a request pass",
     ),
     ("D2", "the preload library is not built in this version"),
 ];

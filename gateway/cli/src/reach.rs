@@ -1,6 +1,6 @@
 //! Reaching the gateway of this home, and starting one where none runs.
 
-use rampart_client::{Settings, blocking::Client, start};
+use rampart_client::{Settings, Unanswered, blocking::Client, start};
 use rampart_shim::on_demand;
 
 use crate::environment::Environment;
@@ -20,7 +20,11 @@ fn settings(environment: &Environment) -> Settings {
 
 /// How a road asks the gateway: never with more than the credential of its session.
 pub(crate) fn road(environment: &Environment) -> Settings {
-    Settings { token: environment.credential.clone(), ..Settings::new(rampart_client::socket(&environment.home)) }
+    Settings {
+        token: environment.credential.clone(),
+        unanswered: Unanswered::AsTold(environment.home.clone()),
+        ..Settings::new(rampart_client::socket(&environment.home))
+    }
 }
 
 /// A client of the gateway; nothing is started.

@@ -39,7 +39,7 @@ impl Client {
             let asking = Self { settings: Settings { patience, ..self.settings.clone() } };
             let outcome = asking.post::<_, Answer>("/v1/judge", call);
             if !again.after(&outcome, Instant::now()) {
-                return fault::verdict(again.in_all(outcome), self.settings.unanswered);
+                return fault::verdict(again.in_all(outcome), &self.settings.unanswered, call);
             }
             thread::sleep(PAUSE);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampart_call::{Answer, Judgement, Outcome, Reason, Verdict, answer_to_verdict};
+use rampart_call::{Answer, Call, Judgement, Outcome, Reason, Verdict, answer_to_verdict};
 
 use crate::Unanswered;
 
@@ -67,55 +67,120 @@ impl Fault {
         }
     }
 
+    /// The same as a word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Untrusted { .. } => "untrusted",
+            Self::Silent(_) => "silent",
+            Self::HungUp => "hung_up",
+            Self::Left => "left",
+            Self::OutOfTime(_) => "out_of_time",
+            Self::Garbled(_) => "garbled",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// Whether the gateway is away, rather than alive and not done: then a surface that may fail open does not.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent(_) | Self::HungUp | Self::Left)
+    }
+
     /// What a surface does without an answer. The only place where a client lets anything pass by itself.
-    fn into_answer(self, unanswered: Unanswered) -> Answer {
+    fn into_answer(self, unanswered: &Unanswered, call: &Call) -> Answer {
         let mut judgement = Judgement::refused(self.reason(), self.to_string());
-        if unanswered == Unanswered::LetPass && judgement.reason == Reason::GatewayUnreachable {
+        if judgement.reason == Reason::GatewayUnreachable && unanswered.lets_pass(call, &self) {
             judgement.outcome = Outcome::Allow;
         }
         Answer { verdict: judgement.outcome, judgement, seq: None }
     }
 }
 
-/// The verdict for a surface, whether or not there was an answer.
+/// The verdict on a call for a surface, whether or not there was an answer.
 #[expect(clippy::disallowed_methods, reason = "the client is one of the two gates")]
-pub(crate) fn verdict(answer: Result<Answer, Fault>, unanswered: Unanswered) -> Verdict {
-    answer_to_verdict(answer.unwrap_or_else(|fault| fault.into_answer(unanswered)))
+pub(crate) fn verdict(answer: Result<Answer, Fault>, unanswered: &Unanswered, call: &Call) -> Verdict {
+    answer_to_verdict(answer.unwrap_or_else(|fault| fault.into_answer(unanswered, call)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+    use rampart_call::{Action, Lost, Origin, Phase, Standing, Surface};
+
     use super::*;
 
-    #[test]
-    fn only_an_absent_gateway_may_be_passed_by() {
-        let faults = || {
-            [
-                (Fault::HungUp, Reason::GatewayUnreachable, true),
-                (Fault::Left, Reason::GatewayUnreachable, true),
-                (Fault::Silent(Duration::from_secs(1)), Reason::GatewayUnreachable, true),
-                (Fault::OutOfTime(Duration::from_secs(1)), Reason::GatewayUnreachable, true),
-                (Fault::Untrusted { socket: "s".into(), why: "w".into() }, Reason::GatewayUntrusted, false),
-                (Fault::Garbled("x".into()), Reason::GatewayUntrusted, false),
-                (refused(413), Reason::LimitExceeded, false),
-                (refused(400), Reason::Malformed, false),
-                (refused(503), Reason::GatewayUnreachable, true),
-            ]
-        };
-        for (fault, reason, _) in faults() {
-            let text = fault.to_string();
-            let Verdict::Deny(refusal) = verdict(Err(fault), Unanswered::Refuse) else { panic!("{text}") };
-            assert_eq!(refusal.judgement.reason, reason, "{text}");
-            assert!(!refusal.judgement.message.is_empty());
-        }
-        for (fault, _, may_pass) in faults() {
-            let text = fault.to_string();
-            let passed = matches!(verdict(Err(fault), Unanswered::LetPass), Verdict::Allow(_));
-            assert_eq!(passed, may_pass, "{text}");
-        }
+    fn call() -> Call {
+        let action = Action::Tool { name: "deploy".into(), input: serde_json::Value::Null };
+        let origin = Origin { surface: Surface::Shell, ..Origin::default() };
+        Call { origin, phase: Phase::Before, action, response: None }
     }
 
     fn refused(status: u16) -> Fault {
         Fault::Refused { status, code: "c".into(), message: "m".into() }
+    }
+
+    /// Every fault, and whether a surface passes it by when its gateway only watches, and when it may fail open.
+    fn faults() -> [(Fault, Reason, bool, bool); 9] {
+        let second = Duration::from_secs(1);
+        [
+            (Fault::HungUp, Reason::GatewayUnreachable, true, true),
+            (Fault::Left, Reason::GatewayUnreachable, true, true),
+            (Fault::Silent(second), Reason::GatewayUnreachable, true, true),
+            (Fault::Unreachable { socket: "s".into(), why: "w".into() }, Reason::GatewayUnreachable, true, true),
+            (Fault::OutOfTime(second), Reason::GatewayUnreachable, true, false),
+            (refused(503), Reason::GatewayUnreachable, true, false),
+            (Fault::Untrusted { socket: "s".into(), why: "w".into() }, Reason::GatewayUntrusted, false, false),
+            (Fault::Garbled("x".into()), Reason::GatewayUntrusted, false, false),
+            (refused(400), Reason::Malformed, false, false),
+        ]
+    }
+
+    fn passes(fault: Fault, home: &Path) -> bool {
+        matches!(verdict(Err(fault), &Unanswered::AsTold(home.to_owned()), &call()), Verdict::Allow(_))
+    }
+
+    #[test]
+    fn without_a_word_of_the_gateway_nothing_passes() {
+        let home = tempfile::tempdir().unwrap();
+        let untold = Unanswered::AsTold(home.path().to_owned());
+        for unanswered in [Unanswered::Refuse, untold] {
+            let too_long = (refused(413), Reason::LimitExceeded, false, false);
+            for (fault, reason, ..) in faults().into_iter().chain([too_long]) {
+                let text = fault.to_string();
+                let Verdict::Deny(refusal) = verdict(Err(fault), &unanswered, &call()) else { panic!("{text}") };
+                assert_eq!(refusal.judgement.reason, reason, "{text}");
+                assert!(!refusal.judgement.message.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn an_absent_gateway_is_passed_by_as_it_said_and_each_call_is_written_down() {
+        for (mode, fail_open) in
+            [("monitor", vec![]), ("enforce", vec![Surface::Shell]), ("enforce", vec![Surface::Hook])]
+        {
+            let home = tempfile::tempdir().unwrap();
+            for folder in ["run", "state"] {
+                fs::create_dir(home.path().join(folder)).unwrap();
+            }
+            let told = Standing { mode: mode.into(), fail_open: fail_open.clone() };
+            let path = home.path().join(Standing::FILE);
+            fs::write(&path, serde_json::to_vec(&told).unwrap()).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let mut written = 0;
+            for (fault, _, watching, open) in faults() {
+                let text = fault.to_string();
+                let expected = if mode == "monitor" { watching } else { open && fail_open == [Surface::Shell] };
+                assert_eq!(passes(fault, home.path()), expected, "{mode} {fail_open:?}: {text}");
+                written += usize::from(expected);
+            }
+            let notes = fs::read_to_string(home.path().join(Lost::FILE)).unwrap_or_default();
+            assert_eq!(notes.lines().count(), written, "{mode}: {notes}");
+            for line in notes.lines() {
+                let lost: Lost = rampart_call::strict::from_slice(line.as_bytes()).unwrap();
+                assert_eq!((lost.surface, lost.tool.as_str()), (Surface::Shell, "deploy"));
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod socket;
 pub mod start;
 #[cfg(feature = "async")]
 mod stream;
+mod unanswered;
 pub mod wire;
 
 use std::{
@@ -26,6 +27,7 @@ pub use fault::Fault;
 pub use pool::Client;
 #[cfg(feature = "async")]
 pub use stream::Stream;
+pub use unanswered::Unanswered;
 
 /// Where the gateway of a home listens.
 pub fn socket(home: &Path) -> PathBuf {
@@ -74,14 +76,4 @@ impl Settings {
         let token = self.token.as_ref().filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
         token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
     }
-}
-
-/// What a surface does when its gateway gives no answer. A gateway that cannot be trusted is refused either way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unanswered {
-    /// The call does not happen.
-    #[default]
-    Refuse,
-    /// The call goes on unrecorded: monitor mode, or `surfaces.fail_open` for this surface.
-    LetPass,
 }

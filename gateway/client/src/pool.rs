@@ -175,7 +175,7 @@ impl Client {
 
 impl Gate for Client {
     fn judge(&self, call: Call) -> Judging<'_> {
-        Box::pin(async move { fault::verdict(self.ask(&call).await, self.settings.unanswered) })
+        Box::pin(async move { fault::verdict(self.ask(&call).await, &self.settings.unanswered, &call) })
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rampart_call::{Lost, Standing};
+
 pub(crate) use self::entry::open_private;
 use self::entry::{check_file, create_folder};
 
@@ -229,6 +231,16 @@ impl Home {
     /// Where the gateway listens.
     pub fn socket(&self) -> PathBuf {
         self.root.join("run").join("gateway.sock")
+    }
+
+    /// What surfaces shall do without an answer.
+    pub(crate) fn standing(&self) -> PathBuf {
+        self.root.join(Standing::FILE)
+    }
+
+    /// What surfaces wrote down of calls that got none.
+    pub(crate) fn lost(&self) -> PathBuf {
+        self.root.join(Lost::FILE)
     }
 
     /// How the gateway runs.

@@ -24,6 +24,7 @@ pub mod shown;
 mod spans;
 mod status;
 mod tokens;
+mod unanswered;
 mod webhook;
 
 pub use approvals::{Ended, Ending, NotTaken, Question, Reply};

@@ -71,6 +71,7 @@ pub(crate) struct Metrics {
     panics: Counter,
     exports: Counter,
     pub(crate) notices: Counter,
+    pub(crate) unanswered: Counter,
     measured: Measured,
 }
 
@@ -110,7 +111,9 @@ impl Metrics {
         all.register_with_unit("decision", help, Unit::Seconds, seconds.clone());
         all.register("policy_reloads", "Changed policy files that were taken over or rejected", reloads.clone());
         all.register("panics", "Tasks that ended because of a mistake in the program", panics.clone());
-        let (exports, notices) = (Counter::default(), Counter::default());
+        let (exports, notices, unanswered) = (Counter::default(), Counter::default(), Counter::default());
+        let help = "Calls that surfaces let pass while no gateway answered";
+        all.register("calls_unanswered", help, unanswered.clone());
         all.register("notices_dropped", "Notifications that were not delivered", notices.clone());
         let help = "Requests with spans, metrics or log records that the collector did not take";
         all.register("telemetry_exports_dropped", help, exports.clone());
@@ -128,7 +131,7 @@ impl Metrics {
         let help = "When the gateway started, since 1970 UTC";
         all.register_with_unit("start_time", help, Unit::Seconds, m.started.clone());
         all.register_with_unit("resident_memory", "Memory that is in use", Unit::Bytes, m.resident.clone());
-        Self { registry: all, decisions, refusals, seconds, reloads, panics, exports, notices, measured }
+        Self { registry: all, decisions, refusals, seconds, reloads, panics, exports, notices, unanswered, measured }
     }
 
     pub(crate) fn answered(&self, call: &Call, answer: &Answer) {

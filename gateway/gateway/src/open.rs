@@ -20,6 +20,7 @@ use crate::{
     rules::{Refreshed, Rules},
     session::Sessions,
     spans::Spans,
+    unanswered,
     webhook::Verifiers,
 };
 
@@ -66,6 +67,7 @@ impl Gateway {
         let Settings { home, config, headless, project_policies, outside } = settings;
         home.prepare()?;
         let lock = home.lock()?;
+        unanswered::tell(&home, &config)?;
         let rules = Rules::load(home.policies(), project_policies).map_err(OpenError::Policies)?;
         let durability = if config.audit.strict { Durability::Strict } else { Durability::Grouped };
         let mut kept = audit::Settings::default();
@@ -117,6 +119,7 @@ impl Gateway {
         gateway.restore_questions().await;
         tokio::spawn(questions::attend(Arc::downgrade(&gateway), unattended));
         tokio::spawn(retire::keep(Arc::downgrade(&gateway)));
+        tokio::spawn(unanswered::attend(Arc::downgrade(&gateway)));
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway.credentials)));
         Ok(gateway)
     }

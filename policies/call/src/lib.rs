@@ -9,6 +9,7 @@ mod finding;
 mod gate;
 pub mod strict;
 mod trace;
+mod unanswered;
 mod verdict;
 
 pub use action::{Action, CommandLine, Located, MissingParam};
@@ -17,4 +18,5 @@ pub use effect::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivit
 pub use finding::{Finding, FindingClass};
 pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Verdict, answer_to_verdict};
 pub use trace::TraceParent;
+pub use unanswered::{Lost, Standing};
 pub use verdict::{Edit, Judgement, Outcome, Reason, RuleRef};

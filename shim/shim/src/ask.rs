@@ -3,12 +3,12 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rampart_call::{Call, Reason, Verdict};
 use rampart_client::{
-    Settings,
+    Settings, Unanswered,
     blocking::Client,
     start::{self, Start},
 };
@@ -25,13 +25,22 @@ pub struct Ask {
 impl Ask {
     /// Asks the gateway of this home.
     pub fn new(home: &Path, start: Option<Start>) -> Self {
-        Self { settings: Settings::new(rampart_client::socket(home)), start }
+        let mut settings = Settings::new(rampart_client::socket(home));
+        settings.unanswered = Unanswered::AsTold(home.to_owned());
+        Self { settings, start }
     }
 
-    /// The verdict on a call; a refusal when there is no answer.
+    /// The verdict on a call; without an answer a refusal, unless the gateway said otherwise before it went away. Takes no
+    /// longer than the settings' patience, the start of a gateway included.
     pub fn judge(&self, call: &Call) -> Verdict {
-        let started = self.start.as_ref().map(start::ensure);
-        match (Client::new(self.settings.clone()).judge(call), started) {
+        let began = Instant::now();
+        let patience = self.settings.patience;
+        // Half of the time is left for the answer, or for doing without one.
+        let start =
+            self.start.as_ref().map(|start| Start { patience: start.patience.min(patience / 2), ..start.clone() });
+        let started = start.as_ref().map(start::ensure);
+        let settings = Settings { patience: patience.saturating_sub(began.elapsed()), ..self.settings.clone() };
+        match (Client::new(settings).judge(call), started) {
             // Why it could not be started says more than that nobody listens.
             (Verdict::Deny(mut refusal), Some(Err(why))) if refusal.judgement.reason == Reason::GatewayUnreachable => {
                 refusal.judgement.message = why.to_string();

@@ -52,7 +52,8 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
     };
     let patience = hook::patience(agent, granted);
     let ask = ask().map(|mut ask| {
-        ask.settings.patience = patience;
+        // The rest is for what is done when there was no answer.
+        ask.settings.patience = patience * 9 / 10;
         ask
     });
     let reply = match ask {

@@ -30,7 +30,7 @@ mod witnesses;
 mod writer;
 
 pub use checkpoint::Checkpoint;
-pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA, Untold};
+pub use record::{Approval, Change, Decision, Entry, Kind, SCHEMA, Unanswered, Untold};
 pub use retention::Keep;
 pub use settings::{Durability, Health, OpenError, Recorded, Settings, Unavailable, system_clock};
 pub use trail::Trail;

@@ -1,7 +1,7 @@
 //! What a record says. The gateway hands in an [`Entry`]; the trail adds records of its own about itself. All fields
 //! are documented in `docs/audit.md`, and none changes its meaning within schema `rampart.audit.v2`.
 
-use rampart_call::{Call, Effect, Judgement, Outcome, Phase, RuleRef, Surface};
+use rampart_call::{Call, Effect, Judgement, Lost, Outcome, Phase, RuleRef, Surface};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -99,6 +99,8 @@ pub enum Entry<'a> {
     Auth(Change<'a>),
     /// Others were not told of something: a `gap` record.
     Gap(Untold<'a>),
+    /// Surfaces got no answer and let calls go on: a `gap` record.
+    Unanswered(Unanswered<'a>),
 }
 
 /// A call and what was decided about it.
@@ -171,6 +173,31 @@ pub struct Untold<'a> {
     pub cause: &'a str,
 }
 
+/// Calls that went on because no gateway answered, as their surfaces wrote them down. Nothing proves that these were all,
+/// or that they were at all.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Unanswered<'a> {
+    /// How many.
+    pub passed: u64,
+    /// Lines that no surface writes; what they say is left out.
+    pub garbled: u64,
+    /// There was no room to write down further ones.
+    pub more: bool,
+    /// SHA-256 of what the surfaces wrote, in hex. Two records of one file with the same calls tell of the same calls.
+    pub file: &'a str,
+    /// What is wrong with the file, or where the calls stood; for people.
+    pub cause: &'a str,
+    /// The calls.
+    pub calls: &'a [Lost],
+}
+
+#[derive(Serialize)]
+struct UnansweredBody<'a> {
+    reason: &'static str,
+    #[serde(flatten)]
+    told: Unanswered<'a>,
+}
+
 /// A record that only lacks its place in the chain.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
@@ -201,6 +228,9 @@ impl Entry<'_> {
             Self::Config(change) => change.draft(Kind::Config, redactor),
             Self::Auth(change) => change.draft(Kind::Auth, redactor),
             Self::Gap(untold) => Draft::own(Kind::Gap, &Untold { cause: &redactor.text(untold.cause), ..*untold }),
+            Self::Unanswered(told) => {
+                Draft::own(Kind::Gap, &redacted(&UnansweredBody { reason: "unanswered", told: *told }, redactor))
+            }
         }
     }
 }

@@ -83,9 +83,10 @@ fn without_a_gateway_or_a_way_to_start_one_it_refuses_and_says_why() {
         refuses(agent, &ran);
         assert!(ran.stderr.contains("rampart serve"), "{ran:?}");
     }
-    // Not where it was built: the real program may stand beside it there.
+    // Not where it was built: the real program may stand beside it there. Another name rather than a copy, which a test
+    // that forks at this moment would hold open for writing.
     let shim = world.path("shim");
-    std::fs::copy(crate::gateway::SHIM, &shim).unwrap();
+    std::fs::hard_link(world.path("bin/sh"), &shim).unwrap();
     let mut alone = world.command(&shim);
     alone.args(["hook", "codex"]).env_remove("RAMPART_AUTOSTART").env("PATH", "/nonexistent");
     let ran = crate::gateway::run(alone, &fixture("codex", "mcp-PreToolUse-Bash"));
