@@ -54,6 +54,6 @@ for file in files:
         fail(file, 0, "is empty")
 for lost in (t for t in told if t.get("type") == "lost" and t["reason"] != "disk"):
     fail(pathlib.Path(lost["segment"]), 0, f"records {lost['first']} to {lost['last']} are gone: {lost['cause']}")
-if count and since != (0, "00" * 32) and not any((r["last"], r["head"]) == since for r in retired):
+if count and since != (0, "00" * 32) and not any((r["last"], r["head"]) == since or files[0].name in r["segments"] for r in retired):
     fail(files[0], 1, f"records 1 to {since[0]} are missing")
 print(f"{count} records in {len(files)} files hold; the last has the hash {head.hex()}")

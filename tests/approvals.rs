@@ -7,6 +7,8 @@ mod mcp;
 mod restarts;
 mod rules;
 
+pub(crate) use self::restarts::Wall;
+
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},

@@ -2,6 +2,7 @@
 
 mod faults;
 mod many;
+mod retention;
 mod tamper;
 mod verbs;
 mod witnesses;

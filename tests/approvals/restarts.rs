@@ -188,14 +188,14 @@ fn what_expires_expires_while_the_machine_sleeps() {
 }
 
 /// A clock on the wall that can be set for the gateway alone. The boot clock stays as it is: nobody can set it.
-struct Wall {
+pub(crate) struct Wall {
     file: PathBuf,
     env: [(&'static str, String); 4],
 }
 
 impl Wall {
     /// None where libfaketime is missing, which the test named `test` needs.
-    fn new(world: &World, test: &str) -> Option<Self> {
+    pub(crate) fn new(world: &World, test: &str) -> Option<Self> {
         let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
         let library = folders.map(|folder| format!("{folder}/faketime/libfaketime.so.1"));
         let Some(library) = library.into_iter().find(|path| std::path::Path::new(path).exists()) else {
@@ -212,11 +212,11 @@ impl Wall {
         Some(Self { file, env })
     }
 
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         std::fs::write(&self.file, offset).unwrap();
     }
 
-    fn serve(&self, world: &mut World, args: &[&str]) {
+    pub(crate) fn serve(&self, world: &mut World, args: &[&str]) {
         world.serve_with(args, &self.env.each_ref().map(|(name, value)| (*name, value.as_str())));
     }
 }

@@ -239,12 +239,13 @@ impl Gateway {
 
     fn tell(&self, call: &Call, answer: &Answer) {
         let Answer { verdict, judgement, seq } = answer;
-        let (surface, agent, by) = (call.origin.surface, &call.origin.agent, judgement.decided_by());
+        let (surface, by) = (call.origin.surface, judgement.decided_by());
+        let agent = self.trail.redacted_name(&call.origin.agent);
         self.sessions.remember().learn(call, judgement, *verdict);
         self.metrics.answered(call, answer);
         match verdict {
-            Outcome::Allow => debug!(%surface, agent, by, seq, "allowed"),
-            other => info!(%surface, agent, by, seq, "{other}"),
+            Outcome::Allow => debug!(%surface, %agent, by, seq, "allowed"),
+            other => info!(%surface, %agent, by, seq, "{other}"),
         }
         // A person who answered knows.
         if !matches!(judgement.reason, Reason::ApprovalGranted | Reason::ApprovalDenied) {

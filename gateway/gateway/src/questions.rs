@@ -131,7 +131,7 @@ impl Gateway {
                 self.record_step(question, "asked", None).await?;
                 info!(
                     id = question.id,
-                    agent = question.call.origin.agent,
+                    agent = %self.trail.redacted_name(&question.call.origin.agent),
                     "asked; `rampart approve {0}`",
                     question.id
                 );

@@ -1,6 +1,8 @@
 //! What a record says. The gateway hands in an [`Entry`]; the trail adds records of its own about itself. All fields
 //! are documented in `docs/audit.md`, and none changes its meaning within schema `rampart.audit.v2`.
 
+use std::borrow::Cow;
+
 use rampart_call::{Call, Effect, Judgement, Lost, Outcome, Phase, RuleRef, Surface};
 use serde::Serialize;
 use serde_json::Value;
@@ -237,8 +239,9 @@ impl Entry<'_> {
 
 impl Change<'_> {
     fn draft(&self, kind: Kind, redactor: &Redactor) -> Draft {
-        let (subject, message) = (redactor.text(self.subject), redactor.text(self.message));
-        Draft::own(kind, &Change { subject: &subject, message: &message, ..*self })
+        let text = |text| redactor.text(text);
+        let (subject, by, message) = (text(self.subject), text(self.by), text(self.message));
+        Draft::own(kind, &Change { subject: &subject, by: &by, message: &message, ..*self })
     }
 }
 
@@ -246,7 +249,7 @@ impl Change<'_> {
 #[derive(Serialize)]
 struct DecisionBody<'a> {
     actor: Actor<'a>,
-    tool: &'a str,
+    tool: Cow<'a, str>,
     action: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<ResponseBody>,
@@ -267,18 +270,18 @@ struct DecisionBody<'a> {
 
 #[derive(Serialize)]
 struct Actor<'a> {
-    agent: &'a str,
-    session: &'a str,
+    agent: Cow<'a, str>,
+    session: Cow<'a, str>,
     surface: Surface,
     #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<&'a str>,
+    run: Option<Cow<'a, str>>,
     depth: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    workspace: Option<&'a str>,
+    workspace: Option<Cow<'a, str>>,
 }
 
 /// What is kept of a response: never its text.
@@ -299,18 +302,20 @@ impl Decision<'_> {
     fn draft(&self, redactor: &Redactor) -> Draft {
         let Self { call, judgement, verdict, mode } = *self;
         let origin = &call.origin;
+        // Callers choose these, so a secret may stand in them as in anything else.
+        let name = |name| redactor.name(name);
         let body = DecisionBody {
             actor: Actor {
-                agent: &origin.agent,
-                session: &origin.session,
+                agent: name(&origin.agent),
+                session: name(&origin.session),
                 surface: origin.surface,
-                run: origin.run.as_deref(),
+                run: origin.run.as_deref().map(name),
                 depth: origin.depth,
                 pid: origin.pid,
                 uid: origin.uid,
-                workspace: origin.workspace.as_deref(),
+                workspace: origin.workspace.as_deref().map(name),
             },
-            tool: call.action.tool(),
+            tool: name(call.action.tool()),
             action: redacted(&call.action, redactor),
             response: call.response.as_ref().map(|r| ResponseBody {
                 status: r.status,

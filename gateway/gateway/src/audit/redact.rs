@@ -2,6 +2,8 @@
 //! under a key of the installation, so that equal secrets can be found and none can be read; a long text by its
 //! beginning and end.
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rampart_call::{Finding, FindingClass};
 use serde_json::Value;
@@ -59,6 +61,14 @@ impl Redactor {
     /// The text without its secrets, cut to a bounded length.
     pub(super) fn text(&self, text: &str) -> String {
         self.changed(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The same for a name of somebody or something.
+    pub(super) fn name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if is_uuid(name) {
+            return Cow::Borrowed(name);
+        }
+        self.changed(name).map_or(Cow::Borrowed(name), Cow::Owned)
     }
 
     /// The same, if it is not the text itself.
@@ -140,6 +150,13 @@ fn is_plain(text: &str) -> bool {
     text.len() <= PLAIN && text.bytes().all(|b| b.is_ascii_lowercase() || b"-_./".contains(&b))
 }
 
+/// Whether a name has the form of a UUID (RFC 9562 section 4), as most sessions do. Detectors need a word beside one to
+/// take it for a secret, and a name has nothing beside it.
+fn is_uuid(name: &str) -> bool {
+    let form = |(at, b): (usize, u8)| if [8, 13, 18, 23].contains(&at) { b == b'-' } else { b.is_ascii_hexdigit() };
+    name.len() == 36 && name.bytes().enumerate().all(form)
+}
+
 fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
@@ -169,7 +186,7 @@ mod tests {
     #[test]
     fn nothing_that_detectors_find_is_plain() {
         for hit in super::super::tests::examples::hits() {
-            assert!(!is_plain(&hit), "{hit}");
+            assert!(!is_plain(&hit) && !is_uuid(&hit), "{hit}");
         }
         assert!(is_plain("self-tamper") && is_plain("./target/debug") && !is_plain("rm -rf"));
     }

@@ -1,6 +1,6 @@
 //! Which segments are old enough to go. Whole segments go, oldest first, and never the one that is being written.
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _};
 
 use super::{
     directory::Directory,
@@ -10,6 +10,9 @@ use super::{
     recovery::opening_of,
     segment::{file_name, first_of},
 };
+
+/// Bytes at the end of a segment in which its last record is looked for.
+const TAIL: u64 = 256 << 10;
 
 /// What is kept at least. Without any limit all is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,8 +35,9 @@ pub(super) fn retirement(dir: &Directory, keep: Keep) -> io::Result<Option<Retir
     let mut segments = Vec::new();
     for (pair, size) in firsts.windows(2).zip(sizes) {
         let [first, next] = *pair else { break };
-        // a segment's records are older than the record that opens the next
-        let Some((at, opening)) = opening(dir, next)? else { break };
+        let Some((next_at, opening)) = opening(dir, next)? else { break };
+        // The next may have been begun long after, when the gateway was started again.
+        let at = last_at(dir, first)?.unwrap_or(next_at);
         let too_old = since.as_ref().is_some_and(|since| at < *since);
         let too_much = keep.bytes.is_some_and(|most| total > most);
         if !too_old && !too_much {
@@ -46,12 +50,24 @@ pub(super) fn retirement(dir: &Directory, keep: Keep) -> io::Result<Option<Retir
     Ok(retirement)
 }
 
+#[derive(serde::Deserialize)]
+struct At {
+    at: String,
+}
+
+/// When the last whole record of a segment was written. None when it is longer than what is looked at, or there is none.
+fn last_at(dir: &Directory, first: u64) -> io::Result<Option<String>> {
+    let mut file = dir.read(&file_name(first))?;
+    let length = file.metadata()?.len();
+    file.seek(io::SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    let mut lines = tail.rsplit(|byte| *byte == b'\n');
+    Ok(lines.find_map(|line| super::recovery::body_of::<At>(&Line::parse(line)?)).map(|body| body.at))
+}
+
 /// When a segment was opened, and its first record.
 fn opening(dir: &Directory, first: u64) -> io::Result<Option<(String, Opening)>> {
-    #[derive(serde::Deserialize)]
-    struct At {
-        at: String,
-    }
     let mut line = Vec::new();
     BufReader::new(dir.read(&file_name(first))?).read_until(b'\n', &mut line)?;
     let Some(record) = line.strip_suffix(b"\n").and_then(Line::parse) else { return Ok(None) };

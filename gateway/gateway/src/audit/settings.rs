@@ -73,11 +73,10 @@ pub fn system_clock() -> (u64, u64) {
     // on macOS the monotonic clock counts sleep
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const BOOT: ClockId = ClockId::Monotonic;
-    let ms = |id| {
-        let t = clock_gettime(id);
-        u64::try_from(t.tv_sec).unwrap_or_default() * 1000 + u64::try_from(t.tv_nsec).unwrap_or_default() / 1_000_000
-    };
-    (ms(ClockId::Realtime), ms(BOOT))
+    let boot = clock_gettime(BOOT);
+    let seconds = u64::try_from(boot.tv_sec).unwrap_or_default();
+    let boot_ms = seconds * 1000 + u64::try_from(boot.tv_nsec).unwrap_or_default() / 1_000_000;
+    (crate::clock::wall_ms(), boot_ms)
 }
 
 /// A record that was just written.

@@ -181,6 +181,29 @@ async fn retired_segments_are_gone_and_the_rest_still_holds() {
 }
 
 #[tokio::test]
+async fn a_crash_while_segments_are_removed_leaves_a_trail_that_holds() {
+    let home = Home::new();
+    for _ in 0..4 {
+        let trail = home.open();
+        allow(&trail, "ls").await.unwrap();
+        trail.close().await;
+    }
+    let trail = home.open();
+    let all: Vec<_> = home.segments().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    let (now, _) = system_clock();
+    assert_eq!(trail.retire(Keep { since_ms: Some(now + 3_600_000), bytes: None }).await.unwrap(), 4);
+    trail.close().await;
+    for (content, path) in all[1..4].iter().rev() {
+        std::fs::write(path, content).unwrap();
+        let report = assert_sound(&home.dir);
+        assert_eq!(report.notes[0].what, verify::What::Retired, "{report:#?}");
+        assert_ne!(tamper::second_opinion(&home.dir), Some(false));
+    }
+    std::fs::write(&all[0].1, &all[0].0).unwrap();
+    assert_eq!(assert_sound(&home.dir).notes, []);
+}
+
+#[tokio::test]
 async fn no_more_is_kept_than_there_is_room_for() {
     let home = Home::new();
     for _ in 0..4 {

@@ -1,6 +1,7 @@
 //! The handle on an open trail that the rest of the gateway uses.
 
 use std::{
+    borrow::Cow,
     io,
     path::Path,
     slice,
@@ -102,6 +103,11 @@ impl Trail {
     /// A text as a record would have it: without secrets, and of bounded length.
     pub(crate) fn redacted_text(&self, text: &str) -> String {
         self.redactor.text(text)
+    }
+
+    /// The same for a name.
+    pub(crate) fn redacted_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        self.redactor.name(name)
     }
 
     /// The same for all texts of something.

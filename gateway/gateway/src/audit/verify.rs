@@ -310,14 +310,16 @@ fn stitch(before: &Checked, after: &Checked, name: &str, accounts: &Accounts, re
 /// Checks what is said to lie before the first record that is there.
 fn check_start(prev: &str, retirements: &[Retirement], report: &mut Report) {
     let file = file_name(report.first);
-    let finding = |what, message, remedy: &str| Finding { what, file, line: 1, message, remedy: remedy.to_owned() };
+    let finding =
+        |what, message, remedy: &str| Finding { what, file: file.clone(), line: 1, message, remedy: remedy.to_owned() };
     let last = report.first.saturating_sub(1);
     if last == 0 {
         if chain::hash_from_hex(prev.as_bytes()) != Some(GENESIS) {
             let message = "the first record does not start the chain".to_owned();
             report.problem(finding(What::Rewritten, message, "compare with a backup"));
         }
-    } else if retirements.iter().any(|r| r.last == last && r.head == prev) {
+    } else if retirements.iter().any(|r| r.last == last && r.head == prev || r.segments.contains(&file)) {
+        // Whatever is listed goes oldest first, and some of it is still there after a crash; from there the chain holds.
         let message = format!("records 1 to {last} were removed by the retention setting, which the trail records");
         report.notes.push(finding(What::Retired, message, "nothing"));
     } else {

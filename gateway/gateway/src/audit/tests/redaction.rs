@@ -69,9 +69,16 @@ fn no_secret_reaches_a_record_wherever_it_stands() {
                 checked += 1;
             }
         }
+        let (judgement, mut named) = (Judgement::allowed(Reason::Default), exec("ls"));
+        named.origin.agent.clone_from(&text);
+        named.origin.session.clone_from(&text);
+        (named.origin.run, named.origin.workspace) = (Some(text.clone()), Some(text.clone()));
+        named.action = Action::Tool { name: text.clone(), input: json!({}) };
+        let verdict = Outcome::Allow;
         for entry in [
+            Entry::Decision(Decision { call: &named, judgement: &judgement, verdict, mode: "enforce" }),
             Entry::Approval(Approval { message: &text, ..Approval::default() }),
-            Entry::Config(Change { message: &text, subject: &text, ..Change::default() }),
+            Entry::Config(Change { message: &text, subject: &text, by: &text, ..Change::default() }),
             Entry::Gap(Untold { reason: "notify", dropped: 1, cause: &text }),
         ] {
             let body = entry.draft(&redactor).body;
