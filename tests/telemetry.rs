@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::{
         trace::v1::ExportTraceServiceRequest,
     },
     common::v1::{KeyValue, any_value::Value},
+    metrics::v1::metric,
     trace::v1::Span,
 };
 use prost::Message as _;
@@ -229,6 +230,16 @@ fn metrics_and_the_log_reach_the_collector_too() {
     for name in ["rampart.decisions", "rampart.audit.healthy", "rampart.approvals.pending", "rampart.sessions"] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
+    let durations = resources
+        .iter()
+        .flat_map(|r| &r.scope_metrics)
+        .flat_map(|s| &s.metrics)
+        .rfind(|metric| metric.name == "rampart.decision.duration")
+        .expect("how long decisions took");
+    let Some(metric::Data::Histogram(histogram)) = &durations.data else { panic!("{durations:?}") };
+    let point = &histogram.data_points[0];
+    assert_eq!((durations.unit.as_str(), point.count, text(&point.attributes, "surface")), ("s", 1, "hook".to_owned()));
+    assert!(point.sum() > 0.0 && point.explicit_bounds.first() == Some(&2.5e-6), "{point:?}");
     let logs = all.iter().filter(|sent| sent.path == "/v1/logs");
     let lines: Vec<_> = logs
         .flat_map(|sent| ExportLogsServiceRequest::decode(&*sent.body).expect("protobuf").resource_logs)
@@ -286,6 +297,44 @@ fn a_collector_that_hangs_or_is_gone_holds_no_decision_and_its_losses_are_counte
         let begun = Instant::now();
         world.run(&["serve", "stop"]).expect(0);
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_finds_no_room_in_the_queue_for_the_collector_is_counted_and_told() {
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hanging.local_addr().unwrap());
+    let mut world = World::new();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "8"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "2"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "50"),
+        ("RAMPART_TOKEN", "a-token-of-enough-length"),
+    ];
+    world.serve_with(&[], &variables);
+    let input = json!({"hook_event_name": "PreToolUse", "session_id": "s", "cwd": "/tmp", "tool_name": "Bash",
+        "tool_input": {"command": "rm -rf /"}});
+    let calls = 20;
+    for _ in 0..calls {
+        world.run_with(&["hook", "--format", "claude-code"], input.to_string().as_bytes()).expect(2);
+    }
+    let told = world.status()["telemetry"].clone();
+    // Each decision has two spans. Eight wait, and four are on their way to a collector that never answers.
+    let lost = told["spans_lost"].as_u64().unwrap();
+    assert!((2 * calls - 12..=2 * calls - 8).contains(&lost), "{told}");
+    assert!(told["log_records_lost"].as_u64().unwrap() > 0, "{told}");
+    let api = world.status()["listen"].as_str().unwrap().to_owned();
+    let counted = metric(&world, &api, "rampart_telemetry_spans_dropped_total");
+    assert!((counted - lost as f64).abs() < 0.5, "{counted}");
+    let shown = world.run(&["status"]).expect(0);
+    assert!(shown.stdout.contains(&format!("lost {lost} spans")), "{shown:?}");
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !world.gateway_log().contains("lost so far on the way to the collector") {
+        assert!(Instant::now() < deadline, "{}", world.gateway_log());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -61,6 +61,10 @@ pub(crate) struct OtelVariables {
     pub(crate) disabled: bool,
     /// `OTEL_SERVICE_NAME`.
     pub(crate) service: Option<String>,
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`: spans that may wait.
+    pub(crate) span_queue: usize,
+    /// `OTEL_BLRP_MAX_QUEUE_SIZE`: lines of the log that may wait.
+    pub(crate) log_queue: usize,
 }
 
 impl Environment {
@@ -74,6 +78,8 @@ impl Environment {
             (None, Some(user)) => user.join(".rampart"),
             (None, None) => anyhow::bail!("neither RAMPART_HOME nor HOME is set, so there is no place for the gateway"),
         };
+        // OpenTelemetry's own default, and what it does with a value that is no number.
+        let room = |name: &str| text(name).and_then(|value| value.parse().ok()).unwrap_or(2048);
         let token = text("RAMPART_TOKEN");
         if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
             anyhow::bail!("RAMPART_TOKEN may hold visible ASCII characters only, since it is sent in a header");
@@ -97,6 +103,8 @@ impl Environment {
                 protocol: text("OTEL_EXPORTER_OTLP_PROTOCOL"),
                 disabled: text("OTEL_SDK_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true")),
                 service: text("OTEL_SERVICE_NAME"),
+                span_queue: room("OTEL_BSP_MAX_QUEUE_SIZE"),
+                log_queue: room("OTEL_BLRP_MAX_QUEUE_SIZE"),
             },
             path: std::env::var_os("PATH").unwrap_or_default(),
         })

@@ -1,11 +1,13 @@
 //! Traces, metrics and the log for an OTLP collector (OTLP 1.x over HTTP with protobuf). The libraries of OpenTelemetry
-//! queue and send from threads of their own, so a collector that hangs or is gone holds no decision; what it does not
-//! take is counted.
+//! queue and send from threads of their own, so a collector that hangs or is gone holds no decision; what finds no room in
+//! a queue and what the collector does not take is counted.
+
+mod queue;
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -18,14 +20,21 @@ use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{Resource, logs::SdkLoggerProvider, metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use rampart_egress::Client;
-use rampart_gateway::{Gateway, config::Otel};
-use tokio::{runtime::Handle, time::timeout};
+use rampart_gateway::{Gateway, Losses, config::Otel};
+use tokio::{
+    runtime::Handle,
+    time::{interval, timeout},
+};
 use tower::ServiceExt as _;
+
+use crate::environment::OtelVariables;
 
 /// How long one request to the collector may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long the end of the gateway waits for what is still to be sent.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How often it is looked whether something found no room, and told in the log.
+const ROUND: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
@@ -37,7 +46,7 @@ pub(crate) struct Telemetry {
     traces: SdkTracerProvider,
     metrics: SdkMeterProvider,
     pub(crate) logs: SdkLoggerProvider,
-    gateway: Arc<OnceLock<Weak<Gateway>>>,
+    losses: Arc<Losses>,
 }
 
 impl Telemetry {
@@ -45,13 +54,13 @@ impl Telemetry {
     ///
     /// # Errors
     /// When the headers cannot be read or the exporters cannot be made.
-    pub(crate) fn start(otel: &Otel, service: Option<&str>, client: Client) -> anyhow::Result<Self> {
-        let gateway = Arc::new(OnceLock::new());
-        let sender = Sender { client, runtime: Handle::current(), gateway: Arc::clone(&gateway) };
+    pub(crate) fn start(otel: &Otel, variables: &OtelVariables, client: Client) -> anyhow::Result<Self> {
+        let losses = Arc::new(Losses::default());
+        let sender = Sender { client, runtime: Handle::current(), losses: Arc::clone(&losses) };
         let headers = headers(otel)?;
         // OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME are read by the library.
         let mut resource = Resource::builder();
-        if service.is_none() {
+        if variables.service.is_none() {
             resource = resource.with_service_name("rampart");
         }
         let described = otel.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
@@ -70,19 +79,21 @@ impl Telemetry {
                     .context(concat!("cannot send ", $path, " to the collector that `otel` names"))?
             };
         }
-        let spans = SdkTracerProvider::builder().with_batch_exporter(exporter!(SpanExporter, "traces"));
-        let traces = spans.with_resource(resource.clone()).build();
+        let waiting = queue::of_spans(exporter!(SpanExporter, "traces"), variables.span_queue, &losses);
+        let traces = SdkTracerProvider::builder().with_span_processor(waiting).with_resource(resource.clone()).build();
         let numbers = SdkMeterProvider::builder().with_periodic_exporter(exporter!(MetricExporter, "metrics"));
         let metrics = numbers.with_resource(resource.clone()).build();
-        let lines = SdkLoggerProvider::builder().with_batch_exporter(exporter!(LogExporter, "logs"));
-        let logs = lines.with_resource(resource).build();
+        let waiting = queue::of_lines(exporter!(LogExporter, "logs"), variables.log_queue, &losses);
+        let logs = SdkLoggerProvider::builder().with_log_processor(waiting).with_resource(resource).build();
         global::set_tracer_provider(traces.clone());
-        Ok(Self { traces, metrics, logs, gateway })
+        global::set_meter_provider(metrics.clone());
+        Ok(Self { traces, metrics, logs, losses })
     }
 
     /// Has the gateway's numbers sent from now on: the most telling of `docs/metrics.md`.
     pub(crate) fn watch(&self, gateway: &Arc<Gateway>) {
-        let _ = self.gateway.set(Arc::downgrade(gateway));
+        gateway.loses(&self.losses);
+        tokio::spawn(tell(Arc::downgrade(gateway), Arc::clone(&self.losses)));
         let meter = self.metrics.meter("rampart");
         let look = |measure: Measure| {
             let gateway = Arc::downgrade(gateway);
@@ -130,6 +141,20 @@ impl Telemetry {
     }
 }
 
+/// Tells in the log what was lost; not where it happens, since the log has a queue too.
+async fn tell(gateway: Weak<Gateway>, losses: Arc<Losses>) {
+    let mut told = [0; 3];
+    let mut rounds = interval(ROUND);
+    while gateway.strong_count() > 0 {
+        rounds.tick().await;
+        let [spans, lines, requests] = losses.counted();
+        if [spans, lines, requests] != told {
+            tracing::warn!(spans, lines, requests, "lost so far on the way to the collector that `otel` names");
+            told = [spans, lines, requests];
+        }
+    }
+}
+
 /// The headers of every request: a line each, `name: value`. The library adds those of `OTEL_EXPORTER_OTLP_HEADERS`.
 fn headers(otel: &Otel) -> anyhow::Result<HashMap<String, String>> {
     let Some(path) = &otel.headers_file else { return Ok(HashMap::new()) };
@@ -151,7 +176,7 @@ fn headers(otel: &Otel) -> anyhow::Result<HashMap<String, String>> {
 struct Sender {
     client: Client,
     runtime: Handle,
-    gateway: Arc<OnceLock<Weak<Gateway>>>,
+    losses: Arc<Losses>,
 }
 
 impl fmt::Debug for Sender {
@@ -184,8 +209,8 @@ impl HttpClient for Sender {
             Err(ended) => Err(ended.into()),
         };
         let taken = sent.as_ref().is_ok_and(|response| response.status().is_success());
-        if !taken && let Some(gateway) = self.gateway.get().and_then(Weak::upgrade) {
-            gateway.export_dropped();
+        if !taken {
+            self.losses.requests.fetch_add(1, Relaxed);
         }
         sent
     }

@@ -166,6 +166,21 @@ pub struct Status {
     pub sessions: usize,
     /// Surfaces that go on when they get no answer.
     pub fail_open: Vec<String>,
+    /// What a collector of traces, metrics and the log did not get; none where nothing is sent to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetryStatus>,
+}
+
+/// What a collector did not get since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TelemetryStatus {
+    /// Spans that found no room in the queue.
+    pub spans_lost: u64,
+    /// Lines of the log that found none.
+    pub log_records_lost: u64,
+    /// Requests that it did not take.
+    pub requests_lost: u64,
 }
 
 /// Answer to `GET /v1/sessions/{session}`.

@@ -1,13 +1,16 @@
 //! The one place that decides. Every road and every face calls [`Gateway::answer`]; read it first.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, answer_to_verdict};
 use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
 use crate::{
-    Home, Lock, Mode,
+    Home, Lock, Losses, Mode,
     approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply, Since, link::Links},
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
@@ -39,6 +42,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) witnesses: Witnesses,
     pub(crate) spans: Spans,
+    pub(crate) losses: OnceLock<Arc<Losses>>,
     pub(crate) started_ms: u64,
     /// Held as long as the gateway lives; last, so that all else is closed before another gateway may begin.
     pub(crate) _lock: Lock,

@@ -5,9 +5,13 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
+use opentelemetry::{KeyValue, global, metrics::Histogram as Durations};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -21,7 +25,7 @@ use prometheus_client::{
 };
 use rampart_call::{Answer, Call, Outcome, Phase, Surface};
 
-use crate::Gateway;
+use crate::{Gateway, Losses};
 
 /// The content type of [`Gateway::metrics`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -69,10 +73,11 @@ pub(crate) struct Metrics {
     seconds: Family<From, Histogram, Buckets>,
     reloads: Family<Ended, Counter>,
     panics: Counter,
-    exports: Counter,
     pub(crate) notices: Counter,
     pub(crate) unanswered: Counter,
     measured: Measured,
+    /// The same as `seconds` for a collector, where there is one: the library wants each value when it comes.
+    durations: Option<Durations<f64>>,
 }
 
 /// What is measured when somebody looks.
@@ -88,6 +93,9 @@ struct Measured {
     checkpoint_age: Gauge<f64, AtomicU64>,
     started: Gauge<i64, AtomicI64>,
     resident: Gauge,
+    lost_spans: Counter,
+    lost_lines: Counter,
+    lost_requests: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -97,7 +105,8 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// With `otel`, what a collector gets goes to the meter provider that the program has set.
+    pub(crate) fn new(otel: bool) -> Self {
         let mut all = Registry::with_prefix("rampart");
         let decisions = Family::default();
         let refusals = Family::default();
@@ -111,13 +120,17 @@ impl Metrics {
         all.register_with_unit("decision", help, Unit::Seconds, seconds.clone());
         all.register("policy_reloads", "Changed policy files that were taken over or rejected", reloads.clone());
         all.register("panics", "Tasks that ended because of a mistake in the program", panics.clone());
-        let (exports, notices, unanswered) = (Counter::default(), Counter::default(), Counter::default());
+        let (notices, unanswered) = (Counter::default(), Counter::default());
         let help = "Calls that surfaces let pass while no gateway answered";
         all.register("calls_unanswered", help, unanswered.clone());
         all.register("notices_dropped", "Notifications that were not delivered", notices.clone());
         let help = "Requests with spans, metrics or log records that the collector did not take";
-        all.register("telemetry_exports_dropped", help, exports.clone());
         let m = &measured;
+        all.register("telemetry_exports_dropped", help, m.lost_requests.clone());
+        let help = "Spans that found no room in the queue for the collector";
+        all.register("telemetry_spans_dropped", help, m.lost_spans.clone());
+        let help = "Lines of the log that found no room in the queue for the collector";
+        all.register("telemetry_log_records_dropped", help, m.lost_lines.clone());
         all.register("approvals_pending", "Questions that wait for a human", m.pending.clone());
         all.register("sessions", "Sessions that are remembered", m.sessions.clone());
         all.register("policy_rules", "Rules in force", m.rules.clone());
@@ -131,7 +144,13 @@ impl Metrics {
         let help = "When the gateway started, since 1970 UTC";
         all.register_with_unit("start_time", help, Unit::Seconds, m.started.clone());
         all.register_with_unit("resident_memory", "Memory that is in use", Unit::Bytes, m.resident.clone());
-        Self { registry: all, decisions, refusals, seconds, reloads, panics, exports, notices, unanswered, measured }
+        let durations = otel.then(|| {
+            let meter = global::meter("rampart");
+            let durations = meter.f64_histogram("rampart.decision.duration").with_unit("s");
+            let help = "Time a decision took, without waiting for people";
+            durations.with_description(help).with_boundaries(BUCKETS.to_vec()).build()
+        });
+        Self { registry: all, decisions, refusals, seconds, reloads, panics, notices, unanswered, measured, durations }
     }
 
     pub(crate) fn answered(&self, call: &Call, answer: &Answer) {
@@ -141,7 +160,11 @@ impl Metrics {
         if answer.verdict == Outcome::Deny {
             self.refusals.get_or_create(&Refused { reason: answer.judgement.reason.as_str() }).inc();
         }
-        self.seconds.get_or_create(&From { surface }).observe(answer.judgement.micros as f64 / 1e6);
+        let seconds = answer.judgement.micros as f64 / 1e6;
+        self.seconds.get_or_create(&From { surface }).observe(seconds);
+        if let Some(durations) = &self.durations {
+            durations.record(seconds, &[KeyValue::new("surface", surface)]);
+        }
     }
 
     pub(crate) fn reloaded(&self, accepted: bool) {
@@ -168,9 +191,14 @@ impl Gateway {
         all
     }
 
-    /// Counts what a collector did not take.
-    pub fn export_dropped(&self) {
-        self.metrics.exports.inc();
+    /// Says where it is counted what a collector does not get.
+    pub fn loses(&self, losses: &Arc<Losses>) {
+        let _ = self.losses.set(Arc::clone(losses));
+    }
+
+    /// What a collector did not get; none where nothing is sent to one.
+    pub fn losses(&self) -> Option<&Losses> {
+        self.losses.get().map(AsRef::as_ref)
     }
 
     /// Everything that is counted and measured, in the text format of OpenMetrics 1.0; see [`CONTENT_TYPE`].
@@ -188,6 +216,10 @@ impl Gateway {
         m.checkpoint_age.set(health.checkpoint_age_ms as f64 / 1e3);
         m.started.set(i64::try_from(self.started_ms / 1000).unwrap_or_default());
         m.resident.set(resident_bytes());
+        let lost = self.losses().map(Losses::counted).unwrap_or_default();
+        for (counter, count) in [&m.lost_spans, &m.lost_lines, &m.lost_requests].into_iter().zip(lost) {
+            counter.inner().store(count, Ordering::Relaxed);
+        }
         let mut text = String::new();
         // writing to a text cannot fail
         let _ = encode(&mut text, &self.metrics.registry);
@@ -210,7 +242,7 @@ mod tests {
 
     #[test]
     fn every_surface_has_its_series_and_no_name_is_new_without_its_line_in_the_documents() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(false);
         let answer = Answer {
             verdict: Outcome::Deny,
             judgement: rampart_call::Judgement::refused(rampart_call::Reason::Rule, "no"),

@@ -1,6 +1,6 @@
 //! How a gateway begins and ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rampart_call::{Action, Call, CommandLine, Origin, Phase, Response};
 use rampart_policy::Diagnostic;
@@ -87,7 +87,7 @@ impl Gateway {
         let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
         let credentials = Arc::new(Credentials::open(home.state().join("tokens.json"))?);
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(config.otel.is_some());
         let dropped = metrics.notices.clone();
         let notices = Notices::new(http.clone(), trail.clone(), config.notify.clone(), dropped);
         let gateway = Arc::new(Self {
@@ -95,6 +95,7 @@ impl Gateway {
             witnesses: Witnesses::begin(&config.audit.witnesses, http.as_ref(), tls.as_ref(), &trail),
             metrics,
             spans: Spans::new(config.otel.is_some()),
+            losses: OnceLock::new(),
             notices,
             verifiers: Verifiers::new(http.clone()),
             home,

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, Status, WitnessStatus};
+use rampart_client::wire::{AuditStatus, Status, TelemetryStatus, WitnessStatus};
 use rampart_gateway::{audit::Attested, metrics::CONTENT_TYPE};
 use serde_json::json;
 
@@ -52,6 +52,10 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
         pending: gateway.pending_count(),
         sessions: gateway.session_count(),
         fail_open: fail_open.map(ToString::to_string).collect(),
+        telemetry: gateway.losses().map(|losses| {
+            let [spans_lost, log_records_lost, requests_lost] = losses.counted();
+            TelemetryStatus { spans_lost, log_records_lost, requests_lost }
+        }),
     })
 }
 

@@ -70,8 +70,8 @@ async fn serve(
     let mut options = proxy_options(&home, &config)?;
     let client = outbound::client(&config)?;
     let tls = client.tls();
-    let service = environment.otel.service.as_deref();
-    let otel = config.otel.as_ref().map(|otel| Telemetry::start(otel, service, client.clone())).transpose()?;
+    let variables = &environment.otel;
+    let otel = config.otel.as_ref().map(|otel| Telemetry::start(otel, variables, client.clone())).transpose()?;
     log_output::start(environment.log.as_deref(), otel.as_ref().map(|otel| &otel.logs));
     let settings = Settings {
         home: home.clone(),

@@ -1,6 +1,6 @@
 //! `rampart status`: what is running and what is in force, as the gateway measures it.
 
-use rampart_client::Fault;
+use rampart_client::{Fault, wire::TelemetryStatus};
 
 use crate::{
     args::Json,
@@ -71,6 +71,10 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
     }
     if !status.fail_open.is_empty() {
         row("open", format!("{} go on without an answer", status.fail_open.join(", ")));
+    }
+    if let Some(lost @ TelemetryStatus { spans_lost, log_records_lost, requests_lost }) = &status.telemetry {
+        let state = format!("lost {spans_lost} spans, {log_records_lost} lines of the log, {requests_lost} requests");
+        row("otel", if *lost == TelemetryStatus::default() { "nothing was lost".to_owned() } else { state });
     }
     row("pending", status.pending.to_string());
     // Said plainly: what stands on a variable or on an agent's good will can be walked around.
