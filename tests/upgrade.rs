@@ -39,10 +39,26 @@ impl Releases {
 
     /// A release whose program is this script.
     fn publish(&self, version: &str, serial: u64, program: &str) {
-        let manifest = json!({"version": version, "target": self.target, "serial": serial,
-            "files": [{"name": "rampart", "sha256": hex::encode(Sha256::digest(program))}]});
-        self.world.write(&format!("releases/{}/rampart", self.target), program);
+        self.publish_with(version, serial, program, &[]);
+    }
+
+    /// The same with further programs.
+    fn publish_with(&self, version: &str, serial: u64, program: &str, others: &[(&str, &str)]) {
+        let mut files = Vec::new();
+        for (name, text) in [("rampart", program)].iter().chain(others) {
+            files.push(json!({"name": name, "sha256": hex::encode(Sha256::digest(text))}));
+            self.world.write(&format!("releases/{}/{name}", self.target), text);
+        }
+        let manifest = json!({"version": version, "target": self.target, "serial": serial, "files": files});
         self.sign(&manifest.to_string(), &self.key);
+    }
+
+    /// What lies in the folder of the installed program.
+    fn programs(&self) -> Vec<String> {
+        let folder = std::fs::read_dir(self.world.path("bin")).unwrap();
+        let mut names: Vec<_> = folder.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     fn sign(&self, manifest: &str, key: &SigningKey) {
@@ -71,8 +87,7 @@ impl Releases {
         let ran = self.upgrade(args).expect(2);
         assert!(ran.stderr.contains(words), "`{words}`: {ran:?}");
         assert_eq!(self.version(), before);
-        let left: Vec<_> = std::fs::read_dir(self.world.path("bin")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["rampart"], "nothing is left lying about");
+        assert_eq!(self.programs(), ["rampart"], "nothing is left lying about");
     }
 }
 
@@ -135,13 +150,8 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn a_release_comes_over_tls_from_a_server_whose_certificate_holds() {
-    if !have("a_release_comes_over_tls_from_a_server_whose_certificate_holds", &["python3"]) {
-        return;
-    }
-    let releases = Releases::new();
-    releases.publish("99.0.0", 2, &says("99.0.0"));
+/// The folder of releases on a web server, and the file with the root of its certificate.
+fn serve(releases: &Releases) -> (Server, String, PathBuf) {
     let key = rcgen::generate_simple_self_signed(vec!["releases.test".to_owned()]).unwrap();
     let pem = format!("{}{}", key.signing_key.serialize_pem(), key.cert.pem());
     let pem = releases.world.write("server.pem", pem);
@@ -152,14 +162,63 @@ fn a_release_comes_over_tls_from_a_server_whose_certificate_holds() {
     let mut child = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut port = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut port).unwrap();
-    let _server = Server(child);
-    let (place, port) = (format!("https://releases.test:{}", port.trim()), port.trim());
+    (Server(child), port.trim().to_owned(), roots)
+}
+
+#[test]
+fn a_release_comes_over_tls_from_a_server_whose_certificate_holds() {
+    if !have("a_release_comes_over_tls_from_a_server_whose_certificate_holds", &["python3"]) {
+        return;
+    }
+    let releases = Releases::new();
+    releases.publish("99.0.0", 2, &says("99.0.0"));
+    let (_server, port, roots) = serve(&releases);
+    let place = format!("https://releases.test:{port}");
     let resolve = format!(", resolve: ['releases.test:{port}:127.0.0.1']");
     releases.from(&place, &resolve);
     releases.refused(&[], "cannot get https://releases.test");
     releases.from(&place, &format!("{resolve}, upstream_ca: ['{}']", roots.display()));
     releases.upgrade(&[]).expect(0);
     assert_eq!(releases.version(), "rampart 99.0.0");
+}
+
+#[test]
+fn a_release_that_does_not_start_in_its_place_is_taken_back_whole() {
+    if !have("a_release_that_does_not_start_in_its_place_is_taken_back_whole", &["python3"]) {
+        return;
+    }
+    let releases = Releases::new();
+    let (_server, port, roots) = serve(&releases);
+    let egress = format!(", resolve: ['releases.test:{port}:127.0.0.1'], upstream_ca: ['{}']", roots.display());
+    releases.from(&format!("https://releases.test:{port}"), &egress);
+    // It tells its version wherever it is tried, and starts nowhere under its own name.
+    let program = "#!/bin/sh\ncase \"$0\" in */rampart) exit 3;; *) echo 'rampart 99.0.0';; esac\n";
+    let shim = "#!/bin/sh\nexit 0\n";
+    releases.publish_with("99.0.0", 2, program, &[("rampart-shim", shim)]);
+    let before = std::fs::read(releases.installed()).unwrap();
+    let serial = || std::fs::read_to_string(releases.world.home().join("state/release-serial")).ok();
+    let taken_back = |left: &[&str], words: &str| {
+        let ran = releases.upgrade(&[]).expect(2);
+        assert!(ran.stderr.contains("the old programs are back in place") && ran.stderr.contains(words), "{ran:?}");
+        assert!(std::fs::read(releases.installed()).unwrap() == before, "it is the old program, byte for byte");
+        assert_eq!(releases.programs(), left, "nothing is left lying about");
+        assert_eq!(serial(), None);
+    };
+    // Where there was no shim there is none, and where there was one it is that.
+    taken_back(&["rampart"], "the new program says");
+    let old_shim = releases.world.write("bin/rampart-shim", "#!/bin/sh\nexit 1\n");
+    taken_back(&["rampart", "rampart-shim"], "the new program says");
+    assert_eq!(std::fs::read_to_string(&old_shim).unwrap(), "#!/bin/sh\nexit 1\n");
+    // A second program whose place is taken: the first, which stood there already, goes again.
+    std::fs::remove_file(&old_shim).unwrap();
+    std::fs::create_dir(&old_shim).unwrap();
+    releases.publish_with("99.0.0", 2, &says("99.0.0"), &[("rampart-shim", shim)]);
+    taken_back(&["rampart", "rampart-shim"], "cannot replace");
+    // A good one comes through after all that.
+    std::fs::remove_dir(&old_shim).unwrap();
+    releases.upgrade(&[]).expect(0);
+    assert_eq!((releases.version().as_str(), serial().as_deref()), ("rampart 99.0.0", Some("2")));
+    assert_eq!(releases.programs(), ["rampart", "rampart-shim"]);
 }
 
 #[test]

@@ -134,18 +134,18 @@ async fn replace(
     // What does not even tell its version on this machine does not get into place.
     let first = drafts.first().context("a manifest has a program")?;
     tells_version(&first.new, &manifest.version)?;
-    for (at, draft) in drafts.iter().enumerate() {
-        if let Err(error) = draft.put() {
-            drafts.iter().take(at + 1).for_each(Draft::take_back);
-            return Err(error);
-        }
+    let put = drafts.iter_mut().try_for_each(Draft::put);
+    let works = put.and_then(|()| tells_version(&own, &manifest.version)).and_then(|()| {
+        let noted = fs::write(&serial_file, manifest.serial.to_string());
+        noted.with_context(|| format!("cannot note the release's serial in {}", serial_file.display()))
+    });
+    if let Err(error) = works {
+        let back = drafts.iter_mut().try_for_each(Draft::take_back);
+        return Err(match back {
+            Ok(()) => error.context("the old programs are back in place"),
+            Err(stuck) => error.context(format!("and the old programs could not be put back: {stuck:#}")),
+        });
     }
-    if let Err(error) = tells_version(&own, &manifest.version) {
-        drafts.iter().for_each(Draft::take_back);
-        return Err(error.context("the old programs are back in place"));
-    }
-    drafts.iter().for_each(Draft::keep);
-    fs::write(&serial_file, manifest.serial.to_string()).context("cannot note the release's serial")?;
     printer.note(format!(
         "version {OURS} is now {}; `rampart serve stop` ends a gateway that still runs the old one",
         manifest.version
@@ -158,6 +158,18 @@ struct Draft {
     place: PathBuf,
     new: PathBuf,
     old: PathBuf,
+    stands: Stands,
+}
+
+/// What stands in the place of a draft.
+#[derive(Clone, Copy)]
+enum Stands {
+    /// What stood there before.
+    Before,
+    /// The new program, where there was another.
+    InPlace,
+    /// The new program, where there was none.
+    Alone,
 }
 
 impl Draft {
@@ -166,7 +178,7 @@ impl Draft {
             let name = place.file_name().unwrap_or_default().to_string_lossy();
             place.with_file_name(format!(".{name}.{}.{ending}", std::process::id()))
         };
-        let draft = Self { new: beside("new"), old: beside("old"), place };
+        let draft = Self { new: beside("new"), old: beside("old"), place, stands: Stands::Before };
         let mut options = fs::OpenOptions::new();
         let written = options.write(true).create_new(true).mode(0o755).open(&draft.new).and_then(|mut file| {
             std::io::Write::write_all(&mut file, bytes)?;
@@ -177,22 +189,28 @@ impl Draft {
     }
 
     /// Puts it in place at once; the old one stays aside.
-    fn put(&self) -> anyhow::Result<()> {
-        let aside = match fs::hard_link(&self.place, &self.old) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            aside => aside,
+    fn put(&mut self) -> anyhow::Result<()> {
+        let failed = || format!("cannot replace {}", self.place.display());
+        let stands = match fs::hard_link(&self.place, &self.old) {
+            Ok(()) => Stands::InPlace,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stands::Alone,
+            Err(error) => return Err(error).with_context(failed),
         };
-        aside
-            .and_then(|()| fs::rename(&self.new, &self.place))
-            .with_context(|| format!("cannot replace {}", self.place.display()))
+        fs::rename(&self.new, &self.place).with_context(failed)?;
+        self.stands = stands;
+        Ok(())
     }
 
-    fn take_back(&self) {
-        let _ = fs::rename(&self.old, &self.place);
-    }
-
-    fn keep(&self) {
-        let _ = fs::remove_file(&self.old);
+    /// Leaves things as they were.
+    fn take_back(&mut self) -> anyhow::Result<()> {
+        let back = match self.stands {
+            Stands::Before => Ok(()),
+            Stands::InPlace => fs::rename(&self.old, &self.place),
+            Stands::Alone => fs::remove_file(&self.place),
+        };
+        back.with_context(|| format!("{} is the new one", self.place.display()))?;
+        self.stands = Stands::Before;
+        Ok(())
     }
 }
 
