@@ -96,6 +96,9 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
 
 /// Compiles policy files, and hands out their tests with the names of their files.
 pub(crate) fn compile(files: &[SourceFile]) -> Result<Compiled, Vec<Diagnostic>> {
+    // what cannot be analysed or scanned cannot be judged: a broken part of the program shows before the first call
+    rampart_shell::ready();
+    let _ = rampart_scan::detectors().next();
     let mut files: Vec<&SourceFile> = files.iter().collect();
     files.sort_by_key(|f| (f.layer, &f.name));
     let mut compiler = Compiler::new();

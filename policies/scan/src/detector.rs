@@ -96,9 +96,13 @@ pub fn detectors() -> impl Iterator<Item = &'static Detector> {
     ALL.iter()
 }
 
-/// The same, to be looked up by number. A file that does not read leaves none: a test reads them all.
+/// The same, to be looked up by number. A file that does not read is no answer to any question: nothing is scanned without
+/// it.
+#[expect(clippy::panic, reason = "the files are part of the program, and a test reads them all")]
 pub(crate) static ALL: LazyLock<Vec<Detector>> = LazyLock::new(|| {
-    let files = FILES.iter().filter_map(|(_, text)| toml::from_str::<File>(text).ok());
+    let files = FILES.iter().map(|(name, text)| {
+        toml::from_str::<File>(text).unwrap_or_else(|e| panic!("the detectors of `{name}` cannot be read: {e}"))
+    });
     files.flat_map(|f| f.detectors.into_iter().map(move |e| Detector::of(f.class, e))).collect()
 });
 

@@ -16,6 +16,10 @@ use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk};
 
+pub(crate) fn ready() {
+    languages::ready();
+}
+
 impl Walk<'_> {
     /// Shell code in a word: what `eval`, `trap` and `sh -c` take.
     pub(crate) fn code_text(&mut self, arg: &Arg) -> Flow {

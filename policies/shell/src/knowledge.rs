@@ -345,6 +345,10 @@ static PROGRAMS: LazyLock<HashMap<&'static str, &'static Program>> = LazyLock::n
     index
 });
 
+pub(crate) fn ready() {
+    LazyLock::force(&PROGRAMS);
+}
+
 /// The program of that name, without directories.
 pub(crate) fn program(name: &str) -> Option<&'static Program> {
     if let Some(program) = PROGRAMS.get(name) {
@@ -446,6 +450,13 @@ mod tests {
             PROGRAMS.iter().filter(|(_, p)| !shown.contains(&std::ptr::from_ref(**p))).map(|(name, _)| *name).collect();
         without.sort_unstable();
         assert!(without.is_empty(), "write a line into fixtures/attacks.txt or everyday.txt for one of: {without:?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_not_passed_over() {
+        let read = std::panic::catch_unwind(|| crate::embedded::<HashMap<String, Program>>("x", "[a]\nopreands = []"));
+        let said = read.unwrap_err().downcast::<String>().unwrap();
+        assert!(said.contains("`x`") && said.contains("opreands"), "{said}");
     }
 
     #[test]

@@ -24,6 +24,16 @@ mod syntax;
 mod value;
 mod walk;
 
+/// Reads all that is known of programs, calls and places now, and not at the first question.
+///
+/// # Panics
+/// Where one of the data files that are part of the program is broken: nothing should start that judges without it.
+pub fn ready() {
+    knowledge::ready();
+    code::ready();
+    place::ready();
+}
+
 /// Reads one of the data files that are part of the program. A broken one is no answer to any question: nothing is judged
 /// without it.
 #[expect(clippy::panic, reason = "the text is part of the program, and the tests read all of it")]

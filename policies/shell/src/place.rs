@@ -48,6 +48,10 @@ pub(crate) fn find(
     }
 }
 
+pub(crate) fn ready() {
+    lists::ready();
+}
+
 /// Whether a key or credential store of the system lies somewhere below `folder` under a name that the pattern meets.
 pub(crate) fn holds_key_named(folder: &str, pattern: &str) -> bool {
     lists::holds_key_named(folder, pattern)

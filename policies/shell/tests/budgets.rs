@@ -73,18 +73,71 @@ fn eight_kilobytes_of_anything_are_quick() {
         "<*/",
         "-e password ",
         "key: {privileged: true}\n",
+        "${a%%*[!b]*}",
+        "a='b[$(c)]';((a));",
+        "read a b <<<'c d';",
+        "import {a} from 'b';",
+        "import a, ",
+        "for (a of ",
+        "a.b(c => ",
+        "foreach (a as ",
+        "a{|b| ",
+        "\"a\" b ",
+        "system(\"a\" ",
+        "from '/a' ",
+        "read('/a') ",
+        "$ENV | env ",
+        "ENV{$a}",
+        "chr(65)+",
+        "Command.new(a).arg(",
+        "\t$(a)\n",
+        "\"scripts\": {\"a\": \"b\"} ",
+        "ln -s / a;",
+        "declare -n a=b;",
+        "exec 3<<<a;",
+        "git remote add a b://c;",
+        "echo a>a;make;",
     ] {
         is_quick(piece.repeat(8192 / piece.len()));
         is_quick(format!("python3 -c '{}'", piece.replace('\'', "(").repeat(8000 / piece.len())));
         is_quick(format!("cat {}", piece.repeat(8000 / piece.len())));
         let text = piece.repeat(8000 / piece.len());
-        for command in
-            ["find / ", "grep -r ", "perl -e ", "julia -e ", "powershell ", "ls | xargs -I{} rm ", "curl -K - "]
-        {
+        for command in [
+            "find / ",
+            "grep -r ",
+            "perl -e ",
+            "julia -e ",
+            "powershell ",
+            "ls | xargs -I{} rm ",
+            "curl -K - ",
+            "node -e ",
+            "ruby -e ",
+            "awk ",
+            "jq ",
+            "sqlite3 a ",
+        ] {
             is_quick(format!("{command}{text}"));
         }
-        for command in ["sftp h", "kubectl apply -f -", "cpio -o", "curl -K -", "parallel"] {
+        for command in [
+            "sftp h",
+            "kubectl apply -f -",
+            "cpio -o",
+            "curl -K -",
+            "parallel",
+            "go run -",
+            "envsubst",
+            "node",
+            "perl",
+            "php",
+            "awk -f -",
+            "psql",
+        ] {
             is_quick(format!("{command} <<'END OF TEXT'\n{text}\nEND OF TEXT"));
+        }
+        for (file, command) in
+            [("Makefile", "make"), ("package.json", "npm test"), ("a.c", "cc a.c"), ("a.rs", "rustc a.rs")]
+        {
+            is_quick(format!("cat > {file} <<'END OF TEXT'\n{text}\nEND OF TEXT\n{command}"));
         }
     }
 }

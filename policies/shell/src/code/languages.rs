@@ -81,6 +81,10 @@ static CALLS: LazyLock<HashMap<Language, Calls>> = LazyLock::new(|| {
     source.0.into_iter().map(|(language, calls)| (language, Calls::new(&calls))).collect()
 });
 
+pub(super) fn ready() {
+    LazyLock::force(&CALLS);
+}
+
 impl Calls {
     pub(super) fn of(language: Language) -> Option<&'static Self> {
         CALLS.get(&language)

@@ -11,6 +11,7 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         client_command(walk, line.trim());
     }
     files(walk, text);
+    let everything = text.contains("*.*");
     for statement in words(text).split(|w| w == ";") {
         let word = |at: usize| statement.get(at).map_or("", String::as_str);
         let has = |name: &str| statement.iter().any(|w| w == name);
@@ -29,7 +30,7 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         if !note.is_empty() {
             walk.note(EffectKind::RemoteMutate, note);
         }
-        let everything = text.contains("*.*") || has("superuser") || has("option") && has("grant");
+        let everything = everything || has("superuser") || has("option") && has("grant");
         if everything && matches!(word(0), "grant" | "alter" | "create") {
             walk.note(EffectKind::Privilege, "access-grant");
         }
@@ -65,8 +66,9 @@ fn files(walk: &mut Walk<'_>, text: &str) {
         if number % 2 == 0 || !inside.contains(['/', '~']) || inside.contains('\n') || inside.len() > 512 {
             continue;
         }
-        let lead = text.get(..start.saturating_sub(1)).unwrap_or("").trim_end().to_ascii_lowercase();
-        let lead = lead.get(lead.len().saturating_sub(48)..).unwrap_or("");
+        let lead = text.get(..start.saturating_sub(1)).unwrap_or("");
+        let near = (lead.len().saturating_sub(64)..lead.len()).find(|at| lead.is_char_boundary(*at));
+        let lead = lead.get(near.unwrap_or(lead.len())..).unwrap_or("").trim_end().to_ascii_lowercase();
         let called = lead.ends_with(['(', '[', ',']);
         let word = lead.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
         let word = word.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");

@@ -72,12 +72,13 @@ struct Joined {
     text: String,
     /// Something in it is not known, and stands as `$_`.
     partly: bool,
+    start: usize,
     end: usize,
 }
 
 /// What begins with the quote at `open`.
 fn concatenated(text: &str, open: usize, home: &str) -> Joined {
-    let mut out = Joined { text: String::new(), partly: false, end: open };
+    let mut out = Joined { text: String::new(), partly: false, start: open, end: open };
     loop {
         let rest = text.get(out.end..).unwrap_or("");
         let trimmed = rest.trim_start();
@@ -139,6 +140,7 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     let mut at = 0;
     // the program without what strings and comments say
     let mut bare = String::new();
+    let mut joined = Joined { text: String::new(), partly: false, end: 0, start: 0 };
     while let Some(found) = text.get(at..).and_then(|rest| rest.find(['"', '#', '/'])) {
         let open = at + found;
         bare.push_str(text.get(at..open).unwrap_or(""));
@@ -172,9 +174,13 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         let before = text.get(..open).unwrap_or("").trim_end();
         let word = Arg { shape: None, ..arg.with_text(&inside) };
         let piped = before.ends_with('|') && !before.ends_with("||");
-        let joined = concatenated(text, open, walk.home());
+        // what stands inside a chain ends where the chain ends
+        if open >= joined.end {
+            joined = concatenated(text, open, walk.home());
+        }
         let after = text.get(joined.end..).unwrap_or("");
-        if before.ends_with("system(") || piped || after.starts_with('|') && !after.starts_with("||") {
+        let begins = joined.start == open;
+        if begins && (before.ends_with("system(") || piped || after.starts_with('|') && !after.starts_with("||")) {
             // what is printed into a command is not known
             let input = if piped { Flow::unknown(Taint::NONE) } else { Flow::empty() };
             let shape = joined.partly.then(|| joined.text.replace("$_", "*"));

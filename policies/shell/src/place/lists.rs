@@ -62,6 +62,10 @@ static LISTS: LazyLock<Lists> = LazyLock::new(|| {
     Lists { index, system: source.system, temp: source.temp, harmless_devices: source.harmless_devices }
 });
 
+pub(super) fn ready() {
+    LazyLock::force(&LISTS);
+}
+
 /// Patterns, found by their first segment.
 #[derive(Default)]
 struct Index {

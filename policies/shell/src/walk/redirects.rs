@@ -8,6 +8,9 @@ use super::simple::base_name;
 use crate::syntax::{Redirect, RedirectKind};
 use crate::value::{Arg, Flow, Taint};
 
+/// Most links that a path is looked for behind.
+const MAX_LINKS: usize = 32;
+
 /// What a command's redirects make of its input and output.
 pub(super) struct Redirected {
     pub(super) stdin: Flow,
@@ -183,7 +186,11 @@ impl Walk<'_> {
     /// A path through a link, as the path that it leads to.
     pub(super) fn through_link(&self, path: &str) -> Option<String> {
         let below = |link: &str| path.strip_prefix(link).filter(|rest| rest.starts_with('/')).map(str::to_owned);
-        self.links.iter().rev().find_map(|(link, to)| Some(format!("{}{}", to.trim_end_matches('/'), below(link)?)))
+        self.links
+            .iter()
+            .rev()
+            .take(MAX_LINKS)
+            .find_map(|(link, to)| Some(format!("{}{}", to.trim_end_matches('/'), below(link)?)))
     }
 
     /// A link stands for what it points to.
