@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rampart_call::{Action as CallAction, EffectKind, Phase, RuleRef, Surface};
+use rampart_call::{Action as CallAction, Effect, EffectKind, Phase, RuleRef, Surface};
 use regex::Regex;
 
 use crate::{
@@ -70,6 +70,8 @@ pub struct Rule {
     pub(crate) units: Vec<Test>,
     pub(crate) items: Vec<Test>,
     pub(crate) grant: Option<Grant>,
+    /// It names effects and no commands, so that it speaks of a command only by the effects that the command has.
+    pub(crate) by_effects: bool,
     /// The same rule read as an allowance: where the default is to deny, its question reaches as far as that would.
     pub(crate) allowance: Option<Box<Rule>>,
     pub(crate) redaction: Option<Redaction>,
@@ -194,10 +196,20 @@ impl Rule {
     /// Whether a rule that allows covers one of the commands, by its number.
     pub(crate) fn covers_command(&self, facts: &Facts<'_>, number: usize) -> bool {
         let Some(unit) = facts.commands().nth(number) else { return false };
+        if self.by_effects && !self.speaks_of(facts, unit) {
+            return false;
+        }
         let passes = |unit: &Unit| self.units.iter().all(|t| passes_unit(t, unit));
         let behind =
             |wrapper: &Unit| passes(wrapper) && self.grant.as_ref().is_some_and(|g| g.covers_behind(wrapper, unit));
         passes(unit) || (unit.via > 0 && facts.commands().take(number).any(behind))
+    }
+
+    /// Whether a command has an effect that the rule names.
+    fn speaks_of(&self, facts: &Facts<'_>, unit: &Unit) -> bool {
+        let Some(shown) = unit.span else { return false };
+        let within = |effect: &Effect| effect.span.is_some_and(|s| shown.start <= s.start && s.end <= shown.end);
+        (0..facts.items.len()).any(|item| facts.effects.get(item).is_some_and(within) && self.fits(facts, item))
     }
 
     /// Whether the rule can allow a part of a command line.

@@ -284,7 +284,9 @@ impl Compiler {
         if !before && !after {
             reader.error("never-true", &source.span, "no call can match: there is no response before a call");
         }
-        let build = |action: Action, tests: Vec<Test>, grant: Option<Grant>| {
+        let build = |action: Action, tests: Vec<Test>, grant: Option<Grant>, triggers: Option<&[Trigger]>| {
+            let effects =
+                |t: &Trigger| matches!(t, Trigger::Path(_) | Trigger::Domain(_) | Trigger::Url(_) | Trigger::Kind(_));
             let mut rule = Rule {
                 id: id(&file.name, &policy.name.value, &source.text),
                 place: RuleRef {
@@ -310,6 +312,7 @@ impl Compiler {
                 units: Vec::new(),
                 items: Vec::new(),
                 grant,
+                by_effects: triggers.is_some_and(|all| all.iter().all(effects)),
                 allowance: None,
                 redaction: None,
             };
@@ -322,7 +325,7 @@ impl Compiler {
             }
             rule
         };
-        let mut rule = build(action, tests, grant);
+        let mut rule = build(action, tests, grant, triggers.as_deref());
         rule.redaction = (action == Action::Redact).then(|| Redaction {
             regexes: crate::condition::response_regexes(&source.when.response),
             detects: source.when.detects.clone(),
@@ -332,8 +335,8 @@ impl Compiler {
             let mut builder = RuleBuilder::new(Reading::Exact, &mut self.sets);
             // What is wrong with the patterns has been said.
             source.when.compile(&mut builder, &mut Reader::new("", ""));
-            let RuleBuilder { tests, grant, .. } = builder;
-            rule.allowance = Some(Box::new(build(Action::Allow, tests, grant)));
+            let RuleBuilder { tests, grant, triggers, .. } = builder;
+            rule.allowance = Some(Box::new(build(Action::Allow, tests, grant, triggers.as_deref())));
         }
         Some((rule, triggers))
     }

@@ -99,10 +99,10 @@ type Part = (bool, (String, usize), source::Match, RuleSource);
 
 /// The rules that together cover every command and every effect.
 fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
-    let share = |part: &&&Part, words: &(Vec<String>, String)| {
+    let share = |part: &&&Part, (words, span): &((Vec<String>, String), rampart_call::Span)| {
         let (_, _, matching, rule) = part;
         let own = matching.tool.as_ref().is_none_or(|l| l.iter().any(|t| t.value == seen.tool));
-        own && fits_command(rule, words)
+        own && fits_command(rule, words) && speaks_of(rule, *span, seen)
     };
     let effects =
         |rule: &RuleSource| rule.when.path.is_set() || rule.when.domain.is_set() || rule.when.effect.kinds.is_some();
@@ -110,20 +110,16 @@ fn together<'p>(parts: &[&'p Part], seen: &Seen) -> Vec<&'p Part> {
     let speaks = |rule: &RuleSource| !effects(rule) || names(rule) || seen.effects.iter().any(|e| fits_effect(rule, e));
     let named = |p: &&&Part| p.3.when.command.matches.is_set();
     let shares = |p: &&&Part| {
-        named(p)
-            && (!seen.redirected || effects(&p.3))
-            && speaks(&p.3)
-            && seen.components.iter().any(|(c, _)| share(p, c))
+        named(p) && (!seen.redirected || effects(&p.3)) && speaks(&p.3) && seen.components.iter().any(|c| share(p, c))
     };
     let used: Vec<&'p Part> = parts.iter().filter(shares).copied().collect();
-    let commands =
-        !seen.components.is_empty() && seen.components.iter().all(|(c, _)| used.iter().any(|p| share(&p, c)));
+    let commands = !seen.components.is_empty() && seen.components.iter().all(|c| used.iter().any(|p| share(&p, c)));
     let caused = seen.effects.iter().filter(|e| e.kind != EffectKind::Exec).all(|e| {
         let Some(span) = e.span else { return false };
         seen.components
             .iter()
             .filter(|(_, s)| s.start <= span.start && span.end <= s.end)
-            .any(|(c, _)| used.iter().any(|p| share(&p, c) && (!effects(&p.3) || fits_effect(&p.3, e))))
+            .any(|c| used.iter().any(|p| share(&p, c) && (!effects(&p.3) || fits_effect(&p.3, e))))
     });
     if commands && caused { used } else { Vec::new() }
 }
@@ -205,19 +201,24 @@ fn matches(matching: &source::Match, rule: &RuleSource, seen: &Seen) -> bool {
     if exact {
         let covered = !commands
             || (!seen.components.is_empty()
-                && seen.components.iter().all(|(c, _)| fits_command(rule, c))
+                && seen.components.iter().all(|(c, span)| fits_command(rule, c) && speaks_of(rule, *span, seen))
                 && (!seen.redirected || effects));
         let mut judged = seen.effects.iter().filter(|e| !(commands && e.kind == EffectKind::Exec)).peekable();
-        // A rule that names effects, and no commands, speaks only of calls that have such effects.
-        let names = when.path.yes.is_some() || when.domain.yes.is_some() || when.effect.kinds.is_some();
-        let vacuous = commands && (!names || when.command.matches.yes.is_some());
-        let all = !effects || ((judged.peek().is_some() || vacuous) && judged.all(|e| fits_effect(rule, e)));
+        let all = !effects || ((judged.peek().is_some() || commands) && judged.all(|e| fits_effect(rule, e)));
         return own && covered && all;
     }
     let viewed = |e: &&Effect| own || named.as_ref().is_some_and(|n| seen.tools(e).iter().any(|t| n.contains(t)));
     let command = !commands || (own && seen.components.iter().any(|(c, _)| fits_command(rule, c)));
     let effect = (own && !effects) || seen.effects.iter().filter(viewed).any(|e| fits_effect(rule, e));
     command && effect
+}
+
+/// A rule that names effects, and no commands, speaks only of commands that have such effects.
+fn speaks_of(rule: &RuleSource, span: rampart_call::Span, seen: &Seen) -> bool {
+    let when = &rule.when;
+    let names = when.path.yes.is_some() || when.domain.yes.is_some() || when.effect.kinds.is_some();
+    let within = |e: &&Effect| e.span.is_some_and(|s| span.start <= s.start && s.end <= span.end);
+    !names || when.command.matches.yes.is_some() || seen.effects.iter().filter(within).any(|e| fits_effect(rule, e))
 }
 
 fn fits_command(rule: &RuleSource, words: &(Vec<String>, String)) -> bool {
