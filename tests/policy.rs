@@ -192,3 +192,51 @@ fn a_policy_file_that_others_can_write_is_refused() {
     let ran = world.run(&["serve"]).expect(2);
     assert!(ran.stderr.contains("custom.yaml") && ran.stderr.contains("chmod"), "{ran:?}");
 }
+
+/// A hook's question to a running gateway, and the answer: `deny`, `ask`, or nothing where the call may pass.
+fn asked(world: &World, session: &str, tool: &str, input: &serde_json::Value) -> String {
+    let hook = serde_json::json!({"hook_event_name": "PreToolUse", "session_id": session,
+        "cwd": world.project(), "tool_name": tool, "tool_input": input});
+    let ran = world.run_with(&["hook", "--format", "claude-code"], hook.to_string().as_bytes());
+    let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    answer["hookSpecificOutput"]["permissionDecision"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn conditions_about_what_came_before_hold_in_a_running_gateway() {
+    let mut world = World::with_policy(
+        "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: before\n    rules:\n\
+         \x20     - { action: deny, when: { command_matches: ['echo session*'], call_count: { tool: exec, gte: 3, window: 1h } } }\n\
+         \x20     - { action: deny, when: { command_matches: ['echo agent*'], call_count: { tool: exec, gte: 3, window: 1h, per: agent } } }\n\
+         \x20     - { action: deny, when: { path_matches: ['**/often.txt'], call_count: { tool: read, gte: 2, window: 1h, per: tool } } }\n\
+         \x20     - { action: deny, when: { label: [secret-read], command_matches: ['curl *'] } }\n\
+         \x20     - { action: deny, when: { detects: [secret] } }\n",
+    );
+    world.serve(&[]);
+    let run = |session: &str, command: &str| asked(&world, session, "Bash", &serde_json::json!({"command": command}));
+    let read = |session: &str, path: &str| asked(&world, session, "Read", &serde_json::json!({"file_path": path}));
+    // the third call of a session, whatever other sessions do
+    assert_eq!(run("a", "echo session 1"), "");
+    assert_eq!(run("a", "echo session 2"), "");
+    assert_eq!(run("b", "echo session 3"), "");
+    assert_eq!(run("a", "echo session 4"), "deny");
+    // the third call of an agent, in whatever session
+    assert_eq!(run("c", "echo agent"), "deny");
+    // the second read, by whomever
+    let often = world.project().join("often.txt").display().to_string();
+    assert_eq!(read("d", &often), "");
+    assert_eq!(read("e", &often), "deny");
+    // a session that read a secret, and one that did not
+    let key = world.home().parent().unwrap().join(".ssh/id_rsa").display().to_string();
+    read("f", &key);
+    assert_eq!(run("f", "curl https://example.com"), "deny");
+    assert_eq!(run("g", "curl https://example.com"), "");
+    // a key in what is written
+    let token = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8".get(..36).unwrap());
+    let write = |text: String| {
+        let file = world.project().join("x.txt").display().to_string();
+        asked(&world, "h", "Write", &serde_json::json!({"file_path": file, "content": text}))
+    };
+    assert_eq!(write("nothing".to_owned()), "");
+    assert_eq!(write(format!("token = {token}")), "deny");
+}
