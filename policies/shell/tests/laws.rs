@@ -111,8 +111,30 @@ fn shell_text() -> impl Strategy<Value = String> {
         "if=",
         "xargs",
         "ssh",
+        "$_",
+        "${x@P}",
+        "${x%%[!/]*}",
+        "((x))",
+        "test -v ",
+        "read x y",
+        "perl -e",
+        "node -e ",
+        "import{a}from'b'",
+        "make",
+        "EOF",
     ]);
     prop::collection::vec(pieces, 0..60).prop_map(|p| p.concat())
+}
+
+/// Found by the fuzzer: what a command means does not hang on the one before it.
+#[test]
+fn a_command_before_it_takes_no_kind_of_effect_away() {
+    for text in [r"peRl -\;peRl -\;}{}}{}``$r}$_}fi{} \;'", "perl $_ -pi x", "rm a$_", "cp x $_/y"] {
+        let kinds =
+            |text: &str| effects(text).iter().map(|e| e.kind.as_str()).collect::<std::collections::BTreeSet<_>>();
+        let (alone, behind) = (kinds(text), kinds(&format!("true; {text}")));
+        assert!(alone.is_subset(&behind), "{text}: {alone:?} {behind:?}");
+    }
 }
 
 proptest! {

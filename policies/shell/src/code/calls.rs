@@ -33,6 +33,9 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     if is_bomb(&arg.text) {
         walk.note(EffectKind::Exec, "fork-bomb");
     }
+    if language == Language::Js && arg.text.contains("constructor.constructor") {
+        walk.note(EffectKind::Opaque, "inline-code");
+    }
     if language == Language::Python {
         notebook_commands(walk, arg);
     }
@@ -147,6 +150,12 @@ impl Reader<'_, '_> {
                     self.variables.insert(name, value);
                     continue;
                 }
+                // `condition ? one : other` is one or the other
+                Some(Token::Sign('?')) if !matches!(self.peek_at(1), Some(Token::Sign('?' | ':'))) => {
+                    self.at += 1;
+                    left = Value { name: None, list: None, below: false, ..self.postfix() };
+                    continue;
+                }
                 // the other value of `a or b`, of formats and comparisons
                 Some(Token::Sign('%' | '*' | '-' | '|' | '&' | '<' | '>' | '?' | '=' | '!' | ':')) => {
                     self.at += 1;
@@ -169,6 +178,16 @@ impl Reader<'_, '_> {
             }
         }
         self.depth -= 1;
+        // `one if condition else other`
+        if self.language == Language::Python && self.peek() == Some(&Token::Name("if".to_owned())) {
+            self.at += 1;
+            let _ = self.expression();
+            if self.peek() == Some(&Token::Name("else".to_owned())) {
+                self.at += 1;
+                let other = self.expression();
+                left = Value { partly: true, ..join(&left, "", &other) };
+            }
+        }
         // `with open(path) as name`
         if let (Language::Python, Some(Token::Name(word)), Some(Token::Name(name))) =
             (self.language, self.peek(), self.peek_at(1))

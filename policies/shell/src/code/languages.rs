@@ -40,6 +40,10 @@ pub(super) enum Does {
     Decode,
     /// The result is the home directory.
     Home,
+    /// The first argument is a file of code that runs.
+    RunFile,
+    /// Arranges for something to run later.
+    Schedule,
     /// The first argument is the directory to work in from now on.
     Enter,
     /// The first argument is a variable's name, the second its value.

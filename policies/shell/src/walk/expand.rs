@@ -174,6 +174,15 @@ impl Walk<'_> {
             out.push(Arg { quoted: *quoted, ..Arg::literal(text.as_ref(), span) });
             return;
         }
+        // the last word of the command before
+        if let [Part::Variable(variable)] = &word.parts[..]
+            && variable.name == "_"
+            && variable.operator.is_empty()
+            && let Some(last) = self.out.components.last().and_then(|c| c.argv.last())
+        {
+            out.push(Arg { quoted: true, ..Arg::literal(last.clone(), span) });
+            return;
+        }
         let pieces: Vec<Piece<'_, '_>> = word
             .parts
             .iter()
@@ -450,12 +459,7 @@ impl Walk<'_> {
         match name {
             "@" | "*" => return self.env.positional.iter().skip(1).cloned().collect(),
             "0" if self.env.positional.is_empty() => return vec![Arg::literal("bash", span)],
-            // the last word of the command before
-            "_" => {
-                let word = self.out.components.last().and_then(|c| c.argv.last());
-                return word.map(|word| Arg::literal(word.clone(), span)).into_iter().collect();
-            }
-            "#" | "?" | "$" | "!" | "-" => return vec![Arg::unresolved(source, Taint::NONE, span)],
+            "_" | "#" | "?" | "$" | "!" | "-" => return vec![Arg::unresolved(source, Taint::NONE, span)],
             _ => {}
         }
         if let Ok(number) = name.parse::<usize>() {

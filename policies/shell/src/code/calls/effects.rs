@@ -43,6 +43,17 @@ impl Reader<'_, '_> {
                 }
                 self.run(&first, args)
             }
+            Does::RunFile => {
+                if first.text.is_some() && !first.partly {
+                    let language = self.language;
+                    self.walk.nested(name, |walk| walk.file_of_code(language, &word, Vec::new()));
+                }
+                Value::unknown(taint)
+            }
+            Does::Schedule => {
+                self.walk.note(EffectKind::Persist, "crontab");
+                Value::default()
+            }
             Does::Enter => {
                 self.walk.enter(&word);
                 Value::default()
@@ -118,8 +129,13 @@ impl Reader<'_, '_> {
             Does::Copy => {
                 let flow = if first.text.is_some() { self.read(&word, taint).taint } else { taint };
                 if let Some(to) = if own.is_some() { args.first() } else { args.get(1) }.filter(|v| v.text.is_some()) {
+                    let path = to.text.clone().unwrap_or_default();
                     let to = to.arg(span);
                     self.walk.write(&to, "");
+                    self.keep(&path, Some(&Value::unknown(flow)));
+                    if name.contains("symlink") || name.contains("ln_s") {
+                        self.walk.remember_link(&to, &word);
+                    }
                 }
                 Value::unknown(flow)
             }
@@ -191,6 +207,11 @@ impl Reader<'_, '_> {
             }
             Does::Decode => {
                 // a number or character alone is no hidden text, and neither is what a file held
+                if (name.contains("pickle") || name.contains("marshal"))
+                    && taint.has(Taint::DECODED.with(Taint::DOWNLOADED))
+                {
+                    self.walk.note(EffectKind::Exec, "decode-run");
+                }
                 let given: Vec<Value> = own.cloned().into_iter().chain(args.iter().cloned()).collect();
                 if let Some(text) = self.decoded(name, &given) {
                     // a text that was one before hides nothing

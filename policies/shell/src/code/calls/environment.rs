@@ -30,6 +30,8 @@ impl Reader<'_, '_> {
                     self.variable(&key)
                 }
             }
+            // `Dir["*.rb"]`
+            (Some(name), Some(key)) if name == "Dir" => Value::text(key),
             // `fs["rmSync"]`
             (Some(name), Some(key)) if !key.is_empty() => Value::name(format!("{name}.{key}")),
             _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok()))

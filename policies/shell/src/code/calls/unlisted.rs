@@ -181,6 +181,11 @@ const STORES: &[&str] = &[
     "docker",
     "github",
     "gitlab",
+    "Aws",
+    "Fog",
+    "django",
+    "peewee",
+    "mongoengine",
     "minio",
     "influxdb",
     "neo4j",
@@ -230,6 +235,7 @@ impl Reader<'_, '_> {
             self.walk.note(EffectKind::Secret, "secret-variable");
         }
         self.statement(last, args);
+        self.container(last);
         if matches!(last, "kill" | "terminate" | "suspend" | "stop") && self.arg.text.contains("rampart") {
             self.walk.named(EffectKind::SelfTamper, "process", "rampart", "rampart-stop");
         }
@@ -255,6 +261,9 @@ impl Reader<'_, '_> {
                 _ => 1,
             };
             self.keys_of(args.iter().skip(rest));
+        }
+        if does == Does::Print && name.ends_with(".write") {
+            self.keys_of(args.iter());
         }
         if matches!(does, Does::Fetch | Does::Connect) {
             let deletes = |a: &Value| a.text.as_deref() == Some("DELETE");
@@ -291,6 +300,24 @@ impl Reader<'_, '_> {
         self.handed_on = self.handed_on.with(keys);
     }
 
+    /// A container that is started with the rights of the machine.
+    fn container(&mut self, last: &str) {
+        if !matches!(last, "run" | "create" | "create_container" | "createContainer")
+            || !self.names_one_of(&["docker", "dockerode"])
+        {
+            return;
+        }
+        let tight: String =
+            self.arg.text.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').take(4096).collect();
+        let tight = tight.to_lowercase();
+        if ["privileged=true", "privileged:true", "{/:", "[/:", "pid_mode=host", "pidmode:host", "docker.sock"]
+            .iter()
+            .any(|s| tight.contains(s))
+        {
+            self.walk.note(EffectKind::Privilege, "privileged-container");
+        }
+    }
+
     /// A statement that is given to a database.
     fn statement(&mut self, last: &str, args: &[Value]) {
         let takes = ["execute", "query", "exec", "run", "raw", "prepare", "sql", "command", "do", "each"];
@@ -315,9 +342,9 @@ impl Reader<'_, '_> {
         let is = |word: &str| list.iter().any(|name| word == *name || word.contains(name) && name.len() > 4);
         self.tokens.iter().any(|token| match token {
             Token::Name(word) => is(word),
-            Token::Text { text, .. } => text.len() < 64 && is(text.trim_start_matches("node:")),
+            Token::Text { text, .. } => text.len() < 64 && !text.contains([' ', ':']) && is(text),
             _ => false,
-        })
+        }) || list.iter().any(|name| name.contains('.') && self.arg.text.contains(name))
     }
 
     /// Secrets that were given to calls of which nothing is known leave where the code talks to hosts.
