@@ -1,5 +1,7 @@
 //! `rampart serve install`: what the service managers would be given, checked by their own tools.
 
+mod everybody;
+
 use std::path::PathBuf;
 
 use crate::world::{Ran, World, have};
@@ -23,7 +25,7 @@ fn the_units_are_what_systemd_accepts() {
     let shown = world.run(&["serve", "install", "--system", "--dry-run"]).expect(0).stdout;
     let start = shown.find("# /etc/systemd/system").expect("the unit's place");
     let (_, text) = shown[start..].split_once('\n').unwrap();
-    let text = text.split("# then:").next().unwrap();
+    let text = text.split("# /etc/rampart").next().unwrap();
     let unit: PathBuf = world.write("system/rampart.service", text);
     let verified = Ran::from(world.command("systemd-analyze").arg("verify").arg(&unit).output().unwrap());
     // The user is made by the second file, which is not in place here.

@@ -31,12 +31,14 @@ pub(crate) use tickets::Tickets;
 /// The other end of a connection. Every request carries one, put there by whoever accepted the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// A process of this user or of root, as the kernel says.
+    /// A process of this machine, as the kernel says; where the socket is not for everybody, of this user or of root.
     Socket {
         /// Its process, when the kernel says.
         pid: Option<u32>,
         /// Its user.
         uid: u32,
+        /// That is the gateway's own user, or root.
+        ours: bool,
     },
     /// Anybody who can reach the TCP port.
     Tcp,

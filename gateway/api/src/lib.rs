@@ -20,9 +20,9 @@ use rampart_gateway::{Gateway, credentials};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Peer, Scope};
-pub use listen::{ListenError, bind_socket, bind_tcp};
+pub use listen::{ListenError, bind_shared_socket, bind_socket, bind_tcp};
 pub use routes::router;
-pub use serve::serve;
+pub use serve::{serve, serve_everybody};
 
 /// What the API stands in front of.
 #[derive(Debug)]

@@ -39,6 +39,18 @@ pub enum ListenError {
 /// # Errors
 /// When the path is too long for a socket or cannot be written.
 pub fn bind_socket(path: &Path) -> Result<UnixListener, ListenError> {
+    bind_with_mode(path, 0o600)
+}
+
+/// The same for a socket that every user of the machine may ask, in a folder that only we can write to.
+///
+/// # Errors
+/// As [`bind_socket`].
+pub fn bind_shared_socket(path: &Path) -> Result<UnixListener, ListenError> {
+    bind_with_mode(path, 0o666)
+}
+
+fn bind_with_mode(path: &Path, mode: u32) -> Result<UnixListener, ListenError> {
     let failed = |source| ListenError::Socket { path: path.to_owned(), source };
     let draft = path.with_extension("new");
     match fs::remove_file(&draft) {
@@ -46,7 +58,7 @@ pub fn bind_socket(path: &Path) -> Result<UnixListener, ListenError> {
         _ => {}
     }
     let listener = UnixListener::bind(&draft).map_err(failed)?;
-    let place = fs::set_permissions(&draft, fs::Permissions::from_mode(0o600)).and_then(|()| fs::rename(&draft, path));
+    let place = fs::set_permissions(&draft, fs::Permissions::from_mode(mode)).and_then(|()| fs::rename(&draft, path));
     place.map_err(failed)?;
     Ok(listener)
 }

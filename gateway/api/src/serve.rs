@@ -39,13 +39,29 @@ const REST: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then lets the requests in flight end for up to ten seconds.
 pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener>, stop: CancellationToken) {
+    serve_doors(router, socket, false, tcp, stop).await;
+}
+
+/// The same on a socket for every user of the machine. Those who are neither ours nor root's have calls decided there;
+/// anything else wants a token from them.
+pub async fn serve_everybody(router: Router, socket: UnixListener, stop: CancellationToken) {
+    serve_doors(router, socket, true, None, stop).await;
+}
+
+async fn serve_doors(
+    router: Router,
+    socket: UnixListener,
+    everybody: bool,
+    tcp: Option<TcpListener>,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let seats = || Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (local_seats, tcp_seats) = (seats(), seats());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept_local(&socket, &local_seats) => accepted,
+            accepted = accept_local(&socket, everybody, &local_seats) => accepted,
             accepted = accept_tcp(tcp.as_ref(), &tcp_seats) => accepted,
         };
         match accepted {
@@ -80,16 +96,17 @@ enum Accepted {
     Stranger(u32),
 }
 
-async fn accept_local(listener: &UnixListener, seats: &Arc<Semaphore>) -> io::Result<Accepted> {
+async fn accept_local(listener: &UnixListener, everybody: bool, seats: &Arc<Semaphore>) -> io::Result<Accepted> {
     let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     let credentials = stream.peer_cred()?;
     let uid = credentials.uid();
-    if uid != rustix::process::geteuid().as_raw() && uid != 0 {
+    let ours = uid == rustix::process::geteuid().as_raw() || uid == 0;
+    if !everybody && !ours {
         return Ok(Accepted::Stranger(uid));
     }
     let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-    Ok(Accepted::Local(Stream::new(stream.into_std()?)?, Peer::Socket { pid, uid }, seat))
+    Ok(Accepted::Local(Stream::new(stream.into_std()?)?, Peer::Socket { pid, uid, ours }, seat))
 }
 
 async fn accept_tcp(listener: Option<&TcpListener>, seats: &Arc<Semaphore>) -> io::Result<Accepted> {

@@ -279,8 +279,11 @@ pub(crate) struct Serve {
     /// Send it in the Common Event Format
     #[arg(long)]
     pub(crate) cef: bool,
+    /// Also listen on this socket, in a folder that only we can write to, for every user of the machine
+    #[arg(long, value_name = "PATH")]
+    pub(crate) shared: Option<PathBuf>,
     /// Start in the background and return when it answers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shared")]
     pub(crate) background: bool,
     /// Started by a road that found no gateway: go on without a listener whose port is taken
     #[arg(long, hide = true)]

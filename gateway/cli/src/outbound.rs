@@ -8,9 +8,11 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rampart_certs::{Authority, CertificateDer, parse_pem, system_roots, trust};
-use rampart_client::wire::OpenedSession;
+use rampart_client::{Settings, wire::OpenedSession};
 use rampart_egress::{Allowance, Client, NODE_PRELOAD, Override, proxy_variables};
 use rampart_gateway::{Config, Home};
+
+use crate::{environment::Environment, user_overrides::replace};
 
 /// The one client for this program's own requests: it believes, resolves and enters what `egress` in config.yaml says.
 ///
@@ -62,7 +64,7 @@ pub(crate) fn allow_private(config: &Config) -> anyhow::Result<Vec<Allowance>> {
 /// Every variable with its value, in the order they are printed. The proxy's address bears the session's credential.
 pub(crate) fn variables(
     session: &OpenedSession,
-    home: &Home,
+    files: &Files,
     node_options: Option<&str>,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
     let Some(address) = &session.egress else {
@@ -71,9 +73,8 @@ pub(crate) fn variables(
         );
     };
     let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
-    let trusted = trust(home)?;
-    let preload = put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?;
-    let mut variables = proxy_variables(address, Some((&session.session, &session.credential)), preload.to_str());
+    let credential = Some((session.session.as_str(), session.credential.as_str()));
+    let mut variables = proxy_variables(address, credential, files.preload.to_str());
     for (name, value) in &mut variables {
         // What the user tells Node stays; ours comes on top, once.
         if *name == "NODE_OPTIONS"
@@ -82,23 +83,84 @@ pub(crate) fn variables(
             *value = format!("{theirs} {value}");
         }
     }
-    variables.extend(trusted);
+    variables.extend(files.variables());
     Ok(variables)
 }
 
-/// The variables that make tools trust the authority.
+/// What tools are pointed to.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// The authority's certificate, for tools that add it to their own roots.
+    ours: PathBuf,
+    /// That and the machine's roots, for tools whose own are replaced.
+    all: PathBuf,
+    /// What Node.js loads first.
+    preload: PathBuf,
+}
+
+impl Files {
+    /// Those of the gateway that this user asks: a home's are written anew, the machine's stand beside its socket.
+    ///
+    /// # Errors
+    /// When they cannot be written, or are not there.
+    pub(crate) fn of(environment: &Environment) -> anyhow::Result<Self> {
+        let settings = Settings::of(&environment.home);
+        let home = Home::at(&environment.home);
+        if !settings.is_of_the_machine() {
+            return Self::write(&home);
+        }
+        home.prepare()?;
+        let folder = settings.socket.parent().context("the machine's gateway has its socket in a folder")?;
+        let files = Self::below(folder);
+        let missing = [&files.ours, &files.all, &files.preload].into_iter().find(|path| !path.is_file());
+        match missing {
+            Some(path) => bail!("{} is not there: the machine's gateway does not run", path.display()),
+            None => Ok(files),
+        }
+    }
+
+    fn write(home: &Home) -> anyhow::Result<Self> {
+        let authority = Authority::open(&home.ca())?;
+        Ok(Self {
+            ours: Authority::certificate_path(&home.ca()),
+            all: authority.write_bundle(&home.ca(), &system_roots())?,
+            preload: put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?,
+        })
+    }
+
+    fn below(folder: &Path) -> Self {
+        let [ours, all, preload] = ["ca.pem", "bundle.pem", "node-proxy.cjs"].map(|name| folder.join(name));
+        Self { ours, all, preload }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let variables = trust::VARIABLES.iter().map(|variable| {
+            let file = match variable.kind {
+                trust::Kind::Adds => &self.ours,
+                trust::Kind::Replaces => &self.all,
+            };
+            (variable.name, file.display().to_string())
+        });
+        variables.collect()
+    }
+}
+
+/// Puts copies into a folder where every user can read them.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn publish(home: &Home, folder: &Path) -> anyhow::Result<()> {
+    let (kept, public) = (Files::write(home)?, Files::below(folder));
+    for (from, to) in [(&kept.ours, &public.ours), (&kept.all, &public.all), (&kept.preload, &public.preload)] {
+        let text = std::fs::read_to_string(from).with_context(|| format!("cannot read {}", from.display()))?;
+        replace(to, &text, 0o644)?;
+    }
+    Ok(())
+}
+
+/// The variables that make tools trust the authority of a home.
 pub(crate) fn trust(home: &Home) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let authority = Authority::open(&home.ca())?;
-    let ours = Authority::certificate_path(&home.ca());
-    let all = authority.write_bundle(&home.ca(), &system_roots())?;
-    let variables = trust::VARIABLES.iter().map(|variable| {
-        let file = match variable.kind {
-            trust::Kind::Adds => &ours,
-            trust::Kind::Replaces => &all,
-        };
-        (variable.name, file.display().to_string())
-    });
-    Ok(variables.collect())
+    Ok(Files::write(home)?.variables())
 }
 
 /// Puts a file in place at once, unless it is there already.

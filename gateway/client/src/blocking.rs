@@ -201,7 +201,7 @@ impl Line {
         let began = Instant::now();
         let wait = settings.silence.min(settings.patience);
         let stream = loop {
-            match attempt(&settings.socket)? {
+            match attempt(settings)? {
                 Attempt::Connected(stream) => break stream,
                 Attempt::Busy if began.elapsed() > wait => return Err(Fault::Silent(wait)),
                 Attempt::Busy => thread::sleep(Duration::from_millis(2)),

@@ -13,6 +13,7 @@ mod socket;
 pub mod start;
 #[cfg(feature = "async")]
 mod stream;
+pub mod system;
 mod unanswered;
 pub mod wire;
 
@@ -27,6 +28,7 @@ pub use fault::Fault;
 pub use pool::Client;
 #[cfg(feature = "async")]
 pub use stream::Stream;
+use system::Trusted;
 pub use unanswered::Unanswered;
 
 /// Where the gateway of a home listens.
@@ -48,14 +50,20 @@ pub struct Settings {
     pub unanswered: Unanswered,
     /// The token to bear; visible ASCII.
     pub token: Option<String>,
+    /// Who may listen there.
+    pub trusted: Trusted,
 }
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { socket, silence, patience, unanswered, token } = self;
+        let Self { socket, silence, patience, unanswered, token, trusted } = self;
         let mut shown = f.debug_struct("Settings");
         shown.field("socket", socket).field("silence", silence).field("patience", patience);
-        shown.field("unanswered", unanswered).field("token", &token.as_ref().map(|_| "...")).finish()
+        shown
+            .field("unanswered", unanswered)
+            .field("trusted", trusted)
+            .field("token", &token.as_ref().map(|_| "..."))
+            .finish()
     }
 }
 
@@ -68,7 +76,22 @@ impl Settings {
             patience: Duration::from_hours(1),
             unanswered: Unanswered::Refuse,
             token: None,
+            trusted: Trusted::Own,
         }
+    }
+
+    /// The same for the gateway that the surfaces of a home ask: the machine's, where there is one, else the home's.
+    pub fn of(home: &Path) -> Self {
+        match system::find() {
+            Ok(None) => Self { unanswered: Unanswered::AsTold(home.to_owned()), ..Self::new(socket(home)) },
+            Ok(Some((socket, uid))) => Self { trusted: Trusted::User(uid), ..Self::new(socket) },
+            Err(why) => Self { trusted: Trusted::Nobody(why), ..Self::new(system::FILE.into()) },
+        }
+    }
+
+    /// Whether they lead to the machine's gateway, which nobody but its administrator starts.
+    pub fn is_of_the_machine(&self) -> bool {
+        self.trusted != Trusted::Own
     }
 
     /// The header that bears the token. A token that no header can carry is left out, and so not taken for another.

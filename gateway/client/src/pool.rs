@@ -99,7 +99,7 @@ impl Client {
     async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
         let until = self.next_wait(deadline);
         loop {
-            match attempt(&self.settings.socket)? {
+            match attempt(&self.settings)? {
                 Attempt::Connected(stream) => {
                     let stream = Stream::new(stream).map_err(|_| Fault::HungUp)?;
                     return Ok(Connection::new(stream, until));

@@ -18,7 +18,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::Fault;
+use crate::{Fault, Settings, system::Trusted};
 
 /// What came of one attempt to connect.
 pub(crate) enum Attempt {
@@ -29,8 +29,8 @@ pub(crate) enum Attempt {
 }
 
 /// Tries once to connect, without waiting.
-pub(crate) fn attempt(socket: &Path) -> Result<Attempt, Fault> {
-    check_file(socket)?;
+pub(crate) fn attempt(Settings { socket, trusted, .. }: &Settings) -> Result<Attempt, Fault> {
+    check_file(socket, trusted)?;
     let unreachable = |e: Errno| Fault::Unreachable { socket: socket.display().to_string(), why: plain(e) };
     let address = SocketAddrUnix::new(socket).map_err(|_| Fault::Unreachable {
         socket: socket.display().to_string(),
@@ -43,17 +43,20 @@ pub(crate) fn attempt(socket: &Path) -> Result<Attempt, Fault> {
         Err(Errno::AGAIN) => return Ok(Attempt::Busy),
         Err(e) => return Err(unreachable(e)),
     }
-    check_peer(socket, &fd)?;
+    check_peer(socket, &fd, trusted)?;
     Ok(Attempt::Connected(UnixStream::from(fd)))
 }
 
 /// Whether somebody listens there. Says nothing about whether it answers.
 pub(crate) fn listens(socket: &Path) -> Result<(), Fault> {
-    attempt(socket).map(|_| ())
+    attempt(&Settings::new(socket.to_owned())).map(|_| ())
 }
 
-fn check_file(socket: &Path) -> Result<(), Fault> {
+fn check_file(socket: &Path, trusted: &Trusted) -> Result<(), Fault> {
     let untrusted = |why: String| Fault::Untrusted { socket: socket.display().to_string(), why };
+    if let Trusted::Nobody(why) = trusted {
+        return Err(untrusted(why.clone()));
+    }
     let meta = socket.symlink_metadata().map_err(|e| Fault::Unreachable {
         socket: socket.display().to_string(),
         why: match e.kind() {
@@ -64,25 +67,41 @@ fn check_file(socket: &Path) -> Result<(), Fault> {
     if !meta.file_type().is_socket() {
         return Err(untrusted("it is not a socket".to_owned()));
     }
-    if !is_trusted(meta.uid()) {
-        return Err(untrusted(format!("it belongs to user {}, not to you", meta.uid())));
+    if !is_trusted(meta.uid(), trusted) {
+        return Err(untrusted(format!("it belongs to user {}, not to {}", meta.uid(), whom(trusted))));
     }
-    if meta.mode() & 0o077 != 0 {
+    // Everybody may ask the machine's gateway.
+    if *trusted == Trusted::Own && meta.mode() & 0o077 != 0 {
         return Err(untrusted(format!("others may use it (mode {:o}, 600 was expected)", meta.mode() & 0o777)));
     }
     Ok(())
 }
 
-fn check_peer(socket: &Path, fd: impl AsFd) -> Result<(), Fault> {
+fn check_peer(socket: &Path, fd: impl AsFd, trusted: &Trusted) -> Result<(), Fault> {
     let untrusted = |why: String| Fault::Untrusted { socket: socket.display().to_string(), why };
     let peer = socket_peercred(fd).map_err(|e| untrusted(format!("its listener is unknown: {}", plain(e))))?;
     let uid = peer.uid.as_raw();
-    if is_trusted(uid) { Ok(()) } else { Err(untrusted(format!("user {uid} listens there, not you"))) }
+    if is_trusted(uid, trusted) {
+        Ok(())
+    } else {
+        Err(untrusted(format!("user {uid} listens there, not {}", whom(trusted))))
+    }
 }
 
-/// Ourselves, or root, who could replace us anyway.
-fn is_trusted(uid: u32) -> bool {
-    uid == geteuid().as_raw() || uid == 0
+fn is_trusted(uid: u32, trusted: &Trusted) -> bool {
+    uid == 0
+        || match trusted {
+            Trusted::Own => uid == geteuid().as_raw(),
+            Trusted::User(gateway) => uid == *gateway,
+            Trusted::Nobody(_) => false,
+        }
+}
+
+fn whom(trusted: &Trusted) -> String {
+    match trusted {
+        Trusted::User(uid) => format!("user {uid}, which {} names", crate::system::FILE),
+        Trusted::Own | Trusted::Nobody(_) => "you".to_owned(),
+    }
 }
 
 fn plain(errno: Errno) -> String {
@@ -99,7 +118,7 @@ mod tests {
     use super::*;
 
     fn refusal(socket: &Path) -> Fault {
-        match attempt(socket) {
+        match attempt(&Settings::new(socket.to_owned())) {
             Err(fault) => fault,
             Ok(_) => panic!("{} was trusted", socket.display()),
         }
@@ -120,7 +139,7 @@ mod tests {
         assert!(refusal(&path).to_string().contains("others may use it (mode 666"));
 
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(attempt(&path), Ok(Attempt::Connected(_))));
+        assert!(matches!(attempt(&Settings::new(path.clone())), Ok(Attempt::Connected(_))));
 
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();

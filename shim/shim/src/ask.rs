@@ -8,7 +8,7 @@ use std::{
 
 use rampart_call::{Call, Reason, Verdict};
 use rampart_client::{
-    Settings, Unanswered,
+    Settings,
     blocking::Client,
     start::{self, Start},
 };
@@ -23,10 +23,11 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Asks the gateway of this home.
+    /// Asks the gateway of this home, or that of the machine where there is one.
     pub fn new(home: &Path, start: Option<Start>) -> Self {
-        let mut settings = Settings::new(rampart_client::socket(home));
-        settings.unanswered = Unanswered::AsTold(home.to_owned());
+        let settings = Settings::of(home);
+        // Whoever sets up the machine's gateway also starts it.
+        let start = start.filter(|_| !settings.is_of_the_machine());
         Self { settings, start }
     }
 

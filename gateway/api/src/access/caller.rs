@@ -46,7 +46,7 @@ impl Caller {
         match (&self.proof, self.peer) {
             (Proof::Token(bearer), Peer::Tcp) => bearer.name.clone(),
             (_, Peer::Tcp) => "nobody".to_owned(),
-            (proof, Peer::Socket { pid, uid }) => {
+            (proof, Peer::Socket { pid, uid, .. }) => {
                 let process = pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
                 let token =
                     if let Proof::Token(bearer) = proof { format!(" with {}", bearer.name) } else { String::new() };
@@ -81,6 +81,11 @@ impl Caller {
                     let text = format!("this needs a token with the scope `{scope}`, which this one has not");
                     return Err(Error::new(StatusCode::FORBIDDEN, "forbidden", text));
                 }
+            }
+            (Scope::Approve | Scope::Admin, Proof::None, Peer::Socket { ours: false, .. }) => {
+                let text = "this gateway serves the whole machine and is not yours: ask its administrator, or set \
+                            RAMPART_TOKEN to a token with the scope for it";
+                return Err(Error::new(StatusCode::FORBIDDEN, "other_user", text));
             }
             (_, Proof::None, Peer::Socket { .. }) => {}
         }
@@ -120,7 +125,7 @@ impl Caller {
 
     /// Says whose call it is where the credential knows better than the caller claims.
     pub(crate) fn sign(&self, origin: &mut Origin) -> Result<(), Error> {
-        if let Peer::Socket { pid, uid } = self.peer {
+        if let Peer::Socket { pid, uid, .. } = self.peer {
             (origin.pid, origin.uid) = (pid, Some(uid));
         }
         let Some(Bearer { agent, session, .. }) = self.bearer() else { return Ok(()) };

@@ -52,12 +52,13 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
     let mut agent = std::process::Command::new("sleep").arg("600").spawn().unwrap();
     let launch = Launch { session: "s1".into(), process: Process::of(agent.id()).unwrap(), below: true };
     let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
-    let below = Peer::Socket { pid: Some(agent.id()), uid: 0 };
+    let below = Peer::Socket { pid: Some(agent.id()), uid: 0, ours: true };
     // It has no terminal whatever runs the tests.
     let script = "sleep 600 >/dev/null 2>&1 & echo $!";
     let detached = std::process::Command::new("setsid").args(["sh", "-c", script]).output();
     let detached: u32 = String::from_utf8(detached.unwrap().stdout).unwrap().trim().parse().unwrap();
-    let free = Peer::Socket { pid: Some(detached), uid: 0 };
+    let free = Peer::Socket { pid: Some(detached), uid: 0, ours: true };
+    let stranger = Peer::Socket { pid: Some(detached), uid: 0, ours: false };
     let all = &[Decide, Approve, Admin][..];
     let case = |what, peer, token: &Option<String>, may| Case { what, peer, token: token.clone(), may };
     let cases = [
@@ -74,8 +75,10 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
         case("an agent with an approve token", below, &approve, &[]),
         case("an agent with a stolen admin token", below, &admin, &[Decide]),
         case("an agent with the home's token", below, &Some(TOKEN.to_owned()), &[Decide]),
-        case("a process nobody knows", Peer::Socket { pid: None, uid: 0 }, &None, &[Decide]),
-        case("a process that is gone", Peer::Socket { pid: Some(u32::MAX), uid: 0 }, &None, &[Decide]),
+        case("a process nobody knows", Peer::Socket { pid: None, uid: 0, ours: true }, &None, &[Decide]),
+        case("a process that is gone", Peer::Socket { pid: Some(u32::MAX), uid: 0, ours: true }, &None, &[Decide]),
+        case("another user of the machine", stranger, &None, &[Decide]),
+        case("another user with an approve token", stranger, &approve, &[Approve]),
         case("a wrong token on the socket", free, &Some("wrong".to_owned()), &[]),
         case("an approve token on the socket", free, &approve, &[Approve]),
         case("an admin token on the socket", free, &admin, all),
@@ -92,7 +95,7 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
         let from = SocketAddr::new(std::net::Ipv4Addr::from_bits(0x0a00_0000 + source).into(), 1);
         request.extensions_mut().insert(Arc::new(Connection::between(from, world.address)));
         let peer = match *peer {
-            Peer::Socket { pid, .. } => Peer::Socket { pid, uid: source },
+            Peer::Socket { pid, ours, .. } => Peer::Socket { pid, uid: source, ours },
             Peer::Tcp => Peer::Tcp,
         };
         request.extensions_mut().insert(peer);

@@ -4,7 +4,6 @@ use rampart_client::{
     blocking::Client,
     wire::{OpenSession, SessionLasts},
 };
-use rampart_gateway::Home;
 
 use crate::{
     args::{Env, EnvShell},
@@ -20,7 +19,8 @@ pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> an
     // The terminal's own: what a person starts by hand is told apart from what an agent does.
     let wanted = OpenSession { agent: "shell".to_owned(), session: None, lasts: SessionLasts::Terminal };
     let opened = Client::new(reach::road(environment)).open_session(&wanted)?;
-    let variables = outbound::variables(&opened, &Home::at(&environment.home), environment.node_options.as_deref())?;
+    let variables =
+        outbound::variables(&opened, &outbound::Files::of(environment)?, environment.node_options.as_deref())?;
     print(&variables, args.shell, printer)?;
     Ok(Exit::Yes)
 }

@@ -2,13 +2,14 @@
 
 use std::{
     net::SocketAddr,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
-use rampart_api::{Api, bind_socket, bind_tcp, router};
+use rampart_api::{Api, bind_shared_socket, bind_socket, bind_tcp, router};
 use rampart_call::{Gate, Origin, Surface};
 use rampart_certs::Authority;
 use rampart_client::Fault;
@@ -52,21 +53,28 @@ pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> a
     // No other process of this user may read our memory, our environment or a core of us (PR_SET_DUMPABLE(2const)).
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let home = Home::at(&environment.home);
+    if args.shared.is_none() && reach::is_of_the_machine(environment) {
+        bail!(
+            "this machine has a gateway for everybody ({}), and surfaces ask no other; its administrator stops it with `rampart serve uninstall --system`",
+            rampart_client::system::FILE
+        );
+    }
     home.prepare()?;
     let config = configuration::with_flags(configuration::read(&home, printer)?, &args)?;
     // A gateway that a road started stands in the surroundings of an agent, which names no collector for it.
     let config = if args.on_demand { config } else { configuration::with_collector(config, environment)? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(home, config, args.on_demand, environment, printer))
+    runtime.block_on(serve(home, config, &args, environment, printer))
 }
 
 async fn serve(
     home: Home,
     config: Config,
-    on_demand: bool,
+    args: &Serve,
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
+    let on_demand = args.on_demand;
     let mut options = proxy_options(&home, &config)?;
     let client = outbound::client(&config)?;
     let tls = client.tls();
@@ -98,6 +106,7 @@ async fn serve(
     let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
     gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
+    let shared = args.shared.as_deref().map(|path| open_to_everybody(path, &home)).transpose()?;
     options.identify = identify(gateway.credentials(), &config, environment);
     let stop = CancellationToken::new();
     let mut api = Api::new(Arc::clone(&gateway), &home.token()?, env!("CARGO_PKG_VERSION"), stop.clone())
@@ -117,6 +126,7 @@ async fn serve(
         lines.push(format!("egress   http://{}  (`eval \"$(rampart env)\"` uses it)", proxy.local_addr()?));
         api = api.egress_on(proxy.local_addr()?);
     }
+    lines.extend(args.shared.as_ref().map(|path| format!("shared   {}  (for every user)", path.display())));
     lines.extend(config.syslog.as_ref().map(|syslog| format!("syslog   {}  {}", syslog.peer, syslog.layout.as_str())));
     let roads = tokio_util::task::TaskTracker::new();
     if let Some(proxy) = proxy {
@@ -130,7 +140,11 @@ async fn serve(
             }
         });
     }
-    roads.spawn(rampart_api::serve(router(api), local, tcp, stop.clone()));
+    let router = router(api);
+    if let Some(shared) = shared {
+        roads.spawn(rampart_api::serve_everybody(router.clone(), shared, stop.clone()));
+    }
+    roads.spawn(rampart_api::serve(router, local, tcp, stop.clone()));
     roads.spawn(count_panics(Arc::clone(&gateway), stop.clone()));
     roads.close();
     for line in lines {
@@ -149,8 +163,23 @@ async fn serve(
     if let Some(otel) = otel {
         otel.end().await;
     }
-    let _ = std::fs::remove_file(&socket);
+    for socket in args.shared.iter().chain([&socket]) {
+        let _ = std::fs::remove_file(socket);
+    }
     Ok(Exit::Yes)
+}
+
+/// The socket for every user of the machine, and beside it what their programs need to go through the egress proxy. Whoever
+/// could write to its folder could take our place.
+fn open_to_everybody(socket: &Path, home: &Home) -> anyhow::Result<tokio::net::UnixListener> {
+    let folder = socket.parent().filter(|folder| folder.is_absolute()).context("--shared wants an absolute path")?;
+    let meta = std::fs::symlink_metadata(folder).with_context(|| format!("cannot look at {}", folder.display()))?;
+    let us = rustix::process::geteuid().as_raw();
+    if !meta.is_dir() || meta.uid() != us || meta.mode() & 0o022 != 0 {
+        bail!("{} must be a folder of user {us} that nobody else can write to", folder.display());
+    }
+    outbound::publish(home, folder)?;
+    Ok(bind_shared_socket(socket)?)
 }
 
 /// A mistake in the program ends the task it is in and nothing else; that it happened is counted and recorded.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use rampart_client::system::FILE;
 use unit::{LABEL, MARK, USER, Unit};
 
 use crate::{
@@ -64,8 +65,8 @@ pub(crate) fn install(args: &Service, environment: &Environment, printer: Printe
     printer.note("the gateway is a service now; `rampart status` shows it");
     if args.system {
         printer.note(format!(
-            "it runs as the user `{USER}`: agents reach its egress proxy and HTTP API; hooks, shells and `rampart mcp` of \
-             other users trust only a gateway of their own user or of root"
+            "it runs as the user `{USER}` with the home {SYSTEM_HOME}: hooks, shells, `rampart mcp` and `rampart wrap` of every \
+             user ask it from now on and no gateway of their own; only root and that user answer questions and change rules"
         ));
     }
     Ok(Exit::Yes)
@@ -130,43 +131,45 @@ fn plan(args: &Service, environment: &Environment) -> anyhow::Result<Plan> {
         Ok(text.to_owned())
     };
     let unit = Unit { program: text(&program)?, home: text(&home)?, system: args.system };
-    Ok(if cfg!(target_os = "macos") { launchd(&unit, environment) } else { systemd(&unit, environment) })
+    if cfg!(target_os = "macos") && args.system {
+        bail!(
+            "--system works with systemd only: here nothing makes the user `{USER}` and the folder of its socket; `rampart serve install` without it is a service of yours"
+        );
+    }
+    if cfg!(target_os = "macos") { Ok(launchd(&unit, environment)) } else { systemd(&unit, environment) }
 }
 
 fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
-fn systemd(unit: &Unit, environment: &Environment) -> Plan {
+fn systemd(unit: &Unit, environment: &Environment) -> anyhow::Result<Plan> {
     let name = "rampart.service";
     if unit.system {
-        return Plan {
+        return Ok(Plan {
             files: vec![
                 (PathBuf::from("/etc/sysusers.d/rampart.conf"), Unit::sysusers()),
                 (Path::new("/etc/systemd/system").join(name), unit.systemd()),
+                (PathBuf::from(FILE), Unit::system_file()?),
             ],
             take_over: ["systemd-sysusers rampart.conf", "systemctl daemon-reload", "systemctl enable --now rampart"]
                 .map(words)
                 .into(),
             let_go: ["systemctl disable --now rampart", "systemctl daemon-reload"].map(words).into(),
-        };
+        });
     }
     let config = Environment::variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = config.unwrap_or_else(|| environment.user_home.join(".config")).join("systemd/user");
-    Plan {
+    Ok(Plan {
         files: vec![(folder.join(name), unit.systemd())],
         take_over: ["systemctl --user daemon-reload", "systemctl --user enable --now rampart"].map(words).into(),
         let_go: ["systemctl --user disable --now rampart", "systemctl --user daemon-reload"].map(words).into(),
-    }
+    })
 }
 
 fn launchd(unit: &Unit, environment: &Environment) -> Plan {
-    let (folder, domain) = if unit.system {
-        (PathBuf::from("/Library/LaunchDaemons"), "system".to_owned())
-    } else {
-        let uid = rustix::process::getuid().as_raw();
-        (environment.user_home.join("Library/LaunchAgents"), format!("gui/{uid}"))
-    };
+    let domain = format!("gui/{}", rustix::process::getuid().as_raw());
+    let folder = environment.user_home.join("Library/LaunchAgents");
     let file = folder.join(format!("{LABEL}.plist"));
     let load = vec!["launchctl".into(), "bootstrap".into(), domain.clone(), file.display().to_string()];
     Plan {

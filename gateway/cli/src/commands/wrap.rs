@@ -30,8 +30,8 @@ const SHELLS: [&str; 4] = ["bash", "sh", "zsh", "dash"];
 
 pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     reach::ensure(environment)?;
-    let home = Home::at(&environment.home);
-    let shells = shells(&home)?;
+    let files = outbound::Files::of(environment)?;
+    let shells = shells(&Home::at(&environment.home))?;
     let (program, rest) = args.command.split_first().context("clap asks for a command")?;
     let agent = args.agent.unwrap_or_else(|| agent_name(program));
     // The command itself is what the user asked for; what it starts is what we ask about.
@@ -48,7 +48,7 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
     command
         .arg0(program)
         .args(rest)
-        .envs(outbound::variables(&opened, &home, environment.node_options.as_deref())?)
+        .envs(outbound::variables(&opened, &files, environment.node_options.as_deref())?)
         .env("PATH", path)
         .env("SHELL", shells.join("bash"))
         .env("CLAUDE_CODE_SHELL", shells.join("bash"))

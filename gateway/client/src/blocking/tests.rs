@@ -7,7 +7,6 @@ use std::{
 use rampart_call::{Action, CommandLine, Judgement, Origin, Phase, Reason};
 
 use super::*;
-use crate::Unanswered;
 
 fn call() -> Call {
     let command = CommandLine::Command("git status".to_owned());
@@ -24,7 +23,7 @@ fn with_gateway<T>(serve: impl FnOnce(UnixStream) + Send + 'static, ask: impl Fn
     let server = thread::spawn(move || serve(listener.accept().unwrap().0));
     let silence = Duration::from_millis(150);
     let patience = Duration::from_millis(600);
-    let answer = ask(Client::new(Settings { socket, silence, patience, unanswered: Unanswered::Refuse, token: None }));
+    let answer = ask(Client::new(Settings { silence, patience, ..Settings::new(socket) }));
     server.join().unwrap();
     answer
 }

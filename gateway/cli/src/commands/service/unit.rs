@@ -1,5 +1,7 @@
 //! The texts that a service manager reads. Pure: where they go and who is told is decided elsewhere.
 
+use rampart_client::system::System;
+
 /// What a unit is made of.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
@@ -15,6 +17,18 @@ pub(super) struct Unit {
 pub(super) const MARK: &str = "Written by `rampart serve install`; `rampart serve uninstall` removes it.";
 /// The user of the system's service.
 pub(super) const USER: &str = "rampart";
+/// The socket that all users of the machine ask.
+pub(super) const SOCKET: &str = "/run/rampart/gateway.sock";
+/// What the system's service has for itself and shows to others. It cannot enter the homes of users, so that projects'
+/// own policies are not read.
+const FOLDERS: &str = "\
+StateDirectory=rampart
+StateDirectoryMode=0700
+RuntimeDirectory=rampart
+RuntimeDirectoryMode=0755
+WorkingDirectory=/var/lib/rampart
+Environment=RAMPART_NO_PROJECT_POLICY=1
+";
 /// Label of the launchd job.
 pub(super) const LABEL: &str = "rampart.gateway";
 
@@ -58,11 +72,11 @@ impl Unit {
     pub(super) fn systemd(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"));
         let (identity, hardening, wanted) = if self.system {
-            let state = "StateDirectory=rampart\nStateDirectoryMode=0700\nWorkingDirectory=/var/lib/rampart\n";
-            (format!("User={USER}\nGroup={USER}\n{state}"), HARDENING_SYSTEM, "multi-user.target")
+            (format!("User={USER}\nGroup={USER}\n{FOLDERS}"), HARDENING_SYSTEM, "multi-user.target")
         } else {
             (String::new(), "", "default.target")
         };
+        let shared = if self.system { format!(" --shared {SOCKET}") } else { String::new() };
         format!(
             "# {MARK}
 [Unit]
@@ -71,7 +85,7 @@ After=network.target
 
 [Service]
 Type=exec
-ExecStart={} serve
+ExecStart={} serve{shared}
 Environment={}
 Restart=on-failure
 RestartSec=1
@@ -90,10 +104,15 @@ WantedBy={wanted}
         format!("# {MARK}\nu {USER} - \"Rampart, a firewall for AI agents\" /var/lib/rampart\n")
     }
 
+    /// By which the surfaces of every user find the system's gateway.
+    pub(super) fn system_file() -> anyhow::Result<String> {
+        let system = System { note: MARK.to_owned(), socket: SOCKET.into(), user: USER.to_owned() };
+        Ok(serde_json::to_string_pretty(&system)? + "\n")
+    }
+
     /// For launchd (launchd.plist(5)).
     pub(super) fn launchd(&self) -> String {
         let text = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let user = if self.system { format!("  <key>UserName</key><string>_{USER}</string>\n") } else { String::new() };
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <!-- {MARK} -->
@@ -105,7 +124,7 @@ WantedBy={wanted}
   <array><string>{}</string><string>serve</string></array>
   <key>EnvironmentVariables</key>
   <dict><key>RAMPART_HOME</key><string>{}</string></dict>
-{user}  <key>RunAtLoad</key><true/>
+  <key>RunAtLoad</key><true/>
   <key>KeepAlive</key>
   <dict><key>SuccessfulExit</key><false/></dict>
   <key>ExitTimeOut</key><integer>20</integer>
@@ -137,7 +156,8 @@ mod tests {
     fn only_the_system_s_service_has_a_user_of_its_own() {
         let unit = |system| Unit { program: "/usr/bin/rampart".into(), home: "/var/lib/rampart".into(), system };
         assert!(unit(true).systemd().contains("\nUser=rampart\n") && unit(true).systemd().contains("ProtectHome=yes"));
+        assert!(!unit(false).systemd().contains("--shared"));
         assert!(!unit(false).systemd().contains("User=") && !unit(false).systemd().contains("ProtectHome"));
-        assert!(unit(true).launchd().contains("<string>_rampart</string>"));
+        assert!(unit(true).systemd().contains(&format!(" serve --shared {SOCKET}\n")));
     }
 }
