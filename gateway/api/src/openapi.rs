@@ -69,6 +69,7 @@ fn about(method: &str, path: &str) -> Option<About> {
         ("GET", "/v1/policies") => gives::<Vec<Policy>>("The policies in force."),
         ("POST", "/v1/policy/reload") => gives::<PolicyStatus>("Loads the policy files again, now."),
         ("POST", "/v1/judge") => other("A surface of Rampart's own has a call decided and recorded."),
+        ("POST", "/v1/refused") => other("A surface of Rampart's own has recorded what it refused by itself."),
         ("POST", "/v1/tool/{tool}") => takes::<ToolRequest, Decision>(
             "Decides about a call of a tool and records it. A question is held until it is answered or expires.",
         ),

@@ -62,6 +62,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),
         ("POST", "/v1/policy/reload", Admin, Both, post(policy::reload)),
         ("POST", "/v1/judge", Decide, Socket, post(judge::judge)),
+        ("POST", "/v1/refused", Decide, Socket, post(judge::refused)),
         ("POST", "/v1/tool/{tool}", Decide, Both, post(tool::decide)),
         ("POST", "/v1/preflight/{tool}", Decide, Both, post(tool::preflight)),
         ("POST", "/v1/scan", Decide, Both, post(test::find)),

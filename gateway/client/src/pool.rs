@@ -6,7 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rampart_call::{Answer, Call, Gate, Judging};
+use rampart_call::{Answer, Call, Gate, Judging, Refusal, Refused, Verdict};
+use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Duration, Instant, Sleep, sleep, sleep_until},
@@ -70,9 +71,9 @@ impl Client {
         Self { authorization: settings.authorization(), settings, idle: Mutex::default() }
     }
 
-    async fn ask(&self, call: &Call) -> Result<Answer, Fault> {
-        let body = serde_json::to_vec(call).map_err(|e| Fault::Garbled(e.to_string()))?;
-        let question = request("POST", "/v1/judge", &body, &self.authorization);
+    async fn ask(&self, path: &str, body: &impl Serialize) -> Result<Answer, Fault> {
+        let body = serde_json::to_vec(body).map_err(|e| Fault::Garbled(e.to_string()))?;
+        let question = request("POST", path, &body, &self.authorization);
         let deadline = Instant::now() + self.settings.patience;
         let mut again = Again::new(Instant::now().into_std(), self.settings.patience);
         loop {
@@ -175,7 +176,18 @@ impl Client {
 
 impl Gate for Client {
     fn judge(&self, call: Call) -> Judging<'_> {
-        Box::pin(async move { fault::verdict(self.ask(&call).await, &self.settings.unanswered, &call) })
+        Box::pin(async move { fault::verdict(self.ask("/v1/judge", &call).await, &self.settings.unanswered, &call) })
+    }
+
+    fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
+        let refused = Refused::new(call, &refusal);
+        Box::pin(async move {
+            match self.ask("/v1/refused", &refused).await {
+                // Whatever passes without a gateway: what was refused already does not.
+                Err(_) => Verdict::Deny(refusal),
+                answer => fault::verdict(answer, &self.settings.unanswered, &refused.call),
+            }
+        })
     }
 }
 

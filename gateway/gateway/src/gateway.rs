@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, answer_to_verdict};
+use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, answer_to_verdict};
 use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
@@ -71,6 +71,22 @@ impl Gateway {
             answer = self.wait(held, answer).await;
         }
         self.tell(&call, &answer); // 6 tell
+        self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
+        answer
+    }
+
+    /// Records what a surface has refused by itself. Its word can only refuse, so nobody is asked about it; in monitor mode
+    /// the call goes on all the same.
+    pub async fn refused(&self, call: Call, refusal: Judgement) -> Answer {
+        let began = Instant::now();
+        self.sessions.remember().enter(&call);
+        let (verdict, judgement) = match self.config.mode {
+            Mode::Enforce => (Outcome::Deny, refusal),
+            Mode::Monitor => (Outcome::Allow, refusal),
+            Mode::Disabled => (Outcome::Allow, Judgement::allowed(Reason::Disabled)),
+        };
+        let answer = self.record(&call, Answer { verdict, judgement, seq: None }).await;
+        self.tell(&call, &answer);
         self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
     }
@@ -289,6 +305,10 @@ fn because(reply: &Reply) -> String {
 impl Gate for Gateway {
     fn judge(&self, call: Call) -> Judging<'_> {
         Box::pin(async move { answer_to_verdict(self.answer(call).await) })
+    }
+
+    fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
+        Box::pin(async move { answer_to_verdict(self.refused(call, refusal.judgement).await) })
     }
 
     fn preview(&self, call: &Call) -> Option<Judgement> {

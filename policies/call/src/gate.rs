@@ -4,13 +4,20 @@ use std::{future::Future, pin::Pin};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Edit, Judgement, Outcome};
+use crate::{Call, Edit, Judgement, Outcome, Reason};
 
 /// Judges calls. There is no error: an unreachable gateway, an unwritable audit trail and an expired approval are all
 /// a [`Verdict::Deny`] with a reason, so a surface cannot forget to fail closed.
 pub trait Gate: Send + Sync {
     /// Decides and records. Resolves when the call may go on or must not; a held question keeps it pending.
     fn judge(&self, call: Call) -> Judging<'_>;
+
+    /// Records what the surface has refused by itself, such as a message that breaks its protocol. The verdict is that
+    /// denial, except where nothing is enforced. Never an approval: a surface that has no recorder only refuses.
+    fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
+        let _ = call;
+        Box::pin(std::future::ready(Verdict::Deny(refusal)))
+    }
 
     /// What would be decided, found out at once and without a trace: for the parts of something long whose beginning was
     /// judged, so that only a part that changes the decision is judged and recorded. `None` where only judging can tell.
@@ -99,6 +106,35 @@ impl Refusal {
     }
 }
 
+/// What a surface has refused by itself, as it crosses the wire to be recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// What was refused.
+    pub call: Call,
+    /// Why, as a stable code.
+    pub reason: Reason,
+    /// Text for people and models.
+    pub message: String,
+    /// Commands by which a human could allow it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<String>,
+}
+
+impl Refused {
+    /// The refusal of a call. No rule made it, so of the judgement nothing else is kept.
+    pub fn new(call: Call, refusal: &Refusal) -> Self {
+        let Judgement { reason, message, suggestions, .. } = refusal.judgement.clone();
+        Self { call, reason, message, suggestions }
+    }
+
+    /// The call, and its refusal.
+    pub fn into_parts(self) -> (Call, Judgement) {
+        let Self { call, reason, message, suggestions } = self;
+        (call, Judgement { suggestions, ..Judgement::refused(reason, message) })
+    }
+}
+
 /// The gateway's answer as it crosses the wire to a surface in another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -125,7 +161,7 @@ pub fn answer_to_verdict(answer: Answer) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Reason, RuleRef};
+    use crate::RuleRef;
 
     #[test]
     fn a_refusal_names_the_rule_and_the_way_forward() {

@@ -154,6 +154,8 @@ pub enum Reason {
     HostMismatch,
     /// The destination's certificate or name could not be verified.
     UpstreamUnverified,
+    /// An MCP server offers what nobody has approved, or changed what was.
+    NotPinned,
 }
 
 impl Reason {
@@ -180,6 +182,7 @@ impl Reason {
             Self::LimitExceeded => "limit_exceeded",
             Self::HostMismatch => "host_mismatch",
             Self::UpstreamUnverified => "upstream_unverified",
+            Self::NotPinned => "not_pinned",
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use futures_util::stream;
 use http::header;
-use rampart_call::{Answer, Call};
+use rampart_call::{Answer, Call, Refused};
 use tokio::time::timeout;
 
 use crate::{
@@ -43,6 +43,19 @@ pub(super) async fn judge(
     }
     let body = Body::from_stream(stream::unfold(Some(answering), beat));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Records what the surface has refused by itself. Nobody is asked, so the answer comes at once.
+pub(super) async fn refused(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(refused): Strict<Refused, CALL_LIMIT>,
+) -> Response {
+    let (mut call, refusal) = refused.into_parts();
+    if let Err(error) = caller.sign(&mut call.origin) {
+        return error.into_response();
+    }
+    Json(api.gateway().refused(call, refusal).await).into_response()
 }
 
 type Beat = Option<(Result<Bytes, serde_json::Error>, Option<Answering>)>;

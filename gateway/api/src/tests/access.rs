@@ -164,6 +164,7 @@ fn deciding_reaches_only_what_a_surface_needs() {
         "/v1/openapi.json",
         "/v1/policy",
         "/v1/preflight/{tool}",
+        "/v1/refused",
         "/v1/scan",
         "/v1/sessions",
         "/v1/sessions/{session}",

@@ -140,3 +140,26 @@ async fn a_project_may_restrict_and_one_that_does_not_load_refuses() {
     assert!(refusal.judgement.message.contains("policy.yaml"), "{}", refusal.judgement.message);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_surface_refused_by_itself_is_on_record_and_stays_refused() {
+    let refusal = || rampart_call::Refusal {
+        judgement: rampart_call::Judgement {
+            suggestions: vec!["rampart mcp pins approve s".into()],
+            ..rampart_call::Judgement::refused(Reason::NotPinned, "nobody has approved it")
+        },
+    };
+    let world = World::new().await;
+    // Policy would allow this call.
+    let Verdict::Deny(refused) = world.client().refused(read("/tmp/x"), refusal()).await else { panic!("let through") };
+    assert_eq!(refused.judgement.message, "nobody has approved it");
+    assert_eq!(refused.judgement.suggestions, refusal().judgement.suggestions);
+    let decision = world.decisions().remove(0);
+    assert_eq!((&decision["verdict"], &decision["reason"]), (&json!("deny"), &json!("not_pinned")), "{decision:#}");
+    world.end().await;
+
+    let world = World::with(Config { mode: Mode::Monitor, ..Config::default() }).await;
+    assert!(matches!(world.client().refused(read("/tmp/x"), refusal()).await, Verdict::Allow(_)));
+    assert_eq!(world.decisions()[0]["outcome"], "deny");
+    world.end().await;
+}
