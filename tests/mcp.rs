@@ -119,9 +119,10 @@ fn what_policy_passes_is_equal_byte_for_byte() {
         json!({"jsonrpc":"2.0","id":"a-1","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"},"_meta":{"x/unknown":[1.50,null]}}}),
         json!({"jsonrpc":"2.0","method":"notifications/initialized"}),
         json!({"jsonrpc":"2.0","id":2,"method":"ping"}),
+        // Before the first list, which pins what there is.
+        json!({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"no_such_tool","arguments":{}}}),
         json!({"jsonrpc":"2.0","id":3,"method":"tools/list"}),
         json!({"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"read_text_file","arguments":{"path":dir.join("a.txt")}}}),
-        json!({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"no_such_tool","arguments":{}}}),
         json!({"jsonrpc":"2.0","id":6,"method":"vendor/unknown","params":{"deep":{"er":[{}]}}}),
     ]
     .iter()

@@ -34,6 +34,7 @@ async fn main() -> std::process::ExitCode {
         server: "example".into(),
         origin: Origin::default(),
         env: environment::clean(std::env::vars_os()),
+        pins: None,
         limits: stdio::Limits::default(),
     };
     let gate = Arc::new(move |call: Call| judge(&call, deny.as_deref()));

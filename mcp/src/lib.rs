@@ -9,6 +9,7 @@ pub mod environment;
 mod lines;
 pub mod message;
 mod outstanding;
+pub mod pins;
 pub mod relay;
 pub mod scan;
 mod server;

@@ -203,7 +203,7 @@ pub fn parse(line: &[u8]) -> Result<Message, Fault> {
 
 /// The first of `keys` that a member equals when case is ignored, but not exactly. Parsers that match members without
 /// regard to case (Go's `encoding/json`) would take one for the other.
-fn variant_of<'k>(members: &Map<String, Value>, keys: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn variant_of<'k>(members: &Map<String, Value>, keys: &[&'k str]) -> Option<&'k str> {
     members.keys().find_map(|member| keys.iter().copied().find(|key| member != key && same_folded(member, key)))
 }
 

@@ -7,17 +7,21 @@
 //! everything.
 
 mod arrivals;
+mod offers;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rampart_call::{Call, Origin, Verdict};
+use rampart_call::{Action, Call, Origin, Phase, Reason, Refusal, Verdict};
+use serde_json::json;
 
 use crate::{
     answer,
     message::{self, Fault, Id},
     outstanding::{Outstanding, State},
+    pins::{Pins, Screened},
+    scan::{Offered, Section},
 };
 
 /// Names a judgement that was asked for.
@@ -67,6 +71,8 @@ pub enum Input {
     GiveUp,
     /// Some seconds have passed: clients that wait deserve a sign of life.
     Tick,
+    /// This is approved of the server's offer now.
+    Approved(Offered),
 }
 
 /// What to do.
@@ -74,6 +80,10 @@ pub enum Input {
 pub enum Effect {
     /// Ask the gate and bring its verdict as [`Input::Verdict`].
     Judge(Ticket, Box<Call>),
+    /// Have this refusal of ours recorded, and bring its verdict as [`Input::Verdict`]: where nothing is enforced, it allows.
+    Refuse(Ticket, Box<(Call, Refusal)>),
+    /// Write down what the server offers: what was trusted on first use, and what waits for approval.
+    Offered(Box<Screened>),
     /// The answer to this ticket is not wanted any more.
     Abandon(Ticket),
     /// Write these bytes to this side. They are one message: a whole line.
@@ -129,6 +139,9 @@ pub struct Relay {
     from_client: Half,
     from_server: Half,
     summary: Summary,
+    pins: Option<Pins>,
+    /// The lists of which the server said that it tells when they change.
+    announced: BTreeSet<Section>,
 }
 
 /// What came from one side.
@@ -155,6 +168,15 @@ struct Pending {
     /// What must be allowed as well before the message goes on.
     more: Vec<Call>,
     overtakes: bool,
+    /// What goes on in its place once its refusal is on record.
+    instead: Option<Instead>,
+}
+
+/// A response without what is withheld from it.
+#[derive(Debug)]
+struct Instead {
+    line: Bytes,
+    place: std::ops::Range<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -178,7 +200,15 @@ impl Relay {
             from_client: Half::default(),
             from_server: Half::default(),
             summary: Summary::default(),
+            pins: None,
+            announced: BTreeSet::new(),
         }
+    }
+
+    /// Hides and refuses what is not approved of the server's offer.
+    #[must_use]
+    pub fn pinned(self, pins: Pins) -> Self {
+        Self { pins: Some(pins), ..self }
     }
 
     /// Takes one input and says what follows.
@@ -193,6 +223,7 @@ impl Relay {
             Input::Verdict(ticket, verdict) => self.verdict(ticket, verdict, &mut effects),
             Input::ClientEof => self.from_client.ended = true,
             Input::ServerGone(how) => self.server_gone(&how, &mut effects),
+            Input::Approved(offered) => self.approved(offered, &mut effects),
             Input::GiveUp => {
                 self.from_client.ended = true;
                 self.abandon_all("the client left before a decision was made", &mut effects);
@@ -228,6 +259,22 @@ impl Relay {
     /// Whether a client waits that should get signs of life.
     pub fn holds(&self) -> bool {
         self.from_client.pending > 0
+    }
+
+    /// Whether something of the server's offer is withheld.
+    pub fn withholds(&self) -> bool {
+        self.pins.as_ref().is_some_and(Pins::withholds)
+    }
+
+    /// What a record says of a line that went nowhere.
+    pub fn dropped(&self, side: Side, why: String) -> (Call, Refusal) {
+        let action = Action::Mcp {
+            server: self.server.clone(),
+            method: "rampart/dropped".into(),
+            tool: String::new(),
+            arguments: json!({"from": side.name()}),
+        };
+        (self.call(Phase::Before, action, None, None), answer::refused(Reason::Malformed, why))
     }
 
     /// The counts so far.

@@ -14,5 +14,5 @@ pub use catalogue::{Catalogue, Item, Section};
 pub use conversation::{Error, Limits, Walk, walk};
 pub use draft::draft;
 pub use kind::Kind;
-pub use lock::{Drift, Lock, LockError, Pinned};
+pub use lock::{Drift, Lock, LockError, Offered, Pinned, escaped};
 pub use risk::{Risk, Severity, risks};

@@ -1,5 +1,6 @@
 //! MCP over standard input and output: starts the server, stands between it and the client, and ends with it.
 
+mod drops;
 mod handle;
 mod session;
 
@@ -17,6 +18,7 @@ pub use handle::Handle;
 pub use crate::relay::Summary;
 use crate::{
     lines::Lines,
+    pins::store::{Store, StoreError},
     relay::{self, Side},
     server::Server,
 };
@@ -33,6 +35,8 @@ pub struct Options {
     pub origin: Origin,
     /// The server's whole environment; see [`environment::clean`](crate::environment::clean).
     pub env: Vec<(OsString, OsString)>,
+    /// Where it is kept what of the server's offer is approved; without it, everything is.
+    pub pins: Option<Store>,
     /// Bounds of size and time.
     pub limits: Limits,
 }
@@ -52,6 +56,8 @@ pub struct Limits {
     pub grace: Duration,
     /// How often a client whose request is held gets a progress notification.
     pub progress: Duration,
+    /// How often it is looked whether something was approved that is withheld.
+    pub pins: Duration,
 }
 
 impl Default for Limits {
@@ -62,6 +68,7 @@ impl Default for Limits {
             drain: Duration::from_secs(30),
             grace: Duration::from_millis(1_500),
             progress: Duration::from_secs(5),
+            pins: Duration::from_secs(1),
         }
     }
 }
@@ -103,13 +110,16 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
+    /// What is approved cannot be said.
+    #[error(transparent)]
+    Pins(#[from] StoreError),
 }
 
 impl Error {
     /// The exit code that a shell would give: 127 for a program that does not exist, 126 for one that cannot be run.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoCommand => 2,
+            Self::NoCommand | Self::Pins(_) => 2,
             Self::NotFound { .. } => 127,
             Self::NotExecutable { .. } | Self::Start { .. } => 126,
         }
@@ -129,16 +139,24 @@ pub async fn run(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, limits } = options;
+    let Options { command, server: name, origin, env, pins, limits } = options;
+    let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
     let (mut server, stdin, stdout) = Server::start(&command, env)?;
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface: Surface::McpStdio, ..origin };
-    let mut session = Session::new(gate, relay::Relay::new(name, origin, limits.relay), &limits, stdin);
+    let relay = relay::Relay::new(name, origin, limits.relay);
+    let relay = match pinned {
+        Some(pinned) => relay.pinned(pinned),
+        None => relay,
+    };
+    let mut session = Session::new(gate, relay, pins, &limits, stdin);
     let mut from_client = Lines::new(client_in, limits.line);
     let mut from_server = Lines::new(stdout, limits.line);
     let mut signals = pin!(signals.fuse());
     let mut progress = interval(limits.progress);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut approvals = interval(limits.pins);
+    approvals.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
     while !session.is_over() {
         tokio::select! {
@@ -155,9 +173,11 @@ pub async fn run(
             status = server.wait(), if session.exit.is_none() => session.exited(&server, status),
             () = sleep_until(session.deadline), if session.has_deadline() => session.expired(&server),
             _ = progress.tick(), if session.relay.holds() => session.step(relay::Input::Tick),
+            _ = approvals.tick(), if session.watches() => session.look_at_pins(),
             else => break,
         }
     }
+    session.last_records().await;
     let outcome = Outcome { exit_code: session.exit_code(), summary: session.relay.summary() };
     tracing::info!(exit_code = outcome.exit_code, summary = ?outcome.summary, "MCP session ended");
     Ok(outcome)

@@ -192,10 +192,24 @@ pub(crate) struct Mcp {
     /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
+    /// What of the server's tools, prompts and instructions may be seen and called
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
+    pub(crate) pins: Pinning,
     /// The MCP server's command; put `--` in front of it
     // Some clients take the `--` for themselves, so it is no condition.
     #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
     pub(crate) server: Vec<OsString>,
+}
+
+/// What of a server's offer passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Pinning {
+    /// What it offers the first time, and what was approved since
+    FirstUse,
+    /// What was approved, and nothing else
+    Approved,
+    /// Everything
+    Off,
 }
 
 #[derive(Debug, Subcommand)]
@@ -204,10 +218,62 @@ pub(crate) enum McpVerb {
     Scan(Scan),
     /// Stand in front of servers that speak HTTP
     Serve(Rest),
-    /// Review what servers offer
-    Pins(Rest),
+    /// Review what servers offer otherwise than approved
+    Pins {
+        #[command(subcommand)]
+        verb: PinsVerb,
+    },
     /// Wrap the servers in a client's configuration
     Install(Rest),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PinsVerb {
+    /// The servers that have pins, and what waits for approval
+    List(PinsList),
+    /// What waits for approval, beside what was approved
+    Diff(PinsDiff),
+    /// Approve what waits, as `diff` shows it
+    Approve(PinsApprove),
+    /// Forget what was approved of a server; its next use is the first
+    Reset(PinsReset),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsList {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsDiff {
+    /// The server, as rules know it [default: all]
+    pub(crate) server: Option<String>,
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsApprove {
+    /// The server, as rules know it
+    pub(crate) server: String,
+    /// Only this, such as `tools/read_file` (may be repeated)
+    #[arg(long, value_name = "SECTION/NAME")]
+    pub(crate) only: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsReset {
+    /// The server, as rules know it
+    pub(crate) server: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

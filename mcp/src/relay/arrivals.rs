@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rampart_call::{Action, Phase, Reason, Response, TraceParent};
 use serde_json::Value;
 
-use super::{Effect, Kind, Pending, Relay, Side};
+use super::{Effect, Instead, Kind, Pending, Relay, Side};
 use crate::{
     action,
     answer::{self, Form},
@@ -96,9 +96,20 @@ impl Relay {
         call.origin.trace = trace(params).or(call.origin.trace);
         self.half_mut(side).asked.insert(id.clone(), asked);
         let barrier = method == "initialize";
-        let pending =
-            Pending { from: side, line, kind: Kind::Request(id), more: Vec::new(), overtakes: method == "ping" };
-        self.submit(ticket, pending, barrier, call, effects);
+        let pending = Pending {
+            from: side,
+            line,
+            kind: Kind::Request(id),
+            more: Vec::new(),
+            overtakes: method == "ping",
+            instead: None,
+        };
+        let refusal = self.pins.as_ref().filter(|_| side == Side::Client).and_then(|pins| pins.refusal(&call.action));
+        let question = match refusal {
+            None => Effect::Judge(ticket, Box::new(call)),
+            Some(refusal) => Effect::Refuse(ticket, Box::new((call, refusal))),
+        };
+        self.submit(ticket, pending, barrier, question, effects);
     }
 
     /// Two requests with one id: no answer could be told from the other, so both get an error, and what the peer still
@@ -150,8 +161,8 @@ impl Relay {
         let mut call = self.call(Phase::Before, action, None, None);
         call.origin.trace = trace(params).or(call.origin.trace);
         let overtakes = matches!(kind, Kind::Cancellation(_));
-        let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes };
-        self.submit(ticket, pending, !overtakes, call, effects);
+        let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes, instead: None };
+        self.submit(ticket, pending, !overtakes, Effect::Judge(ticket, Box::new(call)), effects);
     }
 
     pub(super) fn response(
@@ -189,14 +200,34 @@ impl Relay {
             }
         };
         let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
-        let response = Response { text: text::of(raw), ..Response::default() };
-        // Judged from the last to the first: the permit that counts is the one for the response itself.
-        more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
-        let Some(first) = more.pop() else { return };
+        let (instead, refusal) = match self.withhold(side, &action, body, raw, effects) {
+            Ok(None) => (None, None),
+            Ok(Some((body, refusal))) => (Instead::of(&line, &place, &body), Some(refusal)),
+            Err(why) => {
+                let refusal = answer::refused(Reason::Malformed, format!("the answer of the {}: {why}", side.name()));
+                self.half_mut(side.other()).asked.remove(&id);
+                effects.push(Effect::Send(side.other(), answer::refusal(&id, form, &refusal)));
+                return self.drop_line(side, why, effects);
+            }
+        };
         let ticket = self.ticket();
+        let question = match refusal {
+            // Judged from the last to the first: the permit that counts is the one for the response itself.
+            None => {
+                let response = Response { text: text::of(raw), ..Response::default() };
+                more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
+                more.pop().map(|first| Effect::Judge(ticket, Box::new(first)))
+            }
+            // What is left of the response is judged once it is known what that is.
+            Some(refusal) => {
+                let call = self.call(Phase::After, action, Some(&id), None);
+                Some(Effect::Refuse(ticket, Box::new((call, refusal))))
+            }
+        };
+        let Some(question) = question else { return };
         self.half_mut(side.other()).asked.advance(&id, State::Answered);
-        let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes };
-        self.submit(ticket, pending, false, first, effects);
+        let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes, instead };
+        self.submit(ticket, pending, false, question, effects);
     }
 }
 

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::*;
 use Side::{Client, Server};
 
+mod pins;
+
 /// A session whose gate is the test, and which writes down what it does.
 struct Session {
     relay: Relay,
@@ -34,6 +36,19 @@ impl Session {
                     let space = if tool.is_empty() { "" } else { " " };
                     writeln!(log, "judge {ticket} {:?} {method}{space}{tool}", call.phase).unwrap();
                     self.calls.insert(ticket, *call);
+                }
+                Effect::Refuse(ticket, refused) => {
+                    let (call, refusal) = *refused;
+                    let message = &refusal.judgement.message;
+                    writeln!(log, "refuse {ticket} {:?} {message}", call.phase).unwrap();
+                    self.calls.insert(ticket, call);
+                }
+                Effect::Offered(screened) => {
+                    let names = |items: &[crate::scan::Item]| {
+                        items.iter().map(|item| item.name.clone()).collect::<Vec<_>>().join(" ")
+                    };
+                    let (learned, withheld) = (names(&screened.learned), names(&screened.withheld));
+                    writeln!(log, "offered: learned [{learned}] withheld [{withheld}]").unwrap();
                 }
                 Effect::Abandon(ticket) => writeln!(log, "abandon {ticket}").unwrap(),
                 Effect::Send(side, line) => {

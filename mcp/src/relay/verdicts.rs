@@ -31,7 +31,7 @@ impl Relay {
         ticket: Ticket,
         pending: Pending,
         barrier: bool,
-        call: Call,
+        question: Effect,
         effects: &mut Vec<Effect>,
     ) {
         let half = self.half_mut(pending.from);
@@ -40,13 +40,16 @@ impl Relay {
             half.barriers.insert(ticket);
         }
         self.pending.insert(ticket, pending);
-        effects.push(Effect::Judge(ticket, Box::new(call)));
+        effects.push(question);
     }
 
     pub(super) fn verdict(&mut self, ticket: Ticket, verdict: Verdict, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.get_mut(&ticket) else {
             return; // abandoned
         };
+        if pending.instead.is_some() {
+            return self.judge_rest(ticket, &verdict, effects);
+        }
         if let Verdict::Allow(permit) = &verdict
             && permit.edits().is_empty()
             && let Some(call) = pending.more.pop()
@@ -105,7 +108,7 @@ impl Relay {
         let is_response = matches!(kind, Kind::Response { .. }) && more.is_empty();
         if !permit.edits().is_empty() && !is_response {
             let why = "policy wants parts of it redacted, which only a response can be";
-            let pending = Pending { from, line, kind, more, overtakes: false };
+            let pending = Pending { from, line, kind, more, overtakes: false, instead: None };
             return self.refuse(pending, &answer::refused(Reason::Malformed, why), effects);
         }
         let line = match kind {

@@ -35,7 +35,7 @@ impl Section {
         }
     }
 
-    pub(super) const fn method(self) -> &'static str {
+    pub(crate) const fn method(self) -> &'static str {
         match self {
             Self::Server => "initialize",
             Self::Tools => "tools/list",
@@ -46,7 +46,7 @@ impl Section {
     }
 
     /// The member of the list's result that holds its items, and the member of an item that names it.
-    pub(super) const fn members(self) -> (&'static str, &'static str) {
+    pub(crate) const fn members(self) -> (&'static str, &'static str) {
         match self {
             Self::Server => ("", ""),
             Self::Tools => ("tools", "name"),

@@ -1,21 +1,24 @@
 //! The lock file: what a server offered when somebody looked at it, to be compared with what it offers now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catalogue, Item};
+use super::{Catalogue, Item, Section};
 
 const VERSION: u32 = 1;
+
+/// What one server offered: by section, by name.
+pub type Offered = BTreeMap<String, BTreeMap<String, Pinned>>;
 
 /// What servers offered.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     version: u32,
-    /// By the name that policy knows the server by, by section, by name.
-    servers: BTreeMap<String, BTreeMap<String, BTreeMap<String, Pinned>>>,
+    /// By the name that policy knows the server by. A section that nobody has looked at is missing.
+    servers: BTreeMap<String, Offered>,
 }
 
 /// One thing that a server offered.
@@ -26,6 +29,41 @@ pub struct Pinned {
     sha256: String,
     /// What the server said of it, for people who review a change.
     definition: Value,
+    /// What it says in another era of the protocol, where that differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also: Vec<Pinned>,
+}
+
+impl Pinned {
+    /// The usual definition.
+    pub fn definition(&self) -> &Value {
+        &self.definition
+    }
+
+    /// Whether this is one of the definitions.
+    pub fn holds(&self, sha256: &str) -> bool {
+        self.sha256 == sha256 || self.also.iter().any(|other| other.sha256 == sha256)
+    }
+
+    /// The hashes of all definitions.
+    pub fn hashes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.sha256.as_str()).chain(self.also.iter().map(|other| other.sha256.as_str()))
+    }
+
+    /// All definitions, the usual one first.
+    pub fn definitions(&self) -> impl Iterator<Item = &Value> {
+        std::iter::once(&self.definition).chain(self.also.iter().map(|other| &other.definition))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.sha256 == hash(&self.definition) && self.also.iter().all(Self::is_whole)
+    }
+}
+
+impl From<&Item> for Pinned {
+    fn from(item: &Item) -> Self {
+        Self { sha256: item.hash(), definition: item.definition.clone(), also: Vec::new() }
+    }
 }
 
 /// A lock file that means nothing.
@@ -97,7 +135,7 @@ impl Lock {
         for (server, sections) in &lock.servers {
             for (section, items) in sections {
                 for (name, pinned) in items {
-                    if pinned.sha256 != hash(&pinned.definition) {
+                    if !pinned.is_whole() {
                         let (server, section, name) = (server.clone(), section.clone(), name.clone());
                         return Err(LockError::Hash { server, section, name });
                     }
@@ -117,12 +155,55 @@ impl Lock {
 
     /// Takes in what a server offers now, in place of what it offered.
     pub fn pin(&mut self, server: &str, catalogue: &Catalogue) {
-        let mut sections: BTreeMap<String, BTreeMap<String, Pinned>> = BTreeMap::new();
-        for ((section, name), item) in catalogue.by_name() {
-            let pinned = Pinned { sha256: item.hash(), definition: item.definition.clone() };
-            sections.entry(section.as_str().to_owned()).or_default().insert(name.to_owned(), pinned);
+        let sections = [Section::Server].into_iter().chain(Section::LISTS);
+        self.servers.insert(server.to_owned(), sections.map(|s| (s.as_str().to_owned(), BTreeMap::new())).collect());
+        for item in &catalogue.items {
+            self.add(server, item);
         }
-        self.servers.insert(server.to_owned(), sections);
+    }
+
+    /// Takes in one item beside what is there. A second definition of one name stays beside the first.
+    pub fn add(&mut self, server: &str, item: &Item) {
+        let section = self.servers.entry(server.to_owned()).or_default().entry(item.section.as_str().to_owned());
+        let new = Pinned::from(item);
+        match section.or_default().entry(item.name.clone()) {
+            Entry::Vacant(free) => drop(free.insert(new)),
+            Entry::Occupied(taken) if taken.get().holds(&new.sha256) => {}
+            Entry::Occupied(mut taken) => taken.get_mut().also.push(new),
+        }
+    }
+
+    /// Takes in what was seen of one item in place of what is there.
+    pub fn replace(&mut self, server: &str, section: &str, name: &str, seen: Pinned) {
+        let offered = self.servers.entry(server.to_owned()).or_default();
+        offered.entry(section.to_owned()).or_default().insert(name.to_owned(), seen);
+    }
+
+    /// Notes that somebody has looked at a section, so that what is not there is unknown.
+    pub fn open(&mut self, server: &str, section: Section) {
+        self.servers.entry(server.to_owned()).or_default().entry(section.as_str().to_owned()).or_default();
+    }
+
+    /// Forgets one item.
+    pub fn forget(&mut self, server: &str, section: &str, name: &str) {
+        if let Some(items) = self.servers.get_mut(server).and_then(|offered| offered.get_mut(section)) {
+            items.remove(name);
+        }
+    }
+
+    /// Forgets a server.
+    pub fn remove(&mut self, server: &str) {
+        self.servers.remove(server);
+    }
+
+    /// What a server offered.
+    pub fn offered(&self, server: &str) -> Option<&Offered> {
+        self.servers.get(server)
+    }
+
+    /// The servers that were ever locked.
+    pub fn servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.keys().map(String::as_str)
     }
 
     /// Whether the server was ever locked.
@@ -140,7 +221,7 @@ impl Lock {
             let (section, name) = (section.as_str(), (*name).to_owned());
             match locked.get(section).and_then(|items| items.get(&name)) {
                 None => drift.push(Drift::Added { section, name }),
-                Some(pinned) if pinned.sha256 != item.hash() => {
+                Some(pinned) if !pinned.holds(&item.hash()) => {
                     let members = differing(&pinned.definition, item);
                     drift.push(Drift::Changed { section, name, members });
                 }
@@ -159,7 +240,7 @@ impl Lock {
 }
 
 fn hash(definition: &Value) -> String {
-    Item { section: super::Section::Server, name: String::new(), definition: definition.clone() }.hash()
+    Item { section: Section::Server, name: String::new(), definition: definition.clone() }.hash()
 }
 
 /// The members of two definitions that are not the same.
@@ -174,7 +255,7 @@ fn differing(before: &Value, now: &Item) -> Vec<String> {
 }
 
 /// JSON whose every character can be seen: what is not ASCII, or controls a terminal, as an escape.
-pub(super) fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_ascii() && c != '\u{7f}' {
@@ -193,7 +274,7 @@ pub(super) fn escaped(json: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{super::Section, *};
+    use super::*;
 
     fn catalogue(tools: &[(&str, Value)]) -> Catalogue {
         let item = |(name, definition): &(&str, Value)| Item {

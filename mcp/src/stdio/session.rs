@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rampart_call::{Call, Gate, Verdict};
+use rampart_call::{Call, Gate, Refusal, Verdict};
 use rustix::process::Signal;
 use tokio::{
     io::AsyncWrite,
@@ -19,9 +19,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::Limits;
+use super::{Limits, drops::Drops};
 use crate::{
     lines::{Outbox, Read},
+    pins::{
+        Screened,
+        store::{Stamp, Store, StoreError},
+    },
     relay::{Effect, Input, Relay, Side, Ticket},
     server::{self, Server},
 };
@@ -31,8 +35,8 @@ const FULL: usize = 1 << 20;
 /// How long the output of an ended server, or the end of a server that closed its output, is waited for.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How many dropped lines are worth a warning each. The summary has the number of all.
-const REPORTED: u64 = 10;
+/// How long the end of a session waits for its last records.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How far the end has come. The server is asked to go more firmly at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +61,12 @@ pub(super) struct Session<'l> {
     gate: Arc<dyn Gate>,
     limits: &'l Limits,
     pub(super) relay: Relay,
+    /// Where it is written what the server offers.
+    pins: Option<Store>,
+    stamp: Stamp,
+    drops: Drops,
+    /// What is on its way into the audit trail and holds up nothing.
+    records: JoinSet<()>,
     /// What the gate is asked. Tasks, since a `FuturesUnordered` wakes its own task whenever nothing in it is ready, and
     /// a turn of the loop for that costs as much as a message does.
     pub(super) verdicts: JoinSet<(Ticket, Verdict)>,
@@ -83,11 +93,21 @@ pub(super) struct Session<'l> {
 pub(super) struct ServerInput(Option<ChildStdin>);
 
 impl<'l> Session<'l> {
-    pub(super) fn new(gate: Arc<dyn Gate>, relay: Relay, limits: &'l Limits, stdin: ChildStdin) -> Self {
+    pub(super) fn new(
+        gate: Arc<dyn Gate>,
+        relay: Relay,
+        pins: Option<Store>,
+        limits: &'l Limits,
+        stdin: ChildStdin,
+    ) -> Self {
         Self {
             gate,
             limits,
             relay,
+            stamp: pins.as_ref().and_then(Store::stamp),
+            pins,
+            drops: Drops::default(),
+            records: JoinSet::new(),
             verdicts: JoinSet::new(),
             asked: HashMap::new(),
             to_client: Outbox::default(),
@@ -136,15 +156,81 @@ impl<'l> Session<'l> {
                 Effect::Send(Side::Client, line) => self.to_client.push(line),
                 Effect::Send(Side::Server, line) if self.stdin.0.is_some() => self.to_server.push(line),
                 Effect::Send(Side::Server, _) => {}
-                Effect::Dropped(side, why) if self.relay.summary().dropped <= REPORTED => {
-                    tracing::warn!(?side, why, "dropped a line that is no valid MCP message");
-                }
-                Effect::Dropped(side, why) => tracing::debug!(?side, why, "dropped another line"),
+                Effect::Refuse(ticket, refused) => self.refuse(ticket, *refused),
+                Effect::Offered(screened) => self.offered(&screened),
+                Effect::Dropped(side, why) => self.dropped(side, why),
                 Effect::CloseServer => self.closing = true,
                 Effect::End => self.ended = true,
             }
         }
         self.advance();
+    }
+
+    /// Something of ours is recorded before it is carried out.
+    fn refuse(&mut self, ticket: Ticket, (call, refusal): (Call, Refusal)) {
+        let gate = Arc::clone(&self.gate);
+        let judging = self.verdicts.spawn(async move { (ticket, gate.refused(call, refusal).await) });
+        self.asked.insert(ticket, judging);
+    }
+
+    fn offered(&mut self, screened: &Screened) {
+        let Some(store) = &self.pins else { return };
+        if !(screened.met.is_empty() && screened.learned.is_empty()) {
+            tracing::info!(items = screened.learned.len(), "pinned what the server offers for the first time");
+            report(store.pin(&screened.met, &screened.learned));
+        }
+        if !(screened.restored.is_empty() && screened.withheld.is_empty()) {
+            report(store.note(&screened.restored, &screened.withheld));
+        }
+        self.stamp = store.stamp();
+    }
+
+    /// Whether something could be approved that is withheld.
+    pub(super) fn watches(&self) -> bool {
+        self.pins.is_some() && self.relay.withholds()
+    }
+
+    /// Notices what was approved meanwhile.
+    pub(super) fn look_at_pins(&mut self) {
+        let Some(store) = &self.pins else { return };
+        let stamp = store.stamp();
+        if stamp == self.stamp {
+            return;
+        }
+        self.stamp = stamp;
+        match store.approved() {
+            Ok(approved) => self.step(Input::Approved(approved)),
+            // What was approved before stays so; what is new in a file that means nothing is not.
+            Err(error) => tracing::warn!(%error, "the pins were not read again"),
+        }
+    }
+
+    fn dropped(&mut self, side: Side, why: String) {
+        match self.drops.note(Instant::now()) {
+            None => tracing::debug!(?side, why, "dropped another line"),
+            Some(1) => {
+                tracing::warn!(?side, why, "dropped a line that is no valid MCP message");
+                self.record(side, why);
+            }
+            Some(lines) => self.record(side, format!("{why}; {lines} lines in all since the last record")),
+        }
+    }
+
+    fn record(&mut self, side: Side, why: String) {
+        let (gate, (call, refusal)) = (Arc::clone(&self.gate), self.relay.dropped(side, why));
+        self.records.spawn(async move { drop(gate.refused(call, refusal).await) });
+    }
+
+    /// The records that are still to be made.
+    pub(super) async fn last_records(&mut self) {
+        let lines = self.drops.rest();
+        if lines > 0 {
+            self.record(Side::Server, format!("{lines} more lines went nowhere before the session ended"));
+        }
+        let all = async { while self.records.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+            tracing::warn!("the last dropped lines are not on record: the gateway took too long");
+        }
     }
 
     fn ask(&mut self, ticket: Ticket, call: Call) {
@@ -354,6 +440,13 @@ impl<'l> Session<'l> {
         let lingers = self.waits && !self.gone && (!self.server_open || self.exit.is_some());
         self.deadline = if lingers { deadline.min(self.deadline) } else { deadline };
         self.waits = true;
+    }
+}
+
+/// Pins that cannot be written down hold for this session only.
+fn report(written: Result<(), StoreError>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "what the server offers was not written down");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is refused, malformed or noise goes nowhere, and the session goes on.
 
-use rampart_call::{Call, Phase, Reason};
+use rampart_call::{Action, Call, Gate, Judging, Phase, Reason, Refusal, Verdict};
 use serde_json::json;
 
 use crate::world::{World, allow, deny, tool_of};
@@ -113,4 +113,42 @@ async fn half_a_line_at_the_end_is_no_message() {
     let answer = world.hear().await;
     assert!(answer["error"]["message"].as_str().unwrap().contains("middle of a line"), "{answer}");
     assert_eq!(world.end().await.exit_code, 0);
+}
+
+/// Keeps what the session has refused by itself, and allows the rest.
+struct Recording(std::sync::mpsc::Sender<(Call, Refusal)>);
+
+impl Gate for Recording {
+    fn judge(&self, _: Call) -> Judging<'_> {
+        Box::pin(std::future::ready(allow()))
+    }
+
+    fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
+        let judgement = refusal.judgement.clone();
+        self.0.send((call, refusal)).unwrap();
+        Box::pin(std::future::ready(Verdict::Deny(Refusal { judgement })))
+    }
+}
+
+#[tokio::test]
+async fn what_goes_nowhere_is_on_record_and_a_flood_is_counted() {
+    let (send, records) = std::sync::mpsc::channel();
+    let mut world = World::new(Recording(send));
+    world.call(1, "unsolicited", json!({})).await;
+    assert_eq!(world.text_of(1).await, "the real one");
+    for _ in 0..30 {
+        world.write("not a message\n").await;
+        world.hear().await;
+    }
+    world.close().await;
+    let told: Vec<_> = records.try_iter().collect();
+    assert_eq!(told.len(), 11, "ten one by one, and the rest as a number: {told:#?}");
+    let (call, refusal) = &told[0];
+    let Action::Mcp { method, arguments, .. } = &call.action else { panic!("{call:?}") };
+    assert_eq!((method.as_str(), arguments.clone()), ("rampart/dropped", json!({"from": "server"})));
+    assert_eq!(
+        (refusal.judgement.reason, &*refusal.judgement.message),
+        (Reason::Malformed, "a response to no request")
+    );
+    assert_eq!(told[10].1.judgement.message, "22 more lines went nowhere before the session ended");
 }

@@ -11,6 +11,7 @@ use rampart_client::{
 use rampart_mcp::{environment::clean, stdio};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::mcp_pins;
 use crate::{
     args::{Mcp, McpVerb},
     environment::Environment,
@@ -24,7 +25,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         let name = match verb {
             McpVerb::Scan(scan) => return super::mcp_scan::run(scan, environment, printer),
             McpVerb::Serve(_) => "mcp serve",
-            McpVerb::Pins(_) => "mcp pins",
+            McpVerb::Pins { verb } => return super::mcp_pins::run(verb, environment, printer),
             McpVerb::Install(_) => "mcp install",
         };
         printer.note(format!(
@@ -49,8 +50,10 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             Err(error) => printer.note(format!("rampart: {error}")),
         }
     }
+    let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
     let options = stdio::Options {
-        server: args.name.unwrap_or_else(|| server_name(&args.server)),
+        pins: mcp_pins::store(args.pins, &server, args.name.is_some(), &args.server, environment)?,
+        server,
         env: clean(std::env::vars_os()).into_iter().chain(explicit(&args.env)?).collect(),
         command: args.server,
         origin: Origin {
@@ -82,22 +85,20 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
 
 /// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.
 pub(super) fn server_name(command: &[OsString]) -> String {
-    let words = command.iter().map(|w| w.to_string_lossy());
+    let named = naming_word(command).or_else(|| command.first().map(|w| w.to_string_lossy().into_owned()));
+    named.map(|word| base_name(&word).to_owned()).unwrap_or_default()
+}
+
+/// The word of a command that says which server it is.
+pub(super) fn naming_word(command: &[OsString]) -> Option<String> {
     let runners =
         ["npx", "uvx", "node", "python", "python3", "deno", "bun", "bunx", "pipx", "run", "sh", "bash", "env"];
-    let names = words.filter(|w| !w.starts_with('-')).map(|w| base_name(&w).to_owned());
-    let mut first = None;
-    for name in names {
-        if !runners.contains(&name.as_str()) {
-            return name;
-        }
-        first.get_or_insert(name);
-    }
-    first.unwrap_or_default()
+    let words = command.iter().map(|w| w.to_string_lossy().into_owned());
+    words.filter(|w| !w.starts_with('-')).find(|w| !runners.contains(&base_name(w)))
 }
 
 /// `server-files` of `@scope/server-files@1.2`, `/opt/server-files/dist/index.js` and `server-files.py`.
-fn base_name(word: &str) -> &str {
+pub(super) fn base_name(word: &str) -> &str {
     let path = Path::new(word);
     let vague = ["index", "main", "dist", "build", "src", "cli", "bin", "__main__"];
     let parts = path.iter().rev().filter_map(|p| p.to_str());

@@ -1,0 +1,243 @@
+//! `rampart mcp pins`: what of a server's offer was approved, what waits for it, and where both are written.
+
+mod difference;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::bail;
+use rampart_call::FindingClass;
+use rampart_mcp::{
+    pins::store::{FirstUse, Store, read, update},
+    scan::{Lock, Offered, Pinned},
+};
+use rampart_scan::visible;
+use serde_json::json;
+
+use self::difference::Waiting;
+use super::mcp::naming_word;
+use crate::{
+    args::{Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb},
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, DIM, Printer, styled},
+};
+
+pub(crate) fn run(verb: PinsVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    match verb {
+        PinsVerb::List(args) => list(&args, environment, printer),
+        PinsVerb::Diff(args) => diff(&args, environment, printer),
+        PinsVerb::Approve(args) => approve(&args, environment, printer),
+        PinsVerb::Reset(args) => reset(&args, environment, printer),
+    }
+}
+
+/// Where the pins of a server are kept; nowhere where everything passes.
+///
+/// # Errors
+/// When a lock cannot be relied on.
+pub(super) fn store(
+    pinning: Pinning,
+    name: &str,
+    named: bool,
+    command: &[OsString],
+    environment: &Environment,
+) -> anyhow::Result<Option<Store>> {
+    let first_use = match pinning {
+        Pinning::Off => return Ok(None),
+        Pinning::Approved => FirstUse::Withhold,
+        Pinning::FirstUse => FirstUse::Trust { hides },
+    };
+    let [project, home] = books(environment);
+    Ok(Some(if read(&project.lock)?.knows(name) {
+        // What people review is not filled by itself.
+        Store { lock: project.lock, key: name.to_owned(), seen: project.seen, first_use: FirstUse::Withhold }
+    } else {
+        Store { lock: home.lock, key: identity(name, named, command, environment), seen: home.seen, first_use }
+    }))
+}
+
+/// Which server this is, whatever it says of itself: its name, and where it stands if it is a file. A package keeps its
+/// pins when it is updated.
+fn identity(name: &str, named: bool, command: &[OsString], environment: &Environment) -> String {
+    let file = naming_word(command).filter(|word| !named && word.contains('/')).map(|word| environment.cwd.join(word));
+    match file.and_then(|file| file.canonicalize().ok()) {
+        Some(file) => format!("{name} ({})", file.display()),
+        None => name.to_owned(),
+    }
+}
+
+fn hides(text: &str) -> bool {
+    rampart_scan::scan(text).iter().any(|finding| finding.class == FindingClass::HiddenText)
+}
+
+/// A lock, and what was seen of its servers otherwise.
+struct Book {
+    lock: PathBuf,
+    seen: PathBuf,
+}
+
+/// The project's own, and the home's.
+fn books(environment: &Environment) -> [Book; 2] {
+    use sha2::Digest as _;
+    let project = environment.workspace();
+    let folder = environment.home.join("mcp");
+    let of = hex::encode(sha2::Sha256::digest(project.as_os_str().as_encoded_bytes()));
+    let seen = folder.join(format!("seen-{}.lock", of.get(..16).unwrap_or_default()));
+    [
+        Book { lock: project.join("rampart.lock"), seen },
+        Book { lock: folder.join("rampart.lock"), seen: folder.join("seen.lock") },
+    ]
+}
+
+/// One server in one book.
+struct Entry {
+    book: Book,
+    key: String,
+    approved: Offered,
+    waiting: Vec<Waiting>,
+}
+
+/// All servers that have pins or something that waits for approval.
+fn entries(environment: &Environment) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for book in books(environment) {
+        let (lock, seen) = (read(&book.lock)?, read(&book.seen)?);
+        let mut keys: Vec<&str> = lock.servers().chain(seen.servers()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let book = Book { lock: book.lock.clone(), seen: book.seen.clone() };
+            let approved = lock.offered(key).cloned().unwrap_or_default();
+            entries.push(Entry { book, key: key.to_owned(), waiting: waiting(&approved, &seen, key), approved });
+        }
+    }
+    Ok(entries)
+}
+
+fn waiting(approved: &Offered, seen: &Lock, key: &str) -> Vec<Waiting> {
+    let mut waiting = Vec::new();
+    for (section, items) in seen.offered(key).into_iter().flatten() {
+        for (name, now) in items {
+            let before = approved.get(section).and_then(|items| items.get(name)).cloned();
+            let waiting_still = |before: &Pinned| !now.hashes().all(|hash| before.holds(hash));
+            if before.as_ref().is_none_or(waiting_still) {
+                waiting.push(Waiting { section: section.clone(), name: name.clone(), before, now: now.clone() });
+            }
+        }
+    }
+    waiting
+}
+
+/// The one server that is meant.
+fn entry(server: &str, environment: &Environment) -> anyhow::Result<Entry> {
+    let all = entries(environment)?;
+    let beginning = format!("{server} (");
+    let exact = all.iter().position(|e| e.key == server);
+    let mut like = all.iter().enumerate().filter(|(_, e)| e.key.starts_with(&beginning)).map(|(n, _)| n);
+    let found = match (exact, like.next(), like.next()) {
+        (Some(n), ..) | (None, Some(n), None) => n,
+        (None, None, _) => bail!(
+            "no pins of a server `{}` are here or in {}; `rampart mcp pins list` names those there are",
+            visible(server),
+            environment.home.join("mcp").display()
+        ),
+        (None, Some(_), Some(_)) => {
+            let keys = all.iter().map(|e| &e.key).filter(|k| k.starts_with(&beginning));
+            let keys = keys.map(|k| format!("\n  {}", visible(k))).collect::<String>();
+            bail!("several servers are called `{}`; give one of these in whole:{keys}", visible(server))
+        }
+    };
+    all.into_iter().nth(found).ok_or_else(|| anyhow::anyhow!("the pins changed meanwhile; try again"))
+}
+
+fn list(args: &PinsList, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let entries = entries(environment)?;
+    if args.json {
+        let all = entries.iter().map(|entry| {
+            let counts: serde_json::Map<_, _> =
+                entry.approved.iter().map(|(section, items)| (section.clone(), items.len().into())).collect();
+            json!({
+                "server": entry.key, "lock": entry.book.lock, "approved": counts, "waiting": entry.waiting.len(),
+            })
+        });
+        printer.json(&all.collect::<Vec<_>>())?;
+        return Ok(Exit::Yes);
+    }
+    if entries.is_empty() {
+        printer.note("no server has pins yet; `rampart mcp -- SERVER` makes them on first use");
+    }
+    for entry in &entries {
+        let counts = entry.approved.iter().filter(|(section, items)| *section != "server" && !items.is_empty());
+        let counts: Vec<_> = counts.map(|(section, items)| format!("{} {section}", items.len())).collect();
+        let waiting = match entry.waiting.len() {
+            0 => String::new(),
+            n => format!("; {n} waiting for approval"),
+        };
+        printer.out(format!("{}  {}{waiting}", styled(BOLD, visible(&entry.key)), counts.join(", ")));
+        printer.out(styled(DIM, format!("  {}", entry.book.lock.display())));
+    }
+    Ok(Exit::Yes)
+}
+
+fn diff(args: &PinsDiff, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let entries = match &args.server {
+        Some(server) => vec![entry(server, environment)?],
+        None => entries(environment)?,
+    };
+    let waiting = entries.iter().flat_map(|entry| entry.waiting.iter().map(|waiting| (&entry.key, waiting)));
+    if args.json {
+        printer.json(&waiting.clone().map(|(key, waiting)| waiting.json(key)).collect::<Vec<_>>())?;
+    } else {
+        for (key, waiting) in waiting.clone() {
+            printer.out(waiting.text(key));
+        }
+    }
+    let any = waiting.count() > 0;
+    if !any && !args.json {
+        printer.note("nothing waits for approval");
+    }
+    Ok(if any { Exit::No } else { Exit::Yes })
+}
+
+fn approve(args: &PinsApprove, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let entry = entry(&args.server, environment)?;
+    let meant = |w: &&Waiting| args.only.is_empty() || args.only.iter().any(|only| *only == w.place());
+    let approved: Vec<&Waiting> = entry.waiting.iter().filter(meant).collect();
+    if let Some(unknown) = args.only.iter().find(|only| !entry.waiting.iter().any(|w| w.place() == **only)) {
+        bail!("`{}` does not wait for approval; `rampart mcp pins diff` shows what does", visible(unknown));
+    }
+    if approved.is_empty() {
+        printer.note("nothing waits for approval");
+        return Ok(Exit::Yes);
+    }
+    update(&entry.book.lock, |lock| {
+        for waiting in &approved {
+            lock.replace(&entry.key, &waiting.section, &waiting.name, waiting.now.clone());
+        }
+    })?;
+    update(&entry.book.seen, |seen| {
+        for waiting in &approved {
+            seen.forget(&entry.key, &waiting.section, &waiting.name);
+        }
+    })?;
+    let places: Vec<String> = approved.iter().map(|waiting| waiting.place()).collect();
+    if args.json {
+        printer.json(&json!({"server": entry.key, "lock": entry.book.lock, "approved": places}))?;
+    } else {
+        let places = places.iter().map(|place| difference::line(place)).collect::<Vec<_>>().join(", ");
+        printer.note(format!("approved in {}: {places}", entry.book.lock.display()));
+    }
+    Ok(Exit::Yes)
+}
+
+fn reset(args: &PinsReset, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let entry = entry(&args.server, environment)?;
+    update(&entry.book.seen, |seen| seen.remove(&entry.key))?;
+    update(&entry.book.lock, |lock| lock.remove(&entry.key))?;
+    if args.json {
+        printer.json(&json!({"server": entry.key, "lock": entry.book.lock}))?;
+    } else {
+        printer.note(format!("{} does not know `{}` any more", entry.book.lock.display(), visible(&entry.key)));
+    }
+    Ok(Exit::Yes)
+}

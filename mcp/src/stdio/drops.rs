@@ -1,0 +1,55 @@
+//! Which of the lines that went nowhere are put on record: each of the first, and of a flood a few with their number.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many are recorded one by one.
+const ONE_BY_ONE: u64 = 10;
+/// How often there is a record after that.
+const PAUSE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Drops {
+    recorded: u64,
+    /// Those since the last record.
+    untold: u64,
+    last: Option<Instant>,
+}
+
+impl Drops {
+    /// Notes one, and gives back how many a record has to tell of, if now is the time for one.
+    pub(super) fn note(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        let due = self.recorded < ONE_BY_ONE || self.last.is_none_or(|last| now.duration_since(last) >= PAUSE);
+        due.then(|| {
+            self.recorded += 1;
+            self.last = Some(now);
+            std::mem::take(&mut self.untold)
+        })
+    }
+
+    /// How many no record has told of.
+    pub(super) fn rest(&mut self) -> u64 {
+        std::mem::take(&mut self.untold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_makes_few_records_and_every_line_is_counted() {
+        let begun = Instant::now();
+        let mut drops = Drops::default();
+        let mut told = Vec::new();
+        for n in 0..100_000u64 {
+            told.extend(drops.note(begun + Duration::from_millis(n)));
+        }
+        assert_eq!(told.get(..10), Some(&[1; 10][..]));
+        assert!(told.len() < 25, "{}", told.len());
+        assert_eq!(told.iter().sum::<u64>() + drops.rest(), 100_000);
+        assert_eq!(drops.rest(), 0);
+    }
+}
