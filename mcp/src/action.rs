@@ -1,7 +1,7 @@
 //! What a message would do, in the words that policy judges.
 
 use rampart_call::Action;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The action of a request or notification.
 ///
@@ -21,11 +21,35 @@ pub(crate) fn of(server: &str, method: &str, params: &Value) -> Result<Action, S
     if tool.contains('\0') {
         return Err(format!("the name in `{method}` holds a NUL"));
     }
-    let arguments = match method {
-        "tools/call" | "prompts/get" => params.get("arguments").cloned().unwrap_or(Value::Null),
-        _ => params.clone(),
+    let (arguments, beside) = match method {
+        "tools/call" | "prompts/get" => (params.get("arguments").cloned().unwrap_or(Value::Null), beside(params)),
+        _ => (params.clone(), Value::Null),
     };
-    Ok(Action::Mcp { server: server.to_owned(), method: method.to_owned(), tool: tool.to_owned(), arguments })
+    let (server, method, tool) = (server.to_owned(), method.to_owned(), tool.to_owned());
+    Ok(Action::Mcp { server, method, tool, arguments, beside })
+}
+
+/// What a call says besides its arguments. What the protocol itself puts there says nothing of what will be done, and
+/// differs from one try of a call to the next: it would make another call of it.
+fn beside(params: &Value) -> Value {
+    let protocol = |key: &str| {
+        matches!(key, "progressToken" | "traceparent" | "tracestate" | "baggage")
+            || key.starts_with("io.modelcontextprotocol/")
+    };
+    let mut said = Map::new();
+    for (member, value) in params.as_object().into_iter().flatten() {
+        match (member.as_str(), value) {
+            ("name" | "arguments" | "task", _) => {}
+            ("_meta", Value::Object(meta)) if meta.keys().all(|key| protocol(key)) => {}
+            ("_meta", Value::Object(meta)) => {
+                let own =
+                    meta.iter().filter(|(key, _)| !protocol(key)).map(|(key, value)| (key.clone(), value.clone()));
+                said.insert(member.clone(), Value::Object(own.collect()));
+            }
+            _ => drop(said.insert(member.clone(), value.clone())),
+        }
+    }
+    if said.is_empty() { Value::Null } else { Value::Object(said) }
 }
 
 /// What a `completion/complete` completes: a prompt's name or a resource template's URI.
@@ -69,8 +93,33 @@ mod tests {
             ("sampling/createMessage", json!({"maxTokens": 5}), "", json!({"maxTokens": 5})),
             ("ping", json!(null), "", json!(null)),
         ] {
-            let expected = Action::Mcp { server: "fs".into(), method: method.into(), tool: tool.into(), arguments };
+            let (server, method_, tool, beside) = ("fs".into(), method.into(), tool.into(), Value::Null);
+            let expected = Action::Mcp { server, method: method_, tool, arguments, beside };
             assert_eq!(of("fs", method, &params), Ok(expected), "{method}");
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_the_arguments_is_seen_and_the_protocols_own_is_not() {
+        for (params, expected) in [
+            (
+                json!({"name": "x", "task": {"ttl": 1}, "_meta": {"progressToken": 1, "traceparent": "00-"}}),
+                json!(null),
+            ),
+            (json!({"name": "x", "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}), json!(null)),
+            (
+                json!({"name": "x", "_meta": {"progressToken": 1, "vendor/note": "n"}}),
+                json!({"_meta": {"vendor/note": "n"}}),
+            ),
+            (json!({"name": "x", "_meta": "odd"}), json!({"_meta": "odd"})),
+            (
+                json!({"name": "x", "arguments": {"a": 1}, "inputResponses": {"k": {"action": "accept"}}, "requestState": "s"}),
+                json!({"inputResponses": {"k": {"action": "accept"}}, "requestState": "s"}),
+            ),
+            (json!({"name": "x", "unknown": 1}), json!({"unknown": 1})),
+        ] {
+            let Ok(Action::Mcp { beside, .. }) = of("s", "tools/call", &params) else { panic!("{params}") };
+            assert_eq!(beside, expected, "{params}");
         }
     }
 

@@ -138,8 +138,13 @@ mod tests {
     use super::*;
 
     fn asked(size: usize) -> Asked {
-        let action =
-            Action::Mcp { server: String::new(), method: "m".into(), tool: String::new(), arguments: Value::Null };
+        let action = Action::Mcp {
+            server: String::new(),
+            method: "m".into(),
+            tool: String::new(),
+            arguments: Value::Null,
+            beside: Value::Null,
+        };
         Asked { action, form: Form::Error, progress: None, size, state: State::Sent }
     }
 

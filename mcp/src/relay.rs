@@ -273,6 +273,7 @@ impl Relay {
             method: "rampart/dropped".into(),
             tool: String::new(),
             arguments: json!({"from": side.name()}),
+            beside: serde_json::Value::Null,
         };
         (self.call(Phase::Before, action, None, None), answer::refused(Reason::Malformed, why))
     }

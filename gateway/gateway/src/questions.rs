@@ -251,9 +251,12 @@ fn details(action: &Action) -> Vec<(&'static str, String)> {
         Action::Connect { addresses, .. } => {
             all.extend(addresses.iter().map(|address| ("address", address.to_string())));
         }
-        Action::Mcp { method, arguments, .. } => {
+        Action::Mcp { method, arguments, beside, .. } => {
             all.push(("method", method.clone()));
             all.push(("arguments", json(arguments)));
+            if !beside.is_null() {
+                all.push(("beside", json(beside)));
+            }
         }
         Action::Tool { input, .. } => all.push(("input", json(input))),
     }

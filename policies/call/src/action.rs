@@ -78,6 +78,10 @@ pub enum Action {
         /// `params.arguments` of a call, otherwise `params`.
         #[serde(default)]
         arguments: Value,
+        /// What stands beside `arguments` in `params` of a call and says something: `inputResponses`, `requestState`,
+        /// members of `_meta` that are not the protocol's own, members that nobody knows. Null where there is none.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        beside: Value,
     },
     /// A tool of the host that none of the other words fit.
     Tool {
@@ -218,6 +222,7 @@ impl Action {
                 method: text(&["method"]).unwrap_or_else(|| "tools/call".to_owned()),
                 tool: need(&["tool", "name"], "tool")?,
                 arguments: params.get("arguments").cloned().unwrap_or(Value::Null),
+                beside: params.get("beside").cloned().unwrap_or(Value::Null),
             },
             other => Self::Tool { name: other.to_owned(), input: params.clone() },
         })

@@ -111,7 +111,13 @@ impl<'a> Facts<'a> {
             }
             Action::Fetch { method, url, addresses, .. } => facts.add_fetch(method, url, addresses, &around, sets),
             Action::Connect { host, port, addresses } => facts.add_connect(host, *port, addresses, &around, sets),
-            Action::Mcp { tool, arguments, .. } => facts.add_arguments(tool, arguments, &around, sets),
+            Action::Mcp { tool, arguments, beside, .. } => {
+                facts.add_arguments(tool, arguments, &around, sets);
+                // What a person gave when the server asked for it reaches the tool like its arguments.
+                if let Some(responses) = beside.get("inputResponses") {
+                    facts.add_arguments(tool, responses, &around, sets);
+                }
+            }
             Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
         }
         facts.add_own_interface(own_ports, &around, sets);
@@ -183,7 +189,8 @@ impl<'a> Facts<'a> {
                 let body = body.as_deref().unwrap_or_default();
                 format!("{url}\n{}\n{body}", headers.collect::<String>())
             }
-            Action::Mcp { arguments, .. } => arguments.to_string(),
+            Action::Mcp { arguments, beside, .. } if beside.is_null() => arguments.to_string(),
+            Action::Mcp { arguments, beside, .. } => format!("{arguments}\n{beside}"),
             Action::Tool { input, .. } => input.to_string(),
         }
     }

@@ -96,6 +96,7 @@ fn unwrap(tools: &Tools, name: &str, input: &Value, cwd: Option<&str>, left: u8)
             method: "resources/read".to_owned(),
             tool: need(input, "uri")?.to_owned(),
             arguments: input.clone(),
+            beside: Value::Null,
         }],
         Shape::Wrapper => {
             let inner = ["id", "name", "tool"].iter().find_map(|key| text(input, key));
@@ -128,6 +129,7 @@ pub(crate) fn mcp(server: &str, tool: &str, arguments: &Value) -> Action {
         method: "tools/call".to_owned(),
         tool: tool.to_owned(),
         arguments: arguments.clone(),
+        beside: Value::Null,
     }
 }
 

@@ -137,7 +137,7 @@ async fn a_gateway_that_hangs_or_is_killed_refuses() {
 #[tokio::test]
 async fn what_was_refused_already_stays_refused_whatever_passes_without_a_gateway() {
     let home = tempfile::tempdir().unwrap();
-    let settings = Settings { unanswered: fault::Unanswered::LetPass, ..Settings::new(home.path().join("nobody")) };
+    let settings = Settings { unanswered: crate::Unanswered::LetPass, ..Settings::new(home.path().join("nobody")) };
     let client = Client::new(settings);
     assert!(matches!(client.judge(call("ls")).await, Verdict::Allow(_)));
     let refusal = Refusal { judgement: Judgement::refused(Reason::NotPinned, "changed") };

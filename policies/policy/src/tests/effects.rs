@@ -101,6 +101,7 @@ fn arguments_of_mcp_tools_are_judged_by_their_kind() {
             method: "tools/call".into(),
             tool: tool.into(),
             arguments: arguments.clone(),
+            beside: serde_json::Value::Null,
         };
         let call = rampart_call::Call { action, ..call("read", "x") };
         assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{tool} {arguments}");
@@ -121,7 +122,8 @@ fn what_a_server_offers_beyond_the_known_is_a_policy_of_its_own() {
         ("other", "tools/call", "new_tool", "allow"),
     ] {
         let (server, method, tool) = (server.to_owned(), method.to_owned(), tool.to_owned());
-        let action = rampart_call::Action::Mcp { server, method, tool: tool.clone(), arguments: json!({}) };
+        let beside = serde_json::Value::Null;
+        let action = rampart_call::Action::Mcp { server, method, tool: tool.clone(), arguments: json!({}), beside };
         let call = rampart_call::Call { action, ..call("read", "x") };
         assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{tool}");
     }
@@ -205,5 +207,25 @@ fn rampart_s_own_interface_is_known_by_its_port() {
         ("fetch", "http://example.com:46197/v1/approvals", "allow"),
     ] {
         assert_eq!(outcome(&ruleset, tool, subject), expect, "{tool} {subject}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_arguments_is_looked_at_and_matches_no_rule_about_arguments() {
+    let policies = "  - name: p\n    match: { tool: [write, mcp] }\n    rules:\n      - { action: deny, when: { path_matches: ['/etc/**'] } }\n      - { action: deny, when: { tool_param_matches: { mode: '*' } } }\n      - { action: deny, when: { detects: [secret] } }\n";
+    let ruleset = ruleset(&[user("allow", policies)]);
+    let secret = ["AKIA", "QYLPMN5HFIQR7XYA"].concat();
+    for (beside, expect) in [
+        (json!(null), "allow"),
+        (json!({"_meta": {"mode": "x", "path": "/etc/passwd"}}), "allow"),
+        (json!({"inputResponses": {"k": {"content": {"path": "/etc/passwd"}}}}), "deny"),
+        (json!({"requestState": format!("key {secret}")}), "deny"),
+        (json!({"_meta": {"x/y": {"deep": [secret]}}}), "deny"),
+    ] {
+        let (server, method, tool) = ("s".into(), "tools/call".into(), "write_file".into());
+        let action =
+            rampart_call::Action::Mcp { server, method, tool, arguments: json!({"a": 1}), beside: beside.clone() };
+        let call = rampart_call::Call { action, ..call("read", "x") };
+        assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{beside}");
     }
 }

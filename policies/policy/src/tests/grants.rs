@@ -94,6 +94,7 @@ fn a_rule_for_a_tool_does_not_allow_a_servers_tool_of_that_name() {
         method: "tools/call".into(),
         tool: "read".into(),
         arguments: serde_json::json!({}),
+        beside: serde_json::Value::Null,
     };
     let call = rampart_call::Call { action, ..super::call("read", "x") };
     assert_eq!(super::judge(&ruleset, &call).outcome.as_str(), "deny");

@@ -33,6 +33,17 @@ fn entries(text: &str) -> Vec<(&'static str, Action)> {
                 method: "tools/call".into(),
                 tool: "t".into(),
                 arguments: json!({"deep": [{"list": ["x", text]}], "n": 1}),
+                beside: serde_json::Value::Null,
+            },
+        ),
+        (
+            "what stands beside an argument",
+            Action::Mcp {
+                server: "s".into(),
+                method: "tools/call".into(),
+                tool: "t".into(),
+                arguments: serde_json::Value::Null,
+                beside: json!({"_meta": {"x/y": text}}),
             },
         ),
         ("a tool's input", Action::Tool { name: "Custom".into(), input: json!({"member": text}) }),
