@@ -254,3 +254,54 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
     assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("gateway"), "{answer}");
     world.thaw();
 }
+
+#[test]
+fn a_daemon_of_the_server_does_not_outlive_the_session_and_none_stays_a_zombie() {
+    let world = World::with_policy(SEED);
+    // A second fork in a session of its own: no signal to the server's group reaches it.
+    let script = "i=0; while [ $i -lt 5 ]; do (setsid true &); i=$((i+1)); done; \
+        (setsid sh -c 'trap \"\" TERM HUP; echo $$ > daemon.new; mv daemon.new daemon; while :; do sleep 300; done' \
+        >/dev/null 2>&1 </dev/null &); cat >/dev/null";
+    let mut talk = Talk::start(mcp_sh(&world, script));
+    let daemon = world.project().join("daemon");
+    let ours = talk.child().id();
+    let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let zombies = || {
+        let children = std::fs::read_to_string(format!("/proc/{ours}/task/{ours}/children")).unwrap();
+        children.split_whitespace().filter(|pid| status(pid).contains(") Z ")).count()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !daemon.exists() || zombies() > 0 {
+        assert!(std::time::Instant::now() < deadline, "{} zombies", zombies());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = std::fs::read_to_string(&daemon).unwrap().trim().to_owned();
+    assert!(!status(&pid).is_empty(), "it lives while its session does");
+    talk.finish();
+    assert!(status(&pid).is_empty(), "left running: {}", status(&pid));
+}
+
+#[test]
+fn the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions() {
+    let world = World::with_policy(SEED);
+    let script = "env > environment; curl -sS -m 5 http://example.invalid/ > /dev/null 2>&1; cat >/dev/null";
+    let run = |flags: &[&str]| {
+        let mut command =
+            world.rampart(&[&["mcp", "--session-id", "s-egress"], flags, &["--", "sh", "-c", script]].concat());
+        command.env("NODE_OPTIONS", "--require evil.js");
+        run_with(command, b"").expect(0);
+        std::fs::read_to_string(world.project().join("environment")).unwrap()
+    };
+    let environment = run(&["--no-proxy"]);
+    assert!(!environment.contains("PROXY="), "{environment}");
+    assert!(!environment.contains("s-egress"), "{environment}");
+    let environment = run(&["--env", "NO_PROXY=mine.example"]);
+    assert!(environment.contains("HTTPS_PROXY=http://s-egress:"), "{environment}");
+    assert!(environment.contains("NO_PROXY=mine.example"), "what the user says comes last: {environment}");
+    assert!(environment.contains("NODE_EXTRA_CA_CERTS=") && !environment.contains("evil.js"), "{environment}");
+    if crate::world::have("the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions", &["curl"]) {
+        let seen = world.records().into_iter().find(|r| r["actor"]["surface"] == "egress");
+        let seen = seen.unwrap_or_else(|| panic!("nothing went through the proxy: {:#?}", world.records()));
+        assert_eq!(seen["actor"]["session"], "s-egress", "{seen:#}");
+    }
+}

@@ -8,6 +8,7 @@ mod answer;
 pub mod environment;
 mod lines;
 pub mod message;
+mod orphans;
 mod outstanding;
 pub mod pins;
 pub mod relay;

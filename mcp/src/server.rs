@@ -48,6 +48,11 @@ impl Server {
         }
     }
 
+    /// Its first process, while that has not been waited for.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+    }
+
     /// Sends a signal to the server and whatever it has started. Harmless when nothing of it is left.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {

@@ -18,6 +18,7 @@ pub use handle::Handle;
 pub use crate::relay::Summary;
 use crate::{
     lines::Lines,
+    orphans,
     pins::store::{Store, StoreError},
     relay::{self, Side},
     server::Server,
@@ -37,6 +38,9 @@ pub struct Options {
     pub env: Vec<(OsString, OsString)>,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// This process has no other children. Then what the server leaves behind when it ends, daemons among it, is ended
+    /// and reaped with it (Linux only).
+    pub alone: bool,
     /// Bounds of size and time.
     pub limits: Limits,
 }
@@ -127,7 +131,8 @@ impl Error {
 }
 
 /// Runs the server and relays between it and the client until both are done. `signals` are the numbers of signals that
-/// came for us; they go on to the server. Nothing that the server has started in its process group is left running,
+/// came for us; they go on to the server, but for SIGCHLD, which may be passed only by who is [`Options::alone`] and has
+/// orphans reaped. Nothing that the server has started in its process group is left running,
 /// not even when the future is dropped.
 ///
 /// # Errors
@@ -139,8 +144,11 @@ pub async fn run(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, pins, limits } = options;
+    let Options { command, server: name, origin, env, pins, alone, limits } = options;
     let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
+    if alone {
+        orphans::adopt();
+    }
     let (mut server, stdin, stdout) = Server::start(&command, env)?;
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface: Surface::McpStdio, ..origin };
@@ -176,6 +184,9 @@ pub async fn run(
             _ = approvals.tick(), if session.watches() => session.look_at_pins(),
             else => break,
         }
+    }
+    if alone && session.exit.is_some() {
+        orphans::end(limits.grace).await;
     }
     session.last_records().await;
     let outcome = Outcome { exit_code: session.exit_code(), summary: session.relay.summary() };

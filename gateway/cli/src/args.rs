@@ -192,6 +192,9 @@ pub(crate) struct Mcp {
     /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
+    /// Let the server's own traffic go past the egress proxy
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,

@@ -22,6 +22,7 @@ use tokio::{
 use super::{Limits, drops::Drops};
 use crate::{
     lines::{Outbox, Read},
+    orphans,
     pins::{
         Screened,
         store::{Stamp, Store, StoreError},
@@ -374,6 +375,9 @@ impl<'l> Session<'l> {
         let Some(signal) = Signal::from_named_raw(number) else {
             return tracing::warn!(number, "a signal without a name was not forwarded");
         };
+        if signal == Signal::CHILD {
+            return orphans::reap(server.pid());
+        }
         server.signal(signal);
         if [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT].contains(&signal) {
             if self.exit.is_some() {

@@ -6,8 +6,9 @@ use anyhow::bail;
 use rampart_call::Origin;
 use rampart_client::{
     Client, blocking,
-    wire::{OpenSession, SessionLasts},
+    wire::{OpenSession, OpenedSession, SessionLasts},
 };
+use rampart_gateway::Home;
 use rampart_mcp::{environment::clean, stdio};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,6 +17,7 @@ use crate::{
     args::{Mcp, McpVerb},
     environment::Environment,
     exit::Exit,
+    outbound,
     printer::Printer,
     reach,
 };
@@ -42,10 +44,17 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let agent = environment.agent.clone().unwrap_or(args.agent_id);
     let session = args.session_id.or_else(|| environment.session.clone());
     let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let mut proxy = Vec::new();
+    // Inside `rampart wrap` the variables are set already.
     if road.token.is_none() {
         let wanted = OpenSession { agent: agent.clone(), session: Some(session.clone()), lasts: SessionLasts::Process };
         match blocking::Client::new(road.clone()).open_session(&wanted) {
-            Ok(opened) => (session, road.token) = (opened.session, Some(opened.credential)),
+            Ok(opened) => {
+                if !args.no_proxy {
+                    proxy = through_the_proxy(&opened, environment, printer);
+                }
+                (session, road.token) = (opened.session, Some(opened.credential));
+            }
             // As above: what is refused, is refused in its own protocol.
             Err(error) => printer.note(format!("rampart: {error}")),
         }
@@ -54,7 +63,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let options = stdio::Options {
         pins: mcp_pins::store(args.pins, &server, args.name.is_some(), &args.server, environment)?,
         server,
-        env: clean(std::env::vars_os()).into_iter().chain(explicit(&args.env)?).collect(),
+        env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,
         origin: Origin {
             agent,
@@ -64,6 +73,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             trace: environment.trace,
             ..Origin::default()
         },
+        alone: true,
         limits: stdio::Limits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -81,6 +91,21 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             }
         }))
     })
+}
+
+/// The variables that send the server's own traffic through the egress proxy, as its session's; none where the gateway has
+/// no proxy.
+fn through_the_proxy(opened: &OpenedSession, environment: &Environment, printer: Printer) -> Vec<(OsString, OsString)> {
+    if opened.egress.is_none() {
+        return Vec::new();
+    }
+    match outbound::variables(opened, &Home::at(&environment.home), None) {
+        Ok(variables) => variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        Err(error) => {
+            printer.note(format!("rampart: the server's own traffic is not judged: {error:#}"));
+            Vec::new()
+        }
+    }
 }
 
 /// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.
@@ -125,7 +150,7 @@ pub(super) fn explicit(given: &[String]) -> anyhow::Result<Vec<(OsString, OsStri
 
 /// The signals that came for us, as their numbers.
 fn signals() -> std::io::Result<impl futures_util::Stream<Item = i32>> {
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let kinds = [SignalKind::child(), SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let (send, receive) = tokio::sync::mpsc::unbounded_channel();
     for kind in kinds {
         let (mut stream, send) = (signal(kind)?, send.clone());
