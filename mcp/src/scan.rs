@@ -9,6 +9,7 @@ mod draft;
 mod kind;
 mod lock;
 mod risk;
+mod shadow;
 
 pub use catalogue::{Catalogue, Item, Section};
 pub use conversation::{Error, Limits, Walk, walk};
@@ -16,3 +17,4 @@ pub use draft::draft;
 pub use kind::Kind;
 pub use lock::{Drift, Lock, LockError, Offered, Pinned, escaped};
 pub use risk::{Risk, Severity, risks};
+pub use shadow::shadows;

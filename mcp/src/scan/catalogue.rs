@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::Offered;
+
 /// The lists that a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
@@ -89,6 +91,22 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// What a lock says that a server offers.
+    pub fn of(offered: &Offered) -> Self {
+        let all = [Section::Server].into_iter().chain(Section::LISTS);
+        let sections = all.filter_map(|section| Some((section, offered.get(section.as_str())?)));
+        let items = sections.flat_map(|(section, names)| {
+            names.iter().flat_map(move |(name, pinned)| {
+                pinned.definitions().map(move |definition| Item {
+                    section,
+                    name: name.clone(),
+                    definition: definition.clone(),
+                })
+            })
+        });
+        Self { items: items.collect() }
+    }
+
     /// The items of a list.
     pub fn section(&self, section: Section) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |item| item.section == section)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rampart_call::{Finding, FindingClass};
 use serde_json::Value;
 
-use super::{Catalogue, Item, Kind, Section};
+use super::{Catalogue, Item, Kind, Section, shadow};
 
 /// How deep a schema may reasonably be.
 const DEEP: usize = 24;
@@ -72,7 +72,14 @@ pub fn risks(catalogue: &Catalogue, scan: &dyn Fn(&str) -> Vec<Finding>) -> Vec<
     all
 }
 
-fn risk(item: &Item, id: &'static str, severity: Severity, pointer: &str, message: &str, evidence: &str) -> Risk {
+pub(super) fn risk(
+    item: &Item,
+    id: &'static str,
+    severity: Severity,
+    pointer: &str,
+    message: &str,
+    evidence: &str,
+) -> Risk {
     let shown: String = evidence.chars().take(EVIDENCE).collect();
     Risk {
         id,
@@ -174,10 +181,14 @@ fn name<'c>(item: &'c Item, seen: &mut BTreeMap<(Section, String), &'c str>, all
     if item.section == Section::Server {
         return;
     }
-    let folded = item.name.to_lowercase();
-    match seen.insert((item.section, folded), &item.name) {
+    let looks = if named { shadow::skeleton_of(&item.name) } else { item.name.clone() };
+    match seen.insert((item.section, looks), &item.name) {
         Some(other) if named || other == item.name => {
-            let message = format!("Another of the list is called `{other}`; a client keeps one of them");
+            let message = if other == item.name {
+                format!("Another of the list is called `{other}`; a client keeps one of them")
+            } else {
+                format!("It looks like `{other}` of the same list")
+            };
             all.push(risk(item, "double-name", Severity::Warning, "/name", &message, &item.name));
         }
         _ => {}
@@ -274,7 +285,10 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_only_are_confusable() {
-        let both = tools(&[json!({"name": "get_x"}), json!({"name": "Get_X"})]);
-        assert_eq!(risks(&both, &scan).iter().map(|r| r.id).collect::<Vec<_>>(), ["double-name"]);
+        for (other, ids) in [("Get_X", &["double-name"][..]), ("g\u{435}t_x", &["odd-name", "double-name"])] {
+            let schema = json!({"properties": {"path": {}}});
+            let both = tools(&[json!({"name": "get_x"}), json!({"name": other, "inputSchema": schema})]);
+            assert_eq!(risks(&both, &scan).iter().map(|r| r.id).collect::<Vec<_>>(), ids, "{other}");
+        }
     }
 }

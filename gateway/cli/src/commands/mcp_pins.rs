@@ -8,7 +8,7 @@ use anyhow::bail;
 use rampart_call::FindingClass;
 use rampart_mcp::{
     pins::store::{FirstUse, Store, read, update},
-    scan::{Lock, Offered, Pinned},
+    scan::{self, Catalogue, Lock, Offered, Pinned, Risk},
 };
 use rampart_scan::visible;
 use serde_json::json;
@@ -68,6 +68,26 @@ fn identity(name: &str, named: bool, command: &[OsString], environment: &Environ
 
 fn hides(text: &str) -> bool {
     rampart_scan::scan(text).iter().any(|finding| finding.class == FindingClass::HiddenText)
+}
+
+/// What other servers offer, as it is pinned under the home.
+///
+/// # Errors
+/// When the lock cannot be relied on.
+pub(super) fn others(name: &str, environment: &Environment) -> anyhow::Result<Vec<(String, Offered)>> {
+    let [_, home] = books(environment);
+    let lock = read(&home.lock)?;
+    let own = format!("{name} (");
+    let others = lock.servers().filter(|key| *key != name && !key.starts_with(&own));
+    Ok(others.filter_map(|key| Some((key.to_owned(), lock.offered(key)?.clone()))).collect())
+}
+
+/// What of one server could be taken for another's.
+fn shadows(entry: &Entry, entries: &[Entry]) -> Vec<Risk> {
+    let base = |key: &str| key.split(" (").next().unwrap_or(key).to_owned();
+    let others = entries.iter().filter(|other| base(&other.key) != base(&entry.key));
+    let others: Vec<_> = others.map(|other| (other.key.as_str(), &other.approved)).collect();
+    scan::shadows(&Catalogue::of(&entry.approved), &others)
 }
 
 /// A lock, and what was seen of its servers otherwise.
@@ -156,8 +176,16 @@ fn list(args: &PinsList, environment: &Environment, printer: Printer) -> anyhow:
         let all = entries.iter().map(|entry| {
             let counts: serde_json::Map<_, _> =
                 entry.approved.iter().map(|(section, items)| (section.clone(), items.len().into())).collect();
+            let shadows = shadows(entry, &entries);
+            let shadows = shadows.iter().map(|risk| {
+                json!({
+                    "id": risk.id, "severity": risk.severity.as_str(), "section": risk.section.as_str(),
+                    "item": risk.item, "message": risk.message,
+                })
+            });
             json!({
                 "server": entry.key, "lock": entry.book.lock, "approved": counts, "waiting": entry.waiting.len(),
+                "risks": shadows.collect::<Vec<_>>(),
             })
         });
         printer.json(&all.collect::<Vec<_>>())?;
@@ -175,6 +203,10 @@ fn list(args: &PinsList, environment: &Environment, printer: Printer) -> anyhow:
         };
         printer.out(format!("{}  {}{waiting}", styled(BOLD, visible(&entry.key)), counts.join(", ")));
         printer.out(styled(DIM, format!("  {}", entry.book.lock.display())));
+        for risk in shadows(entry, &entries) {
+            let (item, message) = (difference::line(&risk.item), difference::line(&risk.message));
+            printer.out(format!("  {} {}  {item}: {message}", risk.severity.as_str(), risk.id));
+        }
     }
     Ok(Exit::Yes)
 }

@@ -13,7 +13,10 @@ use rampart_mcp::{
 use rampart_policy::{Layer, SourceFile, load};
 use report::Report;
 
-use super::mcp::{explicit, server_name};
+use super::{
+    mcp::{explicit, server_name},
+    mcp_pins,
+};
 use crate::{args::Scan, environment::Environment, exit::Exit, printer::Printer, rules, user_overrides::replace};
 
 pub(crate) fn run(args: Scan, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -38,7 +41,13 @@ pub(crate) fn run(args: Scan, environment: &Environment, printer: Printer) -> an
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let walk = runtime.block_on(scan::walk(&args.server, &env, limits))?;
-    let risks = scan::risks(&walk.catalogue, &rampart_scan::scan);
+    let mut risks = scan::risks(&walk.catalogue, &rampart_scan::scan);
+    let pinned = mcp_pins::others(&name, environment)?;
+    let locked = lock.servers().filter(|other| *other != name).filter_map(|other| Some((other, lock.offered(other)?)));
+    let others: Vec<_> = pinned.iter().map(|(key, offered)| (key.as_str(), offered)).chain(locked).collect();
+    risks.extend(scan::shadows(&walk.catalogue, &others));
+    risks.sort_by_key(|risk| std::cmp::Reverse(risk.severity));
+    risks.dedup();
     let drift = if lock.knows(&name) { lock.compare(&name, &walk.catalogue) } else { Vec::new() };
     let policy = scan::draft(&name, &walk.catalogue);
     prove(&policy, printer)?;
