@@ -305,3 +305,45 @@ fn the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions() {
         assert_eq!(seen["actor"]["session"], "s-egress", "{seen:#}");
     }
 }
+
+#[test]
+fn results_are_cleaned_in_keys_errors_and_standard_error_and_stay_what_they_are() {
+    let policy = "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: clean\n    match: { tool: [mcp], phase: after }\n    rules:\n      - { action: redact, when: { detects: [secret, hidden-text] } }\n";
+    let world = World::with_policy(policy);
+    let secret = ["ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"].concat();
+    world.write(
+        "project/answers",
+        [
+            json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": format!("k {secret}\u{1b}]52;c;aGk=\u{7} and \u{e0041}\u{e0042}\u{e0043}")}]}}),
+            json!({"jsonrpc": "2.0", "id": 2, "result": {"content": [], "structuredContent": {secret.as_str(): {"n": [1.5, secret.as_str()]}}}}),
+            json!({"jsonrpc": "2.0", "id": 3, "error": {"code": -32000, "message": format!("no {secret}"), "data": {"token": secret.as_str()}}}),
+        ]
+        .map(|answer| answer.to_string() + "\n")
+        .concat(),
+    );
+    world.write("project/complaint", format!("\u{1b}[31mred\u{1b}[0m {secret} \u{202e}\r\u{1b}]0;title\u{7}end\n"));
+    let script = "cat complaint >&2; exec 3<answers; while read -r line; do read -r answer <&3 && printf '%s\\n' \"$answer\"; done";
+    let mut talk = Talk::start(mcp_sh(&world, script));
+    let mut heard = String::new();
+    for id in 1..=3 {
+        talk.say(&request(id));
+        let line = talk.hear();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["id"], id);
+        match id {
+            1 => assert!(answer["result"]["content"][0]["text"].as_str().unwrap().starts_with("k [redacted"), "{line}"),
+            2 => assert_eq!(answer["result"]["structuredContent"]["[redacted: github-pat]"]["n"][0], 1.5, "{line}"),
+            _ => assert_eq!(
+                (&answer["error"]["code"], answer["error"]["data"]["token"].is_string()),
+                (&json!(-32000), true)
+            ),
+        }
+        heard.push_str(&line);
+    }
+    let ran = talk.finish();
+    assert!(ran.stderr.contains("red [redacted: github-pat]") && ran.stderr.contains("end\n"), "{ran:?}");
+    for hidden in [&*secret, "\u{1b}", "\\u001b", "\u{202e}", "\u{e0041}", "\r"] {
+        assert!(!heard.contains(hidden), "{hidden:?} in {heard}");
+        assert!(!ran.stderr.contains(hidden), "{hidden:?} in {ran:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io, os::unix::process::ExitStatusExt, process::ExitStatus, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::stdio::Error;
 
@@ -15,10 +15,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the program with exactly this environment. Its standard error is ours.
+    /// Starts the program with exactly this environment.
     pub(crate) fn start(
         command: &[OsString],
         environment: Vec<(OsString, OsString)>,
+        errors: Stdio,
     ) -> Result<(Self, ChildStdin, ChildStdout), Error> {
         let (program, arguments) = command.split_first().ok_or(Error::NoCommand)?;
         let started = Command::new(program)
@@ -27,7 +28,7 @@ impl Server {
             .envs(environment)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(errors)
             .process_group(0)
             .spawn();
         let failed = |source: io::Error| {
@@ -46,6 +47,11 @@ impl Server {
             (Some(stdin), Some(stdout)) => Ok((server, stdin, stdout)),
             _ => Err(failed(io::Error::other("its pipes are missing"))),
         }
+    }
+
+    /// Its standard error, once, if that is a pipe.
+    pub(crate) fn errors(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// Its first process, while that has not been waited for.

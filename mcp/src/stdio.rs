@@ -1,10 +1,11 @@
 //! MCP over standard input and output: starts the server, stands between it and the client, and ends with it.
 
 mod drops;
+mod errors;
 mod handle;
 mod session;
 
-use std::{ffi::OsString, io, pin::pin, sync::Arc, time::Duration};
+use std::{ffi::OsString, io, pin::pin, process::Stdio, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use rampart_call::{Gate, Origin, Surface};
@@ -38,6 +39,8 @@ pub struct Options {
     pub env: Vec<(OsString, OsString)>,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// What becomes of a line of the server's standard error before it goes to ours; without it, the server has ours.
+    pub clean: Option<fn(&str) -> String>,
     /// This process has no other children. Then what the server leaves behind when it ends, daemons among it, is ended
     /// and reaped with it (Linux only).
     pub alone: bool,
@@ -144,12 +147,14 @@ pub async fn run(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, pins, alone, limits } = options;
+    let Options { command, server: name, origin, env, pins, clean, alone, limits } = options;
     let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
     if alone {
         orphans::adopt();
     }
-    let (mut server, stdin, stdout) = Server::start(&command, env)?;
+    let stderr = if clean.is_some() { Stdio::piped() } else { Stdio::inherit() };
+    let (mut server, stdin, stdout) = Server::start(&command, env, stderr)?;
+    let carrying = clean.zip(server.errors()).map(|(clean, errors)| errors::carry(errors, clean));
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface: Surface::McpStdio, ..origin };
     let relay = relay::Relay::new(name, origin, limits.relay);
@@ -187,6 +192,9 @@ pub async fn run(
     }
     if alone && session.exit.is_some() {
         orphans::end(limits.grace).await;
+    }
+    if let Some(carrying) = carrying {
+        errors::finish(carrying, session::LINGER).await;
     }
     session.last_records().await;
     let outcome = Outcome { exit_code: session.exit_code(), summary: session.relay.summary() };

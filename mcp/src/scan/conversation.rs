@@ -1,6 +1,6 @@
 //! Asking a server what it offers, once in the words of each era of the protocol.
 
-use std::{collections::BTreeSet, ffi::OsString, io, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, io, process::Stdio, time::Duration};
 
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -116,7 +116,7 @@ async fn one_era(
     limits: Limits,
     revision: &'static str,
 ) -> Result<Catalogue, Error> {
-    let (server, stdin, stdout) = Server::start(command, env.to_vec())?;
+    let (server, stdin, stdout) = Server::start(command, env.to_vec(), Stdio::inherit())?;
     let lines = Lines::new(stdout, limits.line);
     let mut talk = Talk { _server: server, stdin, lines, limits, revision, last_id: 0 };
     let mut catalogue = Catalogue::default();

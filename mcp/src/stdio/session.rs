@@ -34,7 +34,7 @@ use crate::{
 /// Above this many bytes in an outbox, the side that fills it is not read.
 const FULL: usize = 1 << 20;
 /// How long the output of an ended server, or the end of a server that closed its output, is waited for.
-const LINGER: Duration = Duration::from_millis(500);
+pub(super) const LINGER: Duration = Duration::from_millis(500);
 
 /// How long the end of a session waits for its last records.
 const LAST_WORDS: Duration = Duration::from_secs(1);

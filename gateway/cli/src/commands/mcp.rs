@@ -3,13 +3,14 @@
 use std::{ffi::OsString, path::Path, sync::Arc};
 
 use anyhow::bail;
-use rampart_call::Origin;
+use rampart_call::{FindingClass, Origin};
 use rampart_client::{
     Client, blocking,
     wire::{OpenSession, OpenedSession, SessionLasts},
 };
 use rampart_gateway::Home;
 use rampart_mcp::{environment::clean, stdio};
+use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::mcp_pins;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             trace: environment.trace,
             ..Origin::default()
         },
+        clean: Some(cleaned),
         alone: true,
         limits: stdio::Limits::default(),
     };
@@ -91,6 +93,14 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             }
         }))
     })
+}
+
+/// A line of the server's standard error without secrets and without what drives or deceives a terminal.
+fn cleaned(line: &str) -> String {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    let mut findings = scan(&plain);
+    findings.retain(|finding| finding.class == FindingClass::Secret);
+    visible(&redact(&plain, &findings, |finding, _| placeholder(finding)))
 }
 
 /// The variables that send the server's own traffic through the egress proxy, as its session's; none where the gateway has
