@@ -15,6 +15,7 @@ mod hook;
 mod house;
 mod identity;
 mod mcp;
+mod mcp_http;
 mod mcp_pins;
 mod mcp_scan;
 mod notify;

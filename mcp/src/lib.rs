@@ -6,6 +6,7 @@
 mod action;
 mod answer;
 pub mod environment;
+pub mod http;
 mod lines;
 pub mod message;
 mod orphans;

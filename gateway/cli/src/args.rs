@@ -219,8 +219,8 @@ pub(crate) enum Pinning {
 pub(crate) enum McpVerb {
     /// Say what a server offers and risks, and write a least-privilege policy for it
     Scan(Scan),
-    /// Stand in front of servers that speak HTTP
-    Serve(Rest),
+    /// Stand in front of a server that speaks HTTP (Streamable HTTP)
+    Serve(McpServe),
     /// Review what servers offer otherwise than approved
     Pins {
         #[command(subcommand)]
@@ -277,6 +277,28 @@ pub(crate) struct PinsReset {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct McpServe {
+    /// The server's endpoint; the same path is served here
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: http::Uri,
+    /// Where clients reach it: an address of this machine itself
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9092")]
+    pub(crate) listen: SocketAddr,
+    /// Answer to this name as well, as the Host header has it (may be repeated)
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
+    /// Name of the server in rules and the audit trail [default: the host of the URL]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Name of the agent in rules and the audit trail
+    #[arg(long, value_name = "NAME", default_value = "mcp-client")]
+    pub(crate) agent_id: String,
+    /// Session in rules and the audit trail [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) session_id: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ pub(crate) mod log;
 pub(crate) mod mcp;
 mod mcp_pins;
 pub(crate) mod mcp_scan;
+pub(crate) mod mcp_serve;
 pub(crate) mod not_built;
 pub(crate) mod pending;
 pub(crate) mod policy;

@@ -27,7 +27,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     if let Some(verb) = args.verb {
         let name = match verb {
             McpVerb::Scan(scan) => return super::mcp_scan::run(scan, environment, printer),
-            McpVerb::Serve(_) => "mcp serve",
+            McpVerb::Serve(serve) => return super::mcp_serve::run(serve, environment, printer),
             McpVerb::Pins { verb } => return super::mcp_pins::run(verb, environment, printer),
             McpVerb::Install(_) => "mcp install",
         };
@@ -109,7 +109,7 @@ fn through_the_proxy(opened: &OpenedSession, environment: &Environment, printer:
     if opened.egress.is_none() {
         return Vec::new();
     }
-    match outbound::variables(opened, &Home::at(&environment.home), None) {
+    match outbound::Files::of(environment).and_then(|files| outbound::variables(opened, &files, None)) {
         Ok(variables) => variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
         Err(error) => {
             printer.note(format!("rampart: the server's own traffic is not judged: {error:#}"));

@@ -1,6 +1,6 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
-use rampart_call::{Action, CommandLine, Judgement, Origin, Phase, Reason, Verdict};
+use rampart_call::{Action, CommandLine, Judgement, Origin, Phase, Reason, Standing, Verdict};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
@@ -137,7 +137,14 @@ async fn a_gateway_that_hangs_or_is_killed_refuses() {
 #[tokio::test]
 async fn what_was_refused_already_stays_refused_whatever_passes_without_a_gateway() {
     let home = tempfile::tempdir().unwrap();
-    let settings = Settings { unanswered: crate::Unanswered::LetPass, ..Settings::new(home.path().join("nobody")) };
+    for folder in ["run", "state"] {
+        fs::create_dir(home.path().join(folder)).unwrap();
+    }
+    let told = Standing { mode: "monitor".into(), fail_open: Vec::new() };
+    fs::write(home.path().join(Standing::FILE), serde_json::to_vec(&told).unwrap()).unwrap();
+    fs::set_permissions(home.path().join(Standing::FILE), fs::Permissions::from_mode(0o600)).unwrap();
+    let unanswered = crate::Unanswered::AsTold(home.path().to_owned());
+    let settings = Settings { unanswered, ..Settings::new(home.path().join("nobody")) };
     let client = Client::new(settings);
     assert!(matches!(client.judge(call("ls")).await, Verdict::Allow(_)));
     let refusal = Refusal { judgement: Judgement::refused(Reason::NotPinned, "changed") };

@@ -1,0 +1,153 @@
+//! What is outstanding between one client and the server, over all of their exchanges.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use rampart_call::Action;
+
+use crate::{answer::Form, message::Id};
+
+/// The most sessions that are remembered. The one that was quiet for longest makes room.
+const SESSIONS: usize = 10_000;
+/// The most requests of one side that wait for their answer.
+const OUTSTANDING: usize = 1_000;
+
+/// A request whose answer is still to come.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// What it would do; the answer is judged as the same.
+    pub(crate) action: Action,
+    /// How to refuse it.
+    pub(crate) form: Form,
+}
+
+/// A session that the server has made (`Mcp-Session-Id`), or everything that has none.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    client: Table,
+    server: Table,
+}
+
+/// The requests of one side.
+#[derive(Debug, Default)]
+pub(crate) struct Table(Mutex<BTreeMap<Id, Asked>>);
+
+/// Why a request is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// No answer could be told from the other's.
+    Duplicate,
+    /// Too many wait already.
+    TooMany,
+}
+
+impl Session {
+    /// The client's requests. An answer may come on another stream than the question, when a client resumes.
+    pub(crate) fn of_client(&self) -> &Table {
+        &self.client
+    }
+
+    /// The server's requests, which the client answers in exchanges of their own.
+    pub(crate) fn of_server(&self) -> &Table {
+        &self.server
+    }
+}
+
+impl Table {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Id, Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, id: Id, asked: Asked) -> Result<(), Full> {
+        let mut held = self.held();
+        if held.contains_key(&id) {
+            return Err(Full::Duplicate);
+        }
+        if held.len() >= OUTSTANDING {
+            return Err(Full::TooMany);
+        }
+        held.insert(id, asked);
+        Ok(())
+    }
+
+    pub(crate) fn take(&self, id: &Id) -> Option<Asked> {
+        self.held().remove(id)
+    }
+}
+
+/// The sessions of one server, by their id and whose they are.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<Key, (Arc<Session>, Instant)>>);
+
+/// The session's id, and what its client shows of who it is, so that one cannot answer in the other's place.
+pub(crate) type Key = (Vec<u8>, Vec<u8>);
+
+impl Sessions {
+    /// The session of this key, begun when there was none.
+    pub(crate) fn of(&self, key: Key, now: Instant) -> Arc<Session> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= SESSIONS && !all.contains_key(&key) {
+            let oldest = all.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                all.remove(&oldest);
+            }
+        }
+        let (session, used) = all.entry(key).or_insert_with(|| (Arc::default(), now));
+        *used = now;
+        Arc::clone(session)
+    }
+
+    /// Forgets one that has ended.
+    pub(crate) fn end(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn asked() -> Asked {
+        let action = Action::Mcp {
+            server: "s".into(),
+            method: "tools/call".into(),
+            tool: "t".into(),
+            arguments: serde_json::Value::Null,
+            beside: serde_json::Value::Null,
+        };
+        Asked { action, form: Form::ToolResult }
+    }
+
+    #[test]
+    fn an_id_is_asked_once_and_answered_once() {
+        let table = Table::default();
+        assert_eq!(table.insert(Id::Number(1), asked()), Ok(()));
+        assert_eq!(table.insert(Id::Number(1), asked()), Err(Full::Duplicate));
+        assert_eq!(table.insert(Id::Text("1".into()), asked()), Ok(()));
+        assert!(table.take(&Id::Number(1)).is_some());
+        assert!(table.take(&Id::Number(1)).is_none());
+        for n in 2..=1_000 {
+            table.insert(Id::Number(n), asked()).unwrap();
+        }
+        assert_eq!(table.insert(Id::Number(0), asked()), Err(Full::TooMany));
+    }
+
+    #[test]
+    fn the_session_that_was_quiet_for_longest_makes_room() {
+        let (sessions, begun) = (Sessions::default(), Instant::now());
+        let key = |n: usize| (n.to_string().into_bytes(), Vec::new());
+        for n in 0..SESSIONS {
+            let _ = sessions.of(key(n), begun + Duration::from_millis(n as u64));
+        }
+        let first = sessions.of(key(0), begun + Duration::from_secs(100));
+        let _ = sessions.of(key(SESSIONS), begun + Duration::from_secs(101));
+        assert!(Arc::ptr_eq(&first, &sessions.of(key(0), begun + Duration::from_secs(102))));
+        assert_eq!(sessions.0.lock().unwrap().len(), SESSIONS);
+        assert!(!sessions.0.lock().unwrap().contains_key(&key(1)));
+    }
+}

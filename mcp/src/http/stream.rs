@@ -1,0 +1,163 @@
+//! An event stream of the server's, judged event by event while it passes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Method};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use tower::BoxError;
+
+use super::{
+    Body, Front,
+    events::{Event, Splitter},
+    flattened,
+    judge::trace,
+    sessions::{Asked, Full, Session},
+};
+use crate::{
+    action,
+    answer::{self, Form},
+    message::{self, Id, Message},
+};
+
+/// A stream on its way from the server to the client.
+pub(super) struct Passing {
+    pub(super) front: Arc<Front>,
+    pub(super) body: Body,
+    pub(super) session: Arc<Session>,
+    /// The request that it answers; none for a stream that the client opened by itself.
+    pub(super) asked: Option<(Id, Asked)>,
+    /// What a message to the server about this stream must bear.
+    pub(super) headers: HeaderMap,
+}
+
+impl Passing {
+    /// As the body of the answer. Whoever drops it drops the server's stream.
+    pub(super) fn into_body(self) -> Body {
+        let splitter = Splitter::new(self.front.limits.message);
+        let steps = stream::unfold(Some((self, splitter)), |state| async {
+            let (mut passing, mut splitter) = state?;
+            match passing.step(&mut splitter).await {
+                Ok(Some(bytes)) => Some((Ok(Frame::data(bytes)), Some((passing, splitter)))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        BodyExt::boxed_unsync(StreamBody::new(steps))
+    }
+
+    async fn step(&mut self, splitter: &mut Splitter) -> Result<Option<Bytes>, BoxError> {
+        loop {
+            while let Some(event) = splitter.next()? {
+                let bytes = self.event(event).await;
+                if !bytes.is_empty() {
+                    return Ok(Some(bytes));
+                }
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        splitter.feed(&data);
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// What becomes of an event. One that is no message (a comment, the first id of a stream) passes.
+    async fn event(&mut self, event: Event) -> Bytes {
+        let Some(data) = event.data.as_deref().filter(|data| !data.is_empty()) else { return event.raw };
+        let front = Arc::clone(&self.front);
+        let judge = &front.judge;
+        match message::parse(data.as_bytes()) {
+            Ok(Message::Notification { method, params }) => {
+                let Ok(action) = action::of(&judge.server, &method, &params) else {
+                    return dropped(&event, "a notification that does not say what it is about");
+                };
+                match judge.before(action, None, trace(&params)).await {
+                    Ok(_permit) => event.raw,
+                    Err(_refused) => event.without(),
+                }
+            }
+            Ok(Message::Request { id, method, params }) => match action::of(&judge.server, &method, &params) {
+                Ok(action) => self.request(event, id, action, trace(&params)).await,
+                Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
+            },
+            Ok(Message::Response { id, body, place }) => {
+                let Some(asked) = self.answered(&id) else { return dropped(&event, "a response to no request") };
+                let raw = data.get(place.clone()).unwrap_or_default();
+                match judge.after(&asked, &id, &body, raw).await {
+                    Ok((_permit, None)) => event.raw,
+                    Ok((_permit, Some(changed))) => event.with(&spliced(data, place, &changed)),
+                    Err(refusal) => {
+                        let told = answer::refusal(&id, asked.form, &refusal);
+                        event.with(&String::from_utf8_lossy(&told))
+                    }
+                }
+            }
+            Err(fault) => {
+                let asked = fault.id.as_ref().and_then(|id| Some((id.clone(), self.answered(id)?)));
+                let Some((id, asked)) = asked else { return dropped(&event, &fault.why) };
+                let refusal = answer::refused(rampart_call::Reason::Malformed, format!("the server's answer: {fault}"));
+                event.with(&String::from_utf8_lossy(&answer::refusal(&id, asked.form, &refusal)))
+            }
+        }
+    }
+
+    /// A request of the server's.
+    async fn request(
+        &mut self,
+        event: Event,
+        id: Id,
+        action: rampart_call::Action,
+        trace: Option<rampart_call::TraceParent>,
+    ) -> Bytes {
+        let asked = Asked { action: action.clone(), form: Form::Error };
+        if let Err(full) = self.session.of_server().insert(id.clone(), asked) {
+            let why = match full {
+                Full::Duplicate => "this id belongs to a request that is still outstanding",
+                Full::TooMany => "too many requests wait for their answer",
+            };
+            return self.refuse(&event, answer::error(Some(&id), message::INVALID_REQUEST, why)).await;
+        }
+        match self.front.judge.before(action, Some(&id), trace).await {
+            Ok(_permit) => event.raw,
+            Err(refusal) => {
+                self.session.of_server().take(&id);
+                self.refuse(&event, answer::refusal(&id, Form::Error, &refusal)).await
+            }
+        }
+    }
+
+    /// Withholds an event and tells the server what the client would have had to.
+    async fn refuse(&mut self, event: &Event, answer: Bytes) -> Bytes {
+        if let Err(error) = self.front.send(Method::POST, &self.headers, answer).await {
+            tracing::debug!(%error, "a refusal did not reach the server");
+        }
+        event.without()
+    }
+
+    /// The request that a response on this stream answers.
+    fn answered(&mut self, id: &Id) -> Option<Asked> {
+        let kept = self.session.of_client().take(id);
+        match self.asked.take_if(|(asked, _)| asked == id) {
+            Some((_, asked)) => Some(asked),
+            None => kept,
+        }
+    }
+}
+
+/// A JSON text with another body of its response.
+pub(super) fn spliced(text: &str, place: std::ops::Range<usize>, body: &str) -> String {
+    let (front, back) = (text.get(..place.start).unwrap_or_default(), text.get(place.end..).unwrap_or_default());
+    flattened(&[front, body, back].concat())
+}
+
+fn dropped(event: &Event, why: &str) -> Bytes {
+    tracing::warn!(why, "dropped an event that is no valid MCP message");
+    event.without()
+}
