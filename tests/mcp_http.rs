@@ -1,6 +1,7 @@
 //! MCP over HTTP: `rampart mcp serve --upstream URL` between real clients and servers.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -269,4 +270,38 @@ fn the_inspector_talks_over_http_to_a_real_server() {
     // 5 is the inspector's code for a tool that returned isError.
     let refused = inspect(&["--method", "tools/call", "--tool-name", "get-env"]).expect(5);
     assert!(refused.stdout.contains("no-danger"), "{refused:?}");
+}
+
+/// What the official suite says of a server, by scenario: how many checks passed, and how many failed.
+fn conformance(world: &World, clients: &std::path::Path, url: &str) -> BTreeMap<String, (u32, u32)> {
+    let mut suite = world.command(clients.join("node_modules/.bin/node"));
+    suite.arg(clients.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"));
+    suite.args(["server", "--url", url, "--requirements", "2025-11-25", "-o"]).arg(world.path("conformance"));
+    let ran = Ran::from(suite.stdin(Stdio::null()).output().unwrap());
+    let scenario = |line: &str| {
+        let (name, counts) = line.trim_start_matches(['✓', '✗', ' ']).split_once(": ")?;
+        let (passed, failed) = counts.split_once(" passed, ").filter(|_| name != "Total")?;
+        Some((name.to_owned(), (passed.parse().ok()?, failed.split(' ').next()?.parse().ok()?)))
+    };
+    let table: BTreeMap<_, _> = ran.stdout.lines().filter_map(scenario).collect();
+    assert!(table.len() > 20, "{ran:?}");
+    table
+}
+
+#[test]
+fn the_conformance_suite_finds_no_difference_but_what_is_refused_to_other_sites() {
+    let Some(clients) = clients("the_conformance_suite_finds_no_difference_but_what_is_refused_to_other_sites") else {
+        return;
+    };
+    let mut world = World::with_policy("version: \"1\"\ndefault_action: allow\npolicies: []\n");
+    world.serve(&[]);
+    let (_server, url) = everything(&world, &clients);
+    let front = front(&world, &url, "fixture");
+    let direct = conformance(&world, &clients, &url);
+    let mut through = conformance(&world, &clients, &front.1);
+    // That server answers whatever name it is asked by; Rampart does not.
+    let names = "dns-rebinding-protection";
+    assert_eq!((direct[names], through[names]), ((1, 1), (2, 0)));
+    through.insert(names.to_owned(), direct[names]);
+    assert_eq!(through, direct);
 }
