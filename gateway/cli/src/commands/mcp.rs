@@ -8,7 +8,6 @@ use rampart_client::{
     Client, blocking,
     wire::{OpenSession, OpenedSession, SessionLasts},
 };
-use rampart_gateway::Home;
 use rampart_mcp::{environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};

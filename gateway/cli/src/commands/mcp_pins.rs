@@ -163,8 +163,12 @@ fn entry(server: &str, environment: &Environment) -> anyhow::Result<Entry> {
         ),
         (None, Some(_), Some(_)) => {
             let keys = all.iter().map(|e| &e.key).filter(|k| k.starts_with(&beginning));
-            let keys = keys.map(|k| format!("\n  {}", visible(k))).collect::<String>();
-            bail!("several servers are called `{}`; give one of these in whole:{keys}", visible(server))
+            let keys: Vec<_> = keys.map(|key| visible(key)).collect();
+            bail!(
+                "several servers are called `{}`; give one of these in whole:\n  {}",
+                visible(server),
+                keys.join("\n  ")
+            )
         }
     };
     all.into_iter().nth(found).ok_or_else(|| anyhow::anyhow!("the pins changed meanwhile; try again"))
