@@ -157,6 +157,8 @@ pub(crate) enum Role {
     Name,
     /// What is searched for.
     Pattern,
+    /// A pattern of the names of the files that a search looks into.
+    FileName,
     /// A file that is overwritten beyond recovery.
     Shred,
 }

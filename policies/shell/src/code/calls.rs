@@ -264,8 +264,13 @@ impl Reader<'_, '_> {
             }
             Token::Sign('{') => {
                 self.at += 1;
+                let words = self.peek() == Some(&Token::Name("args".to_owned()));
                 let items = self.arguments(Some('}'));
-                Value::unknown(taint_of(&items))
+                // `{ args: [WORD, ..] }`: the words of a command
+                match items.first().filter(|first| words && first.list.is_some()) {
+                    Some(first) => first.clone(),
+                    None => Value::unknown(taint_of(&items)),
+                }
             }
             Token::Sign(')' | ']' | '}' | ',') | Token::End => Value::default(),
             _ => {

@@ -50,6 +50,9 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             let target = Target::Named { what: "remote".to_owned(), name: remote.text };
             walk.push(EffectKind::RemoteMutate, Some(target), "push");
         }
+        None if walk.has_added_remote("origin") => {
+            walk.named(EffectKind::Net, "remote", "origin", "push-elsewhere");
+        }
         None => walk.note(EffectKind::RemoteMutate, "push"),
     }
     used.stdout = Some(Flow::empty());

@@ -26,6 +26,8 @@ pub(crate) struct Use<'u> {
     pub(crate) fetched: Vec<String>,
     /// What is searched for in what is read.
     pub(crate) hunt: Option<Hunt>,
+    /// Names of files that a search looks into.
+    pub(crate) names: Vec<Arg>,
     /// Something was run, so that standard input is not code.
     pub(crate) ran: bool,
     pub(crate) stdout: Option<Flow>,
@@ -60,6 +62,7 @@ impl Walk<'_> {
             outputs: Vec::new(),
             fetched: Vec::new(),
             hunt: None,
+            names: Vec::new(),
             ran: false,
             stdout: None,
         };

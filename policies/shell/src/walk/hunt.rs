@@ -92,7 +92,9 @@ impl Walk<'_> {
         if !is_wide(&at) {
             return;
         }
-        let path = format!("{}/{}", start.text.trim_end_matches('/'), name.text.trim_start_matches(['*', '/']));
+        let plain = name.text.trim_start_matches(['*', '/']);
+        let plain = Some(plain.trim_end_matches('*')).filter(|p| p.len() > 3).unwrap_or(plain);
+        let path = format!("{}/{plain}", start.text.trim_end_matches('/'));
         if let Target::Path { path, .. } = &at
             && place::holds_key_named(path, &name.text)
         {

@@ -52,6 +52,9 @@ impl Walk<'_> {
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
                 self.hunted(arg, used);
+                if used.recursive {
+                    used.names.clone().iter().for_each(|name| self.hunted_name(arg, name));
+                }
                 used.content.append(flow);
                 if used.in_place {
                     self.write(arg, "");
@@ -69,6 +72,7 @@ impl Walk<'_> {
             }
             Role::Delete => self.delete(arg, used.recursive, ""),
             Role::Shred => self.delete(arg, false, "shred"),
+            Role::FileName => used.names.push(arg.clone()),
             Role::Pattern => used.hunt = Some(Hunt::of(arg)),
             Role::Move => self.moved(arg),
             Role::Chmod => self.chmod(arg, used.recursive, ""),

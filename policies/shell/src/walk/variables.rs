@@ -215,6 +215,10 @@ impl Walk<'_> {
             let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
             self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
         }
+        if name == "SSH_AUTH_SOCK" && value.text.starts_with("/tmp/ssh-") {
+            // the keys of whoever's agent that is
+            self.named(EffectKind::Secret, "variable", name, "keychain");
+        }
         if name == "DISABLE_DATABASE_ENVIRONMENT_CHECK" {
             self.note(EffectKind::RemoteMutate, "database-drop");
         }

@@ -27,7 +27,7 @@ impl Reader<'_, '_> {
                     let more = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()]));
                     words.extend(more.take(64));
                 }
-                "output" | "spawn" | "status" | "exec" => {
+                "output" | "spawn" | "status" | "exec" | "outputSync" => {
                     let all = Value { list: Some(words), ..Value::default() };
                     return self.effect(Does::Run, "run", None, &[all]);
                 }

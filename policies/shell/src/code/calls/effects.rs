@@ -66,7 +66,10 @@ impl Reader<'_, '_> {
                 }
                 Value::default()
             }
-            Does::Command => Value { list: Some(args.to_vec()), ..Value::name(super::COMMAND) },
+            Does::Command => {
+                let words = args.iter().flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()])).take(64);
+                Value { list: Some(words.collect()), ..Value::name(super::COMMAND) }
+            }
             Does::Below => match &first.text {
                 Some(text) => {
                     let path = format!("{}/*", text.trim_end_matches('/'));
