@@ -33,7 +33,12 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     if is_bomb(&arg.text) {
         walk.note(EffectKind::Exec, "fork-bomb");
     }
-    if language == Language::Js && arg.text.contains("constructor.constructor") {
+    let hidden = match language {
+        Language::Js => arg.text.contains("constructor.constructor"),
+        Language::Perl => arg.text.contains("&{\"") || arg.text.contains("&{'"),
+        _ => false,
+    };
+    if hidden {
         walk.note(EffectKind::Opaque, "inline-code");
     }
     if language == Language::Python {
@@ -154,6 +159,19 @@ impl Reader<'_, '_> {
                 Some(Token::Sign('?')) if !matches!(self.peek_at(1), Some(Token::Sign('?' | ':'))) => {
                     self.at += 1;
                     left = Value { name: None, list: None, below: false, ..self.postfix() };
+                    continue;
+                }
+                // `"%s/%s" % (a, b)`
+                Some(Token::Sign('%')) if self.language == Language::Python && left.text.is_some() => {
+                    self.at += 1;
+                    let right = self.postfix();
+                    let values = right.list.clone().unwrap_or_else(|| vec![right.clone()]);
+                    let pattern = left.text.clone().unwrap_or_default();
+                    let taint = left.taint.with(right.taint);
+                    let text = calling::filled(&pattern, &values, |rest| {
+                        rest.strip_prefix('%')?.strip_prefix(['s', 'd', 'r', 'i', 'x'])
+                    });
+                    left = Value { taint, ..text };
                     continue;
                 }
                 // the other value of `a or b`, of formats and comparisons
@@ -392,6 +410,16 @@ impl Reader<'_, '_> {
                     self.at += 1;
                     let args = self.arguments(Some(')'));
                     value = Value::unknown(value.taint.with(taint_of(&args)));
+                }
+                // `text[::-1]`
+                Some(Token::Sign('['))
+                    if value.text.is_some()
+                        && self.peek_at(1) == Some(&Token::Arrow)
+                        && self.peek_at(2) == Some(&Token::Sign('-')) =>
+                {
+                    self.at += 5;
+                    let back = value.text.as_deref().unwrap_or("").chars().rev().collect::<String>();
+                    value = Value { taint: value.taint.with(Taint::DECODED), ..Value::text(back) };
                 }
                 Some(Token::Sign('[')) if value.name.is_some() || value.list.is_some() || value.text.is_some() => {
                     self.at += 1;

@@ -72,6 +72,23 @@ pub(super) enum Does {
     DropDatabase,
 }
 
+impl Does {
+    /// Whether it does something with what it is given, and not only reads or computes.
+    pub(super) const fn acts(self) -> bool {
+        matches!(
+            self,
+            Self::Shell
+                | Self::Run
+                | Self::Eval
+                | Self::Delete
+                | Self::DeleteTree
+                | Self::Move
+                | Self::RunFile
+                | Self::Write
+        )
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 struct Source(HashMap<Language, HashMap<Does, Vec<String>>>);

@@ -47,7 +47,7 @@ pub(super) fn sed(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
             }
             Some('s') => {
                 let Some(mark) = chars.next() else { continue };
-                let parts: Vec<&str> = chars.as_str().split(mark).collect();
+                let parts = delimited(chars.as_str(), mark);
                 let Some(flags) = parts.get(2) else { continue };
                 let (letters, file) = flags.split_once(' ').unwrap_or((flags, ""));
                 if letters.contains('e') && letters.chars().all(|c| "egipmIM0123456789".contains(c)) {
@@ -116,6 +116,26 @@ fn concatenated(text: &str, open: usize, home: &str) -> Joined {
             return out;
         }
     }
+}
+
+/// The parts of `s` between its marks; a mark behind a backslash is none.
+fn delimited(text: &str, mark: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == mark => {
+                parts.push(text.get(start..at).unwrap_or(""));
+                start = at + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(start..).unwrap_or(""));
+    parts
 }
 
 fn after_address(line: &str) -> &str {

@@ -72,8 +72,10 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     };
     let span = walk.span();
     let items: Vec<Arg> = match &input.text {
+        // with a mark every line is one
         Some(text) => text
-            .split(|c: char| c.is_whitespace() || c == '\0')
+            .split(|c: char| if replace.is_some() { matches!(c, '\n' | '\0') } else { c.is_whitespace() || c == '\0' })
+            .map(str::trim)
             .filter(|w| !w.is_empty())
             .take(32)
             .map(|w| Arg {

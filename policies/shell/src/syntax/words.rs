@@ -279,10 +279,13 @@ impl<'t> Parser<'t> {
             self.eat(b']');
         }
         let from = self.pos;
-        while matches!(self.peek(), Some(b':' | b'-' | b'=' | b'+' | b'?' | b'#' | b'%' | b'/' | b'^' | b',' | b'@'))
-            && self.pos - from < 2
-        {
+        let first = self.peek();
+        if matches!(first, Some(b':' | b'-' | b'=' | b'+' | b'?' | b'#' | b'%' | b'/' | b'^' | b',' | b'@')) {
             self.pos += 1;
+            let second = self.peek();
+            let doubled = matches!(first, Some(b'#' | b'%' | b'/' | b'^' | b',')) && second == first;
+            let tests = first == Some(b':') && matches!(second, Some(b'-' | b'=' | b'+' | b'?'));
+            self.pos += usize::from(doubled || tests);
         }
         let operator = if length { "#len" } else { self.slice(from, self.pos) };
         let operand = self.parts(Until::Brace { quoted });

@@ -215,6 +215,9 @@ impl Walk<'_> {
             let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
             self.push(EffectKind::SelfTamper, Some(target), "rampart-command");
         }
+        if value.text.starts_with("() {") {
+            self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+        }
         if name == "SSH_AUTH_SOCK" && value.text.starts_with("/tmp/ssh-") {
             // the keys of whoever's agent that is
             self.named(EffectKind::Secret, "variable", name, "keychain");

@@ -54,6 +54,20 @@ impl Reader<'_, '_> {
         {
             return self.effect(does, called, None, rest);
         }
+        // `Thread(target=os.system, args=(..))`, `atexit.register(os.system, ..)`: called with what stands beside it
+        if does.is_none()
+            && let Some((at, called, known)) = args.iter().enumerate().find_map(|(at, value)| {
+                let name = value.name.as_deref()?;
+                Some((at, name.to_owned(), self.calls.find(name).filter(|d| d.acts())?))
+            })
+        {
+            let rest: Vec<Value> =
+                args.iter().skip(at + 1).flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()])).collect();
+            if !rest.is_empty() {
+                self.effect(known, &called, None, &rest);
+            }
+            return Value::name(called);
+        }
         // `.then(eval)`, `map(exec, lines)`
         let runs_what_it_gets =
             |value: &Value| value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(Does::Eval));
@@ -89,7 +103,44 @@ impl Reader<'_, '_> {
             }
             return Value::unknown(taint);
         };
+        if let Some(text) = formatted(name, receiver, args) {
+            return text;
+        }
         self.keys_among(name, does, args);
         self.effect(does, name, receiver, args)
     }
+}
+
+/// `"{}/{}".format(a, b)`: the text with what it is given.
+fn formatted(name: &str, receiver: Option<&Value>, args: &[Value]) -> Option<Value> {
+    let pattern = receiver.filter(|_| name.ends_with(".format"))?.text.as_deref()?;
+    Some(filled(pattern, args, |rest| {
+        let (_, after) = rest.strip_prefix('{')?.split_once('}')?;
+        Some(after)
+    }))
+}
+
+/// A text whose places are filled with values, one after the other. `place` gives what follows a place at the start.
+pub(super) fn filled(pattern: &str, values: &[Value], place: impl Fn(&str) -> Option<&str>) -> Value {
+    let mut out = String::new();
+    let mut values = values.iter();
+    let mut partly = false;
+    let mut taint = Taint::NONE;
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        match place(rest) {
+            Some(after) => {
+                let value = values.next().cloned().unwrap_or_default();
+                taint = taint.with(value.taint);
+                partly |= value.text.is_none() || value.partly;
+                out.push_str(value.text.as_deref().unwrap_or("$_"));
+                rest = after;
+            }
+            None => {
+                out.push(c);
+                rest = rest.get(c.len_utf8()..).unwrap_or("");
+            }
+        }
+    }
+    Value { partly, taint, ..Value::text(out) }
 }

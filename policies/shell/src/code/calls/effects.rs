@@ -130,7 +130,13 @@ impl Reader<'_, '_> {
                 Value::default()
             }
             Does::Copy => {
-                let flow = if first.text.is_some() { self.read(&word, taint).taint } else { taint };
+                // whole trees too
+                let far = first.text.as_deref().is_some_and(|t| t.contains("://"));
+                let flow = match &first.text {
+                    Some(_) if far => self.read(&word, taint).taint,
+                    Some(_) => taint.with(self.walk.read(&word, true).taint),
+                    None => taint,
+                };
                 if let Some(to) = if own.is_some() { args.first() } else { args.get(1) }.filter(|v| v.text.is_some()) {
                     let path = to.text.clone().unwrap_or_default();
                     let to = to.arg(span);
@@ -362,6 +368,10 @@ impl Reader<'_, '_> {
     }
 
     fn read(&mut self, word: &Arg, taint: Taint) -> Value {
+        // standard input
+        if matches!(word.text.as_str(), "0" | "/dev/stdin") {
+            return Value::unknown(taint);
+        }
         if word.text.contains("://") && !word.text.starts_with("file:") && !word.text.starts_with("php:") {
             self.walk.net_url(word, "");
             return Value::unknown(taint.with(Taint::DOWNLOADED));
@@ -386,7 +396,11 @@ impl Reader<'_, '_> {
             let text = target.trim();
             if mode.contains('|') || mode.starts_with('-') || text.starts_with('|') || text.ends_with('|') {
                 let value = Value::text(text.trim_matches('|').trim().to_owned());
-                return self.shell(&value, args);
+                if mode == "|-" || mode == "-|" {
+                    return self.shell(&value, args);
+                }
+                let flow = self.walk.code_text(&value.arg(self.arg.span));
+                return Value::unknown(flow.taint);
             }
             if let Some(path) = text.strip_prefix(['>', '<']).filter(|p| !p.trim_start_matches('>').starts_with('&')) {
                 let arg = Arg::literal(path.trim_start_matches('>').trim(), self.arg.span);

@@ -411,6 +411,7 @@ impl Reader<'_, '_> {
             "fromhex" | "unhexlify" | "hex2bin" | "a2b_hex" | "b16decode" => crate::decode::hex(text?),
             "pack" if text.is_some_and(|t| t.starts_with('H')) => crate::decode::hex(format),
             "pack" if text.is_some_and(|t| t.starts_with(['C', 'c', 'U'])) => numbers(args.get(1..)?),
+            "reverse" | "strrev" => Some(text?.chars().rev().collect()),
             "str_rot13" => Some(crate::decode::rot13(text?)),
             "decode" if format.replace(['_', '-'], "").eq_ignore_ascii_case("rot13") => {
                 Some(crate::decode::rot13(text?))
