@@ -54,6 +54,12 @@ impl Reader<'_, '_> {
         {
             return self.effect(does, called, None, rest);
         }
+        // `.then(eval)`, `map(exec, lines)`
+        let runs_what_it_gets =
+            |value: &Value| value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(Does::Eval));
+        if args.iter().any(runs_what_it_gets) {
+            self.walk.note(EffectKind::Opaque, "computed-code");
+        }
         // `Thread(target=os.system, args=(..))`, `atexit.register(os.system, ..)`: called with what stands beside it
         if does.is_none()
             && let Some((at, called, known)) = args.iter().enumerate().find_map(|(at, value)| {
@@ -67,12 +73,6 @@ impl Reader<'_, '_> {
                 self.effect(known, &called, None, &rest);
             }
             return Value::name(called);
-        }
-        // `.then(eval)`, `map(exec, lines)`
-        let runs_what_it_gets =
-            |value: &Value| value.name.as_deref().is_some_and(|n| self.calls.find(n) == Some(Does::Eval));
-        if args.iter().any(runs_what_it_gets) {
-            self.walk.note(EffectKind::Opaque, "computed-code");
         }
         let Some(does) = does else {
             self.unlisted(name, receiver, args);
