@@ -4,6 +4,7 @@ mod calling;
 mod closures;
 mod effects;
 mod environment;
+mod holes;
 mod statements;
 mod unlisted;
 mod values;
@@ -296,47 +297,6 @@ impl Reader<'_, '_> {
                 Value::default()
             }
         }
-    }
-
-    fn text_value(&mut self, text: String, holes: &[String]) -> Value {
-        if holes.is_empty() {
-            return Value::text(text);
-        }
-        let mut taint = Taint::NONE;
-        let mut out = text;
-        let mut partly = false;
-        for hole in holes {
-            let value = match self.variables.get(hole.trim()) {
-                Some(value) => value.clone(),
-                None if hole.starts_with("ENV{$") => Value::unknown(Taint::TOKEN),
-                None if hole.starts_with("ENV{") => {
-                    self.variable(hole.trim_start_matches("ENV{").trim_matches(['}', '\'', '"']))
-                }
-                None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => {
-                    Value::default()
-                }
-                None => {
-                    // the hole is code of its own
-                    let outer = std::mem::replace(&mut self.tokens, tokens(self.language, hole));
-                    let at = std::mem::replace(&mut self.at, 0);
-                    self.depth += 10;
-                    let value = self.expression();
-                    self.depth -= 10;
-                    self.tokens = outer;
-                    self.at = at;
-                    value
-                }
-            };
-            taint = taint.with(value.taint);
-            match value.text {
-                Some(text) if value.below => {
-                    out = out.split_once("$_").map_or(text.clone(), |(_, rest)| format!("{text}{rest}"));
-                }
-                Some(text) if !value.partly => out = out.replacen("$_", &text, 1),
-                _ => partly = true,
-            }
-        }
-        Value { text: Some(out), partly, taint, ..Value::default() }
     }
 
     fn postfix(&mut self) -> Value {
