@@ -321,6 +321,7 @@ pub(crate) enum Rule {
     Printf,
     Rampart,
     Remote,
+    RevParse,
     Rsync,
     Sftp,
     Socat,

@@ -50,6 +50,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Printf => output::printf(used, words),
         Rule::Rampart => system::rampart(walk, used, words),
         Rule::Remote => git::remote(walk, used),
+        Rule::RevParse => git::rev_parse(walk, used),
         Rule::Rsync => network::rsync(walk, used),
         Rule::Sftp => network::sftp(walk, used),
         Rule::Socat => network::socat(walk, used),

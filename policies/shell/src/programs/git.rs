@@ -71,6 +71,14 @@ pub(super) fn remote(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     true
 }
 
+/// `rev-parse --show-toplevel` says where the project lies.
+pub(super) fn rev_parse(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    if let Some(project) = walk.project().filter(|_| used.usage.has("--show-toplevel")) {
+        used.stdout = Some(Flow::known(project.to_owned(), Taint::NONE));
+    }
+    false
+}
+
 /// Forges where people keep forks of their own.
 fn is_forge(url: &str) -> bool {
     let host = match url.split_once("://") {

@@ -334,6 +334,10 @@ impl Walk<'_> {
         }
     }
 
+    pub(crate) const fn project(&self) -> Option<&str> {
+        self.around.workspace
+    }
+
     pub(crate) fn home(&self) -> &str {
         self.around.home.unwrap_or("~")
     }
