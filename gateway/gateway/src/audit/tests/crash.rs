@@ -14,7 +14,7 @@ async fn a_trail_cut_anywhere_goes_on_and_keeps_whole_records() {
     }
     let whole = fs::read(&home.segments()[0]).unwrap();
     let first_line = whole.iter().position(|&b| b == b'\n').unwrap() + 1;
-    for end in (first_line..=whole.len()).step_by(31).chain([whole.len()]) {
+    for end in (first_line..=whole.len()).step_by(97).chain([whole.len()]) {
         let crashed = home.crash();
         let copy = &crashed.segments()[0];
         fs::write(copy, &whole[..end]).unwrap();
@@ -22,7 +22,7 @@ async fn a_trail_cut_anywhere_goes_on_and_keeps_whole_records() {
         let records = whole[..end].split(|&b| b == b'\n').count() - 1;
         let torn = whole[..end].last() != Some(&b'\n');
         if torn {
-            assert_eq!(verify_dir(&crashed.dir).notes[0].what, What::Torn, "before the next start, at {end}");
+            assert_eq!(agreed(&crashed.dir).notes[0].what, What::Torn, "before the next start, at {end}");
         }
         let trail = crashed.open();
         deny(&trail, "after").await.unwrap();
@@ -31,6 +31,12 @@ async fn a_trail_cut_anywhere_goes_on_and_keeps_whole_records() {
         assert_eq!(crashed.types().iter().filter(|t| *t == "recover").count(), usize::from(torn));
         assert_eq!(report.records as usize, records + 4 + usize::from(torn));
         assert_eq!(fs::read(copy).unwrap(), &whole[..end], "the torn tail stays");
+        if torn {
+            let mut changed = whole[..end].to_vec();
+            *changed.last_mut().unwrap() ^= 1;
+            fs::write(copy, changed).unwrap();
+            assert!(!agreed(&crashed.dir).ok, "a torn tail that was changed, cut at {end}");
+        }
     }
 }
 
@@ -82,7 +88,7 @@ async fn records_behind_the_checkpoint_that_are_gone_at_the_start_are_reported_f
     let trail = home.open();
     trail.close().await;
     assert_eq!(home.types(), ["open", "open", "lost", "close", "checkpoint"]);
-    let report = verify_dir(&home.dir);
+    let report = agreed(&home.dir);
     assert_eq!(report.problems[0].what, What::Lost, "{report:#?}");
 }
 

@@ -159,7 +159,7 @@ async fn a_segment_that_others_touch_is_left_at_once() {
         touch(&home.segments()[0]);
         deny(&trail, "y").await.unwrap();
         trail.close().await;
-        let report = verify_dir(&home.dir);
+        let report = agreed(&home.dir);
         assert_eq!(report.ok, innocent, "{name}: {report:#?}");
         let account = if innocent { "recover" } else { "lost" };
         assert!(home.types().contains(&account.into()), "{name}: {:?}", home.types());
@@ -230,6 +230,13 @@ async fn a_flush_that_fails_accounts_for_all_that_it_may_have_lost() {
     let lost = home.lines().into_iter().find(|line| field(line, "type") == "lost").expect("an account");
     assert_eq!((field(&lost, "first"), field(&lost, "last")), ("2".into(), "3".into()), "{lost}");
     assert_sound(&home.dir);
+    // The disk kept nothing of what it did not confirm, or the half of it.
+    let path = &home.segments()[0];
+    let offset: u64 = field(&lost, "offset").parse().unwrap();
+    for kept in [offset + 40, offset] {
+        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(kept).unwrap();
+        assert_sound(&home.dir);
+    }
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ type Tampering = fn(&[PathBuf]);
 
 /// Name, what is done to the segments, whether `docs/verify.py` can see it too, and the place and kind of the first
 /// problem.
-const TAMPERINGS: [(&str, Tampering, bool, usize, u64, What); 17] = [
+const TAMPERINGS: [(&str, Tampering, bool, usize, u64, What); 19] = [
     ("an edit", |s| edit_lines(&s[1], |l| l[2] = l[2].replace("rm -rf /", "ls -la /")), true, 1, 3, What::Edited),
     (
         "an edited first record",
@@ -101,13 +101,25 @@ const TAMPERINGS: [(&str, Tampering, bool, usize, u64, What); 17] = [
         What::Misplaced,
     ),
     ("an emptied segment", |s| fs::write(&s[1], "").unwrap(), true, 1, 0, What::Missing),
+    ("an emptied last segment", |s| fs::write(&s[2], "").unwrap(), true, 2, 0, What::Missing),
+    (
+        "a changed end of the last line",
+        |s| {
+            let mut text = fs::read(&s[2]).unwrap();
+            *text.last_mut().unwrap() = b' ';
+            fs::write(&s[2], text).unwrap();
+        },
+        true,
+        2,
+        6,
+        What::Edited,
+    ),
 ];
 
 #[tokio::test]
 async fn every_tampering_is_found_where_it_was_done() {
     let home = trail().await;
     assert_sound(&home.dir);
-    assert_ne!(second_opinion(&home.dir), Some(false), "docs/verify.py accepts a sound trail");
     for (name, tamper, python_sees, segment, line, what) in TAMPERINGS {
         let victim = home.crash();
         let segments = victim.segments();
