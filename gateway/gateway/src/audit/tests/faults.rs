@@ -142,10 +142,22 @@ async fn a_full_disk_refuses_and_ends_by_itself() {
     assert_eq!(field(&gaps[0], "reason"), "disk_full");
 }
 
+/// Appends a record that fits in every respect but that we did not write it.
+fn continued(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    let last = line::Line::parse(text.lines().last().unwrap().as_bytes()).unwrap();
+    let seq = last.seq + 1;
+    let mut forged =
+        format!(r#"{{"v":"rampart.audit.v2","seq":{seq},"type":"decision","at":"x","boot_ms":1"#).into_bytes();
+    chain::seal(&mut forged, 0, &last.hash);
+    fs::OpenOptions::new().append(true).open(path).unwrap().write_all(&forged).unwrap();
+}
+
 #[tokio::test]
 async fn a_segment_that_others_touch_is_left_at_once() {
     type Touch = fn(&Path);
-    let touches: [(&str, Touch, bool); 3] = [
+    let touches: [(&str, Touch, bool); 4] = [
+        ("continued as we would have", continued, true),
         ("appended to", |p| fs::OpenOptions::new().append(true).open(p).unwrap().write_all(b"hello\n").unwrap(), true),
         ("cut", |p| fs::OpenOptions::new().write(true).open(p).unwrap().set_len(700).unwrap(), false),
         ("removed", |p| fs::remove_file(p).unwrap(), false),
