@@ -188,7 +188,8 @@ fn g4_an_agent_may_look_and_not_change() {
         refused(&world, verb);
     }
     for verb in [
-        "mcp pins",
+        "mcp pins approve x",
+        "mcp pins reset x",
         "mcp install",
         "token create --scope admin",
         "token rotate home",
