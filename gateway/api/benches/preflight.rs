@@ -51,7 +51,8 @@ fn main() {
     let given = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/rampart");
     let program = given.map_or(built, PathBuf::from);
-    let (_gateway, address) = start(&program);
+    let (gateway, address) = start(&program);
+    let before = processor_time(&gateway);
     let begins = Instant::now() + Duration::from_millis(200);
     let every = Duration::from_secs(1) / RATE * CONNECTIONS;
     let asking: Vec<_> = (0..CONNECTIONS)
@@ -62,6 +63,9 @@ fn main() {
         .collect();
     let all: Vec<(Duration, Duration)> = asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect();
     println!("{} answers, of {} that were due", all.len(), RATE * u32::try_from(RUN.as_secs()).unwrap());
+    let asked = RATE * u32::try_from((WARM_UP + RUN).as_secs()).unwrap();
+    let each = (processor_time(&gateway) - before) / f64::from(asked) * 1e6;
+    println!("{each:.0} us of the gateway's processor time each");
     row("from when it was due", all.iter().map(|(due, _)| *due).collect());
     row("from when it was sent", all.iter().map(|(_, sent)| *sent).collect());
 }
@@ -140,6 +144,13 @@ fn start(program: &Path) -> (Gateway, String) {
         thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         return (gateway, address);
     }
+}
+
+/// Seconds that the gateway has had a processor (`/proc/PID/stat`, fields 14 and 15, in hundredths).
+fn processor_time(gateway: &Gateway) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.child.id())).unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 fn row(name: &str, mut times: Vec<Duration>) {
