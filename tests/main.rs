@@ -16,6 +16,7 @@ mod house;
 mod identity;
 mod mcp;
 mod mcp_http;
+mod mcp_install;
 mod mcp_pins;
 mod mcp_scan;
 mod notify;

@@ -226,8 +226,20 @@ pub(crate) enum McpVerb {
         #[command(subcommand)]
         verb: PinsVerb,
     },
-    /// Wrap the servers in a client's configuration
-    Install(Rest),
+    /// Wrap the servers in the configurations of MCP clients
+    Install(McpInstall),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct McpInstall {
+    /// claude-code, claude-desktop, cursor, vscode, codex, gemini or cline [default: all that are here]
+    pub(crate) client: Option<String>,
+    /// Take it out again
+    #[arg(long)]
+    pub(crate) remove: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,10 @@ use anyhow::bail;
 use rampart_gateway::lineage::{self, Agents, Standing};
 
 use crate::{
-    args::{CaInstall, CaVerb, Init, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb, Verb},
+    args::{
+        CaInstall, CaVerb, Init, McpInstall, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb,
+        Verb,
+    },
     environment::Environment,
 };
 
@@ -43,10 +46,11 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
         // A draft on standard output changes nothing.
         Verb::Init(Init { from_audit: true, output: None, .. }) => Who::Anybody,
         Verb::Mcp(mcp) => match &mcp.verb {
-            Some(McpVerb::Pins { verb: PinsVerb::Approve(_) | PinsVerb::Reset(_) } | McpVerb::Install(_)) => {
-                Who::Person
+            Some(McpVerb::Pins { verb: PinsVerb::Approve(_) | PinsVerb::Reset(_) }) => Who::Person,
+            Some(McpVerb::Install(McpInstall { dry_run: false, .. })) => Who::Person,
+            None | Some(McpVerb::Scan(_) | McpVerb::Serve(_) | McpVerb::Pins { .. } | McpVerb::Install(_)) => {
+                Who::Anybody
             }
-            None | Some(McpVerb::Scan(_) | McpVerb::Serve(_) | McpVerb::Pins { .. }) => Who::Anybody,
         },
         // A road starts a gateway where none runs. One that lets everything pass, or takes a token of the starter's own
         // choice, is another matter.

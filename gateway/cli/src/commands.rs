@@ -13,6 +13,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod mcp;
+mod mcp_install;
 mod mcp_pins;
 pub(crate) mod mcp_scan;
 pub(crate) mod mcp_serve;

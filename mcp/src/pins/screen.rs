@@ -7,7 +7,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{Checked, Pins, Why, brief, quoted};
-use crate::scan::{Item, Section};
+use crate::scan::{Item, Pinned, Section};
 
 /// Names in a record. Their number is told besides.
 const NAMED: usize = 20;
@@ -138,7 +138,7 @@ impl Pins {
             Checked::Approved | Checked::Restored => {}
             Checked::Withheld(why) => {
                 // What may not be missing stays as it was approved.
-                let before = pinned.as_ref().map(crate::scan::Pinned::definition);
+                let before = pinned.as_ref().map(Pinned::definition);
                 let stand_in = before.and_then(|b| b.get("serverInfo")).cloned();
                 let stand_in = stand_in.unwrap_or_else(|| json!({"name": self.server, "version": "0"})).to_string();
                 let text = before.and_then(|b| b.get("instructions")).map_or_else(|| "\"\"".into(), Value::to_string);

@@ -28,7 +28,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             McpVerb::Scan(scan) => return super::mcp_scan::run(scan, environment, printer),
             McpVerb::Serve(serve) => return super::mcp_serve::run(serve, environment, printer),
             McpVerb::Pins { verb } => return super::mcp_pins::run(verb, environment, printer),
-            McpVerb::Install(_) => "mcp install",
+            McpVerb::Install(install) => return super::mcp_install::run(&install, environment, printer),
         };
         printer.note(format!(
             "rampart: `{name}` is not built in this version; put `rampart mcp --` in front of a server's command by hand"
@@ -61,7 +61,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     }
     let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
     let options = stdio::Options {
-        pins: mcp_pins::store(args.pins, &server, args.name.is_some(), &args.server, environment)?,
+        pins: mcp_pins::store(args.pins, &server, &args.server, environment)?,
         server,
         env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,

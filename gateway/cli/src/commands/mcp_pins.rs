@@ -38,7 +38,6 @@ pub(crate) fn run(verb: PinsVerb, environment: &Environment, printer: Printer) -
 pub(super) fn store(
     pinning: Pinning,
     name: &str,
-    named: bool,
     command: &[OsString],
     environment: &Environment,
 ) -> anyhow::Result<Option<Store>> {
@@ -52,18 +51,29 @@ pub(super) fn store(
         // What people review is not filled by itself.
         Store { lock: project.lock, key: name.to_owned(), seen: project.seen, first_use: FirstUse::Withhold }
     } else {
-        Store { lock: home.lock, key: identity(name, named, command, environment), seen: home.seen, first_use }
+        Store { lock: home.lock, key: identity(name, command, environment), seen: home.seen, first_use }
     }))
 }
 
-/// Which server this is, whatever it says of itself: its name, and where it stands if it is a file. A package keeps its
-/// pins when it is updated.
-fn identity(name: &str, named: bool, command: &[OsString], environment: &Environment) -> String {
-    let file = naming_word(command).filter(|word| !named && word.contains('/')).map(|word| environment.cwd.join(word));
-    match file.and_then(|file| file.canonicalize().ok()) {
-        Some(file) => format!("{name} ({})", file.display()),
-        None => name.to_owned(),
-    }
+/// Which server this is, whatever it says of itself: the name that policy knows it by, and the package or file it comes
+/// from where that is not the name. A package keeps its pins when it is updated.
+fn identity(name: &str, command: &[OsString], environment: &Environment) -> String {
+    let Some(word) = naming_word(command) else { return name.to_owned() };
+    let file =
+        Some(environment.cwd.join(&word)).filter(|_| word.contains('/')).and_then(|file| file.canonicalize().ok());
+    // Of a script in the command itself there is no place.
+    let package = || {
+        word.match_indices('@')
+            .find(|(at, _)| *at > 0)
+            .map_or(&*word, |(at, _)| word.get(..at).unwrap_or_default())
+            .to_owned()
+    };
+    let from = match file {
+        Some(file) => file.display().to_string(),
+        None if word.contains(char::is_whitespace) => return name.to_owned(),
+        None => package(),
+    };
+    if from == name { from } else { format!("{name} ({from})") }
 }
 
 fn hides(text: &str) -> bool {
@@ -276,4 +286,26 @@ fn reset(args: &PinsReset, environment: &Environment, printer: Printer) -> anyho
         printer.note(format!("{} does not know `{}` any more", entry.book.lock.display(), visible(&entry.key)));
     }
     Ok(Exit::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_known_by_what_it_comes_from_and_not_by_its_version() {
+        let environment = Environment { cwd: PathBuf::from("/"), ..Environment::read().unwrap() };
+        for (name, command, key) in [
+            ("files", "npx -y @scope/server-files@1.2.3 /x", "files (@scope/server-files)"),
+            ("server-files", "npx -y @scope/server-files", "server-files (@scope/server-files)"),
+            ("mcp-server-git", "uvx mcp-server-git@2", "mcp-server-git"),
+            ("x", "node /etc/passwd", "x (/etc/passwd)"),
+            ("x", "python3 -m no/such/file", "x (no/such/file)"),
+        ] {
+            let words: Vec<OsString> = command.split(' ').map(OsString::from).collect();
+            assert_eq!(identity(name, &words, &environment), key, "{command}");
+        }
+        let script = ["sh", "-c", "a && b"].map(OsString::from);
+        assert_eq!(identity("x", &script, &environment), "x");
+    }
 }
