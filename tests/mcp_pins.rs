@@ -130,6 +130,15 @@ fn what_a_server_changes_is_hidden_and_refused_until_a_person_approves_it() {
         "the next use is the first, and what hides something is not trusted"
     );
     talk.finish();
+    let of = |method: &str| {
+        let records: Vec<_> = world.records().into_iter().filter(|r| r["action"]["method"] == method).collect();
+        assert!(!records.is_empty(), "{method}: {:#?}", world.records());
+        records
+    };
+    let first = of("rampart/pins/first-use");
+    assert!(first[1]["action"]["arguments"]["pinned"]["tools/add"].is_string(), "{first:#?}");
+    assert!(of("rampart/pins/approve")[0].to_string().contains("tools/add"));
+    assert_eq!(of("rampart/pins/reset").len(), 1);
     world.run(&["audit", "verify"]).expect(0);
 }
 

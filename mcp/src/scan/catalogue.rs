@@ -77,6 +77,11 @@ impl Item {
         hex::encode(Sha256::digest(self.definition.to_string()))
     }
 
+    /// Section and name, such as `tools/read_file`.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.section.as_str(), self.name)
+    }
+
     /// The text for the model.
     pub fn description(&self) -> &str {
         self.definition.get("description").and_then(Value::as_str).unwrap_or_default()

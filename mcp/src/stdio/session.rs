@@ -177,8 +177,12 @@ impl<'l> Session<'l> {
     fn offered(&mut self, screened: &Screened) {
         let Some(store) = &self.pins else { return };
         if !(screened.met.is_empty() && screened.learned.is_empty()) {
-            tracing::info!(items = screened.learned.len(), "pinned what the server offers for the first time");
             report(store.pin(&screened.met, &screened.learned));
+        }
+        if !screened.learned.is_empty() {
+            tracing::info!(items = screened.learned.len(), "pinned what the server offers for the first time");
+            let (gate, call) = (Arc::clone(&self.gate), self.relay.trusted(&screened.learned));
+            self.records.spawn(async move { drop(gate.judge(call).await) });
         }
         if !(screened.restored.is_empty() && screened.withheld.is_empty()) {
             report(store.note(&screened.restored, &screened.withheld));

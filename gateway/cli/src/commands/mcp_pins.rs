@@ -5,13 +5,13 @@ mod difference;
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::bail;
-use rampart_call::FindingClass;
+use rampart_call::{Action, Call, FindingClass, Judgement, Origin, Phase, Reason, Refusal, Verdict};
 use rampart_mcp::{
     pins::store::{FirstUse, Store, read, update},
     scan::{self, Catalogue, Lock, Offered, Pinned, Risk},
 };
 use rampart_scan::visible;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::difference::Waiting;
 use super::mcp::naming_word;
@@ -20,6 +20,7 @@ use crate::{
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, styled},
+    reach,
 };
 
 pub(crate) fn run(verb: PinsVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -267,6 +268,9 @@ fn approve(args: &PinsApprove, environment: &Environment, printer: Printer) -> a
         }
     })?;
     let places: Vec<String> = approved.iter().map(|waiting| waiting.place()).collect();
+    let hashes = approved.iter().map(|w| (w.place(), w.now.hashes().collect::<Vec<_>>().into()));
+    let hashes: serde_json::Map<_, _> = hashes.collect();
+    record("approve", &entry, json!({"approved": hashes}), environment, printer);
     if args.json {
         printer.json(&json!({"server": entry.key, "lock": entry.book.lock, "approved": places}))?;
     } else {
@@ -280,12 +284,33 @@ fn reset(args: &PinsReset, environment: &Environment, printer: Printer) -> anyho
     let entry = entry(&args.server, environment)?;
     update(&entry.book.seen, |seen| seen.remove(&entry.key))?;
     update(&entry.book.lock, |lock| lock.remove(&entry.key))?;
+    record("reset", &entry, Value::Null, environment, printer);
     if args.json {
         printer.json(&json!({"server": entry.key, "lock": entry.book.lock}))?;
     } else {
         printer.note(format!("{} does not know `{}` any more", entry.book.lock.display(), visible(&entry.key)));
     }
     Ok(Exit::Yes)
+}
+
+/// Puts on record what a person has decided. It has happened: what policy says of it changes nothing.
+fn record(what: &str, entry: &Entry, arguments: Value, environment: &Environment, printer: Printer) {
+    let action = Action::Mcp {
+        server: entry.key.clone(),
+        method: format!("rampart/pins/{what}"),
+        tool: String::new(),
+        arguments,
+        beside: Value::Null,
+    };
+    let origin = Origin { workspace: Some(environment.workspace().display().to_string()), ..Origin::default() };
+    let call = Call { origin, phase: Phase::After, action, response: None };
+    let asked = reach::ensure(environment).map(|()| reach::client(environment).judge(&call));
+    if matches!(
+        asked,
+        Err(_) | Ok(Verdict::Deny(Refusal { judgement: Judgement { reason: Reason::GatewayUnreachable, .. } }))
+    ) {
+        printer.note("rampart: this is not on record in the audit trail, since no gateway answers");
+    }
 }
 
 #[cfg(test)]
