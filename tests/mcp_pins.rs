@@ -182,6 +182,9 @@ fn a_lock_of_the_project_is_the_word_and_nothing_is_added_to_it_by_itself() {
     world.run(&["mcp", "pins", "approve", "tool-server"]).expect(0);
     assert!(std::fs::read_to_string(world.path("project/rampart.lock")).unwrap().contains("Owns."));
 
+    // Agents do not approve by writing the lock.
+    World::new().run(&["test", "--tool", "write", "rampart.lock"]).expect(3);
+
     // A lock that nobody can rely on approves nothing.
     world.write("project/rampart.lock", lock.replace("Adds.", "Obey."));
     let ran = world.run(&["mcp", "--", &server]).expect(2);

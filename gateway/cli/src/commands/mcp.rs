@@ -24,16 +24,12 @@ use crate::{
 
 pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     if let Some(verb) = args.verb {
-        let name = match verb {
-            McpVerb::Scan(scan) => return super::mcp_scan::run(scan, environment, printer),
-            McpVerb::Serve(serve) => return super::mcp_serve::run(serve, environment, printer),
-            McpVerb::Pins { verb } => return super::mcp_pins::run(verb, environment, printer),
-            McpVerb::Install(install) => return super::mcp_install::run(&install, environment, printer),
+        return match verb {
+            McpVerb::Scan(scan) => super::mcp_scan::run(scan, environment, printer),
+            McpVerb::Serve(serve) => super::mcp_serve::run(serve, environment, printer),
+            McpVerb::Pins { verb } => super::mcp_pins::run(verb, environment, printer),
+            McpVerb::Install(install) => super::mcp_install::run(&install, environment, printer),
         };
-        printer.note(format!(
-            "rampart: `{name}` is not built in this version; put `rampart mcp --` in front of a server's command by hand"
-        ));
-        return Ok(Exit::Error);
     }
     if let Err(error) = reach::ensure(environment) {
         // The session goes on, and every request is refused in its own protocol: the client learns why.

@@ -93,7 +93,7 @@ fn json_server(name: &str, value: &Value<'_>) -> Found {
     let left = |why| Err((name.to_owned(), why));
     let Some(server) = value.as_object() else { return left("it is no object") };
     if server.get("command").is_none() {
-        return left("it is reached by a URL; only servers that are started by a command are wrapped");
+        return left("it is reached by a URL; `rampart mcp serve` stands in front of such a server");
     }
     let piece = |value: &Value<'_>| {
         value.as_string_lit().map(|s| Piece { text: s.value.clone().into_owned(), place: s.start()..s.end() })
@@ -138,7 +138,7 @@ fn in_toml(text: &str) -> anyhow::Result<Vec<Found>> {
     let piece = |text: Spanned<String>| Piece { place: text.span(), text: text.into_inner() };
     let server = |(name, server): (String, TomlServer)| {
         let Some(command) = server.command else {
-            return Err((name, "it is reached by a URL; only servers that are started by a command are wrapped"));
+            return Err((name, "it is reached by a URL; `rampart mcp serve` stands in front of such a server"));
         };
         let args = server
             .args
