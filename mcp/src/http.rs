@@ -23,6 +23,10 @@ use crate::{
     action,
     answer::{self, Form},
     message::{self, Id, Message},
+    pins::{
+        keeper::Keeper,
+        store::{Store, StoreError},
+    },
 };
 use judge::{Judge, trace};
 use sessions::{Asked, Full as TableFull, Key, Session, Sessions};
@@ -43,6 +47,8 @@ pub struct Options {
     pub server: String,
     /// Who asks. The surface becomes [`Surface::McpHttp`].
     pub origin: Origin,
+    /// Where it is kept what of the server's offer is approved; without it, everything is.
+    pub pins: Option<Store>,
     /// Names that the listener may be asked for besides those of loopback.
     pub hosts: Vec<String>,
     /// Bounds.
@@ -70,6 +76,9 @@ pub enum Error {
     /// The URL is not one of a server.
     #[error("{0} is no URL of an MCP server: write http://HOST/PATH or https://HOST/PATH")]
     NoUrl(String),
+    /// What is approved cannot be said.
+    #[error(transparent)]
+    Pins(#[from] StoreError),
 }
 
 /// Stands in front of one server.
@@ -99,15 +108,23 @@ impl Failed {
 
 impl Front {
     /// # Errors
-    /// When the URL names no server.
+    /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
-        let Options { url, server, origin, hosts, limits } = options;
+        let Options { url, server, origin, pins, hosts, limits } = options;
         let sensible = matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
         if !sensible || url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(Error::NoUrl(url.to_string()));
         }
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
-        Ok(Self { judge: Judge { gate, server, origin }, upstream, url, hosts, limits, sessions: Sessions::default() })
+        let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?.map(Arc::new);
+        Ok(Self {
+            judge: Judge { gate, server, origin, pins },
+            upstream,
+            url,
+            hosts,
+            limits,
+            sessions: Sessions::default(),
+        })
     }
 
     /// Serves until the future is dropped.

@@ -9,19 +9,22 @@
 //! person. A call needs no list before it: it names its tool, and the tool that the model knows is the pinned one, since
 //! no other was ever shown.
 
+pub(crate) mod keeper;
 mod screen;
 pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rampart_call::{Action, Judgement, Reason, Refusal};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::scan::{Item, Offered, Section, escaped};
 pub use screen::Screened;
 
 /// Characters of a foreign name in a text for people.
 const SHOWN: usize = 100;
+/// How many of the items that are pinned together a record names.
+const RECORDED: usize = 100;
 
 /// The approved part of a server's offer, and what stands beside it.
 #[derive(Debug)]
@@ -207,6 +210,18 @@ enum Checked {
     Restored,
     Learned,
     Withheld(Why),
+}
+
+/// What a record says of what was trusted on first use.
+pub(crate) fn first_use(server: &str, items: &[Item]) -> Action {
+    let pinned = items.iter().take(RECORDED).map(|item| (item.place(), item.hash().into()));
+    Action::Mcp {
+        server: server.to_owned(),
+        method: "rampart/pins/first-use".into(),
+        tool: String::new(),
+        arguments: json!({"items": items.len(), "pinned": pinned.collect::<Map<_, _>>()}),
+        beside: Value::Null,
+    }
 }
 
 /// Foreign text, short and with every character visible.

@@ -20,12 +20,9 @@ use crate::{
     answer,
     message::{self, Fault, Id},
     outstanding::{Outstanding, State},
-    pins::{Pins, Screened},
+    pins::{self, Pins, Screened},
     scan::{Item, Offered, Section},
 };
-
-/// How many of the items that are pinned together a record names.
-const RECORDED: usize = 100;
 
 /// Names a judgement that was asked for.
 pub type Ticket = u64;
@@ -269,18 +266,9 @@ impl Relay {
         self.pins.as_ref().is_some_and(Pins::withholds)
     }
 
-    /// What a record says of what was trusted on first use.
+    /// What a record says of what was trusted on first use. It has happened, and nobody is asked.
     pub fn trusted(&self, items: &[Item]) -> Call {
-        let pinned = items.iter().take(RECORDED).map(|item| (item.place(), item.hash().into()));
-        let action = Action::Mcp {
-            server: self.server.clone(),
-            method: "rampart/pins/first-use".into(),
-            tool: String::new(),
-            arguments: json!({"items": items.len(), "pinned": pinned.collect::<serde_json::Map<_, _>>()}),
-            beside: serde_json::Value::Null,
-        };
-        // It has happened, and nobody is asked.
-        self.call(Phase::After, action, None, None)
+        self.call(Phase::After, pins::first_use(&self.server, items), None, None)
     }
 
     /// What a record says of a line that went nowhere.

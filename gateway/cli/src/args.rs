@@ -311,6 +311,9 @@ pub(crate) struct McpServe {
     /// Session in rules and the audit trail [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// What of the server's tools, prompts and instructions may be seen and called
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
+    pub(crate) pins: Pinning,
 }
 
 #[derive(Debug, Args)]

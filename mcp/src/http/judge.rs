@@ -9,7 +9,12 @@ use rampart_call::{
 use serde_json::Value;
 
 use super::sessions::Asked;
-use crate::{action, answer, message::Id, text};
+use crate::{
+    action, answer,
+    message::Id,
+    pins::{first_use, keeper::Keeper},
+    text,
+};
 
 /// Who asks about the messages of one server.
 #[derive(Clone)]
@@ -18,6 +23,8 @@ pub(super) struct Judge {
     /// The name that policy knows the server by.
     pub(super) server: String,
     pub(super) origin: Origin,
+    /// What of the server's offer is approved; without it, everything is.
+    pub(super) pins: Option<Arc<Keeper>>,
 }
 
 impl Judge {
@@ -28,6 +35,10 @@ impl Judge {
         id: Option<&Id>,
         trace: Option<TraceParent>,
     ) -> Result<Permit, Refusal> {
+        if let Some(refusal) = self.pins.as_ref().and_then(|pins| pins.refusal(&action)) {
+            // Where nothing is enforced it goes on, and policy has its say as well.
+            self.refused(Phase::Before, action.clone(), id, refusal).await?;
+        }
         let permit = self.ask(Phase::Before, action, id, trace, None).await?;
         if permit.edits().is_empty() {
             return Ok(permit);
@@ -49,13 +60,48 @@ impl Judge {
         for request in requests {
             self.before(request, Some(id), None).await?;
         }
+        let left = self.approved(asked, id, body, raw).await?;
+        let raw = left.as_deref().unwrap_or(raw);
         let permit = self.looked_at(asked.action.clone(), Some(id), text::of(raw)).await?;
         if permit.edits().is_empty() {
-            return Ok((permit, None));
+            return Ok((permit, left));
         }
         match text::edited(raw, permit.edits()) {
             Ok(changed) => Ok((permit, Some(changed))),
             Err(why) => Err(answer::refused(Reason::Malformed, format!("the response is withheld: {why}"))),
+        }
+    }
+
+    /// The body of an answer without what is not approved of it; none where nothing is withheld.
+    async fn approved(&self, asked: &Asked, id: &Id, body: &Value, raw: &str) -> Result<Option<String>, Refusal> {
+        let Some(pins) = &self.pins else { return Ok(None) };
+        let screened = pins
+            .screen(&asked.action, body, raw)
+            .map_err(|why| answer::refused(Reason::Malformed, format!("the answer of the server: {why}")))?;
+        if !screened.learned.is_empty() {
+            let pinned = first_use(&self.server, &screened.learned);
+            // A record of what has happened; nobody is asked.
+            drop(self.ask(Phase::After, pinned, Some(id), None, None).await);
+        }
+        let (Some(left), Some(refusal)) = (screened.body, screened.refusal) else { return Ok(None) };
+        let hidden = self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await.is_err();
+        Ok(hidden.then_some(left))
+    }
+
+    /// Has a refusal of ours recorded. It is one, but where nothing is enforced.
+    async fn refused(
+        &self,
+        phase: Phase,
+        action: Action,
+        id: Option<&Id>,
+        refusal: Refusal,
+    ) -> Result<Permit, Refusal> {
+        let origin = Origin { run: id.map(ToString::to_string), ..self.origin.clone() };
+        let judgement = refusal.judgement.clone();
+        match self.gate.refused(Call { origin, phase, action, response: None }, refusal).await {
+            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Deny(refusal) => Err(refusal),
+            Verdict::Ask(_) => Err(Refusal { judgement }),
         }
     }
 

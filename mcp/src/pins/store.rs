@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Pins;
+use super::{Pins, Screened};
 use crate::scan::{Item, Lock, LockError, Offered, Section};
 
 /// What becomes of a section that nobody has looked at.
@@ -93,8 +93,19 @@ impl Store {
         Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
     }
 
+    /// Writes down what became of a result.
+    pub(crate) fn write_down(&self, screened: &Screened) -> Result<(), StoreError> {
+        if !(screened.met.is_empty() && screened.learned.is_empty()) {
+            self.pin(&screened.met, &screened.learned)?;
+        }
+        if !(screened.restored.is_empty() && screened.withheld.is_empty()) {
+            self.note(&screened.restored, &screened.withheld)?;
+        }
+        Ok(())
+    }
+
     /// Writes down what was trusted on first use. What another session pinned meanwhile stands.
-    pub(crate) fn pin(&self, met: &[Section], items: &[Item]) -> Result<(), StoreError> {
+    fn pin(&self, met: &[Section], items: &[Item]) -> Result<(), StoreError> {
         update(&self.lock, |lock| {
             for section in met {
                 lock.open(&self.key, *section);
@@ -109,7 +120,7 @@ impl Store {
     }
 
     /// Writes down what is withheld, for people to look at, and takes out what is as it was approved again.
-    pub(crate) fn note(&self, restored: &[Item], withheld: &[Item]) -> Result<(), StoreError> {
+    fn note(&self, restored: &[Item], withheld: &[Item]) -> Result<(), StoreError> {
         update(&self.seen, |lock| {
             for item in restored.iter().chain(withheld) {
                 lock.forget(&self.key, item.section.as_str(), &item.name);

@@ -25,7 +25,7 @@ use crate::{
     orphans,
     pins::{
         Screened,
-        store::{Stamp, Store, StoreError},
+        store::{Stamp, Store},
     },
     relay::{Effect, Input, Relay, Side, Ticket},
     server::{self, Server},
@@ -176,16 +176,14 @@ impl<'l> Session<'l> {
 
     fn offered(&mut self, screened: &Screened) {
         let Some(store) = &self.pins else { return };
-        if !(screened.met.is_empty() && screened.learned.is_empty()) {
-            report(store.pin(&screened.met, &screened.learned));
+        // Pins that cannot be written down hold for this session only.
+        if let Err(error) = store.write_down(screened) {
+            tracing::warn!(%error, "what the server offers was not written down");
         }
         if !screened.learned.is_empty() {
             tracing::info!(items = screened.learned.len(), "pinned what the server offers for the first time");
             let (gate, call) = (Arc::clone(&self.gate), self.relay.trusted(&screened.learned));
             self.records.spawn(async move { drop(gate.judge(call).await) });
-        }
-        if !(screened.restored.is_empty() && screened.withheld.is_empty()) {
-            report(store.note(&screened.restored, &screened.withheld));
         }
         self.stamp = store.stamp();
     }
@@ -448,13 +446,6 @@ impl<'l> Session<'l> {
         let lingers = self.waits && !self.gone && (!self.server_open || self.exit.is_some());
         self.deadline = if lingers { deadline.min(self.deadline) } else { deadline };
         self.waits = true;
-    }
-}
-
-/// Pins that cannot be written down hold for this session only.
-fn report(written: Result<(), StoreError>) {
-    if let Err(error) = written {
-        tracing::warn!(%error, "what the server offers was not written down");
     }
 }
 

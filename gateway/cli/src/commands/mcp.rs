@@ -56,8 +56,9 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         }
     }
     let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
+    let identity = mcp_pins::identity(&server, &args.server, environment);
     let options = stdio::Options {
-        pins: mcp_pins::store(args.pins, &server, &args.server, environment)?,
+        pins: mcp_pins::store(args.pins, &server, identity, environment)?,
         server,
         env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,

@@ -39,7 +39,7 @@ pub(crate) fn run(verb: PinsVerb, environment: &Environment, printer: Printer) -
 pub(super) fn store(
     pinning: Pinning,
     name: &str,
-    command: &[OsString],
+    identity: String,
     environment: &Environment,
 ) -> anyhow::Result<Option<Store>> {
     let first_use = match pinning {
@@ -52,13 +52,13 @@ pub(super) fn store(
         // What people review is not filled by itself.
         Store { lock: project.lock, key: name.to_owned(), seen: project.seen, first_use: FirstUse::Withhold }
     } else {
-        Store { lock: home.lock, key: identity(name, command, environment), seen: home.seen, first_use }
+        Store { lock: home.lock, key: identity, seen: home.seen, first_use }
     }))
 }
 
 /// Which server this is, whatever it says of itself: the name that policy knows it by, and the package or file it comes
 /// from where that is not the name. A package keeps its pins when it is updated.
-fn identity(name: &str, command: &[OsString], environment: &Environment) -> String {
+pub(super) fn identity(name: &str, command: &[OsString], environment: &Environment) -> String {
     let Some(word) = naming_word(command) else { return name.to_owned() };
     let file =
         Some(environment.cwd.join(&word)).filter(|_| word.contains('/')).and_then(|file| file.canonicalize().ok());

@@ -16,6 +16,7 @@ use tokio::{
 };
 use tower::util::BoxCloneSyncService;
 
+use super::mcp_pins;
 use crate::{
     args::McpServe, configuration, environment::Environment, exit::Exit, log_output, outbound, printer::Printer, reach,
 };
@@ -41,9 +42,15 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     }
     let config = configuration::read(&Home::at(environment.home.clone()), printer)?;
     let host = args.upstream.host().unwrap_or_default().to_owned();
+    let server = args.name.unwrap_or(host);
+    // Without the query, which may hold a secret.
+    let (scheme, place) = (args.upstream.scheme_str().unwrap_or_default(), args.upstream.authority());
+    let place = place.map(ToString::to_string).unwrap_or_default();
+    let identity = format!("{server} ({scheme}://{place}{})", args.upstream.path());
     let options = Options {
+        pins: mcp_pins::store(args.pins, &server, identity, environment)?,
         url: args.upstream,
-        server: args.name.unwrap_or(host),
+        server,
         origin: Origin {
             agent,
             session,
