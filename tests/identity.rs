@@ -1,6 +1,8 @@
 //! Who may do what: tokens, sessions, and an agent that tries to be a person.
 
 mod control;
+mod dashboard;
+mod markup;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},

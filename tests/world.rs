@@ -105,7 +105,7 @@ impl World {
         let mut command = self.command(bin("rampart"));
         command.args(args);
         // A test has no terminal, so what only people may do wants their token.
-        if matches!(args, ["approve" | "deny" | "token", ..])
+        if matches!(args, ["approve" | "deny" | "token" | "dashboard", ..])
             && let Ok(token) = std::fs::read_to_string(self.home().join("token"))
         {
             command.env("RAMPART_TOKEN", token.trim());

@@ -4,6 +4,7 @@
 
 mod caller;
 mod connection;
+mod cookie;
 mod failures;
 mod loopback;
 mod tickets;
@@ -17,13 +18,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 
 use crate::{Api, error::Error, routes::Needs};
 
 pub(crate) use caller::Caller;
 pub(crate) use connection::Connection;
+pub(crate) use cookie::{clear as clear_cookie, set as set_cookie};
 pub(crate) use failures::Failures;
 pub use rampart_gateway::credentials::Scope;
 pub(crate) use tickets::Tickets;
@@ -48,31 +50,49 @@ pub enum Peer {
 const STREAM: &str = "/v1/events/stream";
 
 /// Finds out who asks, and turns away who must not even be heard. What a token's bearer has open ends with the token.
-pub(crate) async fn identify(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn identify(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Tcp);
+    let mut response = identified(&api, peer, request, next).await;
+    if peer == Peer::Tcp {
+        // Browsers ask here too: nothing is taken for a page that is none, or kept.
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+async fn identified(api: &Api, peer: Peer, mut request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Arc<Connection>>().cloned().unwrap_or_default();
     if peer == Peer::Tcp
-        && let Err(error) = loopback::check(&api, &request)
+        && let Err(error) = loopback::check(api, &request)
     {
         return error.into_response();
     }
     let token = loopback::bearer_token(request.headers());
     let ticket = request.uri().query().filter(|_| request.uri().path() == STREAM && token.is_none());
     let ticket = ticket.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("ticket=")));
-    let bearer = match ticket {
-        Some(ticket) => api.tickets.redeem(ticket).map(Arc::new),
-        None => token.and_then(|token| connection.bearer(token, api.gateway().credentials())),
+    let authorized = request.headers().contains_key(header::AUTHORIZATION);
+    // A browser's cookie is none of the socket's, and stands behind whatever else is shown.
+    let cookie = cookie::of(request.headers()).filter(|_| peer == Peer::Tcp && !authorized && ticket.is_none());
+    let known = |text: &str| connection.bearer(text, api.gateway().credentials());
+    let bearer = match (ticket, cookie) {
+        (Some(ticket), _) => api.tickets.redeem(ticket, |_| true).map(Arc::new),
+        (None, Some(cookie)) => known(cookie).filter(|bearer| bearer.browser.is_some()),
+        (None, None) => token.and_then(known).filter(|bearer| bearer.browser.is_none()),
     };
     let life = bearer.as_ref().map(|bearer| bearer.life.clone());
-    let shown = token.is_some() || ticket.is_some() || request.headers().contains_key(header::AUTHORIZATION);
-    let caller = Caller::new(peer, Arc::clone(&connection), shown, bearer);
+    let shown = authorized || ticket.is_some() || cookie.is_some();
+    let page_token = cookie.filter(|_| bearer.is_some()).map(cookie::page_token);
+    let caller = Caller::new(peer, Arc::clone(&connection), shown, bearer).on_a_page(page_token);
     request.extensions_mut().insert(caller);
     let Some(life) = life else { return next.run(request).await };
     connection.bears(life.clone());
     let response = tokio::select! {
         biased;
-        () = life.cancelled() => return Error::unauthorized().into_response(),
+        // Who ends their own login is told so.
         response = next.run(request) => response,
+        () = life.cancelled() => return Error::unauthorized().into_response(),
     };
     if response.body().size_hint().exact().is_some() {
         return response;
@@ -84,14 +104,25 @@ pub(crate) async fn identify(State(api): State<Arc<Api>>, mut request: Request, 
 pub(crate) async fn admit(api: &Api, Needs { scope, acts, .. }: Needs, request: Request) -> Result<Request, Error> {
     let caller = request.extensions().get::<Caller>().ok_or_else(Error::unauthorized)?;
     caller.look(scope).await;
-    let Err(refused) = caller.require(scope, acts, api) else { return Ok(request) };
-    let Some(source) = caller.at_fault(&refused) else { return Err(refused) };
+    let allowed = caller.require(scope, acts, api).and_then(|()| caller.meant(&request));
+    let Err(refused) = allowed else { return Ok(request) };
     let subject = format!("{} {}", request.method(), request.uri().path());
-    let by = caller.name();
+    let caller = caller.clone();
     // Whatever body is still to come is not waited for.
     drop(request);
-    api.failures.punish(source, api.gateway(), &subject, &by, &refused).await?;
+    api.punish(&caller, &subject, &refused).await?;
     Err(refused)
+}
+
+impl Api {
+    /// Writes down that somebody was refused, and takes its time where that happens often.
+    ///
+    /// # Errors
+    /// When too many wait already.
+    pub(crate) async fn punish(&self, caller: &Caller, subject: &str, refused: &Error) -> Result<(), Error> {
+        let Some(source) = caller.at_fault(refused) else { return Ok(()) };
+        self.failures.punish(source, self.gateway(), subject, &caller.name(), refused).await
+    }
 }
 
 /// The value of a header that stands there once.

@@ -8,6 +8,8 @@ use http::StatusCode;
 use rampart_client::wire::{ErrorBody, ErrorText};
 use rampart_gateway::{NotTaken, ResolveError, credentials::TokenError};
 
+use crate::{access::clear_cookie, routes::page};
+
 /// What went wrong with a request.
 #[derive(Debug)]
 pub(crate) struct Error {
@@ -29,6 +31,21 @@ impl Error {
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+}
+
+impl Error {
+    /// The same for somebody in front of a browser.
+    pub(crate) fn into_page(mut self) -> Response {
+        if self.status == StatusCode::UNAUTHORIZED {
+            "nobody is logged in here; run `rampart dashboard` in a terminal, and open the link that it prints"
+                .clone_into(&mut self.message);
+        }
+        let mut response = page::html(self.status, page::over(&self));
+        // A cookie that is not taken is of no more use.
+        let cookie = clear_cookie().filter(|_| self.status == StatusCode::UNAUTHORIZED);
+        response.headers_mut().extend(cookie.map(|cookie| (http::header::SET_COOKIE, cookie)));
+        response
     }
 }
 

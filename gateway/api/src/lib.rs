@@ -14,7 +14,7 @@ mod serve;
 mod tests;
 
 use crate::access::{Failures, Tickets};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_gateway::{Gateway, credentials};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,10 @@ pub use serve::{serve, serve_everybody};
 pub struct Api {
     gateway: Arc<Gateway>,
     failures: Failures,
+    /// For event streams.
     tickets: Tickets,
+    /// For logins to the dashboard.
+    logins: Tickets,
     /// Names of programs that are agents.
     agents: Vec<&'static str>,
     /// What the `Host` header may say.
@@ -51,7 +54,8 @@ impl Api {
         Self {
             gateway,
             failures: Failures::default(),
-            tickets: Tickets::default(),
+            tickets: Tickets::lasting(Duration::from_secs(30)),
+            logins: Tickets::lasting(Duration::from_mins(2)),
             agents: Vec::new(),
             hosts: Vec::new(),
             links: None,

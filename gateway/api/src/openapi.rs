@@ -43,14 +43,24 @@ fn other(text: &'static str) -> About {
 /// A line for each route of the table; a test misses those that are not here.
 fn about(method: &str, path: &str) -> Option<About> {
     use wire::{
-        CreateToken, CreatedToken, Decision, OpenSession, OpenedSession, Pending, Policy, PolicyStatus, Resolve,
-        Resolved, ScanRequest, Scanned, SessionSummary, Status, TestRequest, Ticket, TokenInfo, ToolRequest, WhoAmI,
+        CreateToken, CreatedToken, DashboardLink, Decision, OpenSession, OpenedSession, Pending, Policy, PolicyStatus,
+        Resolve, Resolved, ScanRequest, Scanned, SessionSummary, Status, TestRequest, Ticket, TokenInfo, ToolRequest,
+        WhoAmI,
     };
     let about = match (method, path) {
         ("GET", "/healthz") => other("Whether decisions can be made and recorded: 200, or 503 where not."),
         ("GET", "/metrics") => other("What is counted, as Prometheus reads it."),
         ("GET", "/approvals/{id}/{end}/{signature}") => other("The page behind a signed link. It changes nothing."),
         ("POST", "/approvals/{id}/{end}/{signature}") => other("The form of that page answers the question, once."),
+        ("POST", "/v1/dashboard/link") => {
+            gives::<DashboardLink>("A link that logs one browser in to the dashboard, once.")
+        }
+        ("GET", "/dashboard/login/{ticket}") => other("Exchanges that link for a cookie."),
+        ("GET", "/dashboard") => other("308 to `/dashboard/`."),
+        ("GET", "/dashboard/") => other("The page of the browser that is logged in."),
+        ("GET", "/dashboard/approvals/{id}") => other("A question on a page. It changes nothing."),
+        ("POST", "/dashboard/approvals/{id}") => other("The form of that page answers the question."),
+        ("POST", "/dashboard/logout") => other("The form of the page ends the login."),
         ("GET", "/v1/audit/export") => other("Records in the formats of `rampart audit export`."),
         ("GET", "/v1/audit/stats") => other("Decisions counted."),
         ("GET", "/v1/audit/verify") => other("Whether anybody changed the trail."),

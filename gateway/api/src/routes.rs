@@ -2,8 +2,11 @@
 
 mod approvals;
 mod audit;
+pub(crate) mod dashboard;
+mod form;
 mod judge;
 pub(crate) mod link;
+pub(crate) mod page;
 mod policy;
 mod session;
 mod status;
@@ -72,6 +75,13 @@ pub(crate) fn table() -> Vec<Route> {
         ("POST", "/v1/approvals/{id}/resolve", Approve, Both, post(approvals::resolve)),
         ("GET", "/approvals/{id}/{end}/{signature}", Open, Both, get(link::look)),
         ("POST", "/approvals/{id}/{end}/{signature}", Open, Both, post(link::answer)),
+        ("POST", "/v1/dashboard/link", Approve, Both, post(dashboard::link)),
+        ("GET", "/dashboard/login/{ticket}", Open, Both, get(dashboard::login)),
+        ("GET", "/dashboard", Open, Both, get(dashboard::way)),
+        ("GET", "/dashboard/", Approve, Both, get(dashboard::show)),
+        ("GET", "/dashboard/approvals/{id}", Approve, Both, get(dashboard::question)),
+        ("POST", "/dashboard/approvals/{id}", Approve, Both, post(dashboard::answer)),
+        ("POST", "/dashboard/logout", Approve, Both, post(dashboard::logout)),
         ("GET", "/v1/audit/events", Approve, Both, get(audit::events)),
         ("GET", "/v1/audit/export", Approve, Both, get(audit::export)),
         ("GET", "/v1/audit/stats", Approve, Both, get(audit::stats)),
@@ -124,8 +134,10 @@ async fn guard(needs: Needs, State(api): State<Arc<Api>>, request: Request, next
         let text = "this is answered on the gateway's socket only";
         return Error::new(StatusCode::FORBIDDEN, "socket_only", text).into_response();
     }
+    let for_a_browser = request.uri().path().starts_with(dashboard::PREFIX);
     let request = match admit(&api, needs, request).await {
         Ok(request) => request,
+        Err(error) if for_a_browser => return error.into_page(),
         Err(error) => return error.into_response(),
     };
     let length = request.body().size_hint().upper();

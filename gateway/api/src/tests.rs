@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod dashboard;
 mod judging;
 mod serving;
 mod stream;

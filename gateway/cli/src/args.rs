@@ -98,6 +98,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Log a browser in to the dashboard: print a link that does so once, and open it where a browser is at hand
+    Dashboard(Dashboard),
     /// Replace this program by a newer release, and profiles that nobody edited by its own
     Upgrade(Upgrade),
     /// Print completions for a shell
@@ -123,14 +125,25 @@ pub(crate) enum NotBuilt {
     #[command(hide = true)]
     Watch(Rest),
     #[command(hide = true)]
-    Dashboard(Rest),
-    #[command(hide = true)]
     Report(Rest),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Json {
     /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dashboard {
+    /// Open the link in a browser, also where nobody is at a terminal
+    #[arg(long, conflicts_with_all = ["no_open", "json"])]
+    pub(crate) open: bool,
+    /// Only print it
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    /// Print JSON, and open nothing
     #[arg(long)]
     pub(crate) json: bool,
 }

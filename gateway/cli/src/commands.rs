@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod config;
 pub(crate) mod convert;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod from_audit;

@@ -46,6 +46,10 @@ pub(crate) struct Environment {
     pub(crate) trace: Option<TraceParent>,
     /// What the variables of OpenTelemetry say.
     pub(crate) otel: OtelVariables,
+    /// `BROWSER`: the program that opens links.
+    pub(crate) browser: Option<String>,
+    /// `DISPLAY` or `WAYLAND_DISPLAY` is set: a window can be opened.
+    pub(crate) display: bool,
     /// `PATH`.
     pub(crate) path: OsString,
 }
@@ -106,6 +110,8 @@ impl Environment {
                 span_queue: room("OTEL_BSP_MAX_QUEUE_SIZE"),
                 log_queue: room("OTEL_BLRP_MAX_QUEUE_SIZE"),
             },
+            browser: text("BROWSER"),
+            display: text("DISPLAY").or(text("WAYLAND_DISPLAY")).is_some(),
             path: std::env::var_os("PATH").unwrap_or_default(),
         })
     }

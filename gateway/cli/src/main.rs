@@ -84,6 +84,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
         Verb::Token { verb } => c::token::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
+        Verb::Dashboard(args) => c::dashboard::run(&args, environment, printer),
         Verb::Upgrade(args) => c::upgrade::run(&args, environment, printer),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rampart", &mut std::io::stdout());

@@ -90,6 +90,11 @@ impl Client {
         self.get("/v1/whoami")
     }
 
+    /// A link that logs one browser in to the dashboard.
+    pub fn dashboard_link(&self) -> Result<wire::DashboardLink, Fault> {
+        self.post("/v1/dashboard/link", &serde_json::json!({}))
+    }
+
     /// The tokens there are.
     pub fn tokens(&self) -> Result<Vec<wire::TokenInfo>, Fault> {
         self.get("/v1/tokens")

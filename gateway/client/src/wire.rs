@@ -136,6 +136,16 @@ pub struct Ticket {
     pub expires_in_s: u64,
 }
 
+/// Answer to `POST /v1/dashboard/link`.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DashboardLink {
+    /// What logs the browser in that opens it first.
+    pub url: String,
+    /// How many seconds it waits for that.
+    pub expires_in_s: u64,
+}
+
 /// Answer to `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -261,7 +271,7 @@ pub struct TokenInfo {
     /// What people call it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// `token`, `session`, `file` or `environment`.
+    /// `token`, `session`, `dashboard`, `file` or `environment`.
     pub kind: String,
     /// What it may do.
     pub scopes: Vec<String>,
@@ -495,3 +505,4 @@ macro_rules! hides {
 hides!(OpenedSession, session, egress);
 hides!(CreatedToken, info);
 hides!(Ticket, expires_in_s);
+hides!(DashboardLink, expires_in_s);

@@ -21,7 +21,7 @@ use crate::{
     lineage::{Process, Session},
 };
 
-pub use token::{Launch, Scope, Token};
+pub use token::{Browser, Launch, Scope, Token};
 
 /// How often it is looked whether the processes of launch credentials still run.
 const ROUND: Duration = Duration::from_secs(5);
@@ -75,6 +75,10 @@ pub struct Bearer {
     pub policy: Option<String>,
     /// Only for this session.
     pub session: Option<String>,
+    /// It is the cookie of this browser.
+    pub browser: Option<Browser>,
+    /// Who it stands for where people are told apart: [`OWNER`], or the id of a token that somebody was given.
+    pub person: Arc<str>,
     /// Cancelled when the token is revoked, rotated or expires.
     pub life: CancellationToken,
 }
@@ -94,6 +98,8 @@ pub struct Wanted {
     pub lasts: Option<Duration>,
     /// It is handed to the processes of a session.
     pub launch: Option<Launch>,
+    /// It is handed to a browser.
+    pub browser: Option<Browser>,
 }
 
 /// Why there is no such token, or none can be made.
@@ -131,16 +137,23 @@ pub enum TokenError {
 pub const HOME: &str = "home";
 /// The name of the token that the environment gave.
 pub const ENVIRONMENT: &str = "RAMPART_TOKEN";
+/// The person whose home this is. The kernel's word for their user or root, the home's token and that of the environment
+/// are all theirs; whoever else answers questions bears a token of their own.
+pub const OWNER: &str = "owner";
 
 impl Credentials {
     /// Reads the tokens that are kept. Those that ended meanwhile are forgotten.
     pub(crate) fn open(file: PathBuf) -> Result<Self, HomeError> {
         let mut book = Book::default();
         let now = clock::wall_ms();
-        for token in file::read(&file)? {
+        let (browsers, others): (Vec<_>, Vec<_>) =
+            file::read(&file)?.into_iter().partition(|token| token.browser.is_some());
+        for token in others.into_iter().chain(browsers) {
             let ended = token.expires_ms.is_some_and(|at| at <= now);
             let orphaned = token.launch.as_ref().is_some_and(|launch| !launch.process.lives());
-            if !ended && !orphaned {
+            let asked_by = token.browser.as_ref().and_then(|browser| browser.token.as_deref());
+            let parted = asked_by.is_some_and(|id| id != HOME && !book.kept.contains_key(id));
+            if !ended && !orphaned && !parted {
                 book.add(token, now);
             }
         }
@@ -154,8 +167,14 @@ impl Credentials {
     /// Takes a token that a person chose or keeps in a file. It may do everything.
     pub fn accept(&self, name: &str, text: &str) {
         let given = Given { hash: token::hash(text), life: CancellationToken::new() };
-        if let Some(before) = self.book().given.insert(name.to_owned(), given) {
+        let mut book = self.book();
+        if let Some(before) = book.given.insert(name.to_owned(), given) {
             before.life.cancel();
+        }
+        if book.remove_logins(name)
+            && let Err(error) = self.write(book.kept.values().map(|entry| &entry.token))
+        {
+            tracing::warn!("{error}");
         }
     }
 
@@ -166,10 +185,19 @@ impl Credentials {
             && let Some(Entry { token, life, .. }) = book.kept.get(id)
             && fits(secret, &token.hash)
         {
-            let Token { id, name, scopes, agent, policy, launch, .. } = token.clone();
+            let Token { id, name, scopes, agent, policy, launch, browser, .. } = token.clone();
             let session = launch.map(|launch| launch.session);
-            let name = if name.is_empty() { format!("token {id}") } else { format!("token {id} ({name})") };
-            return Some(Bearer { id: id.into(), name, scopes, agent, policy, session, life: life.clone() });
+            let name = match (&browser, name.is_empty()) {
+                (Some(_), _) => format!("{name} at the dashboard ({id})"),
+                (None, true) => format!("token {id}"),
+                (None, false) => format!("token {id} ({name})"),
+            };
+            let person = match &browser {
+                Some(Browser { token, .. }) => token.as_deref().filter(|id| *id != HOME && *id != ENVIRONMENT),
+                None => Some(id.as_str()),
+            };
+            let (person, life) = (person.unwrap_or(OWNER).into(), life.clone());
+            return Some(Bearer { id: id.into(), name, scopes, agent, policy, session, browser, person, life });
         }
         // All are compared, so that the time tells nothing of which.
         let mut found = None;
@@ -186,6 +214,8 @@ impl Credentials {
             agent: None,
             policy: None,
             session: None,
+            browser: None,
+            person: OWNER.into(),
             life: given.life.clone(),
         })
     }
@@ -211,7 +241,8 @@ impl Credentials {
     pub fn find(&self, word: &str) -> Result<Token, TokenError> {
         let book = self.book();
         let mut found = book.kept.values().map(|entry| &entry.token).filter(|token| {
-            token.launch.is_none() && token.name == word || !word.is_empty() && token.id.starts_with(word)
+            let named = token.launch.is_none() && token.browser.is_none();
+            named && token.name == word || !word.is_empty() && token.id.starts_with(word)
         });
         match (found.next(), found.next()) {
             (Some(token), None) => Ok(token.clone()),
@@ -224,7 +255,12 @@ impl Credentials {
     pub(crate) fn keep(&self, prepared: Prepared) -> Result<String, TokenError> {
         let Prepared { token, secret } = prepared;
         let mut book = self.book();
-        let tokens = book.kept.values().map(|entry| &entry.token).filter(|other| other.id != token.id).chain([&token]);
+        // What was asked for with the old text ends with it.
+        let goes = |other: &Token| {
+            other.id == token.id || other.browser.as_ref().is_some_and(|b| b.token.as_ref() == Some(&token.id))
+        };
+        let stays = book.kept.values().map(|entry| &entry.token).filter(|other| !goes(other));
+        let tokens = stays.chain([&token]);
         self.write(tokens)?;
         book.remove(&token.id);
         book.add(token, clock::wall_ms());
@@ -234,7 +270,7 @@ impl Credentials {
 
     /// What a new token will be. Nothing is kept yet.
     pub(crate) fn prepare(&self, wanted: Wanted) -> Result<Prepared, TokenError> {
-        let Wanted { name, mut scopes, agent, policy, lasts, launch } = wanted;
+        let Wanted { name, mut scopes, agent, policy, lasts, launch, browser } = wanted;
         scopes.retain(|scope| *scope != Scope::Open);
         scopes.sort_unstable();
         scopes.dedup();
@@ -255,7 +291,11 @@ impl Credentials {
             return Err(TokenError::Senseless(text.to_owned()));
         }
         let book = self.book();
-        if launch.is_none() && !name.is_empty() && book.kept.values().any(|entry| entry.token.name == name) {
+        if launch.is_none()
+            && browser.is_none()
+            && !name.is_empty()
+            && book.kept.values().any(|entry| entry.token.name == name)
+        {
             return Err(TokenError::Senseless(format!("there is a token `{name}` already")));
         }
         if book.kept.len() >= MOST {
@@ -265,12 +305,16 @@ impl Credentials {
         let created_ms = clock::wall_ms();
         let expires_ms = lasts.map(|lasts| created_ms.saturating_add(lasts.as_millis() as u64));
         let (id, hash) = (secret.id().to_owned(), secret.hash());
-        let token = Token { id, name, scopes, agent, policy, created_ms, expires_ms, launch, hash };
+        let token = Token { id, name, scopes, agent, policy, created_ms, expires_ms, launch, browser, hash };
         Ok(Prepared { token, secret })
     }
 
     /// A token like this one with a new secret. Nothing is kept yet.
     pub(crate) fn prepare_again(&self, token: Token) -> Result<Prepared, TokenError> {
+        if token.browser.is_some() {
+            let text = "a login to the dashboard has no other text: revoke it, and log in again";
+            return Err(TokenError::Senseless(text.to_owned()));
+        }
         let drawn = Secret::redraw(&token.id);
         let secret = drawn.map_err(|source| TokenError::Unwritten { path: self.file.clone(), source })?;
         Ok(Prepared { token: Token { hash: secret.hash(), ..token }, secret })
@@ -348,6 +392,17 @@ impl Book {
             self.roots.remove(&launch.process);
         }
         life.cancel();
+        self.remove_logins(id);
+    }
+
+    /// Forgets the logins that were asked for by a token. True when there were some.
+    fn remove_logins(&mut self, token: &str) -> bool {
+        let asked_by = |entry: &Entry| entry.token.browser.as_ref().is_some_and(|b| b.token.as_deref() == Some(token));
+        let logins: Vec<Entry> = self.kept.extract_if(.., |_, entry| asked_by(entry)).map(|(_, entry)| entry).collect();
+        for login in &logins {
+            login.life.cancel();
+        }
+        !logins.is_empty()
     }
 }
 

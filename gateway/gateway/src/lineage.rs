@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
-pub use port::holders;
+pub use port::{Holders, holders};
 
 /// The variable that `rampart wrap` leaves in everything it starts.
 const SESSION: &[u8] = b"RAMPART_SESSION=";

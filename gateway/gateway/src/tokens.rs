@@ -8,7 +8,7 @@ use crate::{
     Gateway,
     audit::{Change, Entry},
     clock,
-    credentials::{Credentials, ENVIRONMENT, HOME, Launch, Scope, Token, TokenError, Wanted},
+    credentials::{Browser, Credentials, ENVIRONMENT, HOME, Launch, Scope, Token, TokenError, Wanted},
     lineage::Process,
 };
 
@@ -47,6 +47,16 @@ impl Gateway {
         let agent = (!agent.is_empty()).then(|| agent.to_owned());
         let scopes = vec![Scope::Decide];
         self.create_token(Wanted { scopes, agent, launch: Some(launch), ..Wanted::default() }, by).await
+    }
+
+    /// Ends a login to the dashboard on its bearer's own wish. That is on record where possible, and ended either way.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub async fn log_out(&self, id: &str, by: &str) -> Result<(), TokenError> {
+        let recorded = self.record_auth("revoked", id, by, "logged out").await;
+        self.credentials.forget(id)?;
+        recorded
     }
 
     /// Ends a token at once, with everything that its bearers have open. `word` is its name or begins its id.
@@ -103,24 +113,29 @@ impl Gateway {
 
 /// A token in one line, for the record.
 fn described(token: &Token) -> String {
-    let Token { name, scopes, agent, policy, expires_ms, launch, .. } = token;
+    let Token { name, scopes, agent, policy, expires_ms, launch, browser, .. } = token;
     let mut words = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
-    let mut add = |what: &str, value: &str| words.push_str(&format!(", {what} {value}"));
+    let add = |words: &mut String, what: &str, value: &str| words.push_str(&format!(", {what} {value}"));
     if !name.is_empty() {
-        add("named", name);
+        add(&mut words, "named", name);
     }
     if let Some(agent) = agent {
-        add("for agent", agent);
+        add(&mut words, "for agent", agent);
     }
     if let Some(policy) = policy {
-        add("for policy", policy);
+        add(&mut words, "for policy", policy);
     }
     if let Some(Launch { session, process: Process { pid, .. }, .. }) = launch {
-        add("for session", session);
-        add("as long as process", &pid.to_string());
+        add(&mut words, "for session", session);
+        add(&mut words, "as long as process", &pid.to_string());
+    }
+    if let Some(Browser { user, token }) = browser {
+        words.push_str(", login to the dashboard");
+        words.extend(user.map(|user| format!(" in a browser of user {user}")));
+        words.extend(token.as_ref().map(|token| format!(", asked for with token {token}")));
     }
     if let Some(at) = expires_ms {
-        add("until", &clock::rfc3339(*at));
+        add(&mut words, "until", &clock::rfc3339(*at));
     }
     words
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use axum::extract::Request;
+use http::{Method, StatusCode, header};
 use rampart_call::Origin;
 use rampart_gateway::{
     Question,
@@ -10,8 +11,10 @@ use rampart_gateway::{
     lineage::{self, Agents, Standing},
 };
 
-use super::{Connection, Peer, failures::Source};
-use crate::{Api, error::Error};
+use subtle::ConstantTimeEq as _;
+
+use super::{Connection, Peer, cookie::PAGE_TOKEN, failures::Source, only};
+use crate::{Api, error::Error, routes::dashboard};
 
 /// A caller as far as they are known.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) peer: Peer,
     connection: Arc<Connection>,
     proof: Proof,
+    /// What pages of ours send with a request, where the proof is a cookie.
+    page_token: Option<Arc<str>>,
 }
 
 /// What the caller shows of who they are.
@@ -38,7 +43,7 @@ impl Caller {
             None if shown => Proof::Wrong,
             None => Proof::None,
         };
-        Self { peer, connection, proof }
+        Self { peer, connection, proof, page_token: None }
     }
 
     /// Who it is, for the record.
@@ -55,11 +60,71 @@ impl Caller {
         }
     }
 
+    /// The same, whose proof a browser sends with whatever it sends here.
+    pub(super) fn on_a_page(self, page_token: Option<String>) -> Self {
+        Self { page_token: page_token.map(Into::into), ..self }
+    }
+
+    /// What a page sends back so that it is known to be ours; none where the caller shows no cookie.
+    pub(crate) fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    /// Whether a form was filled in on a page that this caller was shown.
+    pub(crate) fn was_shown(&self, token: &str) -> bool {
+        self.page_token().is_some_and(|ours| ours.as_bytes().ct_eq(token.as_bytes()).into())
+    }
+
+    /// Refuses what a browser may have sent without its user's wish. Only a page of ours knows its token, and only a script
+    /// of the same origin can send it in a header (Fetch standard, "CORS-safelisted request-header"). What answers forms
+    /// looks for it in them.
+    pub(super) fn meant(&self, request: &Request) -> Result<(), Error> {
+        let method = request.method();
+        let safe = matches!(*method, Method::GET | Method::HEAD);
+        if self.page_token.is_none() || safe || request.uri().path().starts_with(dashboard::PREFIX) {
+            return Ok(());
+        }
+        if !only(request.headers(), PAGE_TOKEN).is_some_and(|token| self.was_shown(token)) {
+            let text = format!("a request by cookie that changes something bears the page's token as `{PAGE_TOKEN}`");
+            return Err(Error::new(StatusCode::FORBIDDEN, "forged", text));
+        }
+        let kind = only(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
+        if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+            let text = "a request by cookie says that it is JSON: `Content-Type: application/json`";
+            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", text));
+        }
+        Ok(())
+    }
+
     /// Finds out what [`require`](Self::require) will want to know.
     pub(super) async fn look(&self, scope: Scope) {
-        if self.peer == Peer::Tcp && self.bearer().is_some() && matches!(scope, Scope::Approve | Scope::Admin) {
+        let Some(bearer) = self.bearer().filter(|_| self.peer == Peer::Tcp) else { return };
+        if bearer.browser.is_some() || matches!(scope, Scope::Approve | Scope::Admin) {
             self.connection.look().await;
         }
+    }
+
+    /// The user of this machine at the other end of a TCP connection, unless an agent is there.
+    ///
+    /// # Errors
+    /// When an agent is.
+    pub(crate) async fn browses(&self, api: &Api) -> Result<Option<u32>, Error> {
+        self.connection.look().await;
+        self.refuse_agents(api)?;
+        Ok(self.connection.user())
+    }
+
+    /// The user of this machine who asks, where the kernel tells.
+    pub(crate) fn user(&self) -> Option<u32> {
+        match self.peer {
+            Peer::Socket { uid, .. } => Some(uid),
+            Peer::Tcp => self.connection.user(),
+        }
+    }
+
+    fn refuse_agents(&self, api: &Api) -> Result<(), Error> {
+        let agents = self.connection.holders().iter().map(|pid| self.standing(Some(*pid), api));
+        agents.filter(|standing| matches!(standing, Standing::Agent { .. })).try_for_each(refuse_agent)
     }
 
     /// The token they bear.
@@ -81,6 +146,11 @@ impl Caller {
                     let text = format!("this needs a token with the scope `{scope}`, which this one has not");
                     return Err(Error::new(StatusCode::FORBIDDEN, "forbidden", text));
                 }
+                let theirs = bearer.browser.as_ref().and_then(|browser| browser.user);
+                if theirs.zip(self.connection.user()).is_some_and(|(theirs, user)| theirs != user) {
+                    let text = "this cookie was given to another user's browser";
+                    return Err(Error::new(StatusCode::FORBIDDEN, "other_user", text));
+                }
             }
             (Scope::Approve | Scope::Admin, Proof::None, Peer::Socket { ours: false, .. }) => {
                 let text = "this gateway serves the whole machine and is not yours: ask its administrator, or set \
@@ -92,10 +162,7 @@ impl Caller {
         match (scope, self.peer) {
             (Scope::Open | Scope::Decide, _) => Ok(()),
             // Its token says who it is, unless an agent holds the other end.
-            (_, Peer::Tcp) => {
-                let agents = self.connection.holders().iter().map(|pid| self.standing(Some(*pid), api));
-                agents.filter(|standing| matches!(standing, Standing::Agent { .. })).try_for_each(refuse_agent)
-            }
+            (_, Peer::Tcp) => self.refuse_agents(api),
             (_, Peer::Socket { pid, .. }) => self.require_person(pid, acts, api),
         }
     }

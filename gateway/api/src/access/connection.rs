@@ -8,7 +8,7 @@ use std::{
 
 use rampart_gateway::{
     credentials::{Bearer, Credentials},
-    lineage,
+    lineage::{self, Holders},
 };
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ pub(crate) struct Connection {
     /// Where a TCP connection comes from, and where it arrived.
     ends: Option<(SocketAddr, SocketAddr)>,
     /// The processes at its other end, once somebody had to know.
-    holders: OnceCell<Vec<u32>>,
+    holders: OnceCell<Holders>,
     /// The life of the token that its last request bore.
     life: watch::Sender<Option<CancellationToken>>,
     /// The last token that was good, and whose it is.
@@ -69,7 +69,12 @@ impl Connection {
 
     /// What [`look`](Self::look) found.
     pub(super) fn holders(&self) -> &[u32] {
-        self.holders.get().map_or(&[], Vec::as_slice)
+        self.holders.get().map_or(&[], |holders| &holders.pids)
+    }
+
+    /// The user at the other end, where that is known once somebody looked.
+    pub(super) fn user(&self) -> Option<u32> {
+        self.holders.get().and_then(|holders| holders.user)
     }
 
     /// Whose token this is. The one that the connection bore before is known again as long as it lives; whoever sent

@@ -16,7 +16,7 @@ use rampart_gateway::Following;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Api, access::Caller, error::Error};
+use crate::{Api, Scope, access::Caller, error::Error};
 
 /// How often a quiet stream shows that it lives. Clients give up on a gateway after less than two seconds.
 const BEAT: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(super) async fn ticket(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Ticket>, Error> {
-    let (ticket, lasts) = api.tickets.issue(&caller)?;
+    let (ticket, lasts) = api.tickets.issue(&caller, &[Scope::Approve], None)?;
     Ok(Json(Ticket { ticket, expires_in_s: lasts.as_secs() }))
 }
 

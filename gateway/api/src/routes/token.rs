@@ -38,7 +38,7 @@ pub(super) async fn create(
     };
     let scopes = scopes.iter().map(known).collect::<Result<_, _>>()?;
     let lasts = lasts_s.map(Duration::from_secs);
-    let wanted = Wanted { name, scopes, agent, policy, lasts, launch: None };
+    let wanted = Wanted { name, scopes, agent, policy, lasts, ..Wanted::default() };
     Ok(Json(shown(api.gateway().create_token(wanted, &caller.name()).await?)))
 }
 
@@ -87,11 +87,16 @@ fn shown(made: Made) -> CreatedToken {
 }
 
 fn told(token: Token) -> TokenInfo {
-    let Token { id, name, scopes, agent, policy, created_ms, expires_ms, launch, .. } = token;
+    let Token { id, name, scopes, agent, policy, created_ms, expires_ms, launch, browser, .. } = token;
     TokenInfo {
         id,
         name,
-        kind: if launch.is_some() { "session" } else { "token" }.to_owned(),
+        kind: match (&launch, browser) {
+            (Some(_), _) => "session",
+            (None, Some(_)) => "dashboard",
+            (None, None) => "token",
+        }
+        .to_owned(),
         scopes: words(&scopes),
         agent,
         policy,

@@ -24,7 +24,7 @@ fn tcp(world: &World, headers: &[(&str, &str)], path: &str) -> Request<Body> {
 
 /// A path of a route with something in its gaps.
 fn filled(path: &str) -> String {
-    path.replace("{tool}", "exec").replace("{id}", "x").replace("{session}", "s1")
+    path.replace("{tool}", "exec").replace("{id}", "x").replace("{session}", "s1").replace("{ticket}", "x")
 }
 
 /// A caller of one request: where it comes from, the token it bears, and what it may ask.
@@ -175,7 +175,8 @@ fn deciding_reaches_only_what_a_surface_needs() {
     let open: Vec<_> = table().iter().filter(|r| r.2 == Scope::Open).map(|r| r.1).collect();
     // A link bears its own signature.
     let link = "/approvals/{id}/{end}/{signature}";
-    assert_eq!(open, ["/healthz", link, link]);
+    // So does a login link; and the other only leads to where a login is needed.
+    assert_eq!(open, ["/healthz", link, link, "/dashboard/login/{ticket}", "/dashboard"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,6 @@ pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
         NotBuilt::Preload(_) => ("preload", "use `rampart wrap -- COMMAND`"),
         NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
-        NotBuilt::Dashboard(_) => ("dashboard", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
     };
     printer.note(format!("rampart: `{name}` is not built in this version; {today}"));

@@ -72,6 +72,9 @@ pub struct Token {
     /// It was handed to the processes of a session when that began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch: Option<Launch>,
+    /// It is the cookie of a browser that looks at the dashboard, and good for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<Browser>,
     /// SHA-256 of the secret, in hex.
     pub(super) hash: String,
 }
@@ -86,6 +89,19 @@ pub struct Launch {
     pub process: Process,
     /// Everything below that process belongs to the session.
     pub below: bool,
+}
+
+/// Whose browser looks at the dashboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Browser {
+    /// The user of this machine whose browser took the login, where the kernel told. Browsers send cookies to every port
+    /// of a host, so whoever else listens there could come with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// The token by which the login was asked for, with which it ends; none where the kernel told who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// The text of a token: its id and 256 random bits. A fast hash is enough to keep it: slow ones make up for secrets that

@@ -5,30 +5,43 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-/// The processes that hold the end `theirs` of a connection to our end `ours`, as far as we may look. None for a connection
-/// from another machine, another network namespace or another user's process.
-pub fn holders(theirs: SocketAddr, ours: SocketAddr) -> Vec<u32> {
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// The user whose socket it is.
+    pub user: Option<u32>,
+    /// The processes that hold it, as far as we may look.
+    pub pids: Vec<u32>,
+}
+
+/// Who holds the end `theirs` of a connection to our end `ours`. Nothing is known of a connection from another machine or
+/// another network namespace, and no process of another user.
+pub fn holders(theirs: SocketAddr, ours: SocketAddr) -> Holders {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
-    let inode = tables.iter().flat_map(|table| table.lines().skip(1)).find_map(|line| inode(line, theirs, ours));
-    let Some(inode) = inode else { return Vec::new() };
+    let found = tables.iter().flat_map(|table| table.lines().skip(1)).find_map(|line| end(line, theirs, ours));
+    let Some((user, inode)) = found else { return Holders::default() };
     let wanted = format!("socket:[{inode}]");
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
+    let pids = pids.filter(|pid| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.map(|fd| fs::read_link(fd.path())).any(|to| to.is_ok_and(|to| to.as_os_str() == wanted.as_str()))
-    })
-    .collect()
+    });
+    Holders { user: Some(user), pids: pids.collect() }
 }
 
-/// The inode of a line whose ends are these.
-fn inode(line: &str, local: SocketAddr, remote: SocketAddr) -> Option<u64> {
+/// User and inode of a line whose ends are these.
+fn end(line: &str, local: SocketAddr, remote: SocketAddr) -> Option<(u32, u64)> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let same = |field: usize, wanted: SocketAddr| {
         let end = fields.get(field).and_then(|text| address(text));
         end.is_some_and(|(ip, port)| (ip, port) == (wanted.ip().to_canonical(), wanted.port()))
     };
-    (same(1, local) && same(2, remote)).then(|| fields.get(9)?.parse().ok()).flatten().filter(|inode| *inode != 0)
+    if !same(1, local) || !same(2, remote) {
+        return None;
+    }
+    let inode = fields.get(9)?.parse().ok().filter(|inode| *inode != 0)?;
+    Some((fields.get(7)?.parse().ok()?, inode))
 }
 
 /// `0100007F:2382`: the address in words of the machine's own byte order, the port as a number.
@@ -58,9 +71,10 @@ mod tests {
         let ours = listener.local_addr().unwrap();
         let client = TcpStream::connect(ours).unwrap();
         let theirs = client.local_addr().unwrap();
-        assert_eq!(holders(theirs, ours), [std::process::id()]);
+        let user = Some(rustix::process::geteuid().as_raw());
+        assert_eq!(holders(theirs, ours), Holders { user, pids: vec![std::process::id()] });
         drop(client);
-        assert_eq!(holders("192.0.2.1:9".parse().unwrap(), ours), [0; 0]);
+        assert_eq!(holders("192.0.2.1:9".parse().unwrap(), ours), Holders::default());
     }
 
     #[test]

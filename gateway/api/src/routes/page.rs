@@ -1,6 +1,8 @@
-//! The pages themselves: HTML without scripts, in which everything that is not ours is shown in plain sight and escaped.
+//! Pages for people: HTML without scripts, in which everything that is not ours is shown in plain sight and escaped.
 
-use rampart_gateway::{Look, Question, shown};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rampart_gateway::{Question, shown};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
@@ -10,6 +12,9 @@ const SUBJECT: usize = 4000;
 const DETAIL: usize = 4000;
 /// Characters of names.
 const NAME: usize = 200;
+/// Characters of a question in a list, and questions in it.
+const LISTED: usize = 400;
+const QUESTIONS: usize = 200;
 /// Operands that are shown.
 const DETAILS: usize = 40;
 
@@ -24,14 +29,38 @@ label{display:block;margin:1rem 0}input{width:100%;box-sizing:border-box;font:in
 button{font:inherit;padding:.5rem 1.4rem;margin-right:1rem}";
 
 /// SHA-256 of the style in base64, by which the content security policy (level 3, section 2.3.1) admits it and no other.
-pub(super) fn style_hash() -> String {
+fn style_hash() -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     STANDARD.encode(Sha256::digest(STYLE))
 }
 
-/// A question, with the form that answers it.
-pub(super) fn question(look: &Look, redact: impl Fn(&str) -> String) -> String {
-    let Look { question, token } = look;
+/// A page that runs nothing, loads nothing, stands in no frame, is kept nowhere, and tells nobody else where it was.
+/// `same-origin` rather than `no-referrer`, which would make browsers send the form with `Origin: null` (Fetch standard,
+/// "append a request Origin header").
+pub(crate) fn html(status: StatusCode, text: String) -> Response {
+    let mut headers = HeaderMap::new();
+    let csp = format!(
+        "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        style_hash()
+    );
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, &csp),
+        (header::HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
+    (status, headers, text).into_response()
+}
+
+/// A question, with the form that answers it and sends this token back.
+pub(super) fn question(question: &Question, token: &str, redact: impl Fn(&str) -> String) -> String {
     let Question { call, judgement, .. } = question;
     let line = |text: &str, limit| escape(&shown::one_line(&redact(text), limit));
     let block = |text: &str, limit| escape(&shown::block(&redact(text), limit));
@@ -64,16 +93,64 @@ pub(super) fn question(look: &Look, redact: impl Fn(&str) -> String) -> String {
          <h2>{tool}</h2><pre>{subject}</pre>{operands}\
          <dl>{facts}</dl>\
          <form method=\"post\">\
-         <input type=\"hidden\" name=\"token\" value=\"{token}\">\
+         <input type=\"hidden\" name=\"token\" value=\"{}\">\
          <label>Why (may be left empty) <input name=\"reason\" maxlength=\"500\" autocomplete=\"off\"></label>\
          <button name=\"decision\" value=\"deny\">Refuse</button>\
          <button name=\"decision\" value=\"approve\">Let it through, once</button>\
          </form>",
+        escape(token),
         message = line(&judgement.message, SUBJECT),
         tool = line(call.action.tool(), NAME),
         subject = block(&call.action.subject(), SUBJECT),
     );
     document("Rampart asks", &body)
+}
+
+/// Who is logged in until when, and what waits for them. The token comes back with the form that logs out.
+pub(super) fn landing(
+    who: &str,
+    until: Option<&str>,
+    token: Option<&str>,
+    waiting: &[Question],
+    redact: impl Fn(&str) -> String,
+) -> String {
+    let line = |text: &str, limit| escape(&shown::one_line(&redact(text), limit));
+    let mut items = String::new();
+    for question in waiting.iter().take(QUESTIONS) {
+        let Question { id, call, judgement, .. } = question;
+        items.push_str(&format!(
+            "<dt><a href=\"/dashboard/approvals/{id}\">{}</a></dt><dd>{}: {}, {} s left</dd>",
+            line(&call.action.subject(), LISTED),
+            line(if call.origin.agent.is_empty() { call.origin.surface.as_str() } else { &call.origin.agent }, NAME),
+            line(&judgement.message, LISTED),
+            question.expires_in_ms() / 1000,
+        ));
+    }
+    let left_out = waiting.len().saturating_sub(QUESTIONS);
+    if left_out > 0 {
+        items.push_str(&format!("<dt>and {left_out} more</dt>"));
+    }
+    let waits = if items.is_empty() { "<p>Nothing waits.</p>".to_owned() } else { format!("<dl>{items}</dl>") };
+    let until = until.map(|until| format!(", logged in until {}", line(until, NAME))).unwrap_or_default();
+    // Who came with a token in a header has no login to end.
+    let out = token.map(|token| {
+        format!(
+            "<form method=\"post\" action=\"/dashboard/logout\">\
+             <input type=\"hidden\" name=\"token\" value=\"{}\"><button>Log out</button></form>",
+            escape(token)
+        )
+    });
+    let body = format!(
+        "<h1>Rampart</h1><p>You are {}{until}.</p><h2>What waits for an answer</h2>{waits}{}",
+        line(who, NAME),
+        out.unwrap_or_default()
+    );
+    document("Rampart", &body)
+}
+
+/// That nobody is logged in any more.
+pub(super) fn logged_out() -> String {
+    document("Logged out", "<h1>You are logged out</h1><p><code>rampart dashboard</code> logs in again.</p>")
 }
 
 /// What was done.
@@ -83,9 +160,9 @@ pub(super) fn answered(approve: bool) -> String {
 }
 
 /// Why nothing was done.
-pub(super) fn over(error: &Error) -> String {
+pub(crate) fn over(error: &Error) -> String {
     let text = escape(&shown::one_line(&error.message, SUBJECT));
-    document("Not answered", &format!("<h1>Nothing was done</h1><p>{text}</p>"))
+    document("Not done", &format!("<h1>Nothing was done</h1><p>{text}</p><p><code>{}</code></p>", error.code))
 }
 
 fn document(title: &str, body: &str) -> String {
