@@ -6,6 +6,7 @@ mod links;
 mod mcp;
 mod restarts;
 mod rules;
+mod several;
 
 pub(crate) use self::restarts::Wall;
 

@@ -81,6 +81,9 @@ impl From<NotTaken> for Error {
             NotTaken::Ambiguous { .. } => (StatusCode::CONFLICT, "ambiguous"),
             NotTaken::Answered { .. } => (StatusCode::CONFLICT, "answered"),
             NotTaken::OtherPayload(_) => (StatusCode::CONFLICT, "other_payload"),
+            NotTaken::SamePerson { .. } => (StatusCode::CONFLICT, "same_person"),
+            NotTaken::OwnQuestion(_) => (StatusCode::FORBIDDEN, "own_question"),
+            NotTaken::Nameless(_) => (StatusCode::FORBIDDEN, "nameless"),
             NotTaken::Expired(_) => (StatusCode::GONE, "expired"),
             NotTaken::Withdrawn(_) => (StatusCode::GONE, "withdrawn"),
         };
@@ -95,7 +98,7 @@ impl From<ResolveError> for Error {
             ResolveError::Unrecorded(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", error.to_string())
             }
-            ResolveError::Unclaimed(_) => {
+            ResolveError::Unclaimed(_) | ResolveError::Uncounted(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "state_unavailable", error.to_string())
             }
         }

@@ -414,6 +414,12 @@ pub struct Pending {
     pub expires: String,
     /// Milliseconds until it expires.
     pub expires_in_ms: u64,
+    /// How many different people must agree.
+    #[serde(default = "one")]
+    pub approvals: u8,
+    /// Who has agreed so far, where one is not enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agreed: Vec<String>,
     /// What belongs to the call beside its subject: where it would run, what it would write or send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
@@ -423,6 +429,10 @@ pub struct Pending {
     /// Why it is asked.
     #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
     pub judgement: Judgement,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// One operand of a call.
@@ -462,6 +472,9 @@ pub struct Resolved {
     pub id: String,
     /// Whether the call goes on.
     pub approved: bool,
+    /// How many more people must agree first.
+    #[serde(default)]
+    pub missing: u8,
     /// What it was about.
     pub subject: String,
 }

@@ -21,14 +21,14 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::queue::{Ended, Ending, NotTaken, Question, Reply};
+pub use self::queue::{Agreed, Ended, Ending, NotTaken, Question, Reply};
 use self::{
     kept::Folder,
     queue::{Asked, Queue},
 };
 pub(crate) use self::{
     kept::Kept,
-    queue::{PER_AGENT, TooMany},
+    queue::{PER_AGENT, Taken, TooMany},
 };
 use crate::clock;
 
@@ -42,6 +42,8 @@ pub(crate) struct Approvals {
     folder: Folder,
     inner: Arc<Mutex<Inner>>,
     unattended: mpsc::UnboundedSender<Ended>,
+    /// Held while one of several people's answers is written down: the next counts upon what is on record.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -83,11 +85,11 @@ impl Approvals {
     pub(crate) fn open(timeout: Duration, folder: PathBuf) -> io::Result<(Self, mpsc::UnboundedReceiver<Ended>)> {
         let (unattended, receiver) = mpsc::unbounded_channel();
         let folder = Folder::open(folder)?;
-        Ok((Self { timeout, folder, inner: Arc::default(), unattended }, receiver))
+        Ok((Self { timeout, folder, inner: Arc::default(), unattended, turn: tokio::sync::Mutex::default() }, receiver))
     }
 
-    /// Lets a question wait, or goes on waiting for one from before a restart.
-    pub(crate) fn ask(&self, call: &Call, judgement: &Judgement) -> Result<Held, TooMany> {
+    /// Lets a question wait until so many people agree, or goes on waiting for one from before a restart.
+    pub(crate) fn ask(&self, call: &Call, judgement: &Judgement, approvals: u8) -> Result<Held, TooMany> {
         let (now, asked_ms) = (clock::boot_ms(), clock::wall_ms());
         let lasts = self.timeout.as_millis() as u64;
         let question = Question {
@@ -99,6 +101,8 @@ impl Approvals {
             asked_ms,
             expires_ms: asked_ms.saturating_add(lasts),
             expires_boot_ms: now.saturating_add(lasts),
+            approvals,
+            agreed: Vec::new(),
         };
         let (tell, ending) = oneshot::channel();
         let mut inner = lock(&self.inner);
@@ -119,8 +123,19 @@ impl Approvals {
     }
 
     /// Takes an answer. It counts once [`release`](Self::release) is called, after it was recorded.
-    pub(crate) fn answer(&self, prefix: &str, reply: Reply) -> Result<Ended, NotTaken> {
+    pub(crate) fn answer(&self, prefix: &str, reply: Reply) -> Result<Taken, NotTaken> {
         lock(&self.inner).queue.answer(prefix, reply, clock::boot_ms())
+    }
+
+    /// Waits for the answers of others to a question that needs several; to be kept until one's own is written down.
+    pub(crate) async fn turn(&self, prefix: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let several = self.find(prefix).is_ok_and(|question| question.approvals > 1);
+        if several { Some(self.turn.lock().await) } else { None }
+    }
+
+    /// Somebody's agreement could not be written down, so it does not count.
+    pub(crate) fn disagree(&self, id: &str, person: Option<&str>) {
+        lock(&self.inner).queue.disagree(id, person);
     }
 
     /// Tells whoever asked, or keeps the answer until they come back. Before anybody is told, the question is gone for

@@ -171,10 +171,11 @@ impl Gateway {
     /// What the surface is told. A question goes to the host that can put it, or waits here for a human.
     fn ask(&self, call: &Call, facts: &Facts, mut judgement: Judgement) -> (Answer, Option<Held>) {
         let mut held = None;
-        // A rule may want its questions kept here, where the answer is on record.
+        let people = facts.rules.as_ref().map_or(1, |ruleset| ruleset.approvals(&judgement.matched));
+        // A rule may want its questions kept here, where the answer is on record, and several people can give it.
         let kept_here = || {
             let rule = judgement.rule.as_ref().zip(facts.rules.as_ref().ok());
-            rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
+            people > 1 || rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
         };
         let verdict = match (self.config.mode, judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
@@ -186,7 +187,7 @@ impl Gateway {
                 Outcome::Deny
             }
             (Mode::Enforce, Outcome::Ask) => {
-                held = self.approvals.ask(call, &judgement).ok();
+                held = self.approvals.ask(call, &judgement, people).ok();
                 if held.is_some() {
                     Outcome::Ask
                 } else {

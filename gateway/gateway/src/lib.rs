@@ -28,7 +28,7 @@ mod tokens;
 mod unanswered;
 mod webhook;
 
-pub use approvals::{Ended, Ending, NotTaken, Question, Reply};
+pub use approvals::{Agreed, Ended, Ending, NotTaken, Question, Reply};
 pub use clock::rfc3339;
 pub use config::{Config, Egress, Mode, NoKey, PublicKey, Registry};
 pub use gateway::Gateway;
@@ -36,7 +36,7 @@ pub use home::{Home, HomeError, Lock};
 pub use losses::Losses;
 pub use open::{OpenError, Settings};
 pub use outside::{Body, Outside};
-pub use questions::{Look, ResolveError};
+pub use questions::{Look, Resolution, ResolveError};
 /// What the rules in force are described with.
 pub use rampart_policy::{Diagnostic, Layer, Policy};
 /// What looks through text.

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::{
     Gateway,
     approvals::{
-        Ended, Ending, Held, Kept, LOOK, NotTaken, Question, Reply, Since,
+        Ended, Ending, Held, Kept, LOOK, NotTaken, Question, Reply, Since, Taken,
         link::{About, Purpose},
     },
     audit::{Approval, Entry, Unavailable},
@@ -25,9 +25,21 @@ pub enum ResolveError {
     /// It was taken and could not be recorded; the call was refused.
     #[error("the answer could not be recorded, so the call was refused: {0}")]
     Unrecorded(Unavailable),
+    /// One of several people agreed, and that could not be written down.
+    #[error("that you agree cannot be written down, so it does not count: {0}")]
+    Uncounted(String),
     /// It is on record, but not sure to count only once; the call was refused.
     #[error("that the answer counts once cannot be written down, so the call was refused: {0}")]
     Unclaimed(std::io::Error),
+}
+
+/// What an answer did.
+#[derive(Debug)]
+pub struct Resolution {
+    /// The question.
+    pub question: Question,
+    /// How many more people must agree before the call goes on.
+    pub missing: u8,
 }
 
 /// What a signed link leads to.
@@ -58,13 +70,25 @@ impl Gateway {
         self.approvals.find(prefix).map_err(|not_taken| self.or_from_the_trail(not_taken))
     }
 
-    /// Answers the question whose id begins so. The answer is on record before the call goes on.
+    /// Answers the question whose id begins so. The answer is on record before the call goes on. Where more people must
+    /// agree, it goes on with the last of them.
     ///
     /// # Errors
-    /// When it is not the first answer, too late, or about something else; when it cannot be recorded.
-    pub async fn resolve(&self, prefix: &str, reply: Reply) -> Result<Question, ResolveError> {
+    /// When it is not the first answer, too late, about something else, or of somebody who does not count; when it cannot be
+    /// recorded.
+    pub async fn resolve(&self, prefix: &str, reply: Reply) -> Result<Resolution, ResolveError> {
+        let _turn = self.approvals.turn(prefix).await;
         let taken = self.approvals.answer(prefix, reply.clone());
-        let mut ended = taken.map_err(|not_taken| self.or_from_the_trail(not_taken))?;
+        let mut ended = match taken.map_err(|not_taken| self.or_from_the_trail(not_taken))? {
+            Taken::Ended(ended) => ended,
+            Taken::Agreed(question) => {
+                let kept = self.keep_agreement(&question, &reply).await;
+                if kept.is_err() {
+                    self.approvals.disagree(&question.id, reply.person.as_deref());
+                }
+                return kept.map(|()| Resolution { missing: question.missing(), question });
+            }
+        };
         let question = ended.question.clone();
         let event = if reply.approve { "granted" } else { "denied" };
         let recorded = self.record_step(&question, event, Some(&reply)).await;
@@ -77,7 +101,22 @@ impl Gateway {
         recorded.map_err(ResolveError::Unrecorded)?;
         info!(id = question.id, by = reply.by, "{event}");
         released.map_err(ResolveError::Unclaimed)?;
-        Ok(question)
+        Ok(Resolution { question, missing: 0 })
+    }
+
+    /// Writes down that one of several people agreed: in the trail, and with the question for the next start.
+    async fn keep_agreement(&self, question: &Question, reply: &Reply) -> Result<(), ResolveError> {
+        let recorded = self.record_step(question, "agreed", Some(reply)).await;
+        recorded.map_err(|unavailable| ResolveError::Uncounted(unavailable.to_string()))?;
+        let kept = self.approvals.keep(self.kept(question)).await;
+        kept.map_err(|why| ResolveError::Uncounted(why.to_string()))?;
+        info!(id = question.id, by = reply.by, missing = question.missing(), "agreed");
+        Ok(())
+    }
+
+    fn kept(&self, question: &Question) -> Kept {
+        let redacted = (self.trail.redacted(&question.call), self.trail.redacted(&question.judgement));
+        Kept::new(question, redacted, question.end(&Now::read()))
     }
 
     /// The link that answers a question, where people can reach one.
@@ -123,9 +162,7 @@ impl Gateway {
         let question = &held.question;
         match held.since {
             Since::Now => {
-                let now = Now::read();
-                let redacted = (self.trail.redacted(&question.call), self.trail.redacted(&question.judgement));
-                if let Err(why) = self.approvals.keep(Kept::new(question, redacted, question.end(&now))).await {
+                if let Err(why) = self.approvals.keep(self.kept(question)).await {
                     warn!(id = question.id, "a restart would lose this question, it cannot be written down: {why}");
                 }
                 self.record_step(question, "asked", None).await?;

@@ -43,6 +43,9 @@ pub struct Origin {
     /// User id of the peer, from the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// The person whose token asks, as the gateway tells people apart; none for what a session or a surface asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// Absolute path of the project the agent works in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,

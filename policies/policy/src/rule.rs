@@ -15,12 +15,25 @@ use crate::{
 };
 
 /// How a question is put.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskOptions {
     /// The question is kept by Rampart and recorded, not handed to the agent's own prompt.
     pub audit: bool,
     /// It is only asked where nobody watches the session; with a person at it, the rule records.
     pub headless_only: bool,
+    /// How many different people must agree. Where it is more than one, the question is kept by Rampart.
+    pub approvals: u8,
+}
+
+impl AskOptions {
+    /// The most people that a rule can ask for.
+    pub const MOST_APPROVALS: u8 = 9;
+}
+
+impl Default for AskOptions {
+    fn default() -> Self {
+        Self { audit: false, headless_only: false, approvals: 1 }
+    }
 }
 
 /// An external service that decides.

@@ -458,4 +458,9 @@ impl Ruleset {
     pub fn ask_options(&self, place: &RuleRef) -> AskOptions {
         self.rule(place).map(|r| r.ask).unwrap_or_default()
     }
+
+    /// How many people must agree to a call that these rules ask about: the most that one of them wants.
+    pub fn approvals<'p>(&self, places: impl IntoIterator<Item = &'p RuleRef>) -> u8 {
+        places.into_iter().map(|place| self.ask_options(place).approvals).max().unwrap_or(1)
+    }
 }

@@ -7,7 +7,7 @@ use http::{Method, StatusCode, header};
 use rampart_call::Origin;
 use rampart_gateway::{
     Question,
-    credentials::{Bearer, Scope},
+    credentials::{Bearer, OWNER, Scope},
     lineage::{self, Agents, Standing},
 };
 
@@ -190,8 +190,18 @@ impl Caller {
         pid.map_or(Standing::Gone, |pid| lineage::standing(pid, self.connection.accepted, agents))
     }
 
+    /// Who they are where people are told apart.
+    pub(crate) fn person(&self) -> Option<String> {
+        match (&self.proof, self.peer) {
+            (Proof::Token(bearer), _) => Some(bearer.person.to_string()),
+            (Proof::None, Peer::Socket { ours: true, .. }) => Some(OWNER.to_owned()),
+            _ => None,
+        }
+    }
+
     /// Says whose call it is where the credential knows better than the caller claims.
     pub(crate) fn sign(&self, origin: &mut Origin) -> Result<(), Error> {
+        origin.person = self.bearer().filter(|bearer| bearer.session.is_none()).map(|bearer| bearer.person.to_string());
         if let Peer::Socket { pid, uid, .. } = self.peer {
             (origin.pid, origin.uid) = (pid, Some(uid));
         }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
 };
 use rampart_client::wire::{Detail, Pending, Resolve, Resolved};
-use rampart_gateway::{Question, Reply};
+use rampart_gateway::{Question, Reply, Resolution};
 
 use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
 
@@ -38,9 +38,11 @@ pub(super) async fn resolve(
     if reason.len() > LONGEST_REASON || scope.len() > LONGEST_SCOPE {
         return Err(Error::malformed(format!("a reason has at most {LONGEST_REASON} bytes, a scope {LONGEST_SCOPE}")));
     }
-    let reply = Reply { approve, by: caller.name(), from, reason, payload, scope };
-    let question = api.gateway().resolve(&id, reply).await?;
-    Ok(Json(Resolved { subject: question.call.action.subject(), id: question.id, approved: approve }))
+    let person = caller.person();
+    let reply = Reply { approve, by: caller.name(), person, from, reason, payload, scope };
+    let Resolution { question, missing } = api.gateway().resolve(&id, reply).await?;
+    let approved = approve && missing == 0;
+    Ok(Json(Resolved { subject: question.call.action.subject(), id: question.id, approved, missing }))
 }
 
 fn pending(question: Question) -> Pending {
@@ -51,6 +53,8 @@ fn pending(question: Question) -> Pending {
         details: details.map(|(name, text)| Detail { name: name.to_owned(), text }).collect(),
         expires_in_ms: question.expires_in_ms(),
         subject: question.call.action.subject(),
+        approvals: question.approvals,
+        agreed: question.agreed.into_iter().map(|agreed| agreed.by).collect(),
         id: question.id,
         payload: question.payload,
         call: question.call,

@@ -143,20 +143,20 @@ pub(super) async fn answer(
     request: Request,
 ) -> Response {
     match answered(&api, caller, &id, request).await {
-        Ok(approve) => page::html(StatusCode::OK, page::answered(approve)),
+        Ok((approve, missing)) => page::html(StatusCode::OK, page::answered(approve, missing)),
         Err(error) => error.into_page(),
     }
 }
 
-async fn answered(api: &Api, caller: Caller, id: &str, request: Request) -> Result<bool, Error> {
+async fn answered(api: &Api, caller: Caller, id: &str, request: Request) -> Result<(bool, u8), Error> {
     let Answer { token, approve, reason } = Answer::read(request).await?;
     from_our_page(&caller, &token)?;
     let question = api.gateway().question(id)?;
     caller.covers(&question)?;
     let payload = Some(question.payload);
-    let reply = Reply { approve, by: caller.name(), from: "dashboard", reason, payload, scope: "once".to_owned() };
-    api.gateway().resolve(&question.id, reply).await?;
-    Ok(approve)
+    let (person, scope) = (caller.person(), "once".to_owned());
+    let reply = Reply { approve, by: caller.name(), person, from: "dashboard", reason, payload, scope };
+    Ok((approve, api.gateway().resolve(&question.id, reply).await?.missing))
 }
 
 /// Ends the login.

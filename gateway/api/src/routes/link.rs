@@ -50,13 +50,14 @@ pub(super) async fn answer(
     let reply = Reply {
         approve: form.approve,
         by: "whoever holds the link".to_owned(),
+        person: None,
         from: "link",
         reason: form.reason,
         payload: Some(look.question.payload.clone()),
         scope: "once".to_owned(),
     };
     match api.gateway().resolve(&id, reply).await {
-        Ok(_) => page::html(StatusCode::OK, page::answered(form.approve)),
+        Ok(done) => page::html(StatusCode::OK, page::answered(form.approve, done.missing)),
         Err(error) => over(&error.into()),
     }
 }

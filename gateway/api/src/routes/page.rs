@@ -78,6 +78,11 @@ pub(super) fn question(question: &Question, token: &str, redact: impl Fn(&str) -
     fact("Asked", &question.asked());
     let left = question.expires_in_ms() / 1000;
     fact("Expires", &format!("{} (in {left} s)", question.expires()));
+    if question.approvals > 1 {
+        let agreed = question.agreed.iter().map(|agreed| agreed.by.as_str()).collect::<Vec<_>>().join(", ");
+        let so_far = if agreed.is_empty() { "nobody".to_owned() } else { agreed };
+        fact("People", &format!("{} must agree; so far {so_far}", question.approvals));
+    }
     let details = question.details();
     let left_out = details.len().saturating_sub(DETAILS);
     let mut operands = String::new();
@@ -154,8 +159,13 @@ pub(super) fn logged_out() -> String {
 }
 
 /// What was done.
-pub(super) fn answered(approve: bool) -> String {
-    let text = if approve { "It was let through, this once." } else { "It was refused." };
+pub(super) fn answered(approve: bool, missing: u8) -> String {
+    let text = match (approve, missing) {
+        (true, 0) => "It was let through, this once.".to_owned(),
+        (true, 1) => "You agreed. One more person must.".to_owned(),
+        (true, more) => format!("You agreed. {more} more people must."),
+        (false, _) => "It was refused.".to_owned(),
+    };
     document("Answered", &format!("<h1>{text}</h1><p>You can close this page.</p>"))
 }
 

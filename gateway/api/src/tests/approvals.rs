@@ -103,6 +103,7 @@ async fn of_many_answers_at_once_one_wins() {
                     let reply = rampart_gateway::Reply {
                         approve: n % 2 == 0,
                         by: format!("human {n}"),
+                        person: None,
                         from: "cli",
                         reason: String::new(),
                         payload: None,

@@ -69,6 +69,7 @@ async fn the_end_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     let reply = rampart_gateway::Reply {
         approve: true,
         by: "me".into(),
+        person: None,
         from: "cli",
         reason: String::new(),
         payload: None,

@@ -44,6 +44,11 @@ pub(crate) fn list(args: &Json, environment: &Environment, printer: Printer) -> 
             printer.out(format!("      {}: {}", detail.name, shown::one_line(&detail.text, DETAIL)));
         }
         printer.out(format!("      {}", shown::one_line(&question.judgement.message, DETAIL)));
+        if question.approvals > 1 {
+            let agreed = question.agreed.iter().map(|by| shown::one_line(by, NAME)).collect::<Vec<_>>().join(", ");
+            let so_far = if agreed.is_empty() { "nobody" } else { &agreed };
+            printer.out(format!("      {} people must agree; so far {so_far}", question.approvals));
+        }
         if let [_, more @ ..] = group.as_slice()
             && !more.is_empty()
         {

@@ -26,6 +26,14 @@ pub(crate) fn approve(args: &Approve, environment: &Environment, printer: Printe
         None => "once",
     };
     let question = reach::client(environment).question(&args.id)?;
+    if question.approvals > 1 && scope != "once" {
+        bail!(
+            "{} needs {} people each time, and a rule for later would need none; nothing was answered. Leave out --for and \
+             --always",
+            question.id,
+            question.approvals
+        );
+    }
     // Whether there can be such a rule is known before anything is released.
     let rule = if scope == "once" { None } else { Some(rule(&question, args.lasting.as_deref())?) };
     answer(&question, true, args.reason.as_deref(), scope, environment, printer)?;
@@ -56,9 +64,18 @@ fn answer(
         scope: Some(scope.to_owned()),
     };
     let resolved = reach::client(environment).resolve(&question.id, &resolve)?;
-    let done = if resolved.approved { "approved" } else { "denied" };
-    printer.out(format!("{done}: {}", shown::one_line(&resolved.subject, SUBJECT)));
+    let subject = shown::one_line(&resolved.subject, SUBJECT);
+    printer.out(match (approve, resolved.missing) {
+        (true, 0) => format!("approved: {subject}"),
+        (true, missing) => format!("you agreed, and {} must too: {subject}", people(missing)),
+        (false, _) => format!("denied: {subject}"),
+    });
     Ok(())
+}
+
+/// So many more people.
+fn people(missing: u8) -> String {
+    if missing == 1 { "one more person".to_owned() } else { format!("{missing} more people") }
 }
 
 /// The rule that allows exactly what was asked.

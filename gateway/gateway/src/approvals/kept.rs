@@ -12,7 +12,7 @@ use rampart_call::{Call, Judgement};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::Question;
+use super::{Agreed, Question};
 use crate::{
     clock::{Deadline, Now},
     home::open_private,
@@ -34,6 +34,19 @@ pub(crate) struct Kept {
     asked_ms: u64,
     expires_ms: u64,
     end: Deadline,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    approvals: u8,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    agreed: Vec<Agreed>,
+}
+
+const fn one() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_one(approvals: &u8) -> bool {
+    *approvals == 1
 }
 
 const VERSION: u32 = 1;
@@ -42,9 +55,10 @@ impl Kept {
     /// A question as it is kept; `redacted` are its call and judgement without secrets.
     pub(crate) fn new(question: &Question, redacted: (serde_json::Value, serde_json::Value), end: Deadline) -> Self {
         let (call, judgement) = redacted;
-        let &Question { decision, asked_ms, expires_ms, .. } = question;
-        let (id, payload) = (question.id.clone(), question.payload.clone());
-        Self { version: VERSION, id, payload, call, judgement, decision, asked_ms, expires_ms, end }
+        let &Question { decision, asked_ms, expires_ms, approvals, .. } = question;
+        let (id, payload, agreed) = (question.id.clone(), question.payload.clone(), question.agreed.clone());
+        let version = VERSION;
+        Self { version, id, payload, call, judgement, decision, asked_ms, expires_ms, end, approvals, agreed }
     }
 
     /// Number of the record that says it was asked.
@@ -55,9 +69,20 @@ impl Kept {
     /// The question, with its end in terms of the boot clock as it runs now.
     pub(crate) fn question(self, now: &Now) -> Result<Question, serde_json::Error> {
         let expires_boot_ms = self.end.boot_ms(now);
-        let Self { id, payload, call, judgement, decision, asked_ms, expires_ms, .. } = self;
+        let Self { id, payload, call, judgement, decision, asked_ms, expires_ms, approvals, agreed, .. } = self;
         let (call, judgement): (Call, Judgement) = (serde_json::from_value(call)?, serde_json::from_value(judgement)?);
-        Ok(Question { id, payload, call, judgement, decision, asked_ms, expires_ms, expires_boot_ms })
+        Ok(Question {
+            id,
+            payload,
+            call,
+            judgement,
+            decision,
+            asked_ms,
+            expires_ms,
+            expires_boot_ms,
+            approvals,
+            agreed,
+        })
     }
 }
 
@@ -146,7 +171,20 @@ mod tests {
         let (id, payload) = ("0123456789ab".to_owned(), "p".to_owned());
         let (call, judgement) = (serde_json::Value::Null, serde_json::Value::Null);
         let end = Deadline::at(9, &Now::read());
-        Kept { version: VERSION, id, payload, call, judgement, decision: 7, asked_ms: 1, expires_ms: 9, end }
+        let (approvals, agreed) = (1, Vec::new());
+        Kept {
+            version: VERSION,
+            id,
+            payload,
+            call,
+            judgement,
+            decision: 7,
+            asked_ms: 1,
+            expires_ms: 9,
+            end,
+            approvals,
+            agreed,
+        }
     }
 
     #[test]

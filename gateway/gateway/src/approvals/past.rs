@@ -53,7 +53,7 @@ impl Past {
     pub(crate) fn reply(self) -> Reply {
         let from = ["api", "dashboard", "link", "host"].into_iter().find(|way| *way == self.from).unwrap_or("cli");
         let Self { by, message, payload, scope, event, .. } = self;
-        Reply { approve: event == "granted", by, from, reason: message, payload: Some(payload), scope }
+        Reply { approve: event == "granted", by, person: None, from, reason: message, payload: Some(payload), scope }
     }
 
     fn not_taken(self) -> NotTaken {

@@ -4,8 +4,8 @@ mod types;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::types::TooMany;
-pub use self::types::{Ended, Ending, NotTaken, Question, Reply};
+pub use self::types::{Agreed, Ended, Ending, NotTaken, Question, Reply};
+pub(crate) use self::types::{Taken, TooMany};
 
 /// Most questions of one agent that wait at a time.
 pub(crate) const PER_AGENT: usize = 32;
@@ -110,8 +110,9 @@ impl Queue {
         }
     }
 
-    /// Takes an answer. The first one wins.
-    pub(crate) fn answer(&mut self, prefix: &str, reply: Reply, now: u64) -> Result<Ended, NotTaken> {
+    /// Takes an answer. The first one wins, unless several people must agree: then the last of them does, and whoever
+    /// refuses.
+    pub(crate) fn answer(&mut self, prefix: &str, mut reply: Reply, now: u64) -> Result<Taken, NotTaken> {
         let question = self.find(prefix)?;
         let id = question.id.clone();
         if question.expires_boot_ms <= now {
@@ -121,11 +122,29 @@ impl Queue {
             return Err(NotTaken::OtherPayload(id));
         }
         let alone = self.waiting.get(&id).is_some_and(|w| w.alone);
+        if let Some(Waiting { question, .. }) = self.waiting.get_mut(&id).filter(|_| reply.approve)
+            && question.approvals > 1
+        {
+            let agreed = agrees(question, &reply)?;
+            if question.missing() > 1 {
+                question.agreed.push(agreed);
+                return Ok(Taken::Agreed(question.clone()));
+            }
+            let all = question.agreed.iter().chain([&agreed]);
+            reply.by = all.map(|agreed| agreed.by.as_str()).collect::<Vec<_>>().join(" and ");
+        }
         let ended = self.end(&id, Ending::Answered(reply)).ok_or(NotTaken::Unknown(id))?;
         if alone {
             self.taken.insert(ended.question.id.clone(), Waiting { question: ended.question.clone(), alone });
         }
-        Ok(ended)
+        Ok(Taken::Ended(ended))
+    }
+
+    /// Somebody's agreement could not be written down, so it does not count.
+    pub(crate) fn disagree(&mut self, id: &str, person: Option<&str>) {
+        if let Some(Waiting { question, .. }) = self.waiting.get_mut(id) {
+            question.agreed.retain(|agreed| Some(agreed.person.as_str()) != person);
+        }
     }
 
     /// The answer to a question is on record. When its asker is still away, it is kept for them: true then.
@@ -206,6 +225,21 @@ impl Queue {
             Some((id, past)) => NotTaken::after(id, &past.ending),
             None => NotTaken::Unknown(prefix.to_owned()),
         }
+    }
+}
+
+/// Whose agreement to a question of several people this is.
+fn agrees(question: &Question, reply: &Reply) -> Result<Agreed, NotTaken> {
+    let id = || question.id.clone();
+    let person = reply.person.clone().ok_or_else(|| NotTaken::Nameless(id()))?;
+    if question.call.origin.person.as_ref() == Some(&person) {
+        return Err(NotTaken::OwnQuestion(id()));
+    }
+    match question.agreed.iter().find(|agreed| agreed.person == person) {
+        Some(Agreed { by, .. }) => {
+            Err(NotTaken::SamePerson { id: id(), approvals: question.approvals, by: by.clone() })
+        }
+        None => Ok(Agreed { person, by: reply.by.clone() }),
     }
 }
 

@@ -281,6 +281,8 @@ struct Actor<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<Cow<'a, str>>,
 }
 
@@ -313,6 +315,7 @@ impl Decision<'_> {
                 depth: origin.depth,
                 pid: origin.pid,
                 uid: origin.uid,
+                person: origin.person.as_deref(),
                 workspace: origin.workspace.as_deref().map(name),
             },
             tool: name(call.action.tool()),

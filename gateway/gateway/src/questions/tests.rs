@@ -41,7 +41,7 @@ fn call(race: u32) -> Call {
 
 fn reply(approve: bool, by: &str) -> Reply {
     let (by, scope) = (by.to_owned(), "once".to_owned());
-    Reply { approve, by, from: "api", reason: String::new(), payload: None, scope }
+    Reply { approve, person: Some(by.clone()), by, from: "api", reason: String::new(), payload: None, scope }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -88,6 +88,7 @@ fn covers(outer: &Entry<'_>, inner: &Entry<'_>) -> bool {
     let simple = outer.rule.expires_at_ms.is_none()
         && !outer.rule.once
         && !outer.rule.ask.headless_only
+        && outer.rule.ask.approvals >= inner.rule.ask.approvals
         && outer.rule.action.value != Action::Redact;
     let plain = ["command_matches", "path_matches", "domain_matches", "url_matches"];
     // A rule that allows must cover the whole call; one that stops need only meet it.

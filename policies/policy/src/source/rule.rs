@@ -133,8 +133,19 @@ fn ask(fields: &mut Fields<'_>, action: Option<&Placed<Action>>, reader: &mut Re
     let Some(mut fields) = reader.fields(node, "`ask`") else { return AskOptions::default() };
     let audit = fields.take("audit").and_then(|n| reader.flag(n, "audit")).unwrap_or(false);
     let headless_only = fields.take("headless_only").and_then(|n| reader.flag(n, "headless_only")).unwrap_or(false);
+    let approvals = fields.take("approvals").and_then(|n| approvals(n, reader)).unwrap_or(1);
     fields.finish(reader);
-    AskOptions { audit, headless_only }
+    AskOptions { audit, headless_only, approvals }
+}
+
+fn approvals(node: &Node, reader: &mut Reader<'_>) -> Option<u8> {
+    const MOST: u8 = AskOptions::MOST_APPROVALS;
+    let number = reader.number(node, "approvals")?;
+    let people = u8::try_from(number).ok().filter(|n| (1..=MOST).contains(n));
+    if people.is_none() {
+        reader.error("bad-number", &node.span, format!("`approvals` is how many people must agree, 1 to {MOST}"));
+    }
+    people
 }
 
 fn webhook(

@@ -15,6 +15,20 @@ const LOCKED: &str = "      - { action: deny, locked: true, when: { command_matc
 const HEADLESS: &str = "      - { action: ask, ask: { headless_only: true }, when: { command_matches: ['x *'] } }\n";
 
 #[test]
+fn of_several_questions_the_most_people_count() {
+    const TWO: &str = "      - { action: ask, ask: { approvals: 2 }, when: { command_matches: ['* y'] } }\n";
+    for (list, command, people) in [([ASK, TWO], "x y", 2), ([TWO, ASK], "x y", 2), ([TWO, ASK], "x z", 1)] {
+        let ruleset = ruleset(&[user("allow", &rules(&list.concat()))]);
+        let judged = judge(&ruleset, &call("exec", command));
+        assert_eq!(
+            (judged.outcome.as_str(), ruleset.approvals(&judged.matched)),
+            ("ask", people),
+            "{list:?} {command}"
+        );
+    }
+}
+
+#[test]
 fn the_strictest_action_wins_and_watching_grants_nothing() {
     for (default, list, expect) in [
         ("allow", vec![ALLOW, ASK, DENY], "deny"),

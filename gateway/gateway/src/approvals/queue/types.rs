@@ -1,6 +1,7 @@
 //! What a question is, and how it can end.
 
 use rampart_call::{Call, Judgement};
+use serde::{Deserialize, Serialize};
 
 /// A question that waits for a human.
 #[derive(Debug, Clone)]
@@ -22,6 +23,27 @@ pub struct Question {
     pub expires_ms: u64,
     /// When it expires, in milliseconds of the boot clock.
     pub expires_boot_ms: u64,
+    /// How many different people must agree.
+    pub approvals: u8,
+    /// Who has agreed so far, where one is not enough.
+    pub agreed: Vec<Agreed>,
+}
+
+impl Question {
+    /// How many more people must agree.
+    pub fn missing(&self) -> u8 {
+        self.approvals.saturating_sub(u8::try_from(self.agreed.len()).unwrap_or(u8::MAX))
+    }
+}
+
+/// One of several people who must agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreed {
+    /// Who, where people are told apart.
+    pub person: String,
+    /// Who, as the record and others see it.
+    pub by: String,
 }
 
 /// What a human said.
@@ -31,6 +53,8 @@ pub struct Reply {
     pub approve: bool,
     /// Who, as the record and others shall see it.
     pub by: String,
+    /// Who, where people are told apart; none where that is not known.
+    pub person: Option<String>,
     /// By which way it came: `cli`, `api`, `dashboard`, `link`.
     pub from: &'static str,
     /// Why.
@@ -62,6 +86,15 @@ pub struct Ended {
     pub question: Question,
     /// How it ended. Whoever asked is told, after it was recorded.
     pub ending: Ending,
+}
+
+/// What an answer did.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The question is over.
+    Ended(Ended),
+    /// More people must agree. The question is as it stands now.
+    Agreed(Question),
 }
 
 /// Why a question cannot be asked.
@@ -98,6 +131,25 @@ pub enum NotTaken {
     /// Nobody waits for the answer any more.
     #[error("{0} was withdrawn: whoever asked has gone away")]
     Withdrawn(String),
+    /// They have said so already, and somebody else must.
+    #[error("{id} needs {} people, and you are one of them already as {by}: somebody else must answer", .approvals)]
+    SamePerson {
+        /// The question.
+        id: String,
+        /// How many people must agree.
+        approvals: u8,
+        /// Under which name.
+        by: String,
+    },
+    /// They ask themselves.
+    #[error("{0} needs several people, and it was your own token that asked: others must answer")]
+    OwnQuestion(String),
+    /// It is not known who they are.
+    #[error(
+        "{0} needs several people, and a link does not tell who you are: answer with `rampart approve`, at the dashboard, or \
+         with a token"
+    )]
+    Nameless(String),
     /// The human saw something else.
     #[error("{0} is not about what you were shown; look at it again with `rampart pending`")]
     OtherPayload(String),
