@@ -6,7 +6,7 @@ use axum::{
 };
 use http::StatusCode;
 use rampart_client::wire::{ErrorBody, ErrorText};
-use rampart_gateway::{NotTaken, ResolveError, credentials::TokenError};
+use rampart_gateway::{NotTaken, ResolveError, credentials::TokenError, overrides::OverrideError};
 
 use crate::{access::clear_cookie, routes::page};
 
@@ -69,6 +69,21 @@ impl From<TokenError> for Error {
             TokenError::Senseless(_) => (StatusCode::UNPROCESSABLE_ENTITY, "senseless"),
             TokenError::Unwritten { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "unwritten"),
             TokenError::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<OverrideError> for Error {
+    fn from(error: OverrideError) -> Self {
+        let (status, code) = match &error {
+            OverrideError::Senseless(_) => (StatusCode::UNPROCESSABLE_ENTITY, "senseless"),
+            OverrideError::NoEffect(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_effect"),
+            OverrideError::Unknown { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            OverrideError::ByHand { .. } => (StatusCode::CONFLICT, "by_hand"),
+            OverrideError::Policies(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
+            OverrideError::Io { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "unwritten"),
+            OverrideError::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
         };
         Self::new(status, code, error.to_string())
     }

@@ -43,9 +43,9 @@ fn other(text: &'static str) -> About {
 /// A line for each route of the table; a test misses those that are not here.
 fn about(method: &str, path: &str) -> Option<About> {
     use wire::{
-        CreateToken, CreatedToken, DashboardLink, Decision, OpenSession, OpenedSession, Pending, Policy, PolicyStatus,
-        Resolve, Resolved, ScanRequest, Scanned, SessionSummary, Status, TestRequest, Ticket, TokenInfo, ToolRequest,
-        WhoAmI,
+        AddedRule, CreateToken, CreatedToken, DashboardLink, Decision, NewRule, OpenSession, OpenedSession, Pending,
+        Policy, PolicyStatus, RemovedRule, ResetRules, Resolve, Resolved, Rule, ScanRequest, Scanned, SessionSummary,
+        Status, TestRequest, Ticket, TokenInfo, ToolRequest, WhoAmI,
     };
     let about = match (method, path) {
         ("GET", "/healthz") => other("Whether decisions can be made and recorded: 200, or 503 where not."),
@@ -78,6 +78,12 @@ fn about(method: &str, path: &str) -> Option<About> {
         ("GET", "/v1/policy") => other("410: see `/v1/status` and `/v1/policies`."),
         ("GET", "/v1/policies") => gives::<Vec<Policy>>("The policies in force."),
         ("POST", "/v1/policy/reload") => gives::<PolicyStatus>("Loads the policy files again, now."),
+        ("GET", "/v1/rules") => gives::<Vec<Rule>>("The human's own rules, in the order of their numbers."),
+        ("POST", "/v1/rules") => takes::<NewRule, AddedRule>(
+            "Adds one, tried out first: a rule that changes nothing is refused, and one that is there is not added again.",
+        ),
+        ("DELETE", "/v1/rules") => gives::<ResetRules>("Takes all of them back, and keeps a copy of the file."),
+        ("DELETE", "/v1/rules/{rule}") => gives::<RemovedRule>("Takes one back, by its number or its name."),
         ("POST", "/v1/judge") => other("A surface of Rampart's own has a call decided and recorded."),
         ("POST", "/v1/refused") => other("A surface of Rampart's own has recorded what it refused by itself."),
         ("POST", "/v1/tool/{tool}") => takes::<ToolRequest, Decision>(

@@ -8,6 +8,7 @@ mod judge;
 pub(crate) mod link;
 pub(crate) mod page;
 mod policy;
+mod rules;
 mod session;
 mod status;
 mod stream;
@@ -64,6 +65,10 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/policy", Decide, Both, get(policy::gone)),
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),
         ("POST", "/v1/policy/reload", Admin, Both, post(policy::reload)),
+        ("GET", "/v1/rules", Admin, Both, get(rules::list)),
+        ("POST", "/v1/rules", Admin, Both, post(rules::add)),
+        ("DELETE", "/v1/rules", Admin, Both, delete(rules::reset)),
+        ("DELETE", "/v1/rules/{rule}", Admin, Both, delete(rules::remove)),
         ("POST", "/v1/judge", Decide, Socket, post(judge::judge)),
         ("POST", "/v1/refused", Decide, Socket, post(judge::refused)),
         ("POST", "/v1/tool/{tool}", Decide, Both, post(tool::decide)),

@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod dashboard;
 mod judging;
+mod rules;
 mod serving;
 mod stream;
 

@@ -12,7 +12,6 @@ mod exit;
 mod log_output;
 mod outbound;
 mod outward;
-mod override_text;
 mod printer;
 mod profile_file;
 mod reach;

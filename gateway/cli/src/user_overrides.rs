@@ -1,72 +1,54 @@
-//! `policies/user-overrides.yaml` of a home: read under a lock, written whole, and in force when the gateway says so.
+//! The human's own rules: the gateway of the home changes them, and without one this program does, by the same code.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{ErrorKind, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::{fs, io::ErrorKind, path::Path};
 
 use anyhow::{Context as _, bail};
-use rampart_client::Fault;
-use rampart_gateway::Home;
+use rampart_client::{Fault, Settings, blocking::Client};
+use rampart_gateway::{
+    Home,
+    overrides::{Planned, write_whole},
+};
 use rampart_policy::{Layer, SourceFile};
 
-use crate::{
-    environment::Environment,
-    override_text::{Entry, entries},
-    reach,
-};
+use crate::{environment::Environment, reach};
 
-/// How the file is called among the policies.
-pub(crate) const NAME: &str = "user-overrides.yaml";
-
-/// How a file that nobody has written yet begins.
-pub(crate) const HEAD: &str = "\
-# What `rampart allow` and `rampart block` added; only a locked denial stands above it. `rampart rules` lists it, and
-# `rampart rules remove NUMBER` takes one back.
-version: \"1\"
-";
-
-/// The file, which nobody else changes by this program meanwhile.
+/// Where a change was made, and what came of it there.
 #[derive(Debug)]
-pub(crate) struct UserOverrides {
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
-    _lock: File,
+pub(crate) enum Changed<G, H> {
+    /// The gateway made it.
+    ByGateway(G),
+    /// No gateway runs, so it was made here.
+    Here(H),
 }
 
-impl UserOverrides {
-    /// Waits for its turn and reads the file.
-    ///
-    /// # Errors
-    /// When the home or the file cannot be used.
-    pub(crate) fn open(environment: &Environment) -> anyhow::Result<Self> {
-        let home = Home::at(&environment.home);
-        home.prepare()?;
-        let gate = home.state().join("user-overrides.lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&gate);
-        let lock = lock.with_context(|| format!("cannot open {}", gate.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", gate.display()))?;
-        let path = home.policies().join(NAME);
-        let text = text_of(&path)?;
-        Ok(Self { path, text, _lock: lock })
+/// Has the gateway make a change, or makes it here where none runs. With `yes` the home's token stands for a person whom
+/// nobody sees at a terminal.
+///
+/// # Errors
+/// When it is refused or fails.
+pub(crate) fn change<G, H>(
+    environment: &Environment,
+    yes: bool,
+    ask: impl FnOnce(&Client) -> Result<G, Fault>,
+    plan: impl FnOnce(&Home) -> anyhow::Result<Planned<H>>,
+) -> anyhow::Result<Changed<G, H>> {
+    let home = Home::at(&environment.home);
+    home.prepare()?;
+    let token = environment.token.clone().or_else(|| home.token().ok().filter(|_| yes));
+    let client = Client::new(Settings { token, ..Settings::new(rampart_client::socket(&environment.home)) });
+    match ask(&client) {
+        Ok(done) => Ok(Changed::ByGateway(done)),
+        Err(Fault::Unreachable { .. }) => Ok(Changed::Here(plan(&home)?.save()?)),
+        Err(fault) => Err(fault.into()),
     }
+}
 
-    /// Its entries.
-    ///
-    /// # Errors
-    /// When it is no policy file.
-    pub(crate) fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        entries(&self.text).with_context(|| format!("{} does not load", self.path.display()))
-    }
-
-    /// Puts another text in its place.
-    ///
-    /// # Errors
-    /// When it cannot be written; then the old one stands.
-    pub(crate) fn save(&self, text: &str) -> anyhow::Result<()> {
-        replace(&self.path, text, 0o600)
+/// What a change of the files comes to, for people.
+pub(crate) fn state(by_gateway: bool, rules: usize) -> String {
+    if by_gateway {
+        format!("policy reloaded ({rules} rules active)")
+    } else {
+        format!("in force when the gateway starts ({rules} rules)")
     }
 }
 
@@ -86,20 +68,7 @@ pub(crate) fn text_of(path: &Path) -> anyhow::Result<String> {
 /// # Errors
 /// When it cannot be written; then the old one stands.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let folder = path.parent().context("a file stands in a folder")?;
-    // A hidden name, which the gateway does not take for a policy.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
-        // Whatever the umask says.
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&draft))).with_context(|| format!("cannot write {}", path.display()))
+    write_whole(path, text, mode).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The policy files as they would be with this text in place of the file `name`.
@@ -116,10 +85,10 @@ pub(crate) fn files_with(files: &[SourceFile], name: &str, layer: Layer, text: &
 pub(crate) fn reloaded(environment: &Environment, rules: usize) -> anyhow::Result<String> {
     match reach::client(environment).reload() {
         Ok(status) => match status.error {
-            None => Ok(format!("policy reloaded ({} rules active)", status.rules)),
+            None => Ok(state(true, status.rules)),
             Some(error) => bail!("the file is written, but the gateway goes on by the old rules: {error}"),
         },
-        Err(Fault::Unreachable { .. }) => Ok(format!("in force when the gateway starts ({rules} rules)")),
+        Err(Fault::Unreachable { .. }) => Ok(state(false, rules)),
         Err(fault) => Err(fault).context("the file is written, but the gateway did not load it"),
     }
 }

@@ -90,6 +90,21 @@ impl Client {
         self.get("/v1/whoami")
     }
 
+    /// Adds a rule of the human's own.
+    pub fn add_rule(&self, rule: &wire::NewRule) -> Result<wire::AddedRule, Fault> {
+        self.post("/v1/rules", rule)
+    }
+
+    /// Takes one back, by its number in the list or its name.
+    pub fn remove_rule(&self, which: &str) -> Result<wire::RemovedRule, Fault> {
+        self.exchange("DELETE", &format!("/v1/rules/{}", segment(which)), b"")
+    }
+
+    /// Takes all of them back.
+    pub fn reset_rules(&self) -> Result<wire::ResetRules, Fault> {
+        self.exchange("DELETE", "/v1/rules", b"")
+    }
+
     /// A link that logs one browser in to the dashboard.
     pub fn dashboard_link(&self) -> Result<wire::DashboardLink, Fault> {
         self.post("/v1/dashboard/link", &serde_json::json!({}))

@@ -59,7 +59,7 @@ impl Deadline {
 }
 
 /// Milliseconds since 1970-01-01 UTC. Can be set back; nothing expires by it alone.
-pub(crate) fn wall_ms() -> u64 {
+pub fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod notify;
 mod open;
 mod outside;
+pub mod overrides;
 mod questions;
 mod records;
 mod reload;
@@ -29,7 +30,7 @@ mod unanswered;
 mod webhook;
 
 pub use approvals::{Agreed, Ended, Ending, NotTaken, Question, Reply};
-pub use clock::rfc3339;
+pub use clock::{rfc3339, wall_ms};
 pub use config::{Config, Egress, Mode, NoKey, PublicKey, Registry};
 pub use gateway::Gateway;
 pub use home::{Home, HomeError, Lock};
@@ -38,7 +39,7 @@ pub use open::{OpenError, Settings};
 pub use outside::{Body, Outside};
 pub use questions::{Look, Resolution, ResolveError};
 /// What the rules in force are described with.
-pub use rampart_policy::{Diagnostic, Layer, Policy};
+pub use rampart_policy::{Diagnostic, Layer, Override, OverrideAction, Policy, parse_duration};
 /// What looks through text.
 pub use rampart_scan::{redact, scan};
 pub use records::{Following, Lookup};

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use rampart_policy::{Diagnostic, Loaded, Ruleset, SourceFile};
 
 pub use self::folder::{FETCHED, layer, policy_files};
+pub(crate) use self::project::project_file;
 use self::{folder::Fingerprint, project::Projects};
 use crate::clock;
 

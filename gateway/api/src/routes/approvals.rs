@@ -9,7 +9,8 @@ use axum::{
 use rampart_client::wire::{Detail, Pending, Resolve, Resolved};
 use rampart_gateway::{Question, Reply, Resolution};
 
-use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+use super::rules;
+use crate::{Api, Peer, Scope, access::Caller, body::Strict, error::Error};
 
 /// Most bytes of what a person says about an answer.
 pub(super) const LONGEST_REASON: usize = 2048;
@@ -29,7 +30,8 @@ pub(super) async fn resolve(
     Path(id): Path<String>,
     Strict(Resolve { approve, reason, payload, scope }): Strict<Resolve>,
 ) -> Result<Json<Resolved>, Error> {
-    caller.covers(&api.gateway().question(&id)?)?;
+    let question = api.gateway().question(&id)?;
+    caller.covers(&question)?;
     let from = match caller.peer {
         Peer::Socket { .. } => "cli",
         Peer::Tcp => "api",
@@ -38,11 +40,24 @@ pub(super) async fn resolve(
     if reason.len() > LONGEST_REASON || scope.len() > LONGEST_SCOPE {
         return Err(Error::malformed(format!("a reason has at most {LONGEST_REASON} bytes, a scope {LONGEST_SCOPE}")));
     }
-    let person = caller.person();
+    // Whether there can be such a rule, and who may write it, is known before anything is released.
+    let rule = if approve { rules::for_later(&question, &scope)? } else { None };
+    if rule.is_some() {
+        caller.require(Scope::Admin, true, &api)?;
+    }
+    let (person, by) = (caller.person(), caller.name());
     let reply = Reply { approve, by: caller.name(), person, from, reason, payload, scope };
     let Resolution { question, missing } = api.gateway().resolve(&id, reply).await?;
     let approved = approve && missing == 0;
-    Ok(Json(Resolved { subject: question.call.action.subject(), id: question.id, approved, missing }))
+    let subject = question.call.action.subject();
+    let mut resolved = Resolved { id: question.id, approved, missing, subject, rule: None, unwritten: None };
+    if let Some((rule, place)) = rule {
+        match api.gateway().add_rule(rule, place, &by).await {
+            Ok(added) => resolved.rule = Some(rules::added(added)),
+            Err(why) => resolved.unwritten = Some(why.to_string()),
+        }
+    }
+    Ok(Json(resolved))
 }
 
 fn pending(question: Question) -> Pending {

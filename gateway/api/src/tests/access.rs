@@ -24,7 +24,11 @@ fn tcp(world: &World, headers: &[(&str, &str)], path: &str) -> Request<Body> {
 
 /// A path of a route with something in its gaps.
 fn filled(path: &str) -> String {
-    path.replace("{tool}", "exec").replace("{id}", "x").replace("{session}", "s1").replace("{ticket}", "x")
+    path.replace("{tool}", "exec")
+        .replace("{id}", "x")
+        .replace("{session}", "s1")
+        .replace("{ticket}", "x")
+        .replace("{rule}", "x")
 }
 
 /// A caller of one request: where it comes from, the token it bears, and what it may ask.

@@ -135,7 +135,7 @@ async fn nothing_is_changed_by_cookie_without_the_token_of_a_page() {
         if method == "GET" || scope == Scope::Open || door == Door::Socket {
             continue;
         }
-        let path = path.replace("{tool}", "exec").replace("{id}", "0123");
+        let path = path.replace("{tool}", "exec").replace("{id}", "0123").replace("{rule}", "7");
         let form = path.starts_with("/dashboard/");
         for wrong in ["", "0", &other, TOKEN] {
             let seen = if form {

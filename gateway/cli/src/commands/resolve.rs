@@ -3,7 +3,6 @@
 use anyhow::bail;
 use rampart_client::wire::{self, Pending};
 use rampart_gateway::shown;
-use rampart_policy::Override;
 
 use crate::{
     args::{Approve, Deny},
@@ -26,19 +25,14 @@ pub(crate) fn approve(args: &Approve, environment: &Environment, printer: Printe
         None => "once",
     };
     let question = reach::client(environment).question(&args.id)?;
-    if question.approvals > 1 && scope != "once" {
-        bail!(
-            "{} needs {} people each time, and a rule for later would need none; nothing was answered. Leave out --for and \
-             --always",
-            question.id,
-            question.approvals
-        );
+    let resolved = answer(&question, true, args.reason.as_deref(), scope, environment, printer)?;
+    if let Some(added) = &resolved.rule {
+        allow::show(added, true, printer);
     }
-    // Whether there can be such a rule is known before anything is released.
-    let rule = if scope == "once" { None } else { Some(rule(&question, args.lasting.as_deref())?) };
-    answer(&question, true, args.reason.as_deref(), scope, environment, printer)?;
-    let Some(rule) = rule else { return Ok(Exit::Yes) };
-    allow::add_to_home(&rule, environment, printer)
+    if let Some(why) = resolved.unwritten {
+        bail!("the call was let through, and no rule for later was written: {why}");
+    }
+    Ok(Exit::Yes)
 }
 
 pub(crate) fn deny(args: &Deny, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -56,7 +50,7 @@ fn answer(
     scope: &str,
     environment: &Environment,
     printer: Printer,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<wire::Resolved> {
     let resolve = wire::Resolve {
         approve,
         reason: reason.unwrap_or_default().to_owned(),
@@ -70,26 +64,10 @@ fn answer(
         (true, missing) => format!("you agreed, and {} must too: {subject}", people(missing)),
         (false, _) => format!("denied: {subject}"),
     });
-    Ok(())
+    Ok(resolved)
 }
 
 /// So many more people.
 fn people(missing: u8) -> String {
     if missing == 1 { "one more person".to_owned() } else { format!("{missing} more people") }
-}
-
-/// The rule that allows exactly what was asked.
-fn rule(question: &Pending, lasting: Option<&str>) -> anyhow::Result<Override> {
-    let Some(exact) = Override::exact(&question.call.action) else {
-        bail!(
-            "no rule can say exactly this, so nothing was answered; `rampart approve {}` lets this one call through",
-            question.id
-        );
-    };
-    let expires_at = lasting.map(allow::end_of).transpose()?;
-    let agent = shown::one_line(&question.call.origin.agent, 60);
-    let description = format!("approved for {agent:?} on {}, question {}", allow::today(), question.id);
-    let rule = Override { description: Some(description), expires_at, ..exact };
-    rule.check().map_err(|why| anyhow::anyhow!("no rule can say exactly this ({why}), so nothing was answered"))?;
-    Ok(rule)
 }

@@ -1,8 +1,12 @@
 //! `rampart rules`: what `rampart allow` and `rampart block` added, and taking it back.
 
-use anyhow::{Context as _, bail};
 use rampart_call::{CommandLine, Outcome};
-use rampart_policy::{Layer, OverrideAction};
+use rampart_client::{blocking::Client, wire};
+use rampart_gateway::{
+    Home,
+    overrides::{Entry, NAME, Overrides, plan_removal, plan_reset},
+};
+use rampart_policy::{Override, OverrideAction};
 use rampart_scan::visible;
 use serde_json::json;
 
@@ -11,10 +15,8 @@ use crate::{
     authority,
     environment::Environment,
     exit::Exit,
-    override_text::{Entry, without},
     printer::{BOLD, DIM, Printer, outcome_style, styled},
-    rules,
-    user_overrides::{self, UserOverrides},
+    user_overrides::{Changed, change, state},
 };
 
 pub(crate) fn run(args: Rules, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -27,15 +29,17 @@ pub(crate) fn run(args: Rules, environment: &Environment, printer: Printer) -> a
 }
 
 fn list(json: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let entries = UserOverrides::open(environment)?.entries()?;
+    let home = Home::at(&environment.home);
+    home.prepare()?;
+    let entries = Overrides::open(&home)?.entries()?;
     let now = jiff::Timestamp::now();
     for (number, entry) in (1..).zip(&entries) {
-        let expired = entry.expires().is_some_and(|at| at <= now);
+        let expired = expires(entry).is_some_and(|at| at <= now);
         if json {
             let rule = entry.as_override();
             printer.json(&json!({
                 "number": number, "name": entry.name(), "origin": entry.origin(), "expired": expired,
-                "expires_at": entry.expires().map(|at| at.to_string()),
+                "expires_at": expires(entry).map(|at| at.to_string()),
                 "action": rule.as_ref().map(|r| outcome(r.action).as_str()),
                 "tool": rule.as_ref().map(|r| r.tool.as_deref().unwrap_or("exec")),
                 "pattern": rule.as_ref().map(|r| r.pattern.as_str()), "message": rule.as_ref().and_then(|r| r.message.as_deref()),
@@ -66,7 +70,7 @@ fn line(entry: &Entry, expired: bool, now: jiff::Timestamp) -> String {
         }
         None => format!("policy `{}`, written by hand", visible(entry.name())),
     };
-    if let Some(at) = entry.expires() {
+    if let Some(at) = expires(entry) {
         let left = at.duration_since(now).as_secs();
         line.push_str(&if expired {
             format!("  {}", styled(outcome_style(Outcome::Deny), "expired"))
@@ -78,6 +82,11 @@ fn line(entry: &Entry, expired: bool, now: jiff::Timestamp) -> String {
         line.push_str(&format!("  {}", styled(DIM, visible(entry.origin()))));
     }
     line
+}
+
+/// From when on it no longer holds.
+fn expires(entry: &Entry) -> Option<jiff::Timestamp> {
+    entry.expires_at()?.parse().ok()
 }
 
 /// Seconds, as somebody would say them.
@@ -100,47 +109,57 @@ fn outcome(action: OverrideAction) -> Outcome {
 
 fn remove(number: usize, yes: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     authority::person(environment, yes)?;
-    let overrides = UserOverrides::open(environment)?;
-    let entries = overrides.entries()?;
-    let entry = number.checked_sub(1).and_then(|index| entries.get(index));
-    let Some(entry) = entry else {
-        bail!("there is no rule {number}; `rampart rules` lists the {} there are", entries.len());
+    let which = number.to_string();
+    let plan = |home: &Home| Ok(plan_removal(home, &which)?);
+    let (rule, ends, rules, by_gateway) = match change(environment, yes, |client| client.remove_rule(&which), plan)? {
+        Changed::ByGateway(wire::RemovedRule { rule, rules }) => {
+            (said(&rule), rule.expires_at.and_then(|at| at.parse().ok()), rules, true)
+        }
+        Changed::Here(removed) => (removed.entry.as_override(), expires(&removed.entry), removed.rules, false),
     };
-    let text = without(&overrides.text, number - 1)
-        .with_context(|| format!("cannot take rule {number} out of {}", overrides.path.display()))?;
-    let state = apply(&overrides, &text, environment, printer)?;
+    let state = state(by_gateway, rules);
     printer.out(format!("{} Rule {number} removed — {state}", styled(outcome_style(Outcome::Allow), "✓")));
-    if let Some(rule) = entry.as_override() {
-        let left = entry.expires().map(|at| at.duration_since(jiff::Timestamp::now()).as_secs());
+    if let Some(rule) = rule {
+        let left = ends.map(|at: jiff::Timestamp| at.duration_since(jiff::Timestamp::now()).as_secs());
         let lasting = left.map(|left| format!(" --for {}", span(left.max(1)))).unwrap_or_default();
         printer.note(format!("To have it again: {}", styled(BOLD, rule.command_line() + &lasting)));
     }
     Ok(Exit::Yes)
 }
 
+/// A rule as the gateway lists it; none for what a person wrote otherwise.
+fn said(rule: &wire::Rule) -> Option<Override> {
+    let action = match rule.action.as_deref()? {
+        "allow" => OverrideAction::Allow,
+        "deny" => OverrideAction::Deny,
+        _ => OverrideAction::Ask,
+    };
+    Some(Override {
+        action,
+        tool: rule.tool.clone().filter(|tool| tool != "exec"),
+        pattern: rule.pattern.clone()?,
+        message: rule.message.clone(),
+        once: rule.once,
+        ..Override::default()
+    })
+}
+
 fn reset(yes: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     authority::person(environment, yes)?;
-    let overrides = UserOverrides::open(environment)?;
-    let count = overrides.entries()?.len();
-    if count == 0 {
+    let plan = |home: &Home| Ok(plan_reset(home)?);
+    let (count, kept, rules, by_gateway) = match change(environment, yes, Client::reset_rules, plan)? {
+        Changed::ByGateway(reset) => (reset.removed, reset.kept, reset.rules, true),
+        Changed::Here(reset) => (reset.count, reset.kept.map(|kept| kept.display().to_string()), reset.rules, false),
+    };
+    let Some(kept) = kept.filter(|_| count > 0) else {
         printer.note("No rules of your own; nothing to do.");
         return Ok(Exit::Yes);
-    }
-    let kept = overrides.path.with_extension("yaml.before-reset");
-    user_overrides::replace(&kept, &overrides.text, 0o600)?;
-    let state = apply(&overrides, &format!("{}policies: []\n", user_overrides::HEAD), environment, printer)?;
+    };
+    let state = state(by_gateway, rules);
     printer.out(format!("{} {count} rules removed — {state}", styled(outcome_style(Outcome::Allow), "✓")));
-    let words = ["mv".to_owned(), kept.display().to_string(), overrides.path.display().to_string()];
+    let file = Home::at(&environment.home).policies().join(NAME);
+    let words = ["mv".to_owned(), kept, file.display().to_string()];
     let undo = CommandLine::Argv(words.into()).to_line();
     printer.note(format!("To have them again: {}", styled(BOLD, undo)));
     Ok(Exit::Yes)
-}
-
-/// Writes a text that loads, and tells the gateway.
-fn apply(overrides: &UserOverrides, text: &str, environment: &Environment, printer: Printer) -> anyhow::Result<String> {
-    let files = rules::files(environment, &[])?;
-    let planned = user_overrides::files_with(&files, user_overrides::NAME, Layer::Overrides, text);
-    let rules = rules::compile(&planned, printer)?.rule_count();
-    overrides.save(text)?;
-    user_overrides::reloaded(environment, rules)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, bail};
 use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Outcome, Phase, strict};
 use rampart_client::wire::Decision;
+use rampart_gateway::overrides::params;
 use rampart_policy::{Context, History};
-use serde_json::{Value, json};
 
 use crate::{
     args::Test,
@@ -99,24 +99,6 @@ pub(crate) fn call_of(mut action: Action, agent: &str, environment: &Environment
         phase: Phase::Before,
         action,
         response: None,
-    }
-}
-
-/// The one parameter that says what a tool would do.
-pub(crate) fn params(tool: &str, subject: &str) -> Value {
-    match tool {
-        "exec" => json!({ "command": subject }),
-        "read" | "write" | "edit" => json!({ "path": subject }),
-        "fetch" => json!({ "url": subject }),
-        "connect" => match subject.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
-            Some((host, port)) => json!({ "host": host, "port": port }),
-            None => json!({ "host": subject }),
-        },
-        "mcp" => match subject.split_once('/') {
-            Some((server, tool)) => json!({ "server": server, "tool": tool }),
-            None => json!({ "tool": subject }),
-        },
-        _ => json!({ "input": subject }),
     }
 }
 

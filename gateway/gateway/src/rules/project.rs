@@ -49,12 +49,7 @@ impl Projects {
         if !self.enabled || !path.is_absolute() {
             return Ok(Arc::clone(base));
         }
-        let wrong = |why| vec![folder::wrong(&path.display().to_string(), why)];
-        let stamp = match stamp(&path) {
-            Ok(Some(stamp)) => stamp,
-            Ok(None) => return Ok(Arc::clone(base)),
-            Err(e) => return Err(wrong(format!("cannot look at it: {e}"))),
-        };
+        let Some(stamp) = stamp_of(&path)? else { return Ok(Arc::clone(base)) };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(project) = known.get(&path)
             && project.stamp == stamp
@@ -62,10 +57,8 @@ impl Projects {
         {
             return Ok(Arc::clone(&project.ruleset));
         }
-        let text = folder::read_file(&path, Whose::Project).map_err(wrong)?;
-        let name = path.display().to_string();
         let mut files = in_force.files.clone();
-        files.push(SourceFile { name, text, layer: Layer::Project });
+        files.push(read(&path)?);
         let ruleset = rampart_policy::load(&files)?.ruleset;
         let ruleset = Arc::new(super::with_ports(ruleset, &in_force.own_ports));
         if known.len() >= MAX_PROJECTS {
@@ -74,6 +67,28 @@ impl Projects {
         known.insert(path, Project { stamp, base: Arc::clone(base), ruleset: Arc::clone(&ruleset) });
         Ok(ruleset)
     }
+}
+
+/// What a project adds, if it does.
+///
+/// # Errors
+/// When it cannot be read: it may only restrict, so ignoring it would weaken.
+pub(crate) fn project_file(workspace: &Path) -> Result<Option<SourceFile>, Vec<Diagnostic>> {
+    let path = workspace.join(".rampart").join("policy.yaml");
+    stamp_of(&path)?.map(|_| read(&path)).transpose()
+}
+
+fn read(path: &Path) -> Result<SourceFile, Vec<Diagnostic>> {
+    let text = folder::read_file(path, Whose::Project).map_err(|why| wrong(path, why))?;
+    Ok(SourceFile { name: path.display().to_string(), text, layer: Layer::Project })
+}
+
+fn wrong(path: &Path, why: String) -> Vec<Diagnostic> {
+    vec![folder::wrong(&path.display().to_string(), why)]
+}
+
+fn stamp_of(path: &Path) -> Result<Option<Stamp>, Vec<Diagnostic>> {
+    stamp(path).map_err(|e| wrong(path, format!("cannot look at it: {e}")))
 }
 
 fn stamp(path: &Path) -> io::Result<Option<Stamp>> {

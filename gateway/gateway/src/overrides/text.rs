@@ -3,17 +3,19 @@
 
 use std::ops::Range;
 
-use anyhow::{Context as _, bail};
 use rampart_policy::{Override, OverrideAction};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_yaml::Spanned;
 
+/// Why a text is left alone.
+type Unclear = String;
+
 /// One entry: a policy of the file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// As the file says it.
-    pub(crate) policy: Value,
+    pub policy: Value,
     /// Byte of the text where its mapping begins.
     start: usize,
 }
@@ -28,16 +30,20 @@ struct File {
 ///
 /// # Errors
 /// When the text is no YAML with a list of policies.
-pub(crate) fn entries(text: &str) -> anyhow::Result<Vec<Entry>> {
+pub fn entries(text: &str) -> Result<Vec<Entry>, Unclear> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let file: File = serde_yaml::from_str(text).map_err(|e| anyhow::anyhow!("{}", e.without_snippet()))?;
+    let file: File = serde_yaml::from_str(text).map_err(|e| e.without_snippet().to_string())?;
     let entry = |policy: Spanned<Value>| {
         let start = policy.defined.span().byte_offset().and_then(|at| usize::try_from(at).ok());
         Some(Entry { policy: policy.value, start: start? })
     };
-    file.policies.into_iter().map(entry).collect::<Option<_>>().context("an entry has no place in the text")
+    file.policies
+        .into_iter()
+        .map(entry)
+        .collect::<Option<_>>()
+        .ok_or_else(|| "an entry has no place in the text".to_owned())
 }
 
 /// The text with one more entry at the end of its list. `item` is indented by two spaces, as [`Override::to_policy`]
@@ -45,7 +51,7 @@ pub(crate) fn entries(text: &str) -> anyhow::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When the text is not laid out in lines that can be added to.
-pub(crate) fn with(text: &str, item: &str, head: &str) -> anyhow::Result<String> {
+pub fn with(text: &str, item: &str, head: &str) -> Result<String, Unclear> {
     let before = entries(text)?;
     let new = if text.trim().is_empty() {
         format!("{head}policies:\n{item}")
@@ -58,7 +64,7 @@ pub(crate) fn with(text: &str, item: &str, head: &str) -> anyhow::Result<String>
         }
         front + &indented(item, dash) + text.get(lines.end..).unwrap_or_default()
     } else {
-        let empty = text.lines().find(|l| l.starts_with("policies:")).context("the file has no list `policies:`")?;
+        let empty = text.lines().find(|l| l.starts_with("policies:")).ok_or("the file has no list `policies:`")?;
         text.replacen(empty, &format!("policies:\n{}", item.trim_end()), 1)
     };
     let mut expected: Vec<Value> = before.into_iter().map(|e| e.policy).collect();
@@ -70,9 +76,9 @@ pub(crate) fn with(text: &str, item: &str, head: &str) -> anyhow::Result<String>
 ///
 /// # Errors
 /// When the entry does not stand in lines of its own.
-pub(crate) fn without(text: &str, index: usize) -> anyhow::Result<String> {
+pub(super) fn without(text: &str, index: usize) -> Result<String, Unclear> {
     let mut all = entries(text)?;
-    let entry = all.get(index).context("there is no such entry")?;
+    let entry = all.get(index).ok_or("there is no such entry")?;
     let lines = lines_of(text, entry)?;
     let head = text.get(..lines.start).unwrap_or_default();
     let comments =
@@ -81,34 +87,34 @@ pub(crate) fn without(text: &str, index: usize) -> anyhow::Result<String> {
     all.remove(index);
     let mut head = text.get(..start).unwrap_or_default().to_owned();
     if all.is_empty() {
-        let at = head.rfind("policies:").context("the file has no list `policies:`")?;
+        let at = head.rfind("policies:").ok_or("the file has no list `policies:`")?;
         head.insert_str(at + "policies:".len(), " []");
     }
     let expected: Vec<Value> = all.into_iter().map(|e| e.policy).collect();
     checked(head + text.get(lines.end..).unwrap_or_default(), &expected)
 }
 
-fn checked(text: String, expected: &[Value]) -> anyhow::Result<String> {
+fn checked(text: String, expected: &[Value]) -> Result<String, Unclear> {
     let found = entries(&text).map(|all| all.into_iter().map(|e| e.policy).collect::<Vec<_>>());
     if found.is_ok_and(|found| found == expected) {
         return Ok(text);
     }
-    bail!("the file is laid out in a way that cannot be edited line by line; edit it by hand");
+    Err("the file is laid out in a way that cannot be edited line by line; edit it by hand".to_owned())
 }
 
 /// The column of the entry's dash.
-fn indent_at(text: &str, entry: &Entry) -> anyhow::Result<usize> {
+fn indent_at(text: &str, entry: &Entry) -> Result<usize, Unclear> {
     let head = text.get(..entry.start).unwrap_or_default();
     let line = head.rsplit('\n').next().unwrap_or_default();
     let indent = line.len() - line.trim_start().len();
     if line.trim() != "-" {
-        bail!("an entry does not stand in lines of its own; edit the file by hand");
+        return Err("an entry does not stand in lines of its own; edit the file by hand".into());
     }
     Ok(indent)
 }
 
 /// The bytes of the lines that an entry takes up, without blank lines and comments behind it.
-fn lines_of(text: &str, entry: &Entry) -> anyhow::Result<Range<usize>> {
+fn lines_of(text: &str, entry: &Entry) -> Result<Range<usize>, Unclear> {
     let dash = indent_at(text, entry)?;
     let start = text.get(..entry.start).and_then(|head| head.rfind('\n')).map_or(0, |at| at + 1);
     let (mut at, mut end) = (start, start);
@@ -139,22 +145,28 @@ impl Entry {
     }
 
     /// Its name, which is unique in the file.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.text("/name").unwrap_or_default()
     }
 
     /// Where it comes from, if it says.
-    pub(crate) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         self.text("/description").unwrap_or_default()
     }
 
-    /// From when on it no longer holds.
-    pub(crate) fn expires(&self) -> Option<jiff::Timestamp> {
-        self.text("/rules/0/expires_at")?.parse().ok()
+    /// From when on it no longer holds, as the file says it.
+    pub fn expires_at(&self) -> Option<&str> {
+        self.text("/rules/0/expires_at")
+    }
+
+    /// The same in milliseconds since 1970 UTC.
+    pub fn ends_ms(&self) -> Option<u64> {
+        let at: jiff::Timestamp = self.expires_at()?.parse().ok()?;
+        Some(u64::try_from(at.as_millisecond()).unwrap_or(0))
     }
 
     /// What `rampart allow` or `rampart block` would be told to write it again; none for what a person wrote otherwise.
-    pub(crate) fn as_override(&self) -> Option<Override> {
+    pub fn as_override(&self) -> Option<Override> {
         let action = match self.text("/rules/0/action")? {
             "allow" => OverrideAction::Allow,
             "deny" => OverrideAction::Deny,
