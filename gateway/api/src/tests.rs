@@ -3,6 +3,7 @@
 mod access;
 mod approvals;
 mod dashboard;
+mod document;
 mod judging;
 mod rules;
 mod serving;

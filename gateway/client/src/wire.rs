@@ -40,14 +40,12 @@ pub struct Decision {
     pub matched_policies: Vec<String>,
     /// The deciding rule and its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, Value>>"))]
     pub rule: Option<RuleRef>,
     /// SHA-256 of the ruleset, in hex.
     pub policy_hash: String,
     /// Commands by which a human could allow it.
     pub suggestions: Vec<String>,
     /// Everything the call would do.
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
     pub effects: Vec<Effect>,
     /// Time the decision took, in microseconds.
     pub micros: u64,
@@ -120,7 +118,6 @@ pub struct ScanRequest {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scanned {
     /// What was found. None carries the secret itself.
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
     pub findings: Vec<Finding>,
     /// The text with what was found replaced.
     pub redacted: String,
@@ -537,10 +534,8 @@ pub struct Pending {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
     /// The call, whole.
-    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
     pub call: Call,
     /// Why it is asked.
-    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
     pub judgement: Judgement,
 }
 
@@ -603,7 +598,44 @@ pub struct Resolved {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditEvents {
     /// The records, each as it stands in the trail.
-    pub events: Vec<Value>,
+    pub events: Vec<AuditRecord>,
+    /// There are others beyond the last.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// A record of the audit trail: what every one has, and what its type adds (`docs/audit.md`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AuditRecord {
+    /// `rampart.audit.v2`.
+    pub v: String,
+    /// Its number, from 1 and without a gap.
+    pub seq: u64,
+    /// `decision`, `result`, `approval`, `policy`, ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was written, as the clock on the wall said (RFC 3339).
+    pub at: String,
+    /// Milliseconds since the machine started.
+    pub boot_ms: u64,
+    /// What its type adds.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, Value>,
+    /// SHA-256 that chains it to those before, in hex.
+    pub h: String,
+}
+
+/// Answer to `GET /healthz`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Health {
+    /// `ok` or `degraded`: all of the next ones together.
+    pub status: String,
+    /// Whether records can be written.
+    pub audit: String,
+    /// Whether the policy files as they are now are in force.
+    pub policy: String,
 }
 
 /// Every error of the API.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// What would be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Run a command.
@@ -95,6 +96,7 @@ pub enum Action {
 
 /// A command as the surface saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CommandLine {
     /// Text that a POSIX shell or bash would interpret.
@@ -124,6 +126,7 @@ fn quote(word: &str) -> String {
 
 /// A path as it was written and, where the surface could look, what it really is. Rules test both; the stricter wins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Located {
     /// As the agent wrote it; may be relative to the working directory or start with `~`.

@@ -7,6 +7,7 @@ use crate::{Action, TraceParent};
 /// One thing an agent wants to do, or got back. Made by a surface, judged by a [`Gate`](crate::Gate), written to the
 /// audit trail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// Who asks, and by which road.
@@ -24,6 +25,7 @@ pub struct Call {
 /// Where a call comes from. A surface fills in what it knows; the gateway overwrites `pid` and `uid` with what the
 /// kernel says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Origin {
     /// The road's entrance.
@@ -62,6 +64,7 @@ pub struct Origin {
 
 /// The road's entrance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Surface {
     /// An agent's own hook.
@@ -108,6 +111,7 @@ impl std::fmt::Display for Surface {
 
 /// Whether the action is still to happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The action has not happened; a denial prevents it.
@@ -119,6 +123,7 @@ pub enum Phase {
 
 /// What came back from an action.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Response {
     /// The text of the response. Byte offsets in [`Edit`](crate::Edit)s refer to it.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that a call would do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// What kind of thing.
     pub kind: EffectKind,
@@ -43,6 +44,7 @@ impl Effect {
 
 /// The kinds of effects that rules can name (`when: { effect: [delete, net] }`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EffectKind {
     /// A program is run.
@@ -144,6 +146,7 @@ impl std::fmt::Display for EffectKind {
 
 /// What an effect is done to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Target {
     /// A file or tree.
@@ -193,6 +196,7 @@ pub enum Target {
 
 /// Where a path lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// Inside the project.
@@ -219,6 +223,7 @@ pub enum Scope {
 
 /// How delicate a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Sensitivity {
     /// Nothing special is known of it.
@@ -233,6 +238,7 @@ pub enum Sensitivity {
 
 /// How sure the analysis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// It happens if the call runs.
@@ -245,6 +251,7 @@ pub enum Certainty {
 
 /// Whether an effect can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reversibility {
     /// It can be undone (tracked by version control, a move, a start).
@@ -257,6 +264,7 @@ pub enum Reversibility {
 
 /// A range of bytes in the text of the call that an effect or rule refers to (the command, the URL).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
     /// First byte.
     pub start: usize,

@@ -108,6 +108,7 @@ impl Refusal {
 
 /// What a surface has refused by itself, as it crosses the wire to be recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// What was refused.
@@ -137,6 +138,7 @@ impl Refused {
 
 /// The gateway's answer as it crosses the wire to a surface in another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// What the surface must do: `allow`, `ask` or `deny`. In monitor mode it is `allow` whatever the judgement says.
     pub verdict: Outcome,

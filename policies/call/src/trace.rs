@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// A `traceparent` (W3C Trace Context, section 3.2): the trace, the span that caused the call, and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(with = "String"))]
 #[serde(try_from = "String", into = "String")]
 pub struct TraceParent {
     /// The trace; never zero.

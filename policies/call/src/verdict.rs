@@ -7,6 +7,7 @@ use crate::{Effect, Span};
 /// The outcome of judging a call by a ruleset, with everything a person needs to understand it. The command line, the
 /// hooks, the API and the audit trail print these same facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// What the policy says.
     pub outcome: Outcome,
@@ -72,6 +73,7 @@ impl Judgement {
 
 /// What a ruleset can say of a call, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Go on.
@@ -112,6 +114,7 @@ impl std::fmt::Display for Outcome {
 
 /// Why a call was decided as it was, as a stable code. Each has a paragraph in `docs/reasons.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// A rule matched.
@@ -195,6 +198,7 @@ impl std::fmt::Display for Reason {
 
 /// A rule by name and place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuleRef {
     /// Name of the policy.
     pub policy: String,
@@ -222,6 +226,7 @@ impl std::fmt::Display for RuleRef {
 
 /// A replacement in the text of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Edit {
     /// The bytes to replace.
     pub span: Span,

@@ -8,9 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, Status, TelemetryStatus, WitnessStatus};
+use rampart_client::wire::{AuditStatus, Health, Status, TelemetryStatus, WitnessStatus};
 use rampart_gateway::{audit::Attested, metrics::CONTENT_TYPE};
-use serde_json::json;
 
 use crate::{Api, routes::policy};
 
@@ -18,11 +17,10 @@ use crate::{Api, routes::policy};
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Response {
     let audit = api.gateway().audit_health().error.is_none();
     let rules = api.gateway().rules_in_force().rejected.is_empty();
-    let word = |good| if good { "ok" } else { "degraded" };
+    let word = |good| if good { "ok" } else { "degraded" }.to_owned();
     // Rules that were refused leave the last good ones in force, so the gateway still does its work.
     let status = if audit { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({"status": word(audit && rules), "audit": word(audit), "policy": word(rules)});
-    (status, Json(body)).into_response()
+    (status, Json(Health { status: word(audit && rules), audit: word(audit), policy: word(rules) })).into_response()
 }
 
 /// For Prometheus, which sends the token as `authorization` of its scrape configuration.

@@ -8,6 +8,7 @@ use super::{read::Record, record::Kind};
 
 /// What stands in some records, counted. Stable as JSON.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AuditStats"))]
 pub struct Stats {
     /// Records of all types.
     pub records: u64,
@@ -45,6 +46,7 @@ pub struct Stats {
 
 /// Something and how often it occurs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counted {
     /// What.
     pub name: String,
@@ -56,6 +58,7 @@ pub struct Counted {
 
 /// How long decisions took, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Micros {
     /// Half of them took no longer.
     pub median: u64,

@@ -29,6 +29,7 @@ pub struct Options {
 
 /// What was found.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AuditReport"))]
 pub struct Report {
     /// Nothing is wrong. Notes may still tell of crashes that the trail itself accounts for.
     pub ok: bool,
@@ -52,6 +53,7 @@ pub struct Report {
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AuditFinding"))]
 pub struct Finding {
     /// What kind of thing.
     pub what: What,
@@ -67,6 +69,7 @@ pub struct Finding {
 
 /// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AuditFindingKind"))]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// A record is not as it was written.
