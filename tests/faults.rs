@@ -2,6 +2,7 @@
 
 mod exhausted;
 mod gateway_dies;
+mod idle;
 mod matrix;
 mod telling;
 mod unanswered;

@@ -18,6 +18,8 @@ const ROWS: &[(&str, &str)] = &[
     ("D9", "many large bodies at once in little memory"),
     ("D10", "no file descriptors are left"),
     ("D11", "SIGTERM with requests and questions in flight"),
+    ("N1", "heads that arrive byte by byte"),
+    ("N11", "a reader of an event stream that does not read"),
     ("N15", "a webhook hangs, fails, redirects, answers without end"),
     ("N16", "a syslog collector is down and comes back"),
     ("S1", "the disk is full"),

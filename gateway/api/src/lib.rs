@@ -8,6 +8,7 @@ mod body;
 mod error;
 mod listen;
 mod openapi;
+mod patient;
 mod routes;
 mod serve;
 #[cfg(test)]

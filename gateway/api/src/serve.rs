@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{Peer, access::Connection, awake::Awake};
+use crate::{Peer, access::Connection, awake::Awake, patient::Patient};
 
 /// How long requests in flight may go on after the end was announced.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the head of a request may take to arrive, and how long a connection may stand idle before it.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD: Duration = Duration::from_secs(10);
+/// How long whoever is answered may take nothing of it.
+const STALL: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 32 << 10;
 /// Most headers of a request.
@@ -136,7 +138,7 @@ where
         .header_read_timeout(HEAD)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, STALL)), service);
     let connection = watcher.watch(connection);
     tokio::spawn(Awake::new(async move {
         let mut connection = pin!(connection);
