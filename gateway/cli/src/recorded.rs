@@ -70,6 +70,7 @@ struct Actor {
     depth: u32,
     pid: Option<u32>,
     uid: Option<u32>,
+    claimed: bool,
     person: Option<String>,
     workspace: Option<String>,
 }
@@ -88,10 +89,22 @@ impl Recorded {
             (false, true) => Some(Flaw::Redacted),
             (false, false) => None,
         };
-        let Actor { agent, session, surface, run, depth, pid, uid, person, workspace } = actor;
+        let Actor { agent, session, surface, run, depth, pid, uid, claimed, person, workspace } = actor;
         let home = Some(environment.user_home.display().to_string());
-        let origin =
-            Origin { surface, agent, session, run, depth, pid, uid, person, workspace, home, ..Origin::default() };
+        let origin = Origin {
+            surface,
+            agent,
+            session,
+            run,
+            depth,
+            pid,
+            uid,
+            claimed,
+            person,
+            workspace,
+            home,
+            ..Origin::default()
+        };
         let phase = if record.kind == Kind::Decision { Phase::Before } else { Phase::After };
         Ok(Self { call: Call { origin, phase, action, response: None }, outcome, verdict, at, flaw })
     }

@@ -225,6 +225,11 @@ impl Credentials {
         self.book().roots.get(&process).cloned()
     }
 
+    /// Whether a session is open whose processes are known by where they stand.
+    pub fn knows_processes(&self) -> bool {
+        !self.book().roots.is_empty()
+    }
+
     /// Every token that is kept, oldest first. Launch credentials are among them.
     pub fn list(&self) -> Vec<Token> {
         let mut tokens: Vec<_> = self.book().kept.values().map(|entry| entry.token.clone()).collect();
@@ -380,7 +385,7 @@ impl Book {
     fn add(&mut self, token: Token, wall: u64) {
         let ends = token.expires_ms.map(|at| clock::boot_ms() + at.saturating_sub(wall));
         if let Some(launch) = token.launch.as_ref().filter(|launch| launch.below) {
-            let agent = token.agent.clone().unwrap_or_else(|| "an agent".to_owned());
+            let agent = token.agent.clone().unwrap_or_default();
             self.roots.insert(launch.process, Session { name: launch.session.clone(), agent });
         }
         self.kept.insert(token.id.clone(), Entry { token, ends, life: CancellationToken::new() });

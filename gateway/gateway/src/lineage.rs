@@ -73,7 +73,7 @@ pub struct Agents<'a> {
 pub struct Session {
     /// Its name.
     pub name: String,
-    /// The agent whose it is.
+    /// The agent whose it is; empty where that was not said.
     pub agent: String,
 }
 
@@ -141,6 +141,24 @@ pub fn standing(pid: u32, connected: u64, agents: Agents<'_>) -> Standing {
     Standing::Gone
 }
 
+/// The session that was opened for the nearest ancestor, or for the process itself, that had this number `connected`
+/// milliseconds after the machine started. It reads no more than who the ancestors are.
+pub fn session_above(pid: u32, connected: u64, session: &dyn Fn(Process) -> Option<Session>) -> Option<Session> {
+    let (mut pid, mut seen) = (pid, stat(pid).ok()?);
+    if seen.started * 1000 / TICKS > connected {
+        return None;
+    }
+    for _ in 0..MOST_ANCESTORS {
+        let found = session(Process { pid, started: seen.started });
+        if found.is_some() || seen.parent <= 1 {
+            return found;
+        }
+        pid = seen.parent;
+        seen = stat(pid).ok()?;
+    }
+    None
+}
+
 /// What this process itself is.
 pub fn own(agents: Agents<'_>) -> Standing {
     standing(std::process::id(), clock::boot_ms(), agents)
@@ -162,7 +180,8 @@ fn walk(pid: u32, connected: u64, agents: Agents<'_>) -> io::Result<Standing> {
     for _ in 0..MOST_ANCESTORS {
         // What was opened here says more than what a process looks like, so that is looked for to the end.
         if let Some(Session { name, agent }) = (agents.session)(Process { pid, started: seen.started }) {
-            return Ok(Standing::Agent { pid, what: agent, session: Some(name) });
+            let what = if agent.is_empty() { "an agent".to_owned() } else { agent };
+            return Ok(Standing::Agent { pid, what, session: Some(name) });
         }
         if let Some(what) = agent(pid, &seen, agents.programs) {
             standing = Standing::Agent { pid, what, session: None };

@@ -45,6 +45,9 @@ pub struct Origin {
     /// User id of the peer, from the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// Agent and session are what the caller says, and nobody vouches for them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
     /// The person whose token asks, as the gateway tells people apart; none for what a session or a surface asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,

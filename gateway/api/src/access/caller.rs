@@ -8,7 +8,7 @@ use rampart_call::Origin;
 use rampart_gateway::{
     Question,
     credentials::{Bearer, OWNER, Scope},
-    lineage::{self, Agents, Standing},
+    lineage::{self, Agents, Session, Standing},
 };
 
 use subtle::ConstantTimeEq as _;
@@ -110,7 +110,7 @@ impl Caller {
     /// When an agent is.
     pub(crate) async fn browses(&self, api: &Api) -> Result<Option<u32>, Error> {
         self.connection.look().await;
-        self.refuse_agents(api)?;
+        self.refuse_agents(true, api)?;
         Ok(self.connection.user())
     }
 
@@ -122,9 +122,11 @@ impl Caller {
         }
     }
 
-    fn refuse_agents(&self, api: &Api) -> Result<(), Error> {
+    fn refuse_agents(&self, acts: bool, api: &Api) -> Result<(), Error> {
         let agents = self.connection.holders().iter().map(|pid| self.standing(Some(*pid), api));
-        agents.filter(|standing| matches!(standing, Standing::Agent { .. })).try_for_each(refuse_agent)
+        agents
+            .filter(|standing| matches!(standing, Standing::Agent { .. }))
+            .try_for_each(|agent| refuse_agent(agent, acts))
     }
 
     /// The token they bear.
@@ -162,7 +164,7 @@ impl Caller {
         match (scope, self.peer) {
             (Scope::Open | Scope::Decide, _) => Ok(()),
             // Its token says who it is, unless an agent holds the other end.
-            (_, Peer::Tcp) => self.refuse_agents(api),
+            (_, Peer::Tcp) => self.refuse_agents(acts, api),
             (_, Peer::Socket { pid, .. }) => self.require_person(pid, acts, api),
         }
     }
@@ -171,7 +173,7 @@ impl Caller {
     fn require_person(&self, pid: Option<u32>, acts: bool, api: &Api) -> Result<(), Error> {
         let refuse = |code, text: String| Err(Error::new(StatusCode::FORBIDDEN, code, text));
         match self.standing(pid, api) {
-            agent @ Standing::Agent { .. } => refuse_agent(agent),
+            agent @ Standing::Agent { .. } => refuse_agent(agent, acts),
             Standing::Gone => refuse("unknown_process", "the kernel does not tell which process asks".to_owned()),
             Standing::Free { terminal: false } if acts && self.bearer().is_none() => refuse(
                 "no_terminal",
@@ -200,14 +202,19 @@ impl Caller {
     }
 
     /// Says whose call it is where the credential knows better than the caller claims.
-    pub(crate) fn sign(&self, origin: &mut Origin) -> Result<(), Error> {
+    pub(crate) fn sign(&self, origin: &mut Origin, api: &Api) -> Result<(), Error> {
         origin.person = self.bearer().filter(|bearer| bearer.session.is_none()).map(|bearer| bearer.person.to_string());
+        origin.claimed = true;
         if let Peer::Socket { pid, uid, .. } = self.peer {
             (origin.pid, origin.uid) = (pid, Some(uid));
         }
-        let Some(Bearer { agent, session, .. }) = self.bearer() else { return Ok(()) };
+        let Some(Bearer { agent, session, .. }) = self.bearer() else {
+            self.sign_by_process(origin, api);
+            return Ok(());
+        };
         if let Some(session) = session {
             origin.session.clone_from(session);
+            origin.claimed = false;
         }
         match agent {
             // The credential of a session stands for whatever runs in it.
@@ -219,6 +226,23 @@ impl Caller {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whoever shows nothing may still stand below the process that a session was opened for. The kernel is asked once a
+    /// connection, and only as long as there is such a session.
+    fn sign_by_process(&self, origin: &mut Origin, api: &Api) {
+        let Peer::Socket { pid: Some(pid), .. } = self.peer else { return };
+        let credentials = api.gateway().credentials();
+        if !credentials.knows_processes() {
+            return;
+        }
+        if let Some(Session { name, agent }) = self.connection.session(pid, credentials) {
+            origin.session.clone_from(name);
+            if !agent.is_empty() {
+                origin.agent.clone_from(agent);
+            }
+            origin.claimed = false;
+        }
     }
 
     /// Refuses to let a token that is bound to an agent or a policy answer questions of others.
@@ -248,11 +272,13 @@ impl Caller {
     }
 }
 
-fn refuse_agent(standing: Standing) -> Result<(), Error> {
+fn refuse_agent(standing: Standing, acts: bool) -> Result<(), Error> {
     let Standing::Agent { pid, what, .. } = standing else { return Ok(()) };
-    let text = format!(
-        "this comes from a session of `{what}` (process {pid}), and what an agent may do is decided by people: do it in a \
-         terminal of your own"
-    );
+    let why = if acts {
+        "what an agent may do is decided by people: do it in a terminal of your own"
+    } else {
+        "what is in force, asked and recorded is told to people: look in a terminal of your own"
+    };
+    let text = format!("this comes from a session of `{what}` (process {pid}), and {why}");
     Err(Error::new(StatusCode::FORBIDDEN, "agent", text))
 }

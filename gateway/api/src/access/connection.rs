@@ -8,7 +8,7 @@ use std::{
 
 use rampart_gateway::{
     credentials::{Bearer, Credentials},
-    lineage::{self, Holders},
+    lineage::{self, Holders, Session},
 };
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     holders: OnceCell<Holders>,
     /// The life of the token that its last request bore.
     life: watch::Sender<Option<CancellationToken>>,
+    /// The session whose processes its other end belongs to, once somebody had to know.
+    session: std::sync::OnceLock<Option<Session>>,
     /// The last token that was good, and whose it is.
     known: Mutex<Option<(String, Arc<Bearer>)>>,
 }
@@ -41,6 +43,7 @@ impl Default for Connection {
             ends: None,
             holders: OnceCell::new(),
             life: watch::Sender::new(None),
+            session: std::sync::OnceLock::new(),
             known: Mutex::default(),
         }
     }
@@ -90,6 +93,13 @@ impl Connection {
         let bearer = Arc::new(credentials.bearer(token)?);
         *known = Some((token.to_owned(), Arc::clone(&bearer)));
         Some(bearer)
+    }
+
+    /// The session that was opened for the process at the other end or one above it. Which one that is does not change while
+    /// the connection lasts.
+    pub(super) fn session(&self, pid: u32, credentials: &Credentials) -> Option<&Session> {
+        let look = || lineage::session_above(pid, self.accepted, &|process| credentials.session_of(process));
+        self.session.get_or_init(look).as_ref()
     }
 
     /// Takes note that it bears a token. It ends with that.

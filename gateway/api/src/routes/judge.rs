@@ -34,7 +34,7 @@ pub(super) async fn judge(
     Extension(caller): Extension<Caller>,
     Strict(mut call): Strict<Call, CALL_LIMIT>,
 ) -> Response {
-    if let Err(error) = caller.sign(&mut call.origin) {
+    if let Err(error) = caller.sign(&mut call.origin, &api) {
         return error.into_response();
     }
     let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });

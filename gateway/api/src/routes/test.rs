@@ -16,7 +16,7 @@ pub(super) async fn test(
     Extension(caller): Extension<Caller>,
     Strict(TestRequest { tool, params, agent, session, workspace, home, policy }): Strict<TestRequest>,
 ) -> Result<Json<Decision>, Error> {
-    let call = call(&tool, ToolRequest { agent, session, params, workspace, home }, &caller)?;
+    let call = call(&tool, ToolRequest { agent, session, params, workspace, home }, &caller, &api)?;
     let judgement = match policy {
         None => api.gateway().decide_only(&call),
         Some(policy) => {

@@ -20,7 +20,7 @@ pub(super) async fn decide(
     headers: HeaderMap,
     Strict(request): Strict<ToolRequest>,
 ) -> Result<Json<Decision>, Error> {
-    let mut call = call(&tool, request, &caller)?;
+    let mut call = call(&tool, request, &caller, &api)?;
     let parent = headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
     call.origin.trace = parent;
     let Answer { verdict, judgement, seq } = api.gateway().answer(call).await;
@@ -34,18 +34,18 @@ pub(super) async fn preflight(
     Path(tool): Path<String>,
     Strict(request): Strict<ToolRequest>,
 ) -> Result<Json<Decision>, Error> {
-    let judgement = api.gateway().decide_only(&call(&tool, request, &caller)?);
+    let judgement = api.gateway().decide_only(&call(&tool, request, &caller, &api)?);
     let allowed = judgement.outcome.passes();
     Ok(Json(Decision::of(judgement, allowed, None)))
 }
 
-pub(super) fn call(tool: &str, request: ToolRequest, caller: &Caller) -> Result<Call, Error> {
+pub(super) fn call(tool: &str, request: ToolRequest, caller: &Caller, api: &Api) -> Result<Call, Error> {
     // A fault on purpose, for the test of what a fault does; no release has it.
     #[cfg(debug_assertions)]
     assert_ne!(tool, "rampart-failpoint", "a fault on purpose");
     let ToolRequest { agent, session, params, workspace, home } = request;
     let action = Action::from_tool(tool, &params).map_err(|e| Error::malformed(e.to_string()))?;
     let mut origin = Origin { surface: Surface::Api, agent, session, workspace, home, ..Origin::default() };
-    caller.sign(&mut origin)?;
+    caller.sign(&mut origin, api)?;
     Ok(Call { origin, phase: Phase::Before, action, response: None })
 }

@@ -264,3 +264,43 @@ async fn wrong_methods_and_paths_say_so() {
     }
     world.end().await;
 }
+
+/// Who shows no credential is whom the kernel knows them to be, and whom nobody knows is written down as one who claims.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
+    let world = World::new().await;
+    let sleeper = || std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let (mut root, mut other) = (sleeper(), sleeper());
+    let ask = async |pid: u32, token: Option<&str>| {
+        let body = r#"{"agent":"somebody","session":"theirs","params":{"command":"ls"}}"#;
+        let mut request = world.good("POST", "/v1/tool/exec", body);
+        request.headers_mut().remove("authorization");
+        if let Some(token) = token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        assert_eq!(world.request(Peer::Socket { pid: Some(pid), uid: 7 }, request).await.0, 200);
+        let actor = world.decisions().pop().unwrap()["actor"].clone();
+        let word = |key: &str| actor[key].as_str().unwrap().to_owned();
+        (word("agent"), word("session"), actor["claimed"].as_bool().unwrap_or(false))
+    };
+    let claimed = || ("somebody".to_owned(), "theirs".to_owned(), true);
+    assert_eq!(ask(root.id(), None).await, claimed(), "no session is open");
+    let launch = Launch { session: "s1".into(), process: Process::of(root.id()).unwrap(), below: true };
+    let credential = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
+    let known = || ("bot".to_owned(), "s1".to_owned(), false);
+    assert_eq!(ask(root.id(), None).await, known());
+    assert_eq!(ask(other.id(), None).await, claimed(), "it stands elsewhere");
+    assert_eq!(ask(other.id(), Some(&credential)).await, known(), "whoever bears the credential belongs to it");
+    let wanted = Wanted { scopes: vec![Scope::Decide], ..Wanted::default() };
+    let token = world.gateway.create_token(wanted, "a test").await.unwrap().text;
+    assert_eq!(ask(other.id(), Some(&token)).await, claimed(), "a token says who asks, not in which session");
+    // One whose agent was not said keeps the name that the surface gives it.
+    let launch = Launch { session: "s2".into(), process: Process::of(other.id()).unwrap(), below: true };
+    world.gateway.open_session("", launch, "a test").await.unwrap();
+    assert_eq!(ask(other.id(), None).await, ("somebody".to_owned(), "s2".to_owned(), false));
+    for child in [&mut root, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    world.end().await;
+}

@@ -280,6 +280,8 @@ struct Actor<'a> {
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    claimed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,6 +317,7 @@ impl Decision<'_> {
                 depth: origin.depth,
                 pid: origin.pid,
                 uid: origin.uid,
+                claimed: origin.claimed,
                 person: origin.person.as_deref(),
                 workspace: origin.workspace.as_deref().map(name),
             },
