@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{Ran, World};
 
 fn look(world: &World, code: i32) -> Value {
     world.run(&["doctor", "--json"]).expect(code).json()
@@ -33,7 +33,7 @@ fn a_sound_home_passes_and_says_what_is_only_advisory() {
     let status = world.status();
     let mut through = world.rampart(&["doctor", "--json"]);
     through.env("HTTPS_PROXY", format!("http://{}", status["egress"].as_str().unwrap()));
-    let report = crate::world::Ran::from(through.output().unwrap()).expect(0).json();
+    let report = Ran::from(through.output().unwrap()).expect(0).json();
     assert_eq!(road(&report, "http")["protection"], "advisory", "{report:#}");
     let text = world.run(&["doctor"]).expect(0);
     assert!(text.stdout.contains("Roads") && !text.stdout.contains('\u{1b}'), "plain in a pipe: {text:?}");
@@ -98,4 +98,26 @@ fn servers_and_agents_that_are_not_guarded_are_named() {
     let report = look(&world, 0);
     assert_eq!(road(&report, "mcp")["protection"], "advisory", "{report:#}");
     assert_eq!(road(&report, "claude-code")["protection"], "advisory", "{report:#}");
+}
+
+/// How a machine is protected is where it can be attacked: an agent is told that it is not told.
+#[test]
+fn an_agent_is_told_that_people_are_told() {
+    let mut world = World::new();
+    world.serve(&[]);
+    for (args, says) in [
+        (&["doctor"][..], "how this machine is protected, and where it is not, is told to people"),
+        (&["doctor", "--json"], "look in a terminal of your own"),
+        (&["doctor", "--fix"], "what is in force is changed by people"),
+    ] {
+        let mut doctor = world.rampart(args);
+        let ran =
+            Ran::from(doctor.env("RAMPART_SESSION", "s1").env("RAMPART_AGENT", "bot").output().unwrap()).expect(2);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("inside a session of bot"), "{ran:?}");
+        assert!(ran.stderr.contains(says), "{args:?}: {ran:?}");
+    }
+    // What it asks the gateway past this program gets the same answer.
+    let rampart = crate::world::bin("rampart");
+    let ran = world.run(&["wrap", "--agent", "bot", "--", rampart.to_str().unwrap(), "status"]);
+    assert!(ran.stderr.contains("what is in force, asked and recorded is told to people"), "{ran:?}");
 }

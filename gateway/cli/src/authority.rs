@@ -8,8 +8,8 @@ use rampart_gateway::lineage::{self, Agents, Standing};
 
 use crate::{
     args::{
-        CaInstall, CaVerb, Init, McpInstall, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve, ServeVerb,
-        Verb,
+        CaInstall, CaVerb, Doctor, Init, McpInstall, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve,
+        ServeVerb, Verb,
     },
     environment::Environment,
 };
@@ -20,6 +20,8 @@ enum Who {
     Anybody,
     /// It changes what is in force, or grants something.
     Person,
+    /// It tells how well this machine is protected, and so where it is not.
+    Reader,
 }
 
 /// Refuses what an agent must not do. What a verb asks of a person besides, such as a terminal, it asks itself.
@@ -30,6 +32,13 @@ pub(crate) fn check(verb: &Verb, environment: &Environment) -> anyhow::Result<()
     match who(verb, environment) {
         Who::Anybody => Ok(()),
         Who::Person => person(environment, true),
+        Who::Reader => match inside(environment) {
+            Some(agent) => bail!(
+                "this runs inside a session of {agent}, and how this machine is protected, and where it is not, is told to people: \
+                 look in a terminal of your own"
+            ),
+            None => Ok(()),
+        },
     }
 }
 
@@ -61,6 +70,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
             verb: None | Some(ServeVerb::Stop | ServeVerb::Install(_) | ServeVerb::Uninstall(_)),
             ..
         }) => Who::Person,
+        Verb::Doctor(Doctor { fix: false, .. }) => Who::Reader,
         // Whatever is not named here.
         _ => Who::Person,
     }
@@ -71,8 +81,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
 /// # Errors
 /// Who was found instead, and what to do.
 pub(crate) fn person(environment: &Environment, yes: bool) -> anyhow::Result<()> {
-    if environment.session.is_some() || environment.inside.is_some() || below_an_agent() {
-        let agent = environment.agent.as_deref().or(environment.inside).unwrap_or("an agent");
+    if let Some(agent) = inside(environment) {
         bail!(
             "this runs inside a session of {agent}, and what is in force is changed by people: do it in a terminal of your own"
         );
@@ -81,6 +90,12 @@ pub(crate) fn person(environment: &Environment, yes: bool) -> anyhow::Result<()>
         bail!("no terminal is here, so nobody can be seen to mean it; give --yes to change rules from a script");
     }
     Ok(())
+}
+
+/// The agent in whose session this runs.
+fn inside(environment: &Environment) -> Option<&str> {
+    let runs = environment.session.is_some() || environment.inside.is_some() || below_an_agent();
+    runs.then(|| environment.agent.as_deref().or(environment.inside).unwrap_or("an agent"))
 }
 
 /// Whether a process above this one belongs to an agent's session. What is not visible, such as processes of other users,

@@ -52,7 +52,7 @@ pub(super) async fn refused(
     Strict(refused): Strict<Refused, CALL_LIMIT>,
 ) -> Response {
     let (mut call, refusal) = refused.into_parts();
-    if let Err(error) = caller.sign(&mut call.origin) {
+    if let Err(error) = caller.sign(&mut call.origin, &api) {
         return error.into_response();
     }
     Json(api.gateway().refused(call, refusal).await).into_response()

@@ -278,7 +278,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         if let Some(token) = token {
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
-        assert_eq!(world.request(Peer::Socket { pid: Some(pid), uid: 7 }, request).await.0, 200);
+        assert_eq!(world.request(Peer::Socket { pid: Some(pid), uid: 7, ours: true }, request).await.0, 200);
         let actor = world.decisions().pop().unwrap()["actor"].clone();
         let word = |key: &str| actor[key].as_str().unwrap().to_owned();
         (word("agent"), word("session"), actor["claimed"].as_bool().unwrap_or(false))

@@ -194,7 +194,7 @@ async fn every_route_answers_as_the_document_says() {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let mut request = world.good(method, path, &text);
         let local = ["/v1/judge", "/v1/sessions"].contains(template);
-        let peer = if local { Peer::Socket { pid: Some(std::process::id()), uid: 0 } } else { Peer::Tcp };
+        let peer = if local { Peer::Socket { pid: Some(std::process::id()), uid: 0, ours: true } } else { Peer::Tcp };
         request.extensions_mut().insert(peer);
         if template.starts_with("/v1/events/stream") {
             request.headers_mut().insert("last-event-id", "0".parse().unwrap());
