@@ -34,7 +34,7 @@ pub struct Lost {
     pub at_ms: u64,
     /// The road's entrance.
     pub surface: Surface,
-    /// The agent's name, where that is a [plain](plain) one.
+    /// The agent's name, where that is a plain one.
     pub agent: String,
     /// One run of it, likewise.
     pub session: String,

@@ -184,3 +184,12 @@ proptest! {
         prop_assert!(!escape_shown);
     }
 }
+
+#[test]
+fn where_the_part_around_an_escape_is_cut_no_value_ends() {
+    let long = format!("\\/{}token = \"cfut_WRkOowh8BtTp1xgkETLIdTtoken = \"", "[redacted: zero-width] ".repeat(10));
+    for length in 0..40 {
+        let text = format!("{}{long}", "x".repeat(length));
+        assert_eq!(scan(&text), [], "{text}");
+    }
+}

@@ -54,13 +54,14 @@ impl<'a> View<'a> {
     }
 }
 
-/// `start..end` widened to whole words: what is cut in the middle of a word may look like another.
+/// `start..end` widened to whole words, as what is cut in the middle of one may look like another, and by what follows
+/// the last: a value that ends with the text ends as it should, and one that goes on there does not.
 pub(crate) fn whole_words(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
     const WORD: usize = 1024;
     let in_word = |b: &&u8| !b.is_ascii_whitespace();
     let before = bytes.get(..start).unwrap_or_default().iter().rev().take(WORD).take_while(in_word).count();
     let after = bytes.get(end..).unwrap_or_default().iter().take(WORD).take_while(in_word).count();
-    (start - before, end + after)
+    (start - before, bytes.len().min(end + after + 1))
 }
 
 fn step(steps: &[(usize, usize)], at: usize) -> usize {

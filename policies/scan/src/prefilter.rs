@@ -106,6 +106,9 @@ impl Prefilter {
         if let Some([a, b, c]) = bytes.last_chunk::<3>() {
             look(bytes.len() - 3, [*a, *b, *c, 0]);
         }
+        if let Some([a, b]) = bytes.last_chunk::<2>() {
+            look(bytes.len() - 2, [*a, *b, 0, 0]);
+        }
     }
 
     /// Calls `on_hit` for the keywords whose four bytes stand at `at`, where three bytes have this hash.
@@ -200,6 +203,9 @@ mod tests {
         let keyword = |(n, text): (usize, &str)| Keyword { bytes: text.into(), detectors: vec![n] };
         let keywords = ["secret", "secret_key", "ret", "q~", "\u{202e}"];
         let filter = Prefilter::new(keywords.into_iter().enumerate().map(keyword).collect());
+        for text in ["q~", "aq~", "xaq~", "ret", "q~q~"] {
+            assert_eq!(fast(&filter, text), naive(&filter, text), "{text}");
+        }
         let text = "x SECRET_key aq~z \u{202e} ret";
         let found = fast(&filter, text);
         let words: Vec<&str> = found.iter().map(|(hit, _)| &text[hit.start..hit.end]).collect();
