@@ -35,7 +35,6 @@ pub(crate) struct InForce {
     pub(crate) warnings: Vec<Diagnostic>,
     /// The files they were made of.
     pub(crate) files: Vec<SourceFile>,
-    own_ports: Vec<u16>,
     /// When, in milliseconds since 1970 UTC.
     pub(crate) loaded_ms: u64,
     fingerprint: Fingerprint,
@@ -75,9 +74,13 @@ impl Rules {
     /// # Errors
     /// None that the files in force did not have before.
     pub(crate) fn protect(&self, ports: Vec<u16>) -> Result<(), Vec<Diagnostic>> {
+        // Not while the files are looked at again, which would miss the ports.
+        let _turn = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        self.own_ports.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&ports);
         let now = self.in_force.load();
-        self.in_force.store(Arc::new(InForce::compile(now.files.clone(), now.fingerprint, &ports)?));
-        *self.own_ports.lock().unwrap_or_else(PoisonError::into_inner) = ports;
+        if !now.ruleset.listens_on(ports.clone()) {
+            self.in_force.store(Arc::new(InForce::compile(now.files.clone(), now.fingerprint, &ports)?));
+        }
         Ok(())
     }
 
@@ -140,8 +143,7 @@ impl InForce {
     fn compile(files: Vec<SourceFile>, fingerprint: Fingerprint, own_ports: &[u16]) -> Result<Self, Vec<Diagnostic>> {
         let Loaded { ruleset, warnings } = rampart_policy::load(&files)?;
         let ruleset = Arc::new(with_ports(ruleset, own_ports));
-        let own_ports = own_ports.to_vec();
-        Ok(Self { ruleset, warnings, files, own_ports, loaded_ms: clock::wall_ms(), fingerprint })
+        Ok(Self { ruleset, warnings, files, loaded_ms: clock::wall_ms(), fingerprint })
     }
 }
 

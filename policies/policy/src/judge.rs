@@ -31,7 +31,7 @@ pub(crate) struct Decision<'r> {
 impl Ruleset {
     /// Judges a call. Pure: the same ruleset, call and context always give the same judgement.
     pub fn judge(&self, call: &Call, context: &Context<'_>) -> Judgement {
-        let facts = Facts::new(call, context, &self.sets, &self.own_ports);
+        let facts = Facts::new(call, context, &self.sets, self.own_ports());
         let matches = self.matches(&facts);
         let decision = self.decide(&facts, &matches);
         let edits = edits(&facts, &matches.all);

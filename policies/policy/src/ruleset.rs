@@ -1,6 +1,6 @@
 //! Policy files compiled into one ruleset.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rampart_call::{Outcome, RuleRef};
 use sha2::{Digest, Sha256};
@@ -60,7 +60,8 @@ pub struct Ruleset {
     pub(crate) before: Index,
     pub(crate) after: Index,
     pub(crate) hash: String,
-    pub(crate) own_ports: Vec<u16>,
+    /// Empty until it is known where our own interface listens.
+    own_ports: OnceLock<Vec<u16>>,
     /// The rules that hold once, by their numbers.
     pub(crate) once: Vec<usize>,
     policies: Vec<Policy>,
@@ -393,7 +394,7 @@ impl Compiler {
             before,
             after,
             hash,
-            own_ports: OWN_PORTS.to_vec(),
+            own_ports: OnceLock::new(),
             policies,
             notify,
         };
@@ -416,7 +417,17 @@ const OWN_PORTS: [u16; 1] = [9090];
 impl Ruleset {
     /// Says on which ports of this machine Rampart's own interface listens; `9090` where nobody says.
     pub fn with_own_ports(self, own_ports: Vec<u16>) -> Self {
-        Self { own_ports, ..self }
+        Self { own_ports: OnceLock::from(own_ports), ..self }
+    }
+
+    /// Says the same of rules that are in use. False when it was said before, which stands.
+    pub fn listens_on(&self, own_ports: Vec<u16>) -> bool {
+        self.own_ports.set(own_ports).is_ok()
+    }
+
+    /// On which ports of this machine Rampart's own interface listens.
+    pub fn own_ports(&self) -> &[u16] {
+        self.own_ports.get().map_or(&OWN_PORTS, Vec::as_slice)
     }
 
     /// SHA-256 over all files, in hex.

@@ -44,9 +44,9 @@ pub(crate) fn suggestions(
 
 /// Whether the call would pass with the override added.
 fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &Matches<'_>, candidate: &Override) -> bool {
-    let Some(alone) = of_override(candidate, &ruleset.own_ports) else { return false };
+    let Some(alone) = of_override(candidate, ruleset.own_ports()) else { return false };
     // The patterns of the override are in sets of their own, so the call is looked at again by them.
-    let own = Facts::new(facts.call, facts.context, &alone.sets, &alone.own_ports);
+    let own = Facts::new(facts.call, facts.context, &alone.sets, alone.own_ports());
     let mut with = alone.matches(&own);
     with.all.extend_from_slice(&matches.all);
     ruleset.decide(facts, &with).outcome == Outcome::Allow

@@ -60,7 +60,7 @@ impl Projects {
         let mut files = in_force.files.clone();
         files.push(read(&path)?);
         let ruleset = rampart_policy::load(&files)?.ruleset;
-        let ruleset = Arc::new(super::with_ports(ruleset, &in_force.own_ports));
+        let ruleset = Arc::new(ruleset.with_own_ports(in_force.ruleset.own_ports().to_vec()));
         if known.len() >= MAX_PROJECTS {
             known.clear();
         }
