@@ -1,6 +1,6 @@
 //! What a message would do, in the words that policy judges.
 
-use rampart_call::Action;
+use rampart_call::{Action, TraceParent};
 use serde_json::{Map, Value};
 
 /// The action of a request or notification.
@@ -50,6 +50,11 @@ fn beside(params: &Value) -> Value {
         }
     }
     if said.is_empty() { Value::Null } else { Value::Object(said) }
+}
+
+/// The span that a message belongs to (`_meta.traceparent`, SEP-414 of MCP).
+pub(crate) fn trace(params: &Value) -> Option<TraceParent> {
+    TraceParent::parse(params.get("_meta")?.get("traceparent")?.as_str()?)
 }
 
 /// What a `completion/complete` completes: a prompt's name or a resource template's URI.

@@ -1,7 +1,7 @@
 //! The messages that Rampart itself writes: refusals, protocol errors, signs of life while a human decides.
 
 use bytes::Bytes;
-use rampart_call::{Judgement, Reason, Refusal};
+use rampart_call::{Judgement, Outcome, Question, Reason, Refusal};
 use serde_json::{Value, json};
 
 use crate::message::Id;
@@ -55,6 +55,12 @@ pub(crate) fn refusal(id: &Id, form: Form, refusal: &Refusal) -> Bytes {
 /// A refusal that no rule made.
 pub(crate) fn refused(reason: Reason, message: impl Into<String>) -> Refusal {
     Refusal { judgement: Judgement::refused(reason, message) }
+}
+
+/// The refusal of what a person would have to be asked: on this road only the gateway has somebody to ask, and it asks
+/// before it answers.
+pub(crate) fn unasked(Question { judgement }: Question) -> Refusal {
+    Refusal { judgement: Judgement { outcome: Outcome::Deny, reason: Reason::NobodyToAsk, ..judgement } }
 }
 
 /// A protocol error; the id is null where the request could not be told.

@@ -28,7 +28,7 @@ use crate::{
         store::{Store, StoreError},
     },
 };
-use judge::{Judge, trace};
+use judge::Judge;
 use sessions::{Asked, Full as TableFull, Key, Session, Sessions};
 use stream::{Passing, spliced};
 
@@ -259,7 +259,7 @@ impl Front {
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
-                match self.judge.before(action, Some(&id), trace(&params)).await {
+                match self.judge.before(action, Some(&id), action::trace(&params)).await {
                     Ok(_permit) => self.ask(id, asked, session, headers, line).await,
                     Err(refusal) => Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal))),
                 }
@@ -268,7 +268,7 @@ impl Front {
                 headers::agree(&head.headers, &method, &params).map_err(|why| bad(None, headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
-                if let Err(refusal) = self.judge.before(action.clone(), None, trace(&params)).await {
+                if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {
                     return Err(withheld(&refusal));
                 }
                 self.tell(action, &headers, line).await

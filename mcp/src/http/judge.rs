@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use rampart_call::{
-    Action, Call, Gate, Judgement, Origin, Outcome, Permit, Phase, Question, Reason, Refusal, Response, TraceParent,
-    Verdict,
-};
+use rampart_call::{Action, Call, Gate, Origin, Permit, Phase, Reason, Refusal, Response, TraceParent, Verdict};
 use serde_json::Value;
 
 use super::sessions::Asked;
@@ -123,16 +120,7 @@ impl Judge {
         match self.gate.judge(Call { origin, phase, action, response }).await {
             Verdict::Allow(permit) => Ok(permit),
             Verdict::Deny(refusal) => Err(refusal),
-            // On this road only the gateway has somebody to ask, and it asks before it answers.
-            Verdict::Ask(Question { judgement }) => {
-                let judgement = Judgement { outcome: Outcome::Deny, reason: Reason::NobodyToAsk, ..judgement };
-                Err(Refusal { judgement })
-            }
+            Verdict::Ask(question) => Err(answer::unasked(question)),
         }
     }
-}
-
-/// The span that a message belongs to (`_meta.traceparent`, SEP-414 of MCP).
-pub(super) fn trace(params: &Value) -> Option<TraceParent> {
-    TraceParent::parse(params.get("_meta")?.get("traceparent")?.as_str()?)
 }

@@ -13,7 +13,6 @@ use super::{
     Body, Front,
     events::{Event, Splitter},
     flattened,
-    judge::trace,
     sessions::{Asked, Full, Session},
 };
 use crate::{
@@ -78,13 +77,13 @@ impl Passing {
                 let Ok(action) = action::of(&judge.server, &method, &params) else {
                     return dropped(&event, "a notification that does not say what it is about");
                 };
-                match judge.before(action, None, trace(&params)).await {
+                match judge.before(action, None, action::trace(&params)).await {
                     Ok(_permit) => event.raw,
                     Err(_refused) => event.without(),
                 }
             }
             Ok(Message::Request { id, method, params }) => match action::of(&judge.server, &method, &params) {
-                Ok(action) => self.request(event, id, action, trace(&params)).await,
+                Ok(action) => self.request(event, id, action, action::trace(&params)).await,
                 Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
             },
             Ok(Message::Response { id, body, place }) => {

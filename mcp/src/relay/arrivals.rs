@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rampart_call::{Action, Phase, Reason, Response, TraceParent};
+use rampart_call::{Action, Phase, Reason, Response};
 use serde_json::Value;
 
 use super::{Effect, Instead, Kind, Pending, Relay, Side};
@@ -93,7 +93,7 @@ impl Relay {
             state: State::Held(ticket, 0),
         };
         let mut call = self.call(Phase::Before, action, Some(&id), None);
-        call.origin.trace = trace(params).or(call.origin.trace);
+        call.origin.trace = action::trace(params).or(call.origin.trace);
         self.half_mut(side).asked.insert(id.clone(), asked);
         let barrier = method == "initialize";
         let pending = Pending {
@@ -159,7 +159,7 @@ impl Relay {
         };
         let ticket = self.ticket();
         let mut call = self.call(Phase::Before, action, None, None);
-        call.origin.trace = trace(params).or(call.origin.trace);
+        call.origin.trace = action::trace(params).or(call.origin.trace);
         let overtakes = matches!(kind, Kind::Cancellation(_));
         let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes, instead: None };
         self.submit(ticket, pending, !overtakes, Effect::Judge(ticket, Box::new(call)), effects);
@@ -229,9 +229,4 @@ impl Relay {
         let pending = Pending { from: side, line, kind: Kind::Response { id, place }, more, overtakes, instead };
         self.submit(ticket, pending, false, question, effects);
     }
-}
-
-/// The span that a message belongs to (`_meta.traceparent`, SEP-414 of MCP).
-fn trace(params: &Value) -> Option<TraceParent> {
-    TraceParent::parse(params.get("_meta")?.get("traceparent")?.as_str()?)
 }

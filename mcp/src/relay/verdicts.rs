@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rampart_call::{
-    Action, Call, Judgement, Origin, Outcome, Permit, Phase, Question, Reason, Refusal, Response, Verdict,
-};
+use rampart_call::{Action, Call, Origin, Permit, Phase, Reason, Refusal, Response, Verdict};
 
 use super::{Effect, Kind, Pending, Relay, Side, Ticket};
 use crate::{
@@ -84,11 +82,7 @@ impl Relay {
         match verdict {
             Verdict::Allow(permit) => self.forward(pending, permit, effects),
             Verdict::Deny(refusal) => self.refuse(pending, &refusal, effects),
-            // On this road only the gateway has somebody to ask, and it asks before it answers.
-            Verdict::Ask(Question { judgement }) => {
-                let judgement = Judgement { outcome: Outcome::Deny, reason: Reason::NobodyToAsk, ..judgement };
-                self.refuse(pending, &Refusal { judgement }, effects);
-            }
+            Verdict::Ask(question) => self.refuse(pending, &answer::unasked(question), effects),
         }
     }
 
