@@ -1,6 +1,6 @@
 //! How a human could allow what was stopped: commands that are checked by judging again before they are shown.
 
-use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Target};
+use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Reversibility, Target};
 
 use crate::{
     Ruleset,
@@ -62,9 +62,14 @@ fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {
     match &facts.call.action {
         CallAction::Exec { command, .. } => {
             let mut all = Vec::new();
-            // A whole family is only offered where nothing but a default or a pattern stands against it.
-            let harmless = decision.reason == Reason::Default || decision.by.is_some_and(|m| m.hit.item.is_none());
-            if harmless && let Some(family) = family(facts) {
+            // A whole family is only offered where nothing but a default or a pattern stands against it, and nothing of
+            // what would happen is beyond recall.
+            let by_name = decision.reason == Reason::Default || decision.by.is_some_and(|m| m.hit.item.is_none());
+            let recallable = facts.effects.iter().all(|e| e.reversibility != Reversibility::Irreversible);
+            if by_name
+                && recallable
+                && let Some(family) = family(facts)
+            {
                 all.push(allow(None, family));
             }
             all.push(allow(None, TextGlob::escape(command.to_line().trim())));

@@ -41,3 +41,12 @@ fn a_denied_install_is_allowed_by_the_suggested_command() {
     let judgement = judge(&ruleset, &call("exec", "npm install lodash"));
     assert_eq!(judgement.suggestions[0], "rampart allow \"npm install *\"");
 }
+
+#[test]
+fn nobody_is_offered_to_allow_every_command_like_one_that_cannot_be_taken_back() {
+    let ruleset = ruleset(&[super::user("deny", "  []\n")]);
+    for command in ["rm -rf /", "rm -rf ~", "dd if=/dev/zero of=/dev/sda"] {
+        let judgement = judge(&ruleset, &call("exec", command));
+        assert_eq!(judgement.suggestions, [format!("rampart allow \"{command}\"")]);
+    }
+}
