@@ -2,7 +2,7 @@
 //!
 //! Not here: tests of one crate's inside; those sit beside the code.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod api;
 mod approvals;
