@@ -2,6 +2,8 @@
 //! The server writes these same types.
 
 use rampart_call::{Call, Effect, Finding, Judgement, RuleRef};
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -406,6 +408,9 @@ pub struct NewRule {
     /// `exec` when not named, `read`, `write`, `edit`, `fetch`, `connect`, `mcp` or a host's own tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// Arguments of an MCP or host tool, by name or JSON pointer, and patterns of which each must match one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Vec<String>>,
     /// What to tell the agent and people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -446,6 +451,9 @@ pub struct Rule {
     /// Its pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// Arguments and patterns of which each must match one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Vec<String>>,
     /// What it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -190,6 +190,7 @@ pub fn position(entries: &[Entry], rule: &Override) -> Option<usize> {
         there.action == rule.action
             && there.tool == rule.tool
             && there.pattern == rule.pattern
+            && there.params == rule.params
             && there.message == rule.message
             && there.expires_at.is_none()
             && !there.once

@@ -18,7 +18,7 @@ mod path;
 mod port;
 mod response;
 mod session;
-mod tool_param;
+pub(crate) mod tool_param;
 mod url;
 mod url_path;
 

@@ -5,6 +5,8 @@ mod command;
 mod path;
 mod site;
 
+pub(crate) use arguments::naming;
+
 use std::cell::OnceCell;
 
 use rampart_call::{Action, Call, Effect, EffectKind, Finding, Phase, Span, Target};

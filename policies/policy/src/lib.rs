@@ -33,6 +33,8 @@ pub use history::{History, LONGEST_WINDOW_MS, Per};
 pub use lint::lint;
 pub use notify::Notify;
 pub use overrides::{Override, OverrideAction};
+/// The command analysis knows it; a rule that is drafted from what was seen asks for it.
+pub use rampart_shell::runs_its_words;
 pub use read::parse_duration;
 pub use rule::{AskOptions, Rule, Webhook};
 pub use ruleset::{Layer, Loaded, Policy, Ruleset, SourceFile, load};

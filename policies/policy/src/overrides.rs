@@ -1,9 +1,12 @@
 //! What `rampart allow` and `rampart block` write: one exact rule, as YAML and as the command that makes it.
 
+use std::collections::BTreeMap;
+
 use rampart_call::{Action, Located};
 
 use crate::{
     condition::{Pair, When},
+    facts::naming,
     pattern::{PathGlob, TextGlob},
     read::Placed,
     source::Match,
@@ -30,6 +33,8 @@ pub struct Override {
     pub tool: Option<String>,
     /// A command, path, host, URL or `server/tool` pattern, by the tool.
     pub pattern: String,
+    /// Arguments of an MCP or host tool, by name or JSON pointer, and patterns of which each must match one.
+    pub params: BTreeMap<String, Vec<String>>,
     /// Where it comes from, for lists.
     pub description: Option<String>,
     /// What to tell people.
@@ -42,8 +47,8 @@ pub struct Override {
 
 impl Override {
     /// One that allows this action and as little else as the patterns of its tool can say; none where they cannot say it:
-    /// several paths, a tool of the host's own, an MCP message that calls no tool. An MCP call is known by server and
-    /// tool, whatever its arguments.
+    /// several paths, a tool of the host's own, an MCP message that calls no tool. An MCP call is known by server, tool and
+    /// those of its arguments that name files, hosts or commands, whatever the others say.
     pub fn exact(action: &Action) -> Option<Self> {
         let (tool, pattern) = match action {
             Action::Exec { command, .. } => (None, TextGlob::escape(command.to_line().trim())),
@@ -58,10 +63,16 @@ impl Override {
             },
             Action::Fetch { url, .. } => (Some("fetch"), TextGlob::escape(url)),
             Action::Connect { host, .. } => (Some("connect"), (!host.contains('*')).then(|| host.clone())?),
-            Action::Mcp { server, tool, method, .. } => {
+            Action::Mcp { server, tool, method, arguments, .. } => {
                 let plain = method == "tools/call" && !server.contains(['*', '/']) && !tool.contains('*');
                 let named = plain && !server.is_empty() && !tool.is_empty();
-                (Some("mcp"), named.then(|| format!("{server}/{tool}"))?)
+                let pattern = named.then(|| format!("{server}/{tool}"))?;
+                return Some(Self {
+                    tool: Some("mcp".to_owned()),
+                    pattern,
+                    params: naming(tool, arguments),
+                    ..Self::default()
+                });
             }
             Action::Tool { .. } => return None,
         };
@@ -76,9 +87,11 @@ impl Override {
             OverrideAction::Ask => "block --ask",
         };
         let tool = self.tool.as_deref().map(|t| format!("--tool {t} ")).unwrap_or_default();
+        let each = self.params.iter().flat_map(|(name, all)| all.iter().map(move |one| format!("{name}={one}")));
+        let params: String = each.map(|param| format!(" --param {}", quote(&param))).collect();
         let once = if self.once { " --once" } else { "" };
         let message = self.message.as_deref().map(|m| format!(" --message {}", quote(m))).unwrap_or_default();
-        format!("rampart {verb} {tool}{}{once}{message}", quote(&self.pattern))
+        format!("rampart {verb} {tool}{}{params}{once}{message}", quote(&self.pattern))
     }
 
     /// A policy of this one rule, as an item of `policies:`.
@@ -96,6 +109,12 @@ impl Override {
                 matching = format!("      tool: [{}]\n      server: [{}]\n", scalar(tool), scalar(server));
             }
             _ => {}
+        }
+        if !self.params.is_empty() {
+            let list = |all: &[String]| all.iter().map(|one| scalar(one)).collect::<Vec<_>>().join(", ");
+            let named: Vec<String> =
+                self.params.iter().map(|(name, all)| format!("{}: [{}]", scalar(name), list(all))).collect();
+            when = format!("tool_param_matches: {{ {} }}", named.join(", "));
         }
         let when = if when.is_empty() { "default: true" } else { &when };
         let action = match self.action {
@@ -138,6 +157,10 @@ impl Override {
             }
             _ => {}
         }
+        if !self.params.is_empty() {
+            let all = |list: &[String]| list.iter().filter_map(|one| texts(one)).flatten().collect();
+            when.tool_param.yes = Some(self.params.iter().map(|(name, list)| (name.clone(), all(list))).collect());
+        }
         (matching, when)
     }
 
@@ -150,6 +173,13 @@ impl Override {
     pub fn check(&self) -> Result<(), String> {
         if self.pattern.trim().is_empty() {
             return Err("the pattern is empty".to_owned());
+        }
+        let has_none =
+            matches!(self.tool.as_deref(), None | Some("exec" | "read" | "write" | "edit" | "fetch" | "connect"));
+        if has_none && !self.params.is_empty() {
+            return Err(
+                "only tools of MCP servers and of the agent's own have parameters; name one with --tool".to_owned()
+            );
         }
         match self.tool.as_deref() {
             Some("read" | "write" | "edit") => {

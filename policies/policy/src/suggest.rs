@@ -4,7 +4,7 @@ use rampart_call::{Action as CallAction, Effect, Outcome, Reason, Reversibility,
 
 use crate::{
     Ruleset,
-    facts::{Facts, UnitKind},
+    facts::{Facts, UnitKind, naming},
     judge::{Decision, Matches},
     overrides::{Override, OverrideAction},
     pattern::TextGlob,
@@ -92,8 +92,19 @@ fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {
             let host = facts.items.iter().find_map(|i| i.site.as_ref()).map(|s| s.host.clone());
             host.filter(|h| !h.is_empty()).map(|h| allow(Some("connect"), h)).into_iter().collect()
         }
-        CallAction::Mcp { server, tool, .. } if !tool.is_empty() => {
-            vec![allow(Some("mcp"), if server.is_empty() { tool.clone() } else { format!("{server}/{tool}") })]
+        CallAction::Mcp { server, tool, arguments, .. } if !tool.is_empty() => {
+            let whole = allow(Some("mcp"), if server.is_empty() { tool.clone() } else { format!("{server}/{tool}") });
+            let params = naming(tool, arguments);
+            // Where what the arguments name stands against it, the tool itself is not what is to be allowed.
+            let by_tool = decision.reason == Reason::Default || decision.by.is_some_and(|m| m.hit.item.is_none());
+            let mut all = Vec::new();
+            if !params.is_empty() && arguments.to_string().len() <= LONGEST {
+                all.push(Override { params: params.clone(), ..whole.clone() });
+            }
+            if params.is_empty() || by_tool {
+                all.push(whole);
+            }
+            all
         }
         CallAction::Mcp { .. } | CallAction::Tool { .. } => Vec::new(),
     }

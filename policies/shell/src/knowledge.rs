@@ -302,10 +302,12 @@ pub(crate) enum Rule {
     Copy,
     Curl,
     Dd,
+    Direnv,
     Echo,
     Env,
     Fd,
     Find,
+    Fuser,
     GitCheckout,
     GitConfig,
     GitPush,
@@ -370,6 +372,12 @@ pub(crate) fn program(name: &str) -> Option<&'static Program> {
 }
 
 impl Program {
+    /// It runs what its operands name or hold: a script, a package, code.
+    pub(crate) fn runs_its_words(&self) -> bool {
+        use Role::{Code, Load, RunPackage, Script, Shell, ShellRest};
+        self.operands.iter().any(|o| matches!(o.role, Code | Load | RunPackage | Script | Shell | ShellRest))
+    }
+
     /// The sub-command of that name.
     pub(crate) fn sub_command(&self, name: &str) -> Option<&Self> {
         self.sub.get(name).or_else(|| {

@@ -34,6 +34,12 @@ pub fn ready() {
     place::ready();
 }
 
+/// Whether a program runs what its operands name or hold (`python3`, `bash`, `npx`), so that what one use of it did says
+/// nothing about another. `name` is written without directories; a program that is not known runs nothing.
+pub fn runs_its_words(name: &str) -> bool {
+    knowledge::program(name).is_some_and(knowledge::Program::runs_its_words)
+}
+
 /// Reads one of the data files that are part of the program. A broken one is no answer to any question: nothing is judged
 /// without it.
 #[expect(clippy::panic, reason = "the text is part of the program, and the tests read all of it")]

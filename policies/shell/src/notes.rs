@@ -102,7 +102,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("sync-delete", "what stands only at the destination is deleted"),
     ("home-folder", "a whole folder directly below the home"),
     ("project-root", "the whole project"),
-    ("other-tree", "a whole tree outside the project, the home and the temporary folders"),
+    ("other-tree", "a whole tree outside the project and the home, or all of a temporary folder that others use too"),
     ("fork-bomb", "processes multiply without end"),
     ("shutdown", "the machine is stopped or restarted"),
     ("service-start", "a service is started or restarted"),

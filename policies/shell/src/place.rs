@@ -106,9 +106,11 @@ fn is_too_wide(path: &str, around: &Surroundings<'_>) -> bool {
 
 fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     let text = path.text.as_str();
-    if lists::is_temp(text) {
+    // a home is worth as much where it lies in a temporary directory, as in a container or a test
+    let at_home = path.home.is_some() && around.home.is_some_and(|home| !is_whole_temp(home));
+    if lists::is_temp(text) && !at_home {
         // a project may lie in a temporary directory
-        let own = project(around).is_some_and(|root| is_below(text, root) && !matches!(root, "/tmp" | "/var/tmp"));
+        let own = project(around).is_some_and(|root| is_below(text, root) && !is_whole_temp(root));
         return if own { Scope::Project } else { Scope::Temp };
     }
     if let Some(device) = text.strip_prefix("/dev/") {
@@ -164,6 +166,16 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
         return if whole { Scope::SystemRoot } else { Scope::System };
     }
     if second.is_none() { Scope::SystemRoot } else { Scope::Elsewhere }
+}
+
+/// Whether everything in a directory for temporary files is meant, whoever put it there.
+pub(crate) fn is_all_temp(path: &str) -> bool {
+    let path = path.strip_suffix("/*").unwrap_or(path).trim_end_matches('/');
+    is_whole_temp(path.strip_prefix("/private").unwrap_or(path)) || path == "/dev/shm"
+}
+
+fn is_whole_temp(path: &str) -> bool {
+    matches!(path, "/tmp" | "/var/tmp")
 }
 
 fn is_below(path: &str, root: &str) -> bool {

@@ -167,6 +167,11 @@ impl<'a> Walk<'a> {
         self.env.cwd = Some(path);
     }
 
+    /// The command line.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
     pub(crate) const fn span(&self) -> Span {
         self.span
     }

@@ -80,3 +80,20 @@ fn neither_the_root_nor_a_home_is_a_project() {
         assert_ne!(scope, Scope::Project);
     }
 }
+
+#[test]
+fn a_home_in_a_temporary_directory_is_a_home() {
+    let around = Surroundings { cwd: Some("/tmp/t1/home/p"), home: Some("/tmp/t1/home"), workspace: None, ..AROUND };
+    for (home, path, scope) in [
+        ("/tmp/t1/home", "~", Scope::HomeRoot),
+        ("/tmp/t1/home", "/tmp/t1/home/notes", Scope::Home),
+        ("/tmp/t1/home", "x", Scope::Project),
+        ("/tmp/t1/home", "/tmp/t1/x", Scope::Temp),
+        ("/tmp", "/tmp/x", Scope::Temp),
+    ] {
+        let Target::Path { scope: is, .. } = locate(path, &Surroundings { home: Some(home), ..around }) else {
+            panic!("`{path}` is no path")
+        };
+        assert_eq!(is, scope, "{path}");
+    }
+}

@@ -26,7 +26,7 @@ pub(super) async fn add(
     Extension(caller): Extension<Caller>,
     Strict(new): Strict<NewRule>,
 ) -> Result<Json<AddedRule>, Error> {
-    let NewRule { action, pattern, tool, message, description, lasts_s, once, cwd, workspace, home } = new;
+    let NewRule { action, pattern, tool, params, message, description, lasts_s, once, cwd, workspace, home } = new;
     let action = word(&action)?;
     let ends = |seconds: u64| rfc3339(rampart_gateway::wall_ms().saturating_add(seconds.saturating_mul(1000)));
     let by = || format!("added through the API on {}", today());
@@ -34,6 +34,7 @@ pub(super) async fn add(
         action,
         tool: tool.map(|tool| tool.trim().to_owned()).filter(|tool| tool != "exec"),
         pattern: pattern.trim().to_owned(),
+        params,
         description: Some(description.unwrap_or_else(by)),
         message,
         expires_at: lasts_s.map(ends),
@@ -76,6 +77,7 @@ fn listed(number: usize, entry: &Entry) -> Rule {
         tool: rule.as_ref().map(|rule| rule.tool.clone().unwrap_or_else(|| "exec".to_owned())),
         once: rule.as_ref().is_some_and(|rule| rule.once),
         message: rule.as_ref().and_then(|rule| rule.message.clone()),
+        params: rule.as_ref().map(|rule| rule.params.clone()).unwrap_or_default(),
         pattern: rule.map(|rule| rule.pattern),
         expires_at: entry.expires_at().map(str::to_owned),
         expired: entry.ends_ms().is_some_and(|end| end <= rampart_gateway::wall_ms()),

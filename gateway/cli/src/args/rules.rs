@@ -28,6 +28,9 @@ pub(crate) struct NewRule {
     /// What kind of call: exec, read, write, edit, fetch, connect, mcp or a host's own tool [default: exec]
     #[arg(long, value_name = "TOOL")]
     pub(crate) tool: Option<String>,
+    /// Only where this parameter of an MCP or host tool matches; more with the same name are choices
+    #[arg(long = "param", value_name = "NAME=PATTERN")]
+    pub(crate) params: Vec<String>,
     /// How long it holds, such as 30m, 1h or 7d
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) lasting: Option<String>,

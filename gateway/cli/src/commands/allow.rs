@@ -1,6 +1,6 @@
 //! `rampart allow` and `rampart block`: one exact rule, written where it holds, judged before it is written.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use rampart_call::Outcome;
@@ -69,10 +69,18 @@ fn changes_nothing(error: &anyhow::Error) -> bool {
 fn rule(args: &NewRule, action: OverrideAction, lasts_s: Option<u64>) -> anyhow::Result<Override> {
     let end = |seconds: u64| rampart_gateway::rfc3339(rampart_gateway::wall_ms().saturating_add(seconds * 1000));
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for param in &args.params {
+        let (name, pattern) = param.split_once('=').filter(|(name, _)| !name.is_empty()).with_context(|| {
+            format!("`{param}` names no parameter; write it as NAME=PATTERN, such as path=/home/me/notes/*")
+        })?;
+        params.entry(name.to_owned()).or_default().push(pattern.to_owned());
+    }
     let rule = Override {
         action,
         tool: args.tool.as_ref().map(|t| t.trim().to_owned()).filter(|t| t != "exec"),
         pattern: args.pattern.trim().to_owned(),
+        params,
         description: Some(format!("added by hand on {today}")),
         message: args.message.clone(),
         expires_at: lasts_s.map(end),
@@ -115,6 +123,7 @@ fn add_to_home(
         action: action.to_owned(),
         pattern: rule.pattern.clone(),
         tool: rule.tool.clone(),
+        params: rule.params.clone(),
         message: rule.message.clone(),
         description: rule.description.clone(),
         lasts_s,

@@ -53,7 +53,9 @@ fn check(
         printer.out(format!("no findings in {}", names.join(", ")));
     } else {
         rules::show(&found, &files, printer);
-        printer.note(format!("\n{errors} errors, {} warnings", found.len() - errors));
+        let warnings = found.len() - errors;
+        let s = |n| if n == 1 { "" } else { "s" };
+        printer.note(format!("\n{errors} error{}, {warnings} warning{}", s(errors), s(warnings)));
     }
     Ok(if errors == 0 { Exit::Yes } else { Exit::No })
 }

@@ -138,6 +138,7 @@ fn said(rule: &wire::Rule) -> Option<Override> {
         action,
         tool: rule.tool.clone().filter(|tool| tool != "exec"),
         pattern: rule.pattern.clone()?,
+        params: rule.params.clone(),
         message: rule.message.clone(),
         once: rule.once,
         ..Override::default()

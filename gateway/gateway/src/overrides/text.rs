@@ -1,7 +1,7 @@
 //! The text of a file of overrides. Entries are put in and taken out as text, so that whatever a person wrote around them
 //! stays, and every result is read again: what cannot be edited without doubt is left alone.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use rampart_policy::{Override, OverrideAction};
 use serde::Deserialize;
@@ -165,6 +165,16 @@ impl Entry {
         Some(u64::try_from(at.as_millisecond()).unwrap_or(0))
     }
 
+    /// The patterns of `tool_param_matches`, as [`Override::to_policy`] writes them.
+    fn params(&self) -> BTreeMap<String, Vec<String>> {
+        let named = self.policy.pointer("/rules/0/when/tool_param_matches").and_then(Value::as_object);
+        let list = |value: &Value| {
+            let texts = value.as_array().into_iter().flatten();
+            texts.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        named.into_iter().flatten().map(|(name, value)| (name.clone(), list(value))).collect()
+    }
+
     /// What `rampart allow` or `rampart block` would be told to write it again; none for what a person wrote otherwise.
     pub fn as_override(&self) -> Option<Override> {
         let action = match self.text("/rules/0/action")? {
@@ -185,6 +195,7 @@ impl Entry {
             action,
             tool: tool.map(str::to_owned),
             pattern,
+            params: self.params(),
             description: self.text("/description").map(str::to_owned),
             message: self.text("/rules/0/message").map(str::to_owned),
             expires_at: self.text("/rules/0/expires_at").map(str::to_owned),
@@ -254,6 +265,18 @@ mod tests {
             let entry = entries(&text).unwrap().remove(0);
             assert_eq!(entry.as_override(), Some(rule), "{text}");
         }
+        let rule = Override {
+            tool: Some("mcp".into()),
+            pattern: "files/read".into(),
+            params: [("path".to_owned(), vec!["/a/*".to_owned(), r"/b \*".to_owned()])].into(),
+            ..Override::default()
+        };
+        assert_eq!(
+            rule.command_line(),
+            r#"rampart allow --tool mcp "files/read" --param "path=/a/*" --param 'path=/b \*'"#
+        );
+        let text = with("", &rule.to_policy("x"), HEAD).unwrap();
+        assert_eq!(entries(&text).unwrap().remove(0).as_override(), Some(rule), "{text}");
         let text = with("", &item("x"), HEAD).unwrap().replace("    match:", "    priority: 3\n    match:");
         assert_eq!(entries(&text).unwrap().remove(0).as_override(), None);
     }

@@ -76,7 +76,7 @@ pub fn try_out(
         let why = if above { ", which is locked and stands above all overrides" } else { "" };
         let text = format!("`{subject}` would still come to `{}`, by {by}{why}", after.outcome);
         // An example made up from a pattern with stars is not all the pattern is about.
-        if !rule.pattern.contains('*') {
+        if !rule.pattern.contains('*') && !rule.params.values().flatten().any(|p| p.contains('*')) {
             return Err(OverrideError::NoEffect(text));
         }
         tried.notes.push(text);
@@ -117,15 +117,32 @@ fn call(mut action: Action, place: &Place) -> Call {
 /// A call that the rule is about; none where none can be made up.
 fn example(rule: &Override) -> Result<Option<Action>, OverrideError> {
     let tool = rule.tool.as_deref().unwrap_or("exec");
-    const STAR: &str = "\u{1}";
-    let text = rule.pattern.replace(r"\*", STAR).replace("**", "*").replace('*', ANY).replace(STAR, "*");
+    let text = meant(&rule.pattern);
     let params = match tool {
         "read" | "write" | "edit" if text.contains(['?', '[', '{']) => return Ok(None),
         "fetch" if !text.contains("://") => json!({ "url": format!("https://{text}/") }),
-        _ => params(tool, &text),
+        _ => {
+            let mut made = params(tool, &text);
+            let named = rule.params.iter().filter(|(name, _)| !name.starts_with('/'));
+            let arguments: serde_json::Map<String, Value> =
+                named.filter_map(|(name, all)| Some((name.clone(), meant(all.first()?).into()))).collect();
+            if let Some(map) = made.as_object_mut() {
+                match tool {
+                    "mcp" => drop(map.insert("arguments".to_owned(), arguments.into())),
+                    _ => map.extend(arguments),
+                }
+            }
+            made
+        }
     };
     let made = Action::from_tool(tool, &params);
     made.map(Some).map_err(|e| OverrideError::Senseless(format!("`{}` cannot be a rule: {e}", rule.pattern)))
+}
+
+/// A text that a pattern matches.
+fn meant(pattern: &str) -> String {
+    const STAR: &str = "\u{1}";
+    pattern.replace(r"\*", STAR).replace("**", "*").replace('*', ANY).replace(STAR, "*")
 }
 
 /// The parameters of a tool that is about one thing.

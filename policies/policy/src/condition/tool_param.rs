@@ -80,7 +80,7 @@ fn find<'v>(arguments: &'v Value, name: &str, reading: Reading) -> Vec<&'v Value
 }
 
 /// Every scalar in a value, as text.
-fn leaves(value: &Value, texts: &mut Vec<String>) {
+pub(crate) fn leaves(value: &Value, texts: &mut Vec<String>) {
     let mut waiting = vec![value];
     while let Some(value) = waiting.pop() {
         match value {

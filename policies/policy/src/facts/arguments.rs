@@ -1,15 +1,48 @@
 //! The arguments of MCP and other tools as effects: a path, URL, command or SQL text is judged by the rules of its
 //! kind wherever it stands.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Target};
 use rampart_shell::Surroundings;
 use serde_json::Value;
 
 use super::Facts;
-use crate::sets::Sets;
+use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
 
 /// How deep arguments are searched.
 const MAX_DEPTH: usize = 32;
+
+/// Arguments that hold code, of a tool that runs code.
+const CODE: [&str; 5] = ["code", "source", "source_code", "snippet", "program"];
+
+/// The arguments that name files, hosts, commands or code, each with patterns of exactly what it holds.
+pub(crate) fn naming(tool: &str, arguments: &Value) -> BTreeMap<String, Vec<String>> {
+    fn names(value: &Value, role: Role, depth: usize) -> bool {
+        match value {
+            _ if depth > MAX_DEPTH => true,
+            Value::Object(map) => map.iter().any(|(key, value)| {
+                let own = self::role(key);
+                names(value, if own == Role::Unknown && !value.is_string() { role } else { own }, depth + 1)
+            }),
+            Value::Array(list) => list.iter().any(|value| names(value, role, depth + 1)),
+            Value::String(text) => role != Role::Unknown || looks_like_path(text) || text.contains("://"),
+            _ => false,
+        }
+    }
+    let runs_code = interpreter(tool).is_some();
+    let mut found = BTreeMap::new();
+    for (key, value) in arguments.as_object().into_iter().flatten() {
+        let plain = !key.is_empty() && !key.starts_with('/') && !key.contains('=');
+        if plain && (names(value, role(key), 0) || runs_code && CODE.contains(&key.as_str())) {
+            let mut texts = Vec::new();
+            leaves(value, &mut texts);
+            let patterns: BTreeSet<String> = texts.iter().map(|text| TextGlob::escape(text)).collect();
+            found.insert(key.clone(), patterns.into_iter().collect());
+        }
+    }
+    found
+}
 
 /// What an argument is by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +68,7 @@ impl Facts<'_> {
             self.add_effect(effect, around, sets);
         }
         if let Some(interpreter) = interpreter(tool) {
-            for key in ["code", "source", "source_code", "snippet", "program"] {
+            for key in CODE {
                 if let Some(text) = arguments.get(key).and_then(Value::as_str) {
                     self.add_code(interpreter, text, around, sets);
                 }

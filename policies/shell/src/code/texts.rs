@@ -248,8 +248,19 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
 
 /// `vim -c`, `ed`: `!cmd`, `:!cmd`, `system("cmd")`, `w path`, `r path`.
 pub(super) fn vim(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
-    for line in arg.text.split(['\n', '|']) {
+    // the bar stands between commands, but what follows `!` is the shell's to its end
+    let shells = |line: &str| {
+        let line = line.trim_start_matches([':', ' ', '\t']);
+        ["!", "r!", "r !", "w !", "silent !", "silent! !", "exe \"!", "execute \"!"].iter().any(|p| line.starts_with(p))
+    };
+    let lines = arg.text.lines().flat_map(|line| {
+        let parts: Vec<&str> = if shells(line) { vec![line] } else { line.split('|').collect() };
+        parts
+    });
+    for line in lines {
         let line = line.trim().trim_start_matches(':').trim_start();
+        let line =
+            ["silent! ", "silent ", "exe \"", "execute \""].iter().find_map(|p| line.strip_prefix(p)).unwrap_or(line);
         let shell = line
             .strip_prefix('!')
             .or_else(|| line.strip_prefix("r!"))
@@ -276,16 +287,35 @@ pub(super) fn vim(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     Flow::unknown(Taint::NONE)
 }
 
+/// A text up to its closing quote, whose escapes are undone.
+fn up_to_quote(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some(other) => out.push(other),
+                None => {}
+            },
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 /// AppleScript: `do shell script "cmd"`; what drives other programs is not understood.
 pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     let text = arg.text.as_str();
     for (at, found) in text.match_indices("do shell script") {
         let rest = text.get(at + found.len()..).unwrap_or("").trim_start();
-        let command = rest.strip_prefix('"').and_then(|r| r.split('"').next()).unwrap_or("");
+        let command = rest.strip_prefix('"').map(up_to_quote).unwrap_or_default();
         if command.is_empty() {
             walk.note(rampart_call::EffectKind::Opaque, "computed-code");
         } else {
-            walk.code_text(&Arg { shape: None, ..arg.with_text(command) });
+            walk.code_text(&Arg { shape: None, ..arg.with_text(&command) });
         }
         if rest.contains("administrator privileges") {
             walk.note(rampart_call::EffectKind::Privilege, "sudo");

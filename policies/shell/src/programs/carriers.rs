@@ -19,6 +19,11 @@ pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
         walk.shell_words(&all, false, used);
         return true;
     }
+    for (option, _, value) in &used.usage.values.clone() {
+        if matches!(option.as_str(), "-u" | "--unset") {
+            walk.protected_variable(&value.text);
+        }
+    }
     let operands = used.usage.operands.clone();
     let runs = operands.iter().any(|a| !is_assignment(&a.text));
     if runs {
@@ -118,6 +123,18 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     }
     walk.run_words(command, used);
     used.stdin = stdin;
+    true
+}
+
+/// `direnv allow`: what stands in `.envrc` runs from now on wherever somebody enters the folder.
+pub(super) fn direnv(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let folder = used.usage.operands.first().map(|a| a.text.clone()).unwrap_or_default();
+    let path = if folder.ends_with(".envrc") { folder } else { crate::place::join(Some(&folder), ".envrc") };
+    if walk.written_flow(&path).is_some() {
+        let script = Arg::literal(path, walk.span());
+        walk.nested("direnv", |walk| walk.script(&script, Vec::new()));
+    }
+    used.stdout = Some(Flow::empty());
     true
 }
 

@@ -98,8 +98,8 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
                 // several names may be meant
                 name = if name.is_some() { Some("?*".to_owned()) } else { Some(last) };
             }
-            "-empty" | "-newer" | "-mtime" | "-mmin" | "-ctime" | "-atime" | "-size" | "-regex" | "-user"
-            | "-links"
+            "-empty" | "-newer" | "-newermt" | "-newerct" | "-newerat" | "-anewer" | "-cnewer" | "-mtime" | "-mmin"
+            | "-ctime" | "-atime" | "-size" | "-regex" | "-user" | "-links"
                 if name.is_none() =>
             {
                 name = Some("?*".to_owned());
@@ -152,7 +152,8 @@ pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool
         .filter(|o| words.iter().take(at).any(|w| w.span == o.span && w.text == o.text))
         .collect();
     if let Some(pattern) = inside.first() {
-        let name = pattern.with_text(pattern.text.trim_matches(['^', '$']));
+        // a regular expression of a name: its anchors and escapes are no part of it
+        let name = pattern.with_text(&pattern.text.trim_matches(['^', '$']).replace('\\', ""));
         inside.iter().skip(1).take(MAX_STARTS).for_each(|start| walk.hunted_name(start, &name));
     }
     let mut found: Vec<Arg> = inside

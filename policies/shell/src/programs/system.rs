@@ -6,6 +6,9 @@ use crate::place;
 use crate::value::{Arg, Flow};
 use crate::walk::{Use, Walk};
 
+/// Most ports of one command that are looked at.
+const MAX_PORTS: usize = 8;
+
 pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let by_user = words.iter().any(|w| matches!(w.text.as_str(), "-u" | "-U" | "--uid" | "--euid" | "--user"));
     if used.name == "killall5" || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
@@ -36,6 +39,9 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
             _ => {
                 // what patterns of names may reach
                 let own = used.name != "kill" && names_rampart(text) || text.contains("rampart");
+                if !word.is_literal() {
+                    walk.signals_ports();
+                }
                 if own {
                     walk.named(EffectKind::SelfTamper, "process", text, "rampart-stop");
                 } else {
@@ -51,6 +57,36 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
     }
     used.stdout = Some(Flow::empty());
     true
+}
+
+/// `fuser -k 3000/tcp`, `kill-port 3000`: who listens there is ended.
+pub(super) fn fuser(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let kills = used.name != "fuser" || used.usage.has("-k") || used.usage.has("--kill");
+    for word in words.iter().filter(|word| kills && !word.text.starts_with('-')) {
+        let number = word.text.split('/').next().unwrap_or("").trim_start_matches(':');
+        match number.parse() {
+            Ok(port) => walk.signals_port(port),
+            Err(_) => walk.named(EffectKind::Signal, "process", &word.text, ""),
+        }
+    }
+    used.stdout = Some(Flow::empty());
+    true
+}
+
+impl Walk<'_> {
+    /// Processes are signalled whose numbers something found: by the ports that are named, where any are.
+    fn signals_ports(&mut self) {
+        let numbers = self.source().split(|c: char| !c.is_ascii_digit());
+        let mut ports: Vec<u16> =
+            numbers.filter(|n| (4..=5).contains(&n.len())).filter_map(|n| n.parse().ok()).collect();
+        ports.dedup();
+        ports.into_iter().take(MAX_PORTS).for_each(|port| self.signals_port(port));
+    }
+
+    fn signals_port(&mut self, port: u16) {
+        let target = Target::Host { host: "localhost".to_owned(), port: Some(port), url: None };
+        self.push(EffectKind::Signal, Some(target), "");
+    }
 }
 
 /// Whether a process pattern names what watches the system.

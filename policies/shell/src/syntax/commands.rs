@@ -274,8 +274,10 @@ impl<'t> Parser<'t> {
             Then::And | Then::Or => self.pos += 2,
             Then::Background => self.pos += 1,
             Then::Next => {
-                // a command that another follows without anything between them
-                self.broken |= !self.eat(b';') && !matches!(self.peek(), Some(b'\n' | b'#'));
+                // a command that another follows without anything between them; `if (a) then` needs nothing
+                let compound = stages.last().is_some_and(|c| !matches!(c.shape, Shape::Simple { .. }));
+                let closed = compound && CLOSERS.contains(&self.keyword());
+                self.broken |= !self.eat(b';') && !matches!(self.peek(), Some(b'\n' | b'#')) && !closed;
             }
             Then::End => {}
         }

@@ -40,7 +40,9 @@ impl Walk<'_> {
         self.push_with(EffectKind::Exec, Some(target), "", Certainty::Proven);
         let words = args.get(1..).unwrap_or(&[]);
         let (leaf, usage) = sort(program, words);
-        if asks_for_help(leaf, program, &usage, words) || usage.has_any(&leaf.harmless) {
+        // `bash -n +n` takes back what was said
+        let harmless = usage.has_any(&leaf.harmless) && !words.iter().any(|w| w.text == "+n");
+        if asks_for_help(leaf, program, &usage, words) || harmless {
             return Flow::unknown(Taint::NONE);
         }
         if writes_shell_code(&usage) {
@@ -67,7 +69,7 @@ impl Walk<'_> {
             stdout: None,
         };
         if program.runs_project {
-            self.runs_project(name);
+            self.runs_project(name, &used.usage);
         }
         let cwd = self.env.cwd.clone();
         let directory = used.usage.values.iter().rfind(|(_, role, _)| *role == Role::Dir).map(|(_, _, v)| v.clone());
@@ -377,6 +379,10 @@ impl Walk<'_> {
                 // a sub-command is no filter
                 let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
                 let taint = if plain { through } else { content.taint.with(through) };
+                // names of files that pass through a filter are some of them, or others beside them
+                if plain && through.has(Taint::NAMES) && stdin.text.is_some() {
+                    return Flow { taint: taint.with(Taint::FILTERED), ..stdin.clone() };
+                }
                 Flow::unknown(if taint.has(Taint::LOCAL) { taint.with(Taint::FILTERED) } else { taint })
             }),
             Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),

@@ -291,7 +291,7 @@ impl Walk<'_> {
         }
     }
 
-    fn protected_variable(&mut self, name: &str) {
+    pub(crate) fn protected_variable(&mut self, name: &str) {
         if matches!(name, "HISTFILE" | "HISTSIZE" | "HISTCONTROL" | "HISTFILESIZE") {
             // nothing of what follows would be remembered
             self.named(EffectKind::Privilege, "variable", name, "security-setting");

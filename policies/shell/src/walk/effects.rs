@@ -209,6 +209,8 @@ impl Walk<'_> {
             "home-folder"
         } else if *scope == Scope::Device {
             "wipe-device"
+        } else if *scope == Scope::Temp && recursive && place::is_all_temp(path) {
+            "other-tree"
         } else if *scope == Scope::Elsewhere && recursive && arg.is_literal() && !place::is_rebuilt(path) {
             "other-tree"
         } else {

@@ -4,7 +4,7 @@
 use rampart_call::{Certainty, Effect, EffectKind};
 
 use super::Walk;
-use crate::knowledge::Language;
+use crate::knowledge::{Language, Usage};
 use crate::value::{Arg, Flow};
 
 /// Most files that are looked at.
@@ -12,7 +12,7 @@ const MAX_FILES: usize = 16;
 
 impl Walk<'_> {
     /// Follows what was written before a program that runs code of the project. What would do harm is kept.
-    pub(super) fn runs_project(&mut self, name: &str) {
+    pub(super) fn runs_project(&mut self, name: &str, usage: &Usage) {
         if self.written.is_empty() || self.in_project {
             return;
         }
@@ -28,7 +28,9 @@ impl Walk<'_> {
             let file = path.rsplit('/').next().unwrap_or("");
             let text = flow.text.as_deref().unwrap_or("");
             let (language, text) = match file {
-                "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile" => (Language::Shell, recipes(text)),
+                "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile" => {
+                    (Language::Shell, recipes(text, usage))
+                }
                 "package.json" | "composer.json" | "deno.json" => (Language::Shell, scripts(text)),
                 "Rakefile" | "Gemfile" => (Language::Ruby, text.to_owned()),
                 _ => match crate::code::language_of(file) {
@@ -63,10 +65,50 @@ impl Walk<'_> {
     }
 }
 
-/// The recipes of a makefile as shell text.
-fn recipes(text: &str) -> String {
-    let lines = text.lines().filter_map(|line| line.strip_prefix(['\t', ' ']));
-    let plain = lines.map(|line| line.trim_start().trim_start_matches(['@', '-', '+']).replace("$(shell ", "$$("));
+/// What `make` with these words runs of a makefile, as shell text: the recipes of its goals and of what they need, all of them
+/// where a goal is not written in it, and what is run while the file is read.
+fn recipes(text: &str, usage: &Usage) -> String {
+    let dry = ["-n", "--dry-run", "--just-print", "--recon"].iter().any(|o| usage.has(o));
+    let mut rules: Vec<(Vec<&str>, Vec<&str>, Vec<&str>)> = Vec::new();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(recipe) = line.strip_prefix(['\t', ' ']) {
+            match rules.last_mut() {
+                Some((.., recipes)) => recipes.push(recipe),
+                None => lines.push(recipe),
+            }
+            continue;
+        }
+        if line.contains("$(shell ") {
+            lines.push(line.split_once('=').map_or(line, |(_, value)| value));
+        }
+        if let Some((names, needs)) =
+            line.split_once(':').filter(|(names, needs)| !names.contains('=') && !needs.starts_with('='))
+        {
+            let (needs, recipe) = needs.split_once(';').unwrap_or((needs, ""));
+            let recipe: Vec<&str> = Some(recipe).filter(|r| !r.is_empty()).into_iter().collect();
+            rules.push((names.split_whitespace().collect(), needs.split_whitespace().collect(), recipe));
+        }
+    }
+    let goals = usage.operands.iter().map(|goal| goal.text.as_str()).filter(|goal| !goal.contains('='));
+    let mut goals: Vec<&str> = goals.collect();
+    let written = |goal: &&str| rules.iter().any(|(names, ..)| names.contains(goal));
+    if goals.is_empty() {
+        goals.extend(rules.iter().filter_map(|(names, ..)| names.first()).find(|name| !name.starts_with('.')));
+    }
+    let all = goals.is_empty() || !goals.iter().all(written) || text.contains('%') || text.contains("include");
+    let mut at = 0;
+    while let Some(goal) = goals.get(at).copied().filter(|_| !all) {
+        let needs = rules.iter().filter(|(names, ..)| names.contains(&goal)).flat_map(|(_, needs, _)| needs);
+        let more: Vec<&str> = needs.copied().filter(|need| !goals.contains(need)).collect();
+        goals.extend(more);
+        at += 1;
+    }
+    let runs = |names: &[&str]| all || names.iter().any(|name| goals.contains(name));
+    let followed = rules.iter().filter(|(names, ..)| !dry && runs(names));
+    lines.extend(followed.flat_map(|(.., recipes)| recipes.iter().copied()));
+    let plain =
+        lines.into_iter().map(|line| line.trim_start().trim_start_matches(['@', '-', '+']).replace("$(shell ", "$$("));
     let mut out = String::new();
     for line in plain {
         // `$(NAME)` is a variable, `$$` the dollar of the shell
@@ -103,12 +145,30 @@ fn scripts(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{recipes, scripts};
+    use rampart_call::Span;
+
+    use super::{Usage, recipes, scripts};
+    use crate::value::Arg;
 
     #[test]
     fn what_runs_is_cut_from_its_file() {
-        assert_eq!(recipes("a:\n\t@rm -rf $(OUT) $$HOME\nb = c\n"), "rm -rf ${OUT} $HOME\n");
-        assert_eq!(recipes("a:\n\techo $(shell id)\n"), "echo $(id)\n");
+        for (text, goal, runs) in [
+            ("a:\n\t@rm -rf $(OUT) $$HOME\nb = c\n", "", "rm -rf ${OUT} $HOME\n"),
+            ("a:\n\techo $(shell id)\n", "a", "echo $(id)\n"),
+            (".PHONY: a b\na: c\n\tone\nb:\n\ttwo\nc: ; three\n", "a", "one\nthree\n"),
+            ("a:\n\tone\nb:\n\ttwo\n", "b", "two\n"),
+            ("a:\n\tone\nb:\n\ttwo\n", "elsewhere", "one\ntwo\n"),
+            ("a:\n\tone\nb:\n\ttwo\n", "-n", ""),
+            ("X := $(shell id)\na:\n\tone\n", "-n", "$(id)\n"),
+        ] {
+            let word = Arg::literal(goal, Span { start: 0, end: 0 });
+            let usage = match goal {
+                "" => Usage::default(),
+                "-n" => Usage { flags: vec![goal.to_owned()], ..Usage::default() },
+                _ => Usage { operands: vec![word], ..Usage::default() },
+            };
+            assert_eq!(recipes(text, &usage), runs, "{text} {goal}");
+        }
         assert_eq!(scripts(r#"{"scripts": {"a": "x \"y\"", "b": "z"}, "c": "d"}"#), "x \"y\"\nz");
         assert_eq!(scripts("{}"), "");
     }

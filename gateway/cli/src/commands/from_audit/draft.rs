@@ -6,7 +6,7 @@ use std::{
 };
 
 use rampart_call::{Action, Call, CommandLine, Effect, EffectKind, Located, Target};
-use rampart_policy::{Ruleset, explain};
+use rampart_policy::{Ruleset, explain, runs_its_words};
 use serde_json::Value;
 
 use super::with_context;
@@ -248,7 +248,7 @@ fn has_verb(pattern: &str) -> bool {
     words.next().is_some_and(|program| WITH_VERBS.contains(&program)) && words.next().is_some_and(|verb| verb != "*")
 }
 
-/// Program and verb of a command, then anything; a command without arguments is itself.
+/// Program and verb of a command, then anything; a command without arguments is itself, as is one that could run anything.
 fn generalised(text: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let plain = |w: &str| {
@@ -262,7 +262,9 @@ fn generalised(text: &str) -> String {
                 _ => format!("{program} {verb} *"),
             }
         }
-        [program, _, ..] if !WITH_VERBS.contains(program) && plain(program) => format!("{program} *"),
+        [program, _, ..] if !WITH_VERBS.contains(program) && plain(program) && !runs_its_words(program) => {
+            format!("{program} *")
+        }
         _ => escaped(text),
     }
 }
@@ -316,6 +318,9 @@ mod tests {
             ("git -C x log", "git -C x log"),
             ("cat src/main.rs", "cat *"),
             ("ls", "ls"),
+            ("python3 -c 'print(1)'", "python3 -c 'print(1)'"),
+            ("bash build.sh", "bash build.sh"),
+            ("xargs -n1 grep x", "xargs *"),
             ("./run *", r"./run \*"),
         ] {
             assert_eq!(generalised(text), expect);

@@ -7,6 +7,12 @@ use crate::code::languages::Does;
 use crate::knowledge::Language;
 use crate::value::Taint;
 
+/// Attributes that run or destroy something, whatever they are attributes of.
+const RUNS: [&str; 14] = [
+    "system", "popen", "exec", "eval", "spawn", "call", "run", "import", "remove", "unlink", "rmtree", "compile",
+    "builtins", "globals",
+];
+
 impl Reader<'_, '_> {
     pub(super) fn method(&mut self, receiver: Value, member: &str, args: &[Value]) -> Value {
         if let Some(path) = receiver.name.as_deref().and_then(|name| name.strip_prefix(OPEN_FILE)) {
@@ -83,6 +89,11 @@ impl Reader<'_, '_> {
                 // an attribute by a literal name is as good as a dot
                 if let [Value { name: Some(module), .. }, Value { text: Some(member), partly: false, .. }, ..] = args {
                     return Value::name(format!("{module}.{member}"));
+                }
+                if let [_, Value { text: Some(member), partly: false, .. }, ..] = args
+                    && !RUNS.contains(&member.trim_matches('_'))
+                {
+                    return Value::name(format!("_.{member}"));
                 }
                 self.walk.note(EffectKind::Opaque, "inline-code");
             }
