@@ -187,7 +187,9 @@ impl<'a> Facts<'a> {
             Action::Write { content, .. } | Action::Edit { content, .. } => content.clone().unwrap_or_default(),
             Action::Read { .. } | Action::Connect { .. } => String::new(),
             Action::Fetch { url, headers, body, .. } => {
-                let headers = headers.iter().map(|(k, v)| format!("{k}: {v}\n"));
+                // by these a request says who makes it, and a key is where it belongs
+                let headers = headers.iter().filter(|(name, _)| !authenticates(name));
+                let headers = headers.map(|(k, v)| format!("{k}: {v}\n"));
                 let body = body.as_deref().unwrap_or_default();
                 format!("{url}\n{}\n{body}", headers.collect::<String>())
             }
@@ -210,4 +212,12 @@ impl<'a> Facts<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether a header of that name says who makes a request: `Authorization` (RFC 9110), `Cookie`, and the keys that services
+/// ask for.
+fn authenticates(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie")
+        || ["-key", "apikey", "-token", "_token", "-signature"].iter().any(|end| name.ends_with(end))
 }

@@ -68,13 +68,21 @@ impl Facts<'_> {
     /// A request to Rampart's own interface changes Rampart, unless it only asks how it is.
     pub(super) fn add_own_interface(&mut self, own_ports: &[u16], around: &Surroundings<'_>, sets: &Sets) {
         const HARMLESS: [&str; 5] = ["", "/", "/healthz", "/metrics", "/v1/status"];
+        let here = |site: &Site| {
+            let near =
+                site.host == "localhost" || site.host.ends_with(".localhost") || site.addresses.iter().any(is_here);
+            near && site.port.is_some_and(|p| own_ports.contains(&p))
+        };
         let own = |site: &Site| {
             let path = site.url.as_ref().map_or("", |u| u.path.as_str());
-            let here =
-                site.host == "localhost" || site.host.ends_with(".localhost") || site.addresses.iter().any(is_here);
-            here && site.port.is_some_and(|p| own_ports.contains(&p)) && !HARMLESS.contains(&path)
+            here(site) && !HARMLESS.contains(&path)
         };
-        let found = self.items.iter().zip(&self.effects).find(|(item, _)| item.site.as_ref().is_some_and(own));
+        // whoever listens there is signalled, which is more than asking
+        let signalled =
+            |item: &Item, effect: &Effect| effect.kind == EffectKind::Signal && item.site.as_ref().is_some_and(here);
+        let found = self.items.iter().zip(&self.effects);
+        let found =
+            found.into_iter().find(|(item, effect)| signalled(item, effect) || item.site.as_ref().is_some_and(own));
         let known = self.effects.iter().any(|e| e.kind == EffectKind::SelfTamper);
         if let Some((_, net)) = found
             && !known

@@ -61,6 +61,7 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     reader.comprehensions();
     reader.program();
     reader.leaves();
+    reader.hunts();
     let Reader { printed, output, .. } = reader;
     // one text that is printed is what comes out
     match output {

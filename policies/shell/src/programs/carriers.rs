@@ -129,7 +129,11 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 /// `direnv allow`: what stands in `.envrc` runs from now on wherever somebody enters the folder.
 pub(super) fn direnv(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let folder = used.usage.operands.first().map(|a| a.text.clone()).unwrap_or_default();
-    let path = if folder.ends_with(".envrc") { folder } else { crate::place::join(Some(&folder), ".envrc") };
+    let path = match folder.as_str() {
+        "" | "." => ".envrc".to_owned(),
+        file if file.ends_with(".envrc") => folder,
+        _ => crate::place::join(Some(&folder), ".envrc"),
+    };
     if walk.written_flow(&path).is_some() {
         let script = Arg::literal(path, walk.span());
         walk.nested("direnv", |walk| walk.script(&script, Vec::new()));

@@ -33,6 +33,10 @@ pub(crate) struct Use<'u> {
     pub(crate) stdout: Option<Flow>,
 }
 
+/// Filters that leave some of the lines.
+const NARROW: [&str; 12] =
+    ["grep", "egrep", "fgrep", "rg", "head", "tail", "awk", "fzf", "comm", "shuf", "uniq", "sift"];
+
 impl Walk<'_> {
     /// Runs a known program.
     pub(super) fn program(&mut self, name: &str, program: &'static Program, args: &[Arg], stdin: Flow) -> Flow {
@@ -380,8 +384,13 @@ impl Walk<'_> {
                 let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
                 let taint = if plain { through } else { content.taint.with(through) };
                 // names of files that pass through a filter are some of them, or others beside them
-                if plain && through.has(Taint::NAMES) && stdin.text.is_some() {
-                    return Flow { taint: taint.with(Taint::FILTERED), ..stdin.clone() };
+                if let Some(names) = stdin.text.as_deref().filter(|_| plain && through.has(Taint::NAMES)) {
+                    let some = |line: &str| match line.strip_suffix('*').filter(|_| NARROW.contains(&name)) {
+                        Some(folder) if folder.is_empty() || folder.ends_with('/') => format!("{folder}?*"),
+                        _ => line.to_owned(),
+                    };
+                    let text = names.lines().map(some).collect::<Vec<_>>().join("\n");
+                    return Flow::known(text, taint.with(Taint::FILTERED));
                 }
                 Flow::unknown(if taint.has(Taint::LOCAL) { taint.with(Taint::FILTERED) } else { taint })
             }),

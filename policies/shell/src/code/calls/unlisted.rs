@@ -6,21 +6,40 @@ use super::{Reader, Value};
 use crate::code::languages::Does;
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
-use crate::value::Taint;
+use crate::value::{Arg, Taint};
 
 /// Calls that look at a text or path and nothing else, by their last name.
 const LOOKS: &[&str] = &[
+    "Contains",
+    "HasPrefix",
+    "HasSuffix",
+    "String",
     "abspath",
+    "all",
+    "any",
     "append",
+    "assertEqual",
+    "assertFalse",
+    "assertIn",
+    "assertTrue",
+    "assert_equal",
     "basename",
     "bool",
+    "casefold",
+    "choice",
+    "choices",
     "compile",
+    "contains",
     "count",
     "debug",
+    "deepEqual",
     "dirname",
+    "dumps",
+    "encode",
     "end_with?",
     "endsWith",
     "endswith",
+    "enumerate",
     "equal",
     "equals",
     "error",
@@ -31,10 +50,14 @@ const LOOKS: &[&str] = &[
     "file?",
     "file_exists",
     "findall",
+    "frozenset",
     "fullmatch",
     "getLogger",
     "getmtime",
     "getsize",
+    "hasPrefix",
+    "hasSuffix",
+    "has_prefix",
     "hash",
     "include?",
     "includes",
@@ -48,21 +71,40 @@ const LOOKS: &[&str] = &[
     "isfile",
     "isinstance",
     "islink",
+    "isupper",
+    "join",
     "len",
     "length",
+    "list",
+    "ljust",
     "log",
     "lower",
     "lstat",
+    "lstrip",
     "match",
+    "max",
     "md5",
+    "min",
     "normcase",
+    "parametrize",
+    "partition",
     "push",
     "relpath",
+    "removeprefix",
+    "removesuffix",
     "replace",
+    "repr",
     "rglob",
+    "rjust",
+    "rpartition",
+    "rstrip",
+    "sample",
     "search",
+    "set",
     "sha256",
+    "shuffle",
     "size",
+    "sorted",
     "split",
     "splitext",
     "start_with?",
@@ -70,18 +112,29 @@ const LOOKS: &[&str] = &[
     "startswith",
     "stat",
     "statSync",
+    "str",
+    "strictEqual",
+    "stringify",
     "strip",
     "strlen",
     "sub",
     "substring",
     "test",
+    "title",
+    "toBe",
+    "toContain",
     "toEqual",
     "toLowerCase",
-    "toBe",
+    "toMatch",
+    "toThrow",
+    "trim",
+    "tuple",
     "type",
     "upper",
     "warn",
     "warning",
+    "zfill",
+    "zip",
 ];
 
 /// Modules and names through which code talks to hosts.
@@ -298,6 +351,37 @@ impl Reader<'_, '_> {
             }
         }
         self.handed_on = self.handed_on.with(keys);
+    }
+
+    /// Trees are walked for files with the names of keys, and what they hold is read.
+    pub(super) fn hunts(&mut self) {
+        const WALKS: [&str; 9] =
+            ["rglob", "walk", "glob", "iglob", "scandir", "readdirSync", "readdir", "walkSync", "Find"];
+        const READS: [&str; 7] = ["read_text", "read_bytes", "open", "readFileSync", "readFile", "read", "copy"];
+        let calls = |names: &[&str]| {
+            self.tokens
+                .iter()
+                .any(|t| matches!(t, Token::Name(name) if names.contains(&name.rsplit('.').next().unwrap_or(name))))
+        };
+        if !calls(&WALKS) || !calls(&READS) {
+            return;
+        }
+        let span = self.arg.span;
+        let texts: Vec<&str> = self
+            .tokens
+            .iter()
+            .filter_map(|t| if let Token::Text { text, .. } = t { Some(text.as_str()) } else { None })
+            .filter(|text| !text.is_empty() && text.len() < 64)
+            .take(64)
+            .collect();
+        let home = self.arg.text.contains("Path.home()") || self.arg.text.contains("homedir()");
+        let starts = texts.iter().copied().filter(|text| text.starts_with(['/', '~'])).chain(home.then_some("~"));
+        let starts: Vec<Arg> = starts.take(8).map(|text| Arg::literal(text, span)).collect();
+        let names: Vec<Arg> =
+            texts.iter().filter(|text| !text.contains(['/', ' '])).map(|text| Arg::literal(*text, span)).collect();
+        for start in &starts {
+            names.iter().for_each(|name| self.walk.hunted_name(start, name));
+        }
     }
 
     /// A container that is started with the rights of the machine.
