@@ -87,8 +87,10 @@ impl Override {
             OverrideAction::Ask => "block --ask",
         };
         let tool = self.tool.as_deref().map(|t| format!("--tool {t} ")).unwrap_or_default();
-        let each = self.params.iter().flat_map(|(name, all)| all.iter().map(move |one| format!("{name}={one}")));
-        let params: String = each.map(|param| format!(" --param {}", quote(&param))).collect();
+        let mut params = String::new();
+        for (name, one) in self.params.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one))) {
+            params = params + " --param " + &quote(&format!("{name}={one}"));
+        }
         let once = if self.once { " --once" } else { "" };
         let message = self.message.as_deref().map(|m| format!(" --message {}", quote(m))).unwrap_or_default();
         format!("rampart {verb} {tool}{}{params}{once}{message}", quote(&self.pattern))

@@ -56,7 +56,11 @@ impl Walk<'_> {
                 let name = used.name.to_owned();
                 self.nested(&name, |walk| walk.flow_of_code(language, flow, Vec::new()));
             }
-            _ => {
+            (flow, _) => {
+                let runs = used.usage.path.last().is_some_and(|sub| sub == "run");
+                if runs && flow.is_some_and(|flow| flow.taint.has(Taint::DOWNLOADED)) {
+                    self.note(EffectKind::Exec, "download-run");
+                }
                 let _ = self.read(arg, false);
             }
         }

@@ -190,6 +190,9 @@ pub(crate) const fn is_secret(sensitivity: Sensitivity) -> bool {
 
 /// Whether the path is a folder directly below a home, or everything in it.
 pub(crate) fn is_home_folder(path: &str, around: &Surroundings<'_>) -> bool {
-    let normal = normalise(path.strip_suffix("/*").unwrap_or(path), around.home, None);
+    // `*`, `*.*` and `?*` are all of it
+    let all = |last: &str| last.contains('*') && last.chars().all(|c| matches!(c, '*' | '?' | '.'));
+    let folder = path.rsplit_once('/').filter(|(_, last)| all(last)).map_or(path, |(folder, _)| folder);
+    let normal = normalise(folder, around.home, None);
     normal.home.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
 }

@@ -8,6 +8,7 @@ mod cut;
 mod effects;
 mod env;
 mod expand;
+mod finish;
 mod flat;
 mod hunt;
 mod project;
@@ -66,8 +67,12 @@ pub(crate) struct Walk<'a> {
     depth: usize,
     steps: usize,
     bytes: usize,
-    /// Inside a branch or after `&&`, where an assignment may or may not happen.
+    /// Inside a branch, where an assignment may or may not happen.
     conditional: bool,
+    /// After `&&` in front of a command that runs anyway: for that one, an assignment may or may not have happened.
+    skipped: bool,
+    /// The command is told to work on the data of tests.
+    for_tests: bool,
     calls: Vec<String>,
     /// What lies in the project is being followed.
     in_project: bool,
@@ -96,6 +101,8 @@ impl<'a> Walk<'a> {
             steps: MAX_STEPS,
             bytes: MAX_BYTES,
             conditional: false,
+            skipped: false,
+            for_tests: false,
             calls: Vec::new(),
             in_project: false,
             captured: false,
@@ -255,7 +262,10 @@ impl<'a> Walk<'a> {
     fn list(&mut self, list: &List<'_>, stdin: Flow) -> Flow {
         let start = self.line.len();
         let mut out = Flow::empty();
-        let conditional = self.conditional;
+        let (conditional, skipped) = (self.conditional, self.skipped);
+        let chained = |item: &Item<'_>| matches!(item.then, Then::And | Then::Or);
+        let last_chain =
+            list.items.iter().rposition(|item| !chained(item) && item.then != Then::End).map_or(0, |at| at + 1);
         for (number, item) in list.items.iter().enumerate() {
             if self.steps == 0 {
                 self.out_of_budget();
@@ -264,6 +274,7 @@ impl<'a> Walk<'a> {
             out.append(self.item(item, stdin.clone()));
             // what follows `&&` happens where what stands before it did; what follows `||` is a branch
             self.conditional = conditional || item.then == Then::Or;
+            self.skipped = skipped || item.then == Then::And && number < last_chain;
             if number + 1 < list.items.len() {
                 self.line.push_str(match item.then {
                     Then::And => " && ",
@@ -273,7 +284,7 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        self.conditional = conditional;
+        (self.conditional, self.skipped) = (conditional, skipped);
         if let [first, .., last] = &list.items[..] {
             let span = self.span_of(first.span.start, last.span.end);
             self.pipeline_seen(start, span);

@@ -63,6 +63,10 @@ impl Facts<'_> {
             let effect = Effect { note: "discard-changes".to_owned(), ..Effect::new(EffectKind::VcsHistory, None) };
             self.add_effect(effect, around, sets);
         }
+        if publishes(tool, arguments) {
+            let effect = Effect { note: "publish".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
+            self.add_effect(effect, around, sets);
+        }
         if destroys(tool) && !names_a_path(arguments) {
             let effect = Effect { note: "remote-delete".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
             self.add_effect(effect, around, sets);
@@ -143,7 +147,7 @@ impl Facts<'_> {
             (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, kinds, around, sets),
             (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
             (Role::Command, _) => self.add_command(&CommandLine::Command(text.to_owned()), around, sets),
-            (Role::Sql, _) => self.add_sql(text, around, sets),
+            (Role::Sql, _) if is_statement(text) => self.add_sql(text, around, sets),
             (Role::Manifest, _) => self.add_manifest(text, around, sets),
             _ => {}
         }
@@ -318,6 +322,18 @@ fn discards(tool: &str, arguments: &Value) -> bool {
     has("reset") && given("hard") || (has("push") || has("clean")) && given("force")
 }
 
+/// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
+fn publishes(tool: &str, arguments: &Value) -> bool {
+    let words = words(tool);
+    let has = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    let opens = arguments.as_object().is_some_and(|map| {
+        map.get("private") == Some(&Value::Bool(false))
+            || map.get("public") == Some(&Value::Bool(true))
+            || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
+    });
+    opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
+}
+
 /// Whether an argument is a path, so that the rules for files say what is to be said.
 fn names_a_path(arguments: &Value) -> bool {
     let Some(map) = arguments.as_object() else { return false };
@@ -345,6 +361,44 @@ fn words(name: &str) -> Vec<String> {
     }
     words.retain(|w| !w.is_empty());
     words
+}
+
+/// Whether a text that may be words to search for begins as SQL does.
+fn is_statement(text: &str) -> bool {
+    let lower = text.trim_start().to_ascii_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+    match words.next() {
+        Some("delete") => words.next() == Some("from"),
+        Some("update") => words.any(|word| word == "set"),
+        Some("drop" | "create") => words.next().is_some_and(|kind| {
+            [
+                "table",
+                "database",
+                "schema",
+                "index",
+                "view",
+                "user",
+                "role",
+                "function",
+                "trigger",
+                "extension",
+                "or",
+                "if",
+                "login",
+                "procedure",
+                "owned",
+                "tablespace",
+                "sequence",
+                "type",
+                "column",
+                "keyspace",
+                "collection",
+            ]
+            .contains(&kind)
+        }),
+        Some("grant" | "revoke" | "alter" | "copy" | "load") => words.count() > 2,
+        _ => true,
+    }
 }
 
 fn looks_like_path(text: &str) -> bool {
@@ -375,6 +429,25 @@ mod tests {
             ("undelete_user", false),
         ] {
             assert_eq!(destroys(tool), expect, "{tool}");
+        }
+        for (tool, arguments, expect) in [
+            ("update_repository", serde_json::json!({"visibility": "public"}), true),
+            ("update_repository", serde_json::json!({"private": true}), false),
+            ("create_repository", serde_json::json!({"private": false}), false),
+        ] {
+            assert_eq!(publishes(tool, &arguments), expect, "{tool} {arguments}");
+        }
+        for (text, expect) in [
+            ("delete account flow", false),
+            ("DELETE FROM users", true),
+            ("drop shadow on cards", false),
+            ("drop table users", true),
+            ("update docs", false),
+            ("update users set x = 1", true),
+            ("select 1", true),
+            ("truncate users", true),
+        ] {
+            assert_eq!(is_statement(text), expect, "{text}");
         }
         for (tool, arguments, expect) in [
             ("git_reset", serde_json::json!({"mode": "hard"}), true),

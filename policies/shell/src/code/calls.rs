@@ -5,6 +5,7 @@ mod closures;
 mod effects;
 mod environment;
 mod holes;
+mod names;
 mod statements;
 mod unlisted;
 mod values;
@@ -118,6 +119,10 @@ impl Reader<'_, '_> {
         self.tokens.get(self.at + ahead)
     }
 
+    fn before(&self, back: usize) -> Option<&Token> {
+        self.at.checked_sub(back).and_then(|at| self.tokens.get(at))
+    }
+
     fn eat(&mut self, sign: char) -> bool {
         let found = self.peek() == Some(&Token::Sign(sign));
         self.at += usize::from(found);
@@ -152,8 +157,17 @@ impl Reader<'_, '_> {
                     ) && matches!(self.tokens.get(self.at.wrapping_sub(1)), Some(Token::Name(_))) =>
                 {
                     let Some(Token::Name(name)) = self.tokens.get(self.at - 1).cloned() else { break };
-                    self.at += if *sign == ':' { 2 } else { 1 };
+                    let sign = *sign;
+                    // `name, err := value`
+                    let first = match (self.before(2), self.before(3)) {
+                        (Some(Token::Sign(',')), Some(Token::Name(first))) => Some(first.clone()),
+                        _ => None,
+                    };
+                    self.at += if sign == ':' { 2 } else { 1 };
                     let value = self.expression();
+                    if let Some(first) = first {
+                        self.variables.insert(first, value.clone());
+                    }
                     self.variables.insert(name, value);
                     continue;
                 }

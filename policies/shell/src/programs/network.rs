@@ -257,6 +257,11 @@ pub(super) fn httpie(used: &mut Use<'_>) -> bool {
     if used.usage.operands.first().is_some_and(is_method) {
         used.usage.operands.rotate_left(1);
     }
+    // `:3000/path` and `/path` are on this machine
+    if let Some(url) = used.usage.operands.first_mut().filter(|url| url.text.starts_with([':', '/'])) {
+        let text = format!("http://localhost{}", url.text);
+        *url = url.with_text(&text);
+    }
     false
 }
 

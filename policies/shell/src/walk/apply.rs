@@ -1,12 +1,12 @@
 //! Gives a command's words the meaning that the knowledge says they have.
 
-use rampart_call::{Certainty, EffectKind, Scope, Target};
+use rampart_call::{Certainty, Effect, EffectKind, Scope, Target};
 
 use super::Walk;
 use super::hunt::Hunt;
-use crate::knowledge::{self, Does, Input, Language, Output, Program, Role, Usage, sort};
+use crate::knowledge::{self, Does, Input, Language, Program, Role, Usage, sort};
 use crate::value::{Arg, Flow, Taint};
-use crate::{decode, programs};
+use crate::{host, programs};
 
 /// A command while its words are looked at.
 pub(crate) struct Use<'u> {
@@ -32,10 +32,6 @@ pub(crate) struct Use<'u> {
     pub(crate) ran: bool,
     pub(crate) stdout: Option<Flow>,
 }
-
-/// Filters that leave some of the lines.
-const NARROW: [&str; 12] =
-    ["grep", "egrep", "fgrep", "rg", "head", "tail", "awk", "fzf", "comm", "shuf", "uniq", "sift"];
 
 impl Walk<'_> {
     /// Runs a known program.
@@ -81,6 +77,8 @@ impl Walk<'_> {
             let path = self.absolute(directory.shape.as_deref().unwrap_or(&directory.text));
             self.env.cwd = Some(path);
         }
+        let before = self.out.effects.len();
+        let passing = self.is_passing(&used);
         let done = match leaf.rule.or(program.rule) {
             Some(rule) => programs::apply(self, rule, &mut used, words),
             None => false,
@@ -95,13 +93,40 @@ impl Walk<'_> {
         }
         let out = self.finish_use(used);
         self.env.cwd = cwd;
+        if passing {
+            let kept = |effect: &Effect| {
+                effect.kind != EffectKind::RemoteMutate && !(effect.kind == EffectKind::Net && effect.note == "upload")
+            };
+            let new: Vec<Effect> = self.out.effects.drain(before..).filter(kept).collect();
+            self.out.effects.extend(new);
+        }
         out
+    }
+
+    /// What the program works on is kept by nobody: a database in memory or in a temporary folder, a cloud played by a
+    /// program of this machine.
+    fn is_passing(&self, used: &Use<'_>) -> bool {
+        match used.name {
+            "sqlite3" | "sqlite" | "duckdb" | "litecli" => used.usage.operands.first().is_some_and(|place| {
+                place.text == ":memory:"
+                    || place.is_literal()
+                        && matches!(self.target(place, false), Target::Path { scope: Scope::Temp, .. })
+            }),
+            "aws" => used.usage.values.iter().any(|(option, _, value)| {
+                option == "--endpoint-url"
+                    && value.is_literal()
+                    && host::of_url(&value.text).is_some_and(|url| host::is_loopback(&url.host))
+            }),
+            "awslocal" => true,
+            _ => false,
+        }
     }
 
     /// The effects that running the program has, whatever its words are.
     pub(crate) fn does(&mut self, used: &Use<'_>) {
         for does in &used.program.does {
-            if applies(does, &used.usage) {
+            let of_tests = self.for_tests && does.note == "database-drop";
+            if applies(does, &used.usage) && !of_tests {
                 let target = does.what.as_ref().and_then(|what| {
                     let name = used.usage.operands.first()?.text.clone();
                     Some(Target::Named { what: what.clone(), name })
@@ -328,18 +353,6 @@ impl Walk<'_> {
         used.stdout = Some(out);
     }
 
-    /// A shell that nothing says what to do waits to be told, by whoever made another program start it.
-    fn shell_to_talk_to(&mut self, usage: &Usage) {
-        if usage.has("-p") {
-            self.note(EffectKind::Privilege, "setuid");
-        }
-        let expected = |wrapper: &&String| SHELL_STARTERS.contains(&wrapper.as_str());
-        let mut wrappers = self.via.iter().filter(|w| !matches!(w.as_str(), "exec" | "command" | "builtin")).peekable();
-        if wrappers.peek().is_some() && !wrappers.any(|w| expected(&w)) && !usage.has("-n") {
-            self.note(EffectKind::Exec, "interactive-shell");
-        }
-    }
-
     pub(crate) const fn project(&self) -> Option<&str> {
         self.around.workspace
     }
@@ -347,121 +360,7 @@ impl Walk<'_> {
     pub(crate) fn home(&self) -> &str {
         self.around.home.unwrap_or("~")
     }
-
-    fn finish_use(&mut self, used: Use<'_>) -> Flow {
-        let Use { program, mut stdin, content, mut sent, host, outputs, hunt, ran, stdout, name, usage, .. } = used;
-        // the names of variables alone
-        if name == "cut" && usage.has("-d==") && usage.has("-f=1") {
-            stdin.taint = stdin.taint.without(Taint::TOKEN);
-        }
-        if let Some(hunt) = hunt.filter(|_| !usage.has("-v") && !usage.has("--invert-match")) {
-            if hunt.harmless {
-                stdin.taint = stdin.taint.without(Taint::TOKEN);
-            } else if stdin.taint.has(Taint::SETTINGS) && hunt.is_for_secrets() {
-                self.note(EffectKind::Secret, "token-shown");
-            }
-        }
-        if program.input == Input::Send && !stdin.is_empty() {
-            sent = sent.with(stdin.taint);
-        }
-        if sent != Taint::NONE && (host.is_some() || program.input == Input::Send) {
-            self.send(sent, host.as_ref());
-        }
-        let mut stdout = stdout;
-        if program.input == Input::Code && !ran && !stdin.is_empty() {
-            let language = program.language.unwrap_or(Language::Other);
-            let input = stdin.clone();
-            stdout = Some(self.nested(name, |walk| walk.flow_of_code(language, input, Vec::new())));
-        } else if program.input == Input::Code && !ran && program.language == Some(Language::Shell) {
-            self.shell_to_talk_to(&usage);
-        }
-        let decodes = !program.decodes.is_empty() && usage.has_any(&program.decodes);
-        let output = if decodes { Output::Decode } else { program.output };
-        let out = match output {
-            Output::Through => stdout.unwrap_or_else(|| {
-                let plain = content.text.as_deref() == Some("") && content.taint == Taint::NONE;
-                // a sub-command is no filter
-                let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
-                let taint = if plain { through } else { content.taint.with(through) };
-                // names of files that pass through a filter are some of them, or others beside them
-                if let Some(names) = stdin.text.as_deref().filter(|_| plain && through.has(Taint::NAMES)) {
-                    let some = |line: &str| match line.strip_suffix('*').filter(|_| NARROW.contains(&name)) {
-                        Some(folder) if folder.is_empty() || folder.ends_with('/') => format!("{folder}?*"),
-                        _ => line.to_owned(),
-                    };
-                    let text = names.lines().map(some).collect::<Vec<_>>().join("\n");
-                    return Flow::known(text, taint.with(Taint::FILTERED));
-                }
-                Flow::unknown(if taint.has(Taint::LOCAL) { taint.with(Taint::FILTERED) } else { taint })
-            }),
-            Output::Verbatim => stdout.unwrap_or_else(|| stdin.clone()),
-            Output::Download => Flow::unknown(Taint::DOWNLOADED.with(content.taint)),
-            Output::Decode => {
-                let encoded = stdin.text.as_deref().filter(|_| content.is_empty());
-                let text = encoded.and_then(|text| decoded(name, text));
-                Flow { text, taint: Taint::DECODED.with(content.taint).with(stdin.taint) }
-            }
-            Output::Digest => Flow::unknown(Taint::NONE),
-            Output::ShellCode => Flow::empty(),
-            Output::Secret => stdout.unwrap_or(Flow::unknown(Taint::SECRET)),
-            Output::Token => Flow::unknown(Taint::TOKEN),
-            Output::Local => Flow::unknown(Taint::LOCAL),
-            Output::Settings => Flow::unknown(Taint::SETTINGS),
-        };
-        for file in &outputs {
-            self.remember(file, out.clone());
-        }
-        out
-    }
 }
-
-/// What a decoder says of text that is known.
-fn decoded(program: &str, text: &str) -> Option<String> {
-    match program {
-        "base64" | "gbase64" | "openssl" => decode::base64(text),
-        "xxd" => decode::hex(text),
-        "rot13" => Some(decode::rot13(text)),
-        _ => None,
-    }
-}
-
-/// Programs whose purpose it is to start a shell: elsewhere, in a terminal of its own, or in another environment.
-const SHELL_STARTERS: &[&str] = &[
-    "docker",
-    "podman",
-    "nerdctl",
-    "docker-compose",
-    "kubectl",
-    "oc",
-    "k",
-    "lxc",
-    "incus",
-    "vagrant",
-    "ssh",
-    "mosh",
-    "tmux",
-    "screen",
-    "script",
-    "nix",
-    "nix-shell",
-    "poetry",
-    "pipenv",
-    "pdm",
-    "hatch",
-    "uv",
-    "conda",
-    "mamba",
-    "direnv",
-    "mise",
-    "devbox",
-    "distrobox",
-    "toolbox",
-    "heroku",
-    "fly",
-    "flyctl",
-    "railway",
-    "bundle",
-];
 
 /// The role of the operand at `at` of `count`.
 fn role_at(roles: &[crate::knowledge::Operand], at: usize, count: usize, into: bool) -> Option<Role> {

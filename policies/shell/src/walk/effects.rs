@@ -209,9 +209,10 @@ impl Walk<'_> {
             "home-folder"
         } else if *scope == Scope::Device {
             "wipe-device"
-        } else if *scope == Scope::Temp && recursive && place::is_all_temp(path) {
-            "other-tree"
-        } else if *scope == Scope::Elsewhere && recursive && arg.is_literal() && !place::is_rebuilt(path) {
+        } else if recursive
+            && (*scope == Scope::Elsewhere && arg.is_literal() && !place::is_rebuilt(path)
+                || *scope == Scope::Temp && place::is_all_temp(path))
+        {
             "other-tree"
         } else {
             Self::path_note(arg, "")

@@ -5,7 +5,7 @@ use rampart_call::{Certainty, Effect, EffectKind};
 
 use super::Walk;
 use crate::knowledge::{Language, Usage};
-use crate::value::{Arg, Flow};
+use crate::value::{Arg, Flow, Taint};
 
 /// Most files that are looked at.
 const MAX_FILES: usize = 16;
@@ -23,6 +23,13 @@ impl Walk<'_> {
             .map(|(path, written)| (path.clone(), written.flow.clone()))
             .collect();
         files.sort_by(|a, b| a.0.cmp(&b.0));
+        let fetched = |(path, written): (&String, &super::env::Written)| {
+            let file = path.rsplit('/').next().unwrap_or("");
+            written.flow.text.is_none() && written.flow.taint.has(Taint::DOWNLOADED) && is_picked_up(file)
+        };
+        if self.written.iter().any(fetched) {
+            self.note(EffectKind::Exec, "download-run");
+        }
         self.in_project = true;
         for (path, flow) in files.into_iter().take(MAX_FILES) {
             let file = path.rsplit('/').next().unwrap_or("");
@@ -63,6 +70,38 @@ impl Walk<'_> {
             self.out.effects.drain(before..).filter(|e| !harmless(e) || e.note == "budget").collect();
         self.out.effects.extend(kept);
     }
+}
+
+/// Files that builds, tests and package managers run because of their name.
+fn is_picked_up(file: &str) -> bool {
+    const NAMES: [&str; 20] = [
+        "conftest.py",
+        "setup.py",
+        "noxfile.py",
+        "fabfile.py",
+        "tasks.py",
+        "sitecustomize.py",
+        "manage.py",
+        "package.json",
+        "Makefile",
+        "makefile",
+        "GNUmakefile",
+        "justfile",
+        "Rakefile",
+        "Gemfile",
+        "build.rs",
+        "gradlew",
+        "mvnw",
+        "CMakeLists.txt",
+        "Jenkinsfile",
+        "configure",
+    ];
+    NAMES.contains(&file)
+        || file.contains(".config.") && [".js", ".cjs", ".mjs", ".ts"].iter().any(|end| file.ends_with(end))
+        || file.starts_with("test_") && file.ends_with(".py")
+        || [".gradle", ".gradle.kts", ".gemspec", "_test.go", ".test.js", ".test.ts", ".spec.ts"]
+            .iter()
+            .any(|e| file.ends_with(e))
 }
 
 /// What `make` with these words runs of a makefile, as shell text: the recipes of its goals and of what they need, all of them

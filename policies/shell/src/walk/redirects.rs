@@ -130,7 +130,8 @@ impl Walk<'_> {
         if taint.has(Taint::SECRET.with(Taint::TOKEN)) {
             self.push(EffectKind::Secret, Some(target), "secret-to-net");
         } else {
-            self.push(EffectKind::Net, Some(target), "raw-socket");
+            let note = if crate::host::is_loopback(host) { "" } else { "raw-socket" };
+            self.push(EffectKind::Net, Some(target), note);
         }
         true
     }

@@ -1,6 +1,6 @@
 //! Simple commands: assignments, words, and what the first word means.
 
-use rampart_call::{EffectKind, Span};
+use rampart_call::{EffectKind, Scope, Span, Target};
 
 use super::{Base, Walk};
 use crate::analysis::Component;
@@ -106,7 +106,7 @@ impl Walk<'_> {
                     before.append(&mut values);
                     values = before;
                 }
-                (false, ..) if self.conditional && before != values => {
+                (false, ..) if (self.conditional || self.skipped) && before != values => {
                     before.append(&mut values);
                     before.truncate(8);
                     values = before;
@@ -127,6 +127,7 @@ impl Walk<'_> {
             return Flow::unknown(stdin.taint);
         }
         self.steps -= 1;
+        self.for_tests &= !self.via.is_empty();
         let Some(first) = args.first() else { return Flow::empty() };
         let name = base_name(first.shape.as_deref().unwrap_or(&first.text)).to_owned();
         if first.is_literal()
@@ -147,6 +148,9 @@ impl Walk<'_> {
         self.component(&args, &assigned);
         if name == "[" {
             return self.builtin("[", &args, &stdin).unwrap_or(Flow::empty());
+        }
+        if first.glob && first.is_literal() && self.is_own_program(&first.text) {
+            return self.unknown(&name, &args, stdin);
         }
         if name.contains('*') || name.is_empty() && !first.is_literal() || first.glob && name.contains(['?', '[']) {
             return self.computed(&args, stdin);
@@ -197,6 +201,17 @@ impl Walk<'_> {
             Some(program) => self.program(&name, program, &args, stdin),
             None => self.unknown(&name, &args, stdin),
         }
+    }
+
+    /// A pattern of programs in a folder of the project into which this command line wrote nothing.
+    fn is_own_program(&self, pattern: &str) -> bool {
+        let Some((folder, _)) = pattern.rsplit_once('/').filter(|(folder, _)| !folder.contains(['*', '?', '['])) else {
+            return false;
+        };
+        let folder = self.absolute(folder);
+        let arg = Arg::literal(folder.clone(), self.span);
+        matches!(self.target(&arg, false), Target::Path { scope: Scope::Project, .. })
+            && !self.written.keys().any(|path| path.starts_with(&folder))
     }
 
     fn component(&mut self, args: &[Arg], assigned: &[(String, Arg)]) {

@@ -222,6 +222,9 @@ impl Walk<'_> {
             // the keys of whoever's agent that is
             self.named(EffectKind::Secret, "variable", name, "keychain");
         }
+        if matches!(name, "RAILS_ENV" | "RACK_ENV" | "APP_ENV" | "MIX_ENV") {
+            self.for_tests = value.is_literal() && value.text.starts_with("test");
+        }
         if name == "DISABLE_DATABASE_ENVIRONMENT_CHECK" {
             self.note(EffectKind::RemoteMutate, "database-drop");
         }

@@ -171,6 +171,12 @@ impl Reader<'_, '_> {
                 }
                 Value::unknown(Taint::DOWNLOADED)
             }
+            // a database that is a file
+            Does::Connect
+                if name.contains("sqlite") || first.text.as_deref().is_some_and(|t| t.starts_with("file:")) =>
+            {
+                Value::default()
+            }
             Does::Connect => {
                 let turned: Vec<Value>;
                 let mut items = first.list.as_deref().unwrap_or(args);
@@ -216,9 +222,10 @@ impl Reader<'_, '_> {
             }
             Does::Decode => {
                 // a number or character alone is no hidden text, and neither is what a file held
-                if (name.contains("pickle") || name.contains("marshal"))
-                    && taint.has(Taint::DECODED.with(Taint::DOWNLOADED))
-                {
+                let runs = ["pickle", "marshal", "dill", "joblib", "shelve", "torch"]
+                    .iter()
+                    .any(|module| name.contains(module));
+                if runs && taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) {
                     self.walk.note(EffectKind::Exec, "decode-run");
                 }
                 let given: Vec<Value> = own.cloned().into_iter().chain(args.iter().cloned()).collect();
