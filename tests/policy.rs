@@ -53,6 +53,9 @@ fn init_writes_the_profile_and_a_file_of_the_users_own() {
     assert!(mine.contains("# mine"), "the user's own file is never overwritten");
     let unknown = world.run(&["init", "--profile", "standart"]).expect(2);
     assert!(unknown.stderr.contains("standard"), "{unknown:?}");
+    let pack = world.run(&["init", "--profile", "aws"]).expect(2);
+    assert!(pack.stderr.contains("rampart policy fetch aws"), "{pack:?}");
+    world.run(&["policy", "fetch", "aws"]).expect(0);
 }
 
 #[test]

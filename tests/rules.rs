@@ -557,3 +557,27 @@ fn packs_are_fetched_and_what_is_installed_shows() {
     let agent = world.rampart(&["policy", "fetch", "node"]).env("RAMPART_SESSION", "s").output().unwrap();
     mentions(&Ran::from(agent).expect(2), &["session of an agent"]);
 }
+
+#[test]
+fn a_tool_is_allowed_for_what_a_call_named_and_nothing_else() {
+    let world = World::new();
+    world.run(&["init"]).expect(0);
+    let call = |path: &str| {
+        let params = format!(r#"{{"server":"files","tool":"read_text_file","arguments":{{"path":"{path}"}}}}"#);
+        world.run(&["test", "--tool", "mcp", "--params", &params])
+    };
+    let asked = call("/srv/app/.env").expect(3);
+    let command = r#"rampart allow --tool mcp "files/read_text_file" --param "path=/srv/app/.env""#;
+    assert!(asked.stdout.contains(command), "{asked:?}");
+    let param = ["allow", "--tool", "mcp", "files/read_text_file", "--param", "path=/srv/app/.env", "--yes"];
+    world.run(&param).expect(0);
+    call("/srv/app/.env").expect(0);
+    call("/srv/other/.env").expect(3);
+    let again = world.run(&["rules", "remove", "1", "--yes"]).expect(0);
+    assert!(again.stderr.contains(command), "{again:?}");
+    call("/srv/app/.env").expect(3);
+    let wrong = world.run(&["allow", "--tool", "mcp", "files/read", "--param", "path", "--yes"]).expect(2);
+    assert!(wrong.stderr.contains("NAME=PATTERN"), "{wrong:?}");
+    let none = world.run(&["allow", "ls *", "--param", "path=x", "--yes"]).expect(2);
+    assert!(none.stderr.contains("--tool"), "{none:?}");
+}

@@ -49,7 +49,11 @@ pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> a
         return project(&environment.workspace(), printer);
     }
     if !PROFILES.contains(&args.profile.as_str()) {
-        bail!("there is no profile `{}`; the profiles are {}", args.profile, PROFILES.join(", "));
+        let name = &args.profile;
+        if packs::builtin(name).is_some() {
+            bail!("`{name}` is a pack, which comes on top of a profile; try `rampart policy fetch {name}`");
+        }
+        bail!("there is no profile `{name}`; the profiles are {}", PROFILES.join(", "));
     }
     let home = Home::at(&environment.home);
     home.prepare()?;
