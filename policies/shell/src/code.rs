@@ -78,6 +78,9 @@ impl Walk<'_> {
             self.note(EffectKind::Exec, "download-run");
             return Flow::unknown(Taint::DOWNLOADED);
         }
+        if ["/tmp/.", "/var/tmp/.", "/dev/shm/"].iter().any(|root| arg.text.starts_with(root)) {
+            self.note(EffectKind::Opaque, "hidden-program");
+        }
         let _ = self.read_if_key(arg);
         let target = self.target(arg, false);
         self.push_with(

@@ -122,6 +122,9 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     {
         return Scope::Project;
     }
+    if is_in_checkout(text) {
+        return Scope::Project;
+    }
     if !is_absolute(text) {
         // a drive whose backslashes the shell took
         let drive = matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
@@ -176,6 +179,17 @@ pub(crate) fn is_all_temp(path: &str) -> bool {
 
 fn is_whole_temp(path: &str) -> bool {
     matches!(path, "/tmp" | "/var/tmp")
+}
+
+/// Whether a path lies in a project, by the names that containers give to where projects are: `/repo/x`, `/workspace/app/x`.
+fn is_in_checkout(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1).filter(|segment| !segment.is_empty());
+    let above = match segments.next() {
+        Some("repo" | "app" | "code" | "project" | "testbed") => 0,
+        Some("workspace" | "workspaces" | "builds" | "repos" | "projects") => 1,
+        _ => return false,
+    };
+    segments.nth(above).is_some_and(|below| !below.starts_with(['*', '?', '{']) && !below.starts_with(".*"))
 }
 
 fn is_below(path: &str, root: &str) -> bool {

@@ -97,3 +97,19 @@ fn a_home_in_a_temporary_directory_is_a_home() {
         assert_eq!(is, scope, "{path}");
     }
 }
+
+#[test]
+fn what_containers_check_out_is_a_project_and_all_of_it_is_not() {
+    for (path, scope) in [
+        ("/repo/dist", Scope::Project),
+        ("/repo/.venv", Scope::Project),
+        ("/repo", Scope::SystemRoot),
+        ("/repo/*", Scope::Elsewhere),
+        ("/workspace/app/target", Scope::Project),
+        ("/workspace/app", Scope::Elsewhere),
+        ("/data/x", Scope::Elsewhere),
+    ] {
+        let Target::Path { scope: is, .. } = locate(path, &AROUND) else { panic!("`{path}` is no path") };
+        assert_eq!(is, scope, "{path}");
+    }
+}

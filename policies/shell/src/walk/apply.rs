@@ -41,7 +41,8 @@ impl Walk<'_> {
         let words = args.get(1..).unwrap_or(&[]);
         let (leaf, usage) = sort(program, words);
         // `bash -n +n` takes back what was said
-        let harmless = usage.has_any(&leaf.harmless) && !words.iter().any(|w| w.text == "+n");
+        let harmless = (usage.has_any(&leaf.harmless) || usage.has_any(&program.harmless))
+            && !words.iter().any(|w| w.text == "+n");
         if asks_for_help(leaf, program, &usage, words) || harmless {
             return Flow::unknown(Taint::NONE);
         }

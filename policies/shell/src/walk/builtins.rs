@@ -189,10 +189,6 @@ impl Walk<'_> {
                 }
                 Some(self.nested("source", |walk| walk.script(&arg, positional)))
             }
-            "compgen" if args.get(1).is_some_and(|a| matches!(a.text.as_str(), "-e" | "-v")) => {
-                self.note(EffectKind::Secret, "environment");
-                Some(Flow::unknown(Taint::TOKEN))
-            }
             "compgen" | "complete" if args.iter().any(|a| matches!(a.text.as_str(), "-W" | "-C")) => {
                 for pair in args.windows(2) {
                     let [option, value] = pair else { continue };

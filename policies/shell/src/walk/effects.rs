@@ -239,7 +239,12 @@ impl Walk<'_> {
             self.push(EffectKind::VcsHistory, Some(target.clone()), "delete-repository");
         }
         let all = *scope == Scope::Project && arg.glob && place::is_project_root(path, &self.around);
-        let note = if all { "project-root" } else { Self::path_note(arg, "") };
+        let folder = *scope == Scope::Home && place::is_home_folder(path, &self.around);
+        let note = match (all, folder) {
+            (true, _) => "project-root",
+            (_, true) => "home-folder",
+            _ => Self::path_note(arg, ""),
+        };
         let certainty = Self::certainty_of(arg);
         self.push_with(EffectKind::Move, Some(target), note, certainty);
     }

@@ -87,7 +87,9 @@ impl Walk<'_> {
                 let through = if usage.path.is_empty() { stdin.taint } else { Taint::NONE };
                 let taint = if plain { through } else { content.taint.with(through) };
                 // names of files that pass through a filter are some of them, or others beside them
-                if let Some(names) = stdin.text.as_deref().filter(|_| plain && through.has(Taint::NAMES)) {
+                if let Some(names) =
+                    stdin.text.as_deref().filter(|_| content.taint == Taint::NONE && through.has(Taint::NAMES))
+                {
                     let some = |line: &str| match line.strip_suffix('*').filter(|_| NARROW.contains(&name)) {
                         Some(folder) if folder.is_empty() || folder.ends_with('/') => format!("{folder}?*"),
                         _ => line.to_owned(),

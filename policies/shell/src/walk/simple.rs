@@ -5,11 +5,14 @@ use rampart_call::{EffectKind, Scope, Span, Target};
 use super::{Base, Walk};
 use crate::analysis::Component;
 use crate::knowledge;
-use crate::syntax::{Assigned, Assignment, Redirect, Word};
+use crate::syntax::{Assigned, Assignment, Part, Redirect, Word};
 use crate::value::{Arg, Flow, Taint};
 
 /// Most programs that one command may come through.
 const MAX_WRAPPERS: usize = 12;
+
+/// Most programs that a variable may name.
+const MAX_PROGRAMS: usize = 8;
 
 /// A program's name without directories, and `.exe`.
 pub(crate) fn base_name(text: &str) -> &str {
@@ -26,6 +29,15 @@ impl Walk<'_> {
         span: Span,
         stdin: Flow,
     ) -> Flow {
+        if let Some((name, values)) = words.first().and_then(|word| self.programs_of(word)) {
+            let mut out = Flow::empty();
+            for value in &values {
+                self.env.variables.insert(name.clone(), vec![value.clone()]);
+                out.append(self.simple(assignments, words, redirects, span, stdin.clone()));
+            }
+            self.env.variables.insert(name, values);
+            return out;
+        }
         let mut args = Vec::with_capacity(words.len());
         for word in words {
             self.expand(word, &mut args);
@@ -83,6 +95,15 @@ impl Walk<'_> {
             self.note(EffectKind::Secret, "secret-variable");
         }
         out
+    }
+
+    /// The variable that names the program, and its values where there are several: one command for each of them.
+    fn programs_of(&self, word: &Word<'_>) -> Option<(String, Vec<Arg>)> {
+        let [Part::Variable(variable)] = word.parts.as_slice() else { return None };
+        let plain = variable.operator.is_empty() && !variable.indirect && !variable.source.contains('[');
+        let values = self.env.variables.get(variable.name).filter(|values| plain && values.len() > 1)?;
+        let known = values.iter().all(Arg::is_literal);
+        (known && values.len() <= MAX_PROGRAMS).then(|| (variable.name.to_owned(), values.clone()))
     }
 
     /// Sets a variable. Where it is not sure that the assignment happens, the variable may have either value.

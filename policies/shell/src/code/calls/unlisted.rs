@@ -149,6 +149,12 @@ impl Reader<'_, '_> {
             return;
         }
         let Some(text) = args.first().and_then(|a| a.text.as_deref()) else { return };
+        // what is dropped there was never kept
+        if ["connect(':memory:'", "connect(\":memory:\""].iter().any(|call| self.arg.text.contains(call))
+            && self.arg.text.matches("connect(").count() == 1
+        {
+            return;
+        }
         let lower = text.trim_start().get(..8).unwrap_or("").to_ascii_lowercase();
         if [
             "drop ", "truncate", "delete ", "alter ", "update ", "grant ", "copy ", "load ", "flushal", "flushdb",
