@@ -9,14 +9,13 @@ use crate::walk::{Use, Walk, base_name};
 
 pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     // options may stand behind the host too
-    let mut behind = used.usage.operands.get(1..).unwrap_or(&[]).to_vec();
-    while behind.first().is_some_and(|word| word.text.starts_with('-') && word.text != "--") {
+    let behind = used.usage.operands.get(1..).unwrap_or(&[]).to_vec();
+    if behind.first().is_some_and(|word| word.text.starts_with('-') && word.text != "--") {
         let (_, more) = crate::knowledge::sort(used.program, &behind);
         used.usage.flags.extend(more.flags);
         used.usage.values.extend(more.values);
-        behind = more.operands;
         used.usage.operands.truncate(1);
-        used.usage.operands.extend(behind.iter().cloned());
+        used.usage.operands.extend(more.operands);
     }
     walk.option_values(used);
     let opens = |(option, _, value): &(String, Role, Arg)| match option.as_str() {
