@@ -164,7 +164,7 @@ mod tests {
             for folder in ["run", "state"] {
                 fs::create_dir(home.path().join(folder)).unwrap();
             }
-            let told = Standing { mode: mode.into(), fail_open: fail_open.clone() };
+            let told = Standing { mode: mode.into(), fail_open: fail_open.clone(), ..Standing::default() };
             let path = home.path().join(Standing::FILE);
             fs::write(&path, serde_json::to_vec(&told).unwrap()).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
