@@ -16,7 +16,7 @@ pub use audit::{AuditEvents, AuditRecord};
 pub use error::{ErrorBody, ErrorText};
 pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule};
 pub use session::{OpenSession, OpenedSession, SessionLasts, SessionSummary};
-pub use status::{AuditStatus, Health, Policy, PolicyStatus, Status, TelemetryStatus, WitnessStatus};
+pub use status::{AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Status, TelemetryStatus, WitnessStatus};
 pub use tool::{Decision, ScanRequest, Scanned, TestRequest, ToolRequest};
 
 /// Secrets are shown to whoever was meant to get them, and by no debugging.

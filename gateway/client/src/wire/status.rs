@@ -32,9 +32,27 @@ pub struct Status {
     pub sessions: usize,
     /// Surfaces that go on when they get no answer.
     pub fail_open: Vec<String>,
+    /// `config.yaml` as it is now, where it is not what runs.
+    #[serde(default)]
+    pub config: ConfigStatus,
     /// What a collector of traces, metrics and the log did not get; none where nothing is sent to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<TelemetryStatus>,
+}
+
+/// Where `config.yaml` as it is now is not what runs; empty where it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConfigStatus {
+    /// Why it does not load; then what was in force before stays so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its keys whose changes wait for the next start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
+    /// The mode that it names where a flag of this gateway says otherwise. A gateway that a surface starts has no flags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// What a collector did not get since the start.
