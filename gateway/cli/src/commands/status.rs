@@ -16,9 +16,12 @@ use crate::{
 pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let status = match reach::client(environment).status() {
         Ok(status) => status,
-        Err(Fault::Unreachable { .. }) => {
+        Err(fault @ Fault::Unreachable { .. }) => {
             if args.json {
                 printer.json(&serde_json::json!({ "running": false, "home": environment.home }))?;
+            } else if reach::is_of_the_machine(environment) {
+                printer.out(fault.to_string());
+                printer.note("Until then every surface refuses.");
             } else {
                 printer.out(format!("no gateway runs for {}", environment.home.display()));
                 printer

@@ -14,6 +14,10 @@ use crate::{environment::Environment, reach};
 pub(super) fn checks(environment: &Environment, checks: &mut Vec<Check>) -> Option<Status> {
     let status = match reach::client(environment).status() {
         Ok(status) => status,
+        Err(fault @ Fault::Unreachable { .. }) if reach::is_of_the_machine(environment) => {
+            checks.push(Check::fail("gateway", fault.to_string(), "until then every surface refuses"));
+            return None;
+        }
         Err(Fault::Unreachable { .. }) => {
             let remedy = if environment.autostart {
                 "roads and hooks start one; to have it always: `rampart serve --background`"
