@@ -106,3 +106,20 @@ impl Settings {
         token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    /// Whether we are root, who alone can make files of others; says by name which test is skipped where we are not. Not by
+    /// `eprintln!`, which a test that passes keeps to itself.
+    #[expect(clippy::disallowed_methods, reason = "the tests of a crate read the environment of the tests")]
+    pub(crate) fn is_root(test: &str) -> bool {
+        let is_root = rustix::process::geteuid().is_root();
+        if !is_root {
+            assert!(std::env::var_os("CI").is_none(), "{test} needs root, and in CI nothing is skipped");
+            let _ = writeln!(std::io::stderr(), "skipped: {test} needs root");
+        }
+        is_root
+    }
+}

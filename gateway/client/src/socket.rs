@@ -159,8 +159,7 @@ mod tests {
 
     #[test]
     fn a_socket_of_another_user_is_not_trusted() {
-        // Only root can make one for the test.
-        if !geteuid().is_root() {
+        if !crate::tests::is_root("a_socket_of_another_user_is_not_trusted") {
             return;
         }
         let dir = tempfile::tempdir().unwrap();
