@@ -312,7 +312,8 @@ fn c9_a_path_that_climbs_is_not_found_and_opens_no_file() {
     let trace = opened();
     let names = trace[before..].lines().filter_map(|line| line.split('"').nth(1));
     let home = world.home();
-    let is_own = |name: &str| Path::new(name).starts_with(&home) || Path::new(name).starts_with("/proc");
+    let own = [home.as_path(), Path::new("/proc"), Path::new("/etc/ssl"), Path::new("/usr/lib/ssl")];
+    let is_own = |name: &str| own.iter().any(|folder| Path::new(name).starts_with(folder));
     let led_out =
         |name: &&str| name.contains("..") || name.ends_with("/token") || name.starts_with('/') && !is_own(name);
     let outside: Vec<&str> = names.filter(led_out).collect();
