@@ -157,10 +157,16 @@ fn a_full_disk_denies_says_so_and_recovers_by_itself() {
     }
     let world = World::new();
     let rampart = crate::world::bin("rampart");
+    let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hears = peer.local_addr().unwrap().port();
+    let told = crate::notify::bodies(peer);
+    let collector = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let collects = collector.local_addr().unwrap().port();
     let script = format!(
         r#"set -e
         mount -t tmpfs -o size=2m,mode=700 none "$RAMPART_HOME"
-        printf 'listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n' > "$RAMPART_HOME/config.yaml"
+        printf '%s\n' 'listen: 127.0.0.1:0' 'egress: {{listen: "127.0.0.1:0"}}' 'syslog: {{address: "udp://127.0.0.1:{collects}"}}' \
+          'notify: [{{url: "http://127.0.0.1:{hears}/", on: [deny], format: webhook}}]' > "$RAMPART_HOME/config.yaml"
         r={rampart}
         hook() {{ echo '{{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/tmp","tool_name":"Bash","tool_input":{{"command":"ls"}}}}' | $r hook --format claude-code; }}
         hook; echo before=$?
@@ -182,4 +188,14 @@ fn a_full_disk_denies_says_so_and_recovers_by_itself() {
     for expected in ["before=0", "audit_unavailable", "health=503", "after=0", "health=200", "told=0", "verify=0"] {
         assert!(ran.stdout.contains(expected), "{expected}: {ran:?}");
     }
+    // Whoever is told of denials and whoever collects the trail hears of it.
+    let mut notices = std::iter::from_fn(|| told.recv_timeout(std::time::Duration::from_secs(5)).ok());
+    assert!(notices.any(|notice| notice["reason"] == "audit_unavailable"), "nobody was told");
+    collector.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let mut datagram = [0; 8192];
+    let mut heard = std::iter::from_fn(|| {
+        let size = collector.recv(&mut datagram).ok()?;
+        Some(String::from_utf8_lossy(&datagram[..size]).into_owned())
+    });
+    assert!(heard.any(|message| message.contains("disk_full")), "no collector was told");
 }

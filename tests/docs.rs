@@ -43,6 +43,27 @@ fn every_error_code_of_the_api_has_its_line_and_no_line_is_of_the_past() {
     assert_eq!(codes, lines);
 }
 
+#[test]
+fn every_key_of_the_configuration_has_its_line_with_its_default() {
+    let world = World::new();
+    world.config("");
+    let shown = world.run(&["config", "show", "--json"]).expect(0).stdout;
+    let keys: BTreeSet<(String, String)> = shown
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|key| (key["key"].as_str().unwrap().to_owned(), key["value"].as_str().unwrap().to_owned()))
+        .collect();
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let lines: BTreeSet<(String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            (cells[1].to_owned(), cells[3].to_owned())
+        })
+        .collect();
+    assert_eq!(keys, lines);
+}
+
 /// The shell blocks of the README, each with the texts that its output must hold (`# → text`).
 fn blocks() -> Vec<(String, Vec<String>)> {
     let page = std::fs::read_to_string(root().join("README.md")).unwrap();

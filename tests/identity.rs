@@ -3,10 +3,12 @@
 mod control;
 mod dashboard;
 mod markup;
+mod users;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };

@@ -238,6 +238,7 @@ fn it_listens_to_this_machine_only_and_to_a_server_only() {
         refused(&["--upstream", "ftp://127.0.0.1/mcp", "--listen", "127.0.0.1:0"]).contains("no URL of an MCP server")
     );
     assert!(refused(&["--upstream", "http://u:p@127.0.0.1/mcp", "--listen", "127.0.0.1:0"]).contains("no URL"));
+    assert!(!world.home().join("run").exists(), "no gateway was started for what cannot be served");
 }
 
 /// The reference server with all features, listening on loopback.

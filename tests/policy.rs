@@ -91,7 +91,7 @@ fn lint_shows_the_line_with_a_caret() {
     let ran = world.run(&["policy", "lint", old.to_str().unwrap()]).expect(1);
     assert!((ran.stdout + &ran.stderr).contains("action: ask"));
     let missing = world.run(&["policy", "lint", "nowhere.yaml"]).expect(2);
-    assert!(missing.stderr.contains("nowhere.yaml"), "{missing:?}");
+    assert!(missing.stderr.contains("nowhere.yaml") && missing.stderr.contains("path of a policy file"), "{missing:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Policy files as disks and editors leave them, in front of a running gateway (rows S8 to S11 of the fault list).
 
+mod configuration;
+
 use std::{
     collections::BTreeSet,
     fs,

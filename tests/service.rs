@@ -1,6 +1,7 @@
 //! `rampart serve install`: what the service managers would be given, checked by their own tools.
 
 mod everybody;
+mod systemd;
 
 use std::path::PathBuf;
 

@@ -326,6 +326,11 @@ pub(crate) fn skip(test: &str, needs: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test} needs {needs}");
 }
 
+/// Says by name what the kernel of this machine does not allow a test, which no package can change, in CI neither.
+pub(crate) fn cannot(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {test} cannot run here: {why}");
+}
+
 /// Whether these programs are here; says by name what is not.
 pub(crate) fn have(test: &str, programs: &[&str]) -> bool {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();

@@ -107,14 +107,23 @@ impl Failed {
 }
 
 impl Front {
+    /// Whether a server can stand there.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(url: &Uri) -> Result<(), Error> {
+        let names_a_server = matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
+        if !names_a_server || url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(Error::NoUrl(url.to_string()));
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
         let Options { url, server, origin, pins, hosts, limits } = options;
-        let sensible = matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
-        if !sensible || url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(Error::NoUrl(url.to_string()));
-        }
+        Self::check(&url)?;
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
         let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?.map(Arc::new);
         Ok(Self {

@@ -288,4 +288,23 @@ fn no_clock_that_is_set_back_or_ahead_gives_or_takes_time() {
         let late = world.run(&["approve", id]).expect(2);
         assert!(late.stderr.contains("has expired"), "{late:?}");
     }
+    // A second or two to and fro, as clocks that are corrected go, costs a question nothing and gives it nothing.
+    let held = Held::start(&world, "s1", "jitter");
+    let question = only(&world);
+    for offset in ["-30m -2s", "-30m +2s", "-30m -1s", "-30m"] {
+        wall.set(offset);
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(only(&world), question);
+    }
+    world.run(&["approve", &question]).expect(0);
+    assert!(held.ran());
+    // The trail shows what the wall clock did, and what went by meanwhile; no other clock orders it.
+    let records = world.records();
+    let boots: Vec<u64> = records.iter().map(|record| record["boot_ms"].as_u64().unwrap()).collect();
+    assert!(
+        boots.is_sorted() && !records.iter().map(|record| record["at"].as_str().unwrap()).is_sorted(),
+        "{records:#?}"
+    );
+    world.run(&["serve", "stop"]).expect(0);
+    world.run(&["audit", "verify"]).expect(0);
 }

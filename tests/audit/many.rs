@@ -56,6 +56,8 @@ fn write_trail(world: &World, records: u64) {
             let path = folder.join(format!("audit-{first:016}.jsonl"));
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
             std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+            // As a gateway leaves it. Otherwise the first start waits for the disk, which takes all of this first.
+            file.sync_all().unwrap();
             text.clear();
             first = seq + 1;
         }

@@ -153,3 +153,36 @@ fn d1_what_no_surface_wrote_down_is_counted_or_refused_and_not_repeated() {
     world.run(&["audit", "verify"]).expect(0);
     assert!(!crate::audit::all_text(&world).contains("AKIAIOSFODNN7EXAMPLE"));
 }
+
+#[test]
+fn d3_each_surface_waits_for_a_sign_of_life_as_long_as_it_was_told() {
+    for (told, seconds) in [("1s", 1), ("3s", 3)] {
+        let mut world = World::new();
+        world.config(&format!(
+            "listen: 127.0.0.1:0\negress: {{listen: '127.0.0.1:0'}}\nsurfaces: {{deadline: {told}}}\n"
+        ));
+        world.serve(&[]);
+        assert!(world.run(&["config", "show"]).stdout.contains(&format!("{seconds}000ms")));
+        let server = "while read l; do :; done";
+        let mut mcp = Talk::start(world.rampart(&["mcp", "--", "sh", "-c", server]));
+        mcp.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        while world.decisions().is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        world.freeze();
+        let mut asked = |surface: &str| match surface {
+            "hook" => hook(&world, "git status").expect(2).stderr,
+            "shell" => shell(&world).expect(126).stderr,
+            _ => {
+                mcp.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{}}}"#);
+                mcp.hear_json()["result"].to_string()
+            }
+        };
+        for surface in ["hook", "shell", "mcp"] {
+            let begun = Instant::now();
+            let said = asked(surface);
+            assert!(said.contains(&format!("no sign of life for {told}")), "{surface}: {said}");
+            assert!(begun.elapsed() >= Duration::from_secs(seconds), "{surface}: {:?}", begun.elapsed());
+        }
+    }
+}

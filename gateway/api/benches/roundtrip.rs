@@ -55,7 +55,6 @@ async fn open(home: &Home) -> Arc<Gateway> {
     let settings = rampart_gateway::Settings {
         home: home.clone(),
         config: Config::default(),
-        headless: false,
         project_policies: true,
         outside: None,
     };

@@ -61,7 +61,7 @@ impl World {
         let home = Home::at(dir.path().join("home"));
         home.prepare().unwrap();
         fs::write(home.policies().join("custom.yaml"), POLICY).unwrap();
-        let settings = Settings { home: home.clone(), config, headless: false, project_policies: true, outside: None };
+        let settings = Settings { home: home.clone(), config, project_policies: true, outside: None };
         let gateway = Gateway::open(settings).await.unwrap();
         let stop = CancellationToken::new();
         let socket = bind_socket(&home.socket()).unwrap();

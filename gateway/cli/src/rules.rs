@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use rampart_gateway::{Home, policy_files};
 use rampart_policy::{Diagnostic, Layer, Ruleset, SourceFile, load};
 
@@ -28,7 +27,12 @@ pub(crate) fn files(environment: &Environment, named: &[PathBuf]) -> anyhow::Res
 }
 
 fn read(path: &Path, layer: Layer) -> anyhow::Result<SourceFile> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        anyhow::anyhow!(
+            "cannot read {}: {e}; give the path of a policy file, or none to use those in force",
+            path.display()
+        )
+    })?;
     Ok(SourceFile { name: path.display().to_string(), text, layer })
 }
 

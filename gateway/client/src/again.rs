@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn away() -> Result<Answer, Fault> {
-        Err(Fault::Unreachable { socket: "s".into(), why: "w".into() })
+        Err(Fault::Unreachable { socket: "s".into(), why: "w".into(), remedy: "r" })
     }
 
     #[test]

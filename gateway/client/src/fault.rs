@@ -10,12 +10,14 @@ use crate::Unanswered;
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// Nobody listens.
-    #[error("no Rampart gateway answers at {socket} ({why}); start one with `rampart serve`")]
+    #[error("no Rampart gateway answers at {socket} ({why}); {remedy}")]
     Unreachable {
         /// Where it should listen.
         socket: String,
         /// What the system said.
         why: String,
+        /// Who starts it, and how.
+        remedy: &'static str,
     },
     /// Something is there that need not be our gateway.
     #[error("what stands at {socket} cannot be trusted to be your Rampart gateway: {why}")]
@@ -127,7 +129,12 @@ mod tests {
             (Fault::HungUp, Reason::GatewayUnreachable, true, true),
             (Fault::Left, Reason::GatewayUnreachable, true, true),
             (Fault::Silent(second), Reason::GatewayUnreachable, true, true),
-            (Fault::Unreachable { socket: "s".into(), why: "w".into() }, Reason::GatewayUnreachable, true, true),
+            (
+                Fault::Unreachable { socket: "s".into(), why: "w".into(), remedy: "r" },
+                Reason::GatewayUnreachable,
+                true,
+                true,
+            ),
             (Fault::OutOfTime(second), Reason::GatewayUnreachable, true, false),
             (refused(503), Reason::GatewayUnreachable, true, false),
             (Fault::Untrusted { socket: "s".into(), why: "w".into() }, Reason::GatewayUntrusted, false, false),
@@ -164,7 +171,7 @@ mod tests {
             for folder in ["run", "state"] {
                 fs::create_dir(home.path().join(folder)).unwrap();
             }
-            let told = Standing { mode: mode.into(), fail_open: fail_open.clone() };
+            let told = Standing { mode: mode.into(), fail_open: fail_open.clone(), ..Standing::default() };
             let path = home.path().join(Standing::FILE);
             fs::write(&path, serde_json::to_vec(&told).unwrap()).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -26,6 +26,7 @@ pub use events::{Event, Events};
 pub use fault::Fault;
 #[cfg(feature = "async")]
 pub use pool::Client;
+use rampart_call::Standing;
 #[cfg(feature = "async")]
 pub use stream::Stream;
 use system::Trusted;
@@ -72,7 +73,7 @@ impl Settings {
     pub fn new(socket: PathBuf) -> Self {
         Self {
             socket,
-            silence: Duration::from_millis(1500),
+            silence: Standing::DEADLINE,
             patience: Duration::from_hours(1),
             unanswered: Unanswered::Refuse,
             token: None,
@@ -80,10 +81,15 @@ impl Settings {
         }
     }
 
-    /// The same for the gateway that the surfaces of a home ask: the machine's, where there is one, else the home's.
+    /// The same for the gateway that the surfaces of a home ask: the machine's, where there is one, else the home's, which
+    /// says how long they wait for a sign of life.
     pub fn of(home: &Path) -> Self {
         match system::find() {
-            Ok(None) => Self { unanswered: Unanswered::AsTold(home.to_owned()), ..Self::new(socket(home)) },
+            Ok(None) => Self {
+                silence: unanswered::deadline(home),
+                unanswered: Unanswered::AsTold(home.to_owned()),
+                ..Self::new(socket(home))
+            },
             Ok(Some((socket, uid))) => Self { trusted: Trusted::User(uid), ..Self::new(socket) },
             Err(why) => Self { trusted: Trusted::Nobody(why), ..Self::new(system::FILE.into()) },
         }
@@ -98,5 +104,22 @@ impl Settings {
     pub(crate) fn authorization(&self) -> String {
         let token = self.token.as_ref().filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
         token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    /// Whether we are root, who alone can make files of others; says by name which test is skipped where we are not. Not by
+    /// `eprintln!`, which a test that passes keeps to itself.
+    #[expect(clippy::disallowed_methods, reason = "the tests of a crate read the environment of the tests")]
+    pub(crate) fn is_root(test: &str) -> bool {
+        let is_root = rustix::process::geteuid().is_root();
+        if !is_root {
+            assert!(std::env::var_os("CI").is_none(), "{test} needs root, and in CI nothing is skipped");
+            let _ = writeln!(std::io::stderr(), "skipped: {test} needs root");
+        }
+        is_root
     }
 }

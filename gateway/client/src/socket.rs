@@ -31,11 +31,10 @@ pub(crate) enum Attempt {
 /// Tries once to connect, without waiting.
 pub(crate) fn attempt(Settings { socket, trusted, .. }: &Settings) -> Result<Attempt, Fault> {
     check_file(socket, trusted)?;
-    let unreachable = |e: Errno| Fault::Unreachable { socket: socket.display().to_string(), why: plain(e) };
-    let address = SocketAddrUnix::new(socket).map_err(|_| Fault::Unreachable {
-        socket: socket.display().to_string(),
-        why: "the path is too long for a socket; choose a shorter RAMPART_HOME".to_owned(),
-    })?;
+    let nobody = |why: String| unreachable(socket, trusted, why);
+    let unreachable = |e: Errno| nobody(plain(e));
+    let address = SocketAddrUnix::new(socket)
+        .map_err(|_| nobody("the path is too long for a socket; choose a shorter RAMPART_HOME".to_owned()))?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(unreachable)?;
     match connect(&fd, &address) {
@@ -52,17 +51,26 @@ pub(crate) fn listens(socket: &Path) -> Result<(), Fault> {
     attempt(&Settings::new(socket.to_owned())).map(|_| ())
 }
 
+fn unreachable(socket: &Path, trusted: &Trusted, why: String) -> Fault {
+    let remedy = if *trusted == Trusted::Own {
+        "start one with `rampart serve`"
+    } else {
+        "it is the machine's, whose administrator starts it with `systemctl start rampart`"
+    };
+    Fault::Unreachable { socket: socket.display().to_string(), why, remedy }
+}
+
 fn check_file(socket: &Path, trusted: &Trusted) -> Result<(), Fault> {
     let untrusted = |why: String| Fault::Untrusted { socket: socket.display().to_string(), why };
     if let Trusted::Nobody(why) = trusted {
         return Err(untrusted(why.clone()));
     }
-    let meta = socket.symlink_metadata().map_err(|e| Fault::Unreachable {
-        socket: socket.display().to_string(),
-        why: match e.kind() {
+    let meta = socket.symlink_metadata().map_err(|e| {
+        let why = match e.kind() {
             std::io::ErrorKind::NotFound => "there is no socket".to_owned(),
             _ => e.to_string(),
-        },
+        };
+        unreachable(socket, trusted, why)
     })?;
     if !meta.file_type().is_socket() {
         return Err(untrusted("it is not a socket".to_owned()));
@@ -151,8 +159,7 @@ mod tests {
 
     #[test]
     fn a_socket_of_another_user_is_not_trusted() {
-        // Only root can make one for the test.
-        if !geteuid().is_root() {
+        if !crate::tests::is_root("a_socket_of_another_user_is_not_trusted") {
             return;
         }
         let dir = tempfile::tempdir().unwrap();

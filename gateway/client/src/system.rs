@@ -95,8 +95,7 @@ mod tests {
 
     #[test]
     fn only_root_says_whom_everybody_asks() {
-        if !rustix::process::geteuid().is_root() {
-            // Only root can make such a file for the test.
+        if !crate::tests::is_root("only_root_says_whom_everybody_asks") {
             return;
         }
         let dir = tempfile::tempdir().unwrap();

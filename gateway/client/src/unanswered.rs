@@ -6,7 +6,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rampart_call::{Call, Lost, Standing, strict};
@@ -39,6 +39,16 @@ impl Unanswered {
         passes
     }
 }
+
+/// How long a surface waits for a sign of life, as the gateway of this home said.
+pub(crate) fn deadline(home: &Path) -> Duration {
+    standing(home).map_or(Standing::DEADLINE, |standing| standing.deadline()).clamp(SHORTEST, LONGEST)
+}
+
+/// A gateway that lives and holds a question shows it twice a second.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Nobody waits longer for one that hangs.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What the gateway said. Whoever could change that could let everything pass, so only a file of ours or of root is
 /// believed, and only one that nobody else may write to.

@@ -38,7 +38,6 @@ pub(crate) const LOOK: Duration = Duration::from_millis(500);
 /// All questions of a gateway.
 #[derive(Debug)]
 pub(crate) struct Approvals {
-    timeout: Duration,
     folder: Folder,
     inner: Arc<Mutex<Inner>>,
     unattended: mpsc::UnboundedSender<Ended>,
@@ -82,16 +81,22 @@ impl Approvals {
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub(crate) fn open(timeout: Duration, folder: PathBuf) -> io::Result<(Self, mpsc::UnboundedReceiver<Ended>)> {
+    pub(crate) fn open(folder: PathBuf) -> io::Result<(Self, mpsc::UnboundedReceiver<Ended>)> {
         let (unattended, receiver) = mpsc::unbounded_channel();
         let folder = Folder::open(folder)?;
-        Ok((Self { timeout, folder, inner: Arc::default(), unattended, turn: tokio::sync::Mutex::default() }, receiver))
+        Ok((Self { folder, inner: Arc::default(), unattended, turn: tokio::sync::Mutex::default() }, receiver))
     }
 
-    /// Lets a question wait until so many people agree, or goes on waiting for one from before a restart.
-    pub(crate) fn ask(&self, call: &Call, judgement: &Judgement, approvals: u8) -> Result<Held, TooMany> {
+    /// Lets a question wait for so long and until so many people agree, or goes on waiting for one from before a restart.
+    pub(crate) fn ask(
+        &self,
+        call: &Call,
+        judgement: &Judgement,
+        approvals: u8,
+        lasts: Duration,
+    ) -> Result<Held, TooMany> {
         let (now, asked_ms) = (clock::boot_ms(), clock::wall_ms());
-        let lasts = self.timeout.as_millis() as u64;
+        let lasts = lasts.as_millis() as u64;
         let question = Question {
             id: new_id(),
             payload: binding::payload(call),

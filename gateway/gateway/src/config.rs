@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rampart_call::Surface;
+use rampart_call::{Standing, Surface};
 use rampart_policy::Diagnostic;
 
 use crate::{
@@ -208,7 +208,7 @@ impl Default for Config {
             approval_timeout: Duration::from_mins(2),
             headless: false,
             approval_base_url: None,
-            surfaces: Surfaces { fail_open: Vec::new(), deadline: Duration::from_millis(1500) },
+            surfaces: Surfaces { fail_open: Vec::new(), deadline: Standing::DEADLINE },
             notify: Vec::new(),
             syslog: None,
             registry: None,

@@ -14,11 +14,11 @@ use crate::{
     approvals::{Approvals, Ending, Held, PER_AGENT, Question, Reply, Since, link::Links},
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
-    config::Config,
     credentials::Credentials,
     metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
+    running::Running,
     session::{Memory, Sessions},
     spans::Spans,
     webhook::Verifiers,
@@ -28,8 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway {
     pub(crate) home: Home,
-    pub(crate) config: Config,
-    pub(crate) headless: bool,
+    pub(crate) config: Running,
     pub(crate) rules: Arc<Rules>,
     pub(crate) sessions: Sessions,
     pub(crate) approvals: Approvals,
@@ -80,7 +79,7 @@ impl Gateway {
     pub async fn refused(&self, call: Call, refusal: Judgement) -> Answer {
         let began = Instant::now();
         self.sessions.remember().enter(&call);
-        let (verdict, judgement) = match self.config.mode {
+        let (verdict, judgement) = match self.mode() {
             Mode::Enforce => (Outcome::Deny, refusal),
             Mode::Monitor => (Outcome::Allow, refusal),
             Mode::Disabled => (Outcome::Allow, Judgement::allowed(Reason::Disabled)),
@@ -133,7 +132,7 @@ impl Gateway {
     }
 
     fn judge_by(&self, call: &Call, facts: &Facts, memory: &Memory, began: Instant) -> Judgement {
-        if self.config.mode == Mode::Disabled {
+        if self.mode() == Mode::Disabled {
             return Judgement::allowed(Reason::Disabled);
         }
         let ruleset = match &facts.rules {
@@ -146,7 +145,7 @@ impl Gateway {
         };
         let context = Context {
             now_ms: facts.now_ms,
-            headless: self.headless,
+            headless: self.config.now().headless,
             labels: memory.labels(call),
             history: &memory.history,
             rampart_home: self.home.root().to_str(),
@@ -158,7 +157,7 @@ impl Gateway {
 
     /// Asks the external service that a rule leaves the decision to. Monitoring holds no call, so there nobody is asked.
     async fn consult(&self, call: &Call, facts: &Facts, judgement: Judgement) -> Judgement {
-        if judgement.outcome != Outcome::Webhook || self.config.mode != Mode::Enforce {
+        if judgement.outcome != Outcome::Webhook || self.mode() != Mode::Enforce {
             return judgement;
         }
         let rule = facts.rules.as_ref().ok().zip(judgement.rule.as_ref()).and_then(|(rules, at)| rules.rule(at));
@@ -177,17 +176,17 @@ impl Gateway {
             let rule = judgement.rule.as_ref().zip(facts.rules.as_ref().ok());
             people > 1 || rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
         };
-        let verdict = match (self.config.mode, judgement.outcome) {
+        let verdict = match (self.mode(), judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
             // Whoever should have decided was not even asked.
             (Mode::Enforce, Outcome::Deny | Outcome::Webhook) => Outcome::Deny,
             (Mode::Enforce, Outcome::Ask) if call.origin.can_ask && !kept_here() => Outcome::Ask,
-            (Mode::Enforce, Outcome::Ask) if self.headless => {
+            (Mode::Enforce, Outcome::Ask) if self.config.now().headless => {
                 judgement.reason = Reason::NobodyToAsk;
                 Outcome::Deny
             }
             (Mode::Enforce, Outcome::Ask) => {
-                held = self.approvals.ask(call, &judgement, people).ok();
+                held = self.approvals.ask(call, &judgement, people, self.config.now().approval_timeout).ok();
                 if held.is_some() {
                     Outcome::Ask
                 } else {
@@ -202,12 +201,12 @@ impl Gateway {
 
     async fn record(&self, call: &Call, mut answer: Answer) -> Answer {
         let Answer { verdict, judgement, .. } = &answer;
-        let decision = Decision { call, judgement, verdict: *verdict, mode: self.config.mode.as_str() };
+        let decision = Decision { call, judgement, verdict: *verdict, mode: self.mode().as_str() };
         match self.trail.append(Entry::Decision(decision)).await {
             Ok(seq) => answer.seq = Some(seq),
             Err(unavailable) => answer = self.unrecorded(answer, &unavailable),
         }
-        if self.config.mode == Mode::Monitor {
+        if self.mode() == Mode::Monitor {
             // Monitoring changes nothing, so nothing is cut out of responses either.
             answer.judgement.edits.clear();
         }
@@ -216,7 +215,7 @@ impl Gateway {
 
     /// A decision that is not on record has not been made, unless the human chose otherwise.
     fn unrecorded(&self, answer: Answer, unavailable: &Unavailable) -> Answer {
-        if self.config.mode == Mode::Enforce && !self.config.audit.allow_on_failure {
+        if self.mode() == Mode::Enforce && !self.config.now().audit.allow_on_failure {
             return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
         }
         if answer.verdict == Outcome::Allow {
@@ -245,7 +244,7 @@ impl Gateway {
             }
             Ending::Expired => {
                 self.lapse(&held.question, "expired").await;
-                let seconds = self.config.approval_timeout.as_secs();
+                let seconds = held.question.lasts_ms() / 1000;
                 refuse(answer, Reason::ApprovalExpired, format!("{asked}: nobody answered within {seconds} s"))
             }
             Ending::Withdrawn => {
@@ -279,7 +278,7 @@ impl Gateway {
         self.notices.tell(in_force.ruleset.notify(), answer, || {
             let redact = |text: &str| self.trail.redacted_text(text);
             let (id, link) = (question.map(|q| q.id.clone()), question.and_then(|q| self.link(q)));
-            Event { question: id, link, ..Event::new(call, answer, self.config.mode, redact) }
+            Event { question: id, link, ..Event::new(call, answer, self.mode(), redact) }
         });
     }
 }
@@ -314,7 +313,7 @@ impl Gate for Gateway {
 
     fn preview(&self, call: &Call) -> Option<Judgement> {
         let mut judgement = self.decide_only(call);
-        if self.config.mode == Mode::Monitor {
+        if self.mode() == Mode::Monitor {
             judgement.edits.clear();
         }
         Some(judgement)

@@ -21,6 +21,7 @@ mod records;
 mod reload;
 mod retire;
 mod rules;
+mod running;
 mod session;
 pub mod shown;
 mod spans;
@@ -44,6 +45,7 @@ pub use rampart_policy::{Diagnostic, Layer, Override, OverrideAction, Policy, pa
 pub use rampart_scan::{redact, scan};
 pub use records::{Following, Lookup};
 pub use rules::{FETCHED, layer, policy_files};
+pub use running::FileStatus;
 pub use session::{Count, labels};
 pub use status::RulesInForce;
 pub use tokens::Made;

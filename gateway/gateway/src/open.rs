@@ -18,6 +18,7 @@ use crate::{
     outside::Outside,
     questions, reload, retire,
     rules::{Refreshed, Rules},
+    running::Running,
     session::Sessions,
     spans::Spans,
     unanswered,
@@ -31,8 +32,6 @@ pub struct Settings {
     pub home: Home,
     /// How it runs.
     pub config: Config,
-    /// Nobody is there who could answer a question.
-    pub headless: bool,
     /// Projects may add rules of their own, which can only restrict.
     pub project_policies: bool,
     /// The way to other machines. Without it nobody is notified, no external verifier is asked, and syslog goes over
@@ -64,7 +63,7 @@ impl Gateway {
     /// # Errors
     /// When another gateway holds the home, when a policy does not load, when the trail cannot be written.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
-        let Settings { home, config, headless, project_policies, outside } = settings;
+        let Settings { home, config, project_policies, outside } = settings;
         home.prepare()?;
         let lock = home.lock()?;
         unanswered::tell(&home, &config)?;
@@ -81,8 +80,11 @@ impl Gateway {
             path: state,
             source,
         })?;
-        let (approvals, unattended) = Approvals::open(config.approval_timeout, home.approvals())
-            .map_err(|source| HomeError::Io { what: "use", path: home.approvals(), source })?;
+        let (approvals, unattended) = Approvals::open(home.approvals()).map_err(|source| HomeError::Io {
+            what: "use",
+            path: home.approvals(),
+            source,
+        })?;
         let links_key = home.state().join("links.key");
         let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
         let credentials = Arc::new(Credentials::open(home.state().join("tokens.json"))?);
@@ -99,8 +101,7 @@ impl Gateway {
             notices,
             verifiers: Verifiers::new(http.clone()),
             home,
-            config,
-            headless,
+            config: Running::new(config),
             rules: Arc::new(rules),
             sessions,
             approvals,
@@ -110,11 +111,11 @@ impl Gateway {
             started_ms: clock::wall_ms(),
             _lock: lock,
         });
-        if let Some(syslog) = &gateway.config.syslog {
+        if let Some(syslog) = &gateway.config().syslog {
             gateway.sinks.feed(syslog.clone(), tls, &gateway.home, &gateway.trail);
         }
         gateway.warm_up();
-        gateway.record_config().await;
+        gateway.record_config("loaded").await;
         gateway.record_rules().await;
         tokio::spawn(reload::watch(Arc::downgrade(&gateway)));
         gateway.restore_questions().await;
@@ -137,6 +138,7 @@ impl Gateway {
     /// # Errors
     /// What is wrong with the files, if they are not in force.
     pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
+        self.reload_config().await;
         let rules = Arc::clone(&self.rules);
         // Compiling thousands of rules takes a while, and decisions go on meanwhile.
         let refreshed = tokio::task::spawn_blocking(move || rules.refresh()).await;
@@ -190,8 +192,9 @@ impl Gateway {
         self.decide_only(&call);
     }
 
-    async fn record_config(&self) {
-        let Config { mode, audit, approval_timeout, surfaces, .. } = &self.config;
+    pub(crate) async fn record_config(&self, event: &str) {
+        let now = Arc::clone(&self.config());
+        let Config { mode, audit, approval_timeout, surfaces, .. } = &*now;
         let fail_open: Vec<&str> = surfaces.fail_open.iter().map(|surface| surface.as_str()).collect();
         let message = format!(
             "mode {mode}, durability {}, on failure {}, approvals wait {} s, failing open: {}",
@@ -200,13 +203,11 @@ impl Gateway {
             approval_timeout.as_secs(),
             if fail_open.is_empty() { "none".to_owned() } else { fail_open.join(" ") },
         );
-        self.record_note(Entry::Config(Change {
-            event: "loaded",
-            subject: "config.yaml",
-            message: &message,
-            ..Change::default()
-        }))
-        .await;
+        self.record_config_change(event, &message).await;
+    }
+
+    pub(crate) async fn record_config_change(&self, event: &str, message: &str) {
+        self.record_note(Entry::Config(Change { event, subject: "config.yaml", message, ..Change::default() })).await;
     }
 
     async fn record_rules(&self) {

@@ -121,7 +121,8 @@ impl Gateway {
 
     /// The link that answers a question, where people can reach one.
     pub(crate) fn link(&self, question: &Question) -> Option<String> {
-        let base = self.config.approval_base_url.as_ref()?;
+        let config = self.config();
+        let base = config.approval_base_url.as_ref()?;
         Some(format!("{base}{}", self.links.path(question.about())))
     }
 

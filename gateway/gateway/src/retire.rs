@@ -19,10 +19,7 @@ pub(crate) async fn keep(gateway: Weak<Gateway>) {
     let (wall_0, boot_0) = system_clock();
     loop {
         let Some(gateway) = gateway.upgrade() else { return };
-        let audit = &gateway.config.audit;
-        if audit.keep_age.is_none() && audit.keep_bytes.is_none() {
-            return;
-        }
+        let audit = gateway.config().audit.clone();
         let (wall, boot) = system_clock();
         let leapt = wall.wrapping_sub(wall_0).abs_diff(boot.wrapping_sub(boot_0)) > DRIFT_MS;
         let ago = |age: Duration| wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
@@ -30,7 +27,9 @@ pub(crate) async fn keep(gateway: Weak<Gateway>) {
         if leapt && audit.keep_age.is_some() {
             warn!("the clock was set, so no records are removed by their age until the next start");
         }
-        match gateway.trail.retire(keep).await {
+        let keeps_all = audit.keep_age.is_none() && audit.keep_bytes.is_none();
+        let retired = if keeps_all { Ok(0) } else { gateway.trail.retire(keep).await };
+        match retired {
             Ok(0) => {}
             Ok(segments) => info!(segments, "old segments of the audit trail were removed"),
             Err(e) => warn!("old segments of the audit trail could not be removed: {e}"),

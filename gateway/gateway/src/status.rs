@@ -3,7 +3,7 @@
 use rampart_policy::{Diagnostic, Ruleset, SourceFile};
 use std::sync::Arc;
 
-use crate::{Gateway, Home, Mode, audit, clock, config::Config, session::Count};
+use crate::{Gateway, Home, Mode, audit, clock, session::Count};
 
 /// The ruleset in force, and what is wrong with a newer one.
 #[derive(Debug, Clone)]
@@ -26,14 +26,9 @@ impl Gateway {
         &self.home
     }
 
-    /// How it runs.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// What becomes of its decisions.
     pub fn mode(&self) -> Mode {
-        self.config.mode
+        self.config.now().mode
     }
 
     /// When it started (RFC 3339).

@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::{
     Config, Gateway, Home, HomeError,
     audit::{Entry, Unanswered},
+    config::Surfaces,
     home::open_private,
 };
 
@@ -28,7 +29,9 @@ const IN_ONE: usize = 100;
 
 /// Says what surfaces shall do when there is no answer, from now on and after the end of this gateway.
 pub(crate) fn tell(home: &Home, config: &Config) -> Result<(), HomeError> {
-    let standing = Standing { mode: config.mode.to_string(), fail_open: config.surfaces.fail_open.clone() };
+    let Surfaces { fail_open, deadline } = &config.surfaces;
+    let deadline_ms = u64::try_from(deadline.as_millis()).ok();
+    let standing = Standing { mode: config.mode.to_string(), fail_open: fail_open.clone(), deadline_ms };
     let path = home.standing();
     let draft = path.with_extension("new");
     let io = |source| HomeError::Io { what: "write", path: path.clone(), source };

@@ -1,23 +1,35 @@
 //! What holds while no gateway answers: what it said beforehand that its surfaces shall do, and what they write down of a
 //! call that goes on without it. The gateway and its client both know these words, and neither knows the other.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Call, Phase, Surface, strict};
 
 /// What a gateway says at its start about calls that get no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
     /// `enforce`, `monitor` or `disabled`.
     pub mode: String,
     /// Surfaces that let a call go on although decisions are enforced.
     pub fail_open: Vec<Surface>,
+    /// How many milliseconds a surface waits for a sign of life; as long as usual where nothing is said.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
 }
 
 impl Standing {
     /// Where it stands below Rampart's home.
     pub const FILE: &str = "run/surfaces.json";
+    /// How long a surface waits for a sign of life unless it is told otherwise: it shall refuse within two seconds.
+    pub const DEADLINE: Duration = Duration::from_millis(1500);
+
+    /// How long a surface waits for a sign of life.
+    pub fn deadline(&self) -> Duration {
+        self.deadline_ms.map_or(Self::DEADLINE, Duration::from_millis)
+    }
 
     /// Whether no decision is enforced, so that none holds a call up either.
     pub fn only_watches(&self) -> bool {
@@ -142,7 +154,11 @@ mod tests {
         for (mode, passes) in
             [("monitor", true), ("disabled", true), ("enforce", false), ("Monitor", false), ("", false)]
         {
-            assert_eq!(Standing { mode: mode.into(), fail_open: vec![Surface::Hook] }.only_watches(), passes, "{mode}");
+            assert_eq!(
+                Standing { mode: mode.into(), fail_open: vec![Surface::Hook], ..Standing::default() }.only_watches(),
+                passes,
+                "{mode}"
+            );
         }
     }
 }

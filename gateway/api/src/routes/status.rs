@@ -8,8 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, Health, Status, TelemetryStatus, WitnessStatus};
-use rampart_gateway::{audit::Attested, metrics::CONTENT_TYPE};
+use rampart_client::wire::{AuditStatus, ConfigStatus, Health, Status, TelemetryStatus, WitnessStatus};
+use rampart_gateway::{FileStatus, audit::Attested, metrics::CONTENT_TYPE};
 
 use crate::{Api, routes::policy};
 
@@ -31,7 +31,7 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
     let gateway = api.gateway();
     let health = gateway.audit_health();
-    let fail_open = gateway.config().surfaces.fail_open.iter();
+    let FileStatus { rejected, waiting, mode } = gateway.config_file();
     Json(Status {
         version: api.version().to_owned(),
         pid: std::process::id(),
@@ -49,7 +49,12 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
         },
         pending: gateway.pending_count(),
         sessions: gateway.session_count(),
-        fail_open: fail_open.map(ToString::to_string).collect(),
+        fail_open: gateway.config().surfaces.fail_open.iter().map(ToString::to_string).collect(),
+        config: ConfigStatus {
+            error: rejected,
+            waiting: waiting.into_iter().map(str::to_owned).collect(),
+            mode: mode.map(|mode| mode.to_string()),
+        },
         telemetry: gateway.losses().map(|losses| {
             let [spans_lost, log_records_lost, requests_lost] = losses.counted();
             TelemetryStatus { spans_lost, log_records_lost, requests_lost }

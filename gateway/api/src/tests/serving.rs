@@ -13,13 +13,8 @@ use crate::ListenError;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_gateway_on_the_same_home_refuses_and_names_the_first() {
     let world = World::new().await;
-    let settings = Settings {
-        home: world.home.clone(),
-        config: Config::default(),
-        headless: false,
-        project_policies: true,
-        outside: None,
-    };
+    let settings =
+        Settings { home: world.home.clone(), config: Config::default(), project_policies: true, outside: None };
     let error = Gateway::open(settings).await.unwrap_err();
     assert!(matches!(&error, OpenError::Home(HomeError::Taken { pid: Some(pid), .. }) if *pid == std::process::id()));
     assert!(matches!(world.client().judge(read("/tmp/x")).await, Verdict::Allow(_)), "the first goes on");

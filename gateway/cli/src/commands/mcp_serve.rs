@@ -29,6 +29,8 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
             args.listen
         );
     }
+    // Before anything is started for it.
+    Front::check(&args.upstream)?;
     log_output::start(environment.log.as_deref(), None);
     reach::ensure(environment)?;
     let mut road = reach::road(environment);

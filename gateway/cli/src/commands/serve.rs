@@ -60,17 +60,22 @@ pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> a
         );
     }
     home.prepare()?;
-    let config = configuration::with_flags(configuration::read(&home, printer)?, &args)?;
-    // A gateway that a road started stands in the surroundings of an agent, which names no collector for it.
-    let config = if args.on_demand { config } else { configuration::with_collector(config, environment)? };
+    let config = configured(configuration::read(&home, printer)?, &args, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(home, config, &args, environment, printer))
+    runtime.block_on(serve(home, config, &Arc::new(args), environment, printer))
+}
+
+/// What the flags and the surroundings make of what `config.yaml` says.
+fn configured(config: Config, args: &Serve, environment: &Environment) -> anyhow::Result<Config> {
+    let config = configuration::with_flags(config, args)?;
+    // A gateway that a road started stands in the surroundings of an agent, which names no collector for it.
+    if args.on_demand { Ok(config) } else { configuration::with_collector(config, environment) }
 }
 
 async fn serve(
     home: Home,
     config: Config,
-    args: &Serve,
+    args: &Arc<Serve>,
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
@@ -84,7 +89,6 @@ async fn serve(
     let settings = Settings {
         home: home.clone(),
         config: config.clone(),
-        headless: config.headless,
         project_policies: environment.project_policy,
         outside: Some(Outside::new(client, tls)),
     };
@@ -97,6 +101,8 @@ async fn serve(
         }
         Err(error) => return Err(error.into()),
     };
+    let (flags, surroundings) = (Arc::clone(args), environment.clone());
+    gateway.follow_config(move |config| configured(config, &flags, &surroundings).map_err(|e| format!("{e:#}")));
     if let Some(otel) = &otel {
         otel.watch(&gateway);
     }

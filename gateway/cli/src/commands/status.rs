@@ -1,6 +1,9 @@
 //! `rampart status`: what is running and what is in force, as the gateway measures it.
 
-use rampart_client::{Fault, wire::TelemetryStatus};
+use rampart_client::{
+    Fault,
+    wire::{ConfigStatus, TelemetryStatus},
+};
 
 use crate::{
     args::Json,
@@ -13,9 +16,12 @@ use crate::{
 pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let status = match reach::client(environment).status() {
         Ok(status) => status,
-        Err(Fault::Unreachable { .. }) => {
+        Err(fault @ Fault::Unreachable { .. }) => {
             if args.json {
                 printer.json(&serde_json::json!({ "running": false, "home": environment.home }))?;
+            } else if reach::is_of_the_machine(environment) {
+                printer.out(fault.to_string());
+                printer.note("Until then every surface refuses.");
             } else {
                 printer.out(format!("no gateway runs for {}", environment.home.display()));
                 printer
@@ -33,6 +39,17 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
     let mode_style =
         outcome_style(if status.mode == "enforce" { rampart_call::Outcome::Allow } else { rampart_call::Outcome::Ask });
     row("mode", styled(mode_style, &status.mode));
+    let ConfigStatus { error, waiting, mode } = &status.config;
+    if let Some(mode) = mode {
+        row("", format!("by a flag; config.yaml says {mode}, and so runs a gateway that a hook starts after this one"));
+    }
+    if let Some(error) = error {
+        let text = format!("not in force: {error}");
+        row("config", styled(outcome_style(rampart_call::Outcome::Deny), text));
+    }
+    if !waiting.is_empty() {
+        row("config", format!("changes of {} wait for the next start", waiting.join(", ")));
+    }
     row("gateway", format!("process {}, version {}, since {}", status.pid, status.version, status.started));
     row("home", status.home.clone());
     row("api", status.listen.clone().map_or_else(|| "none: its port is taken".to_owned(), |a| format!("http://{a}")));

@@ -140,7 +140,7 @@ async fn what_was_refused_already_stays_refused_whatever_passes_without_a_gatewa
     for folder in ["run", "state"] {
         fs::create_dir(home.path().join(folder)).unwrap();
     }
-    let told = Standing { mode: "monitor".into(), fail_open: Vec::new() };
+    let told = Standing { mode: "monitor".into(), ..Standing::default() };
     fs::write(home.path().join(Standing::FILE), serde_json::to_vec(&told).unwrap()).unwrap();
     fs::set_permissions(home.path().join(Standing::FILE), fs::Permissions::from_mode(0o600)).unwrap();
     let unanswered = crate::Unanswered::AsTold(home.path().to_owned());

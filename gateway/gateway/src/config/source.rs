@@ -203,7 +203,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let base =
         "a URL such as `https://rampart.example` (plain http only for localhost), without user, query and fragment";
     reader.read(source.approvals.base_url, |word| base_url(word).map(Some), base, &mut config.approval_base_url);
-    reader.read(source.surfaces.deadline, duration, time, &mut config.surfaces.deadline);
+    let short = "a time from 1s to 1m such as `1500ms` or `5s`";
+    reader.read(source.surfaces.deadline, sign_of_life, short, &mut config.surfaces.deadline);
     let surfaces = "one of hook, shell, preload, mcp-stdio, mcp-http, egress, api";
     reader.read_all(source.surfaces.fail_open, surface, surfaces, &mut config.surfaces.fail_open);
     config.notify = source.notify.into_iter().filter_map(|source| target(source, &mut reader)).collect();
@@ -394,6 +395,12 @@ fn base_url(word: &str) -> Option<String> {
     (safe && uri.query().is_none() && !word.contains('#')).then(|| word.trim_end_matches('/').to_owned())
 }
 
+/// How long to wait for a sign of life. While a question is held there is one every half second, and nobody who sits in
+/// front of an agent waits longer than a minute for a gateway that hangs.
+fn sign_of_life(word: &str) -> Option<Duration> {
+    duration(word).filter(|time| *time <= Duration::from_mins(1))
+}
+
 /// `24h`, `90d`, `52w`; a minute at least.
 fn long_time(word: &str) -> Option<Duration> {
     let ms = parse_duration(word)?;
@@ -522,6 +529,8 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         refused("audit: {retention: {age: 10s}}\n", "1:26", "90d");
         refused("audit: {retention: 90d}\n", "1:20", "");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
+        refused("surfaces: {deadline: 2m}\n", "1:22", "from 1s to 1m");
+        refused("surfaces: {deadline: 900ms}\n", "1:22", "from 1s to 1m");
         refused("approvals: {timeout: 0s}\n", "1:22", "from 1s to 24h");
         for url in
             ["http://rampart.example", "rampart.example", "https://me@x.io", "https://x.io/?a", "https://x.io/#a"]

@@ -146,3 +146,24 @@ fn a_launch_credential_names_its_session_and_ends_with_its_process() {
     assert!(bearer.life.is_cancelled() && credentials.session_of(process).is_none());
     assert!(open(&dir).list().is_empty());
 }
+
+/// Guesses of somebody who has seen the id and the form, and at first all of the secret but one digit.
+#[test]
+fn c4_a_million_guesses_open_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = open(&dir);
+    let (id, text) = make(&credentials, named("ops", &[Scope::Admin]));
+    let (_, secret) = split(&text).unwrap();
+    let mut guess = secret.as_bytes().to_vec();
+    for n in 0..1_000_000_u32 {
+        let at = n as usize % guess.len();
+        let digit = guess[at];
+        guess[at] = b"0123456789abcdef"[(n / 64) as usize % 16];
+        let near = std::str::from_utf8(&guess).unwrap();
+        if near != secret {
+            assert!(credentials.bearer(&format!("rampart_{id}_{near}")).is_none(), "{near}");
+        }
+        guess[at] = if n % 3 == 0 { guess[at] } else { digit };
+    }
+    assert!(credentials.bearer(&text).is_some());
+}

@@ -3,7 +3,7 @@ use std::fs;
 use rampart_call::{Action, Located, Origin, Phase, Response, Verdict};
 
 use super::*;
-use crate::{Settings, config};
+use crate::{Config, Settings, config};
 
 const POLICY: &str = r#"
 version: "1"
@@ -43,7 +43,7 @@ impl World {
         let home = Home::at(dir.path().join("home"));
         home.prepare().unwrap();
         fs::write(home.policies().join("custom.yaml"), POLICY).unwrap();
-        let settings = Settings { home, config, headless, project_policies: true, outside: None };
+        let settings = Settings { home, config: Config { headless, ..config }, project_policies: true, outside: None };
         Self { _dir: dir, gateway: Gateway::open(settings).await.unwrap() }
     }
 
@@ -153,13 +153,8 @@ async fn what_is_allowed_once_is_allowed_once_over_restarts_too() {
 
     let World { _dir: dir, gateway } = world;
     gateway.close().await;
-    let settings = Settings {
-        home: gateway.home().clone(),
-        config: Config::default(),
-        headless: false,
-        project_policies: true,
-        outside: None,
-    };
+    let settings =
+        Settings { home: gateway.home().clone(), config: Config::default(), project_policies: true, outside: None };
     while Arc::strong_count(&gateway) > 1 {
         tokio::task::yield_now().await;
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use http::{StatusCode, Uri};
 use prometheus_client::metrics::counter::Counter;
 use rampart_call::{Answer, Outcome};
@@ -46,7 +47,7 @@ pub(crate) struct Notices {
     http: Option<Http>,
     trail: Trail,
     /// From `config.yaml`; policies add theirs.
-    targets: Vec<Target>,
+    targets: ArcSwap<Vec<Target>>,
     /// Counts what was not delivered.
     dropped: Counter,
     queues: Mutex<HashMap<Uri, Queue>>,
@@ -67,7 +68,12 @@ impl Notices {
     /// Nothing waits. Without `http` there is no way to tell anybody.
     pub(crate) fn new(http: Option<Http>, trail: Trail, targets: Vec<Target>, dropped: Counter) -> Self {
         let (queues, tasks, ending) = (Mutex::default(), TaskTracker::new(), CancellationToken::new());
-        Self { http, trail, targets, dropped, queues, tasks, ending }
+        Self { http, trail, targets: ArcSwap::from_pointee(targets), dropped, queues, tasks, ending }
+    }
+
+    /// From now on these are told.
+    pub(crate) fn change(&self, targets: Vec<Target>) {
+        self.targets.store(Arc::new(targets));
     }
 
     /// Tells whoever wants to hear of it, later. `also` is what the policies in force add to the targets.
@@ -76,11 +82,12 @@ impl Notices {
         let left = answer.judgement.rule.as_ref().is_some_and(|rule| rule.action == Outcome::Webhook);
         let wants = |on: &[Outcome]| on.contains(&told) || (left && on.contains(&Outcome::Webhook));
         let Some(http) = &self.http else { return };
-        let mut wanted: Vec<Target> = self.targets.iter().filter(|target| wants(&target.on)).cloned().collect();
+        let targets = self.targets.load();
+        let mut wanted: Vec<Target> = targets.iter().filter(|target| wants(&target.on)).cloned().collect();
         for notify in also.iter().filter(|notify| wants(&notify.on)) {
             match Target::new(&notify.url, notify.on.clone()) {
                 // The configuration knows more of it, such as its secret.
-                Some(target) if self.targets.iter().any(|t| t.url == target.url) => {}
+                Some(target) if targets.iter().any(|t| t.url == target.url) => {}
                 Some(target) => wanted.push(target),
                 None => warn!("a policy's `notify` has an address that cannot be called"),
             }
@@ -92,8 +99,7 @@ impl Notices {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that no configuration names any more end when they have told what waits.
         queues.retain(|url, _| {
-            self.targets.iter().any(|t| t.url == *url)
-                || also.iter().any(|n| n.url.parse().is_ok_and(|u: Uri| u == *url))
+            targets.iter().any(|t| t.url == *url) || also.iter().any(|n| n.url.parse().is_ok_and(|u: Uri| u == *url))
         });
         for target in wanted {
             let queue = queues.entry(target.url.clone()).or_insert_with(|| self.open(http.clone(), target.clone()));

@@ -1,13 +1,18 @@
 //! The file: read under a lock, written whole.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
 use rampart_policy::{Layer, SourceFile, load};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fsync, openat, renameat, unlinkat};
 
 use super::{Entry, OverrideError, entries};
 use crate::{Home, policy_files};
@@ -26,6 +31,8 @@ version: \"1\"
 #[derive(Debug)]
 pub struct Overrides {
     path: PathBuf,
+    /// Where it stands, as that was when it was read.
+    folder: OwnedFd,
     pub(super) text: String,
     _lock: File,
 }
@@ -38,16 +45,22 @@ impl Overrides {
     pub fn open(home: &Home) -> Result<Self, OverrideError> {
         let gate = home.state().join("user-overrides.lock");
         let io = |what, source| OverrideError::Io { what, path: gate.clone(), source };
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&gate);
-        let lock = lock.map_err(|e| io("open", e))?;
+        let mut wanted = OpenOptions::new();
+        wanted.write(true).create(true).truncate(false).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let lock = wanted.open(&gate).map_err(|e| io("open", e))?;
         lock.lock().map_err(|e| io("lock", e))?;
         let path = home.policies().join(NAME);
+        let folder = folder_of(home, "policies").map_err(|source| OverrideError::Io {
+            what: "open",
+            path: home.policies(),
+            source,
+        })?;
         let text = match fs::read_to_string(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
             Err(source) => return Err(OverrideError::Io { what: "read", path, source }),
             Ok(text) => text,
         };
-        Ok(Self { path, text, _lock: lock })
+        Ok(Self { path, folder, text, _lock: lock })
     }
 
     /// Its entries.
@@ -80,14 +93,14 @@ impl Overrides {
     pub(super) fn keep_a_copy(&self) -> Result<PathBuf, OverrideError> {
         let kept = self.path.with_extension("yaml.before-reset");
         let io = |source| OverrideError::Io { what: "write", path: kept.clone(), source };
-        write_whole(&kept, &self.text, 0o600).map_err(io)?;
+        write_in(&self.folder, kept.file_name().unwrap_or_default(), &self.text, 0o600).map_err(io)?;
         Ok(kept)
     }
 
     /// Puts another text in its place.
     pub(super) fn save(&self, text: &str) -> Result<(), OverrideError> {
         let io = |source| OverrideError::Io { what: "write", path: self.path.clone(), source };
-        write_whole(&self.path, text, 0o600).map_err(io)
+        write_in(&self.folder, OsStr::new(NAME), text, 0o600).map_err(io)
     }
 }
 
@@ -99,16 +112,32 @@ pub fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("a file stands in a folder"));
     };
+    write_in(&openat(CWD, folder, FOLDER, Mode::empty())?, name, text, mode)
+}
+
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
+/// A folder below a home, neither of which may be a link: whoever could turn one around would have us write elsewhere.
+fn folder_of(home: &Home, name: &str) -> io::Result<OwnedFd> {
+    let root = openat(CWD, home.root(), FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+    Ok(openat(root, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
+/// The same in a folder that is held open, wherever its name leads meanwhile.
+fn write_in(folder: &OwnedFd, name: &OsStr, text: &str, mode: u32) -> io::Result<()> {
     // A hidden name, which is not taken for a policy.
-    let draft = folder.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
+    let draft = format!(".{}.{}", name.to_string_lossy(), std::process::id());
+    let write = || -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(folder, &draft, flags, Mode::from_raw_mode(mode))?);
         // Whatever the umask says.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&draft, path)?;
-        File::open(folder)?.sync_all()
+        renameat(folder, &draft, folder, name)?;
+        Ok(fsync(folder)?)
     };
-    write().inspect_err(|_| drop(fs::remove_file(&draft)))
+    write().inspect_err(|_| {
+        let _ = unlinkat(folder, &draft, AtFlags::empty());
+    })
 }

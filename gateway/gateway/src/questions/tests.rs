@@ -29,7 +29,7 @@ async fn gateway(dir: &tempfile::TempDir) -> Arc<Gateway> {
     home.prepare().unwrap();
     fs::write(home.policies().join("custom.yaml"), POLICY).unwrap();
     let config = Config::default();
-    Gateway::open(Settings { home, config, headless: false, project_policies: true, outside: None }).await.unwrap()
+    Gateway::open(Settings { home, config, project_policies: true, outside: None }).await.unwrap()
 }
 
 fn call(race: u32) -> Call {

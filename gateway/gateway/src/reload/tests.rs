@@ -22,8 +22,7 @@ impl World {
         home.prepare().unwrap();
         fs::write(home.policies().join("custom.yaml"), policy("zero")).unwrap();
         let folder = home.policies();
-        let settings =
-            Settings { home, config: Config::default(), headless: false, project_policies: true, outside: None };
+        let settings = Settings { home, config: Config::default(), project_policies: true, outside: None };
         Self { _dir: dir, gateway: Gateway::open(settings).await.unwrap(), folder }
     }
 

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use rampart_client::{Fault, wire::Status};
+use rampart_client::{
+    Fault,
+    wire::{ConfigStatus, Status},
+};
 
 use super::Check;
 use crate::{environment::Environment, reach};
@@ -11,6 +14,10 @@ use crate::{environment::Environment, reach};
 pub(super) fn checks(environment: &Environment, checks: &mut Vec<Check>) -> Option<Status> {
     let status = match reach::client(environment).status() {
         Ok(status) => status,
+        Err(fault @ Fault::Unreachable { .. }) if reach::is_of_the_machine(environment) => {
+            checks.push(Check::fail("gateway", fault.to_string(), "until then every surface refuses"));
+            return None;
+        }
         Err(Fault::Unreachable { .. }) => {
             let remedy = if environment.autostart {
                 "roads and hooks start one; to have it always: `rampart serve --background`"
@@ -45,6 +52,20 @@ pub(super) fn checks(environment: &Environment, checks: &mut Vec<Check>) -> Opti
             "`mode: enforce` in config.yaml, or no --mode flag, makes decisions hold",
         ),
     });
+    let ConfigStatus { error, waiting, mode } = &status.config;
+    if let Some(mode) = mode {
+        let found =
+            format!("a flag says {}, config.yaml says {mode}: so runs a gateway that a hook starts", status.mode);
+        checks.push(Check::warn("flags", found, "write the mode that you want into config.yaml"));
+    }
+    if let Some(error) = error {
+        let found = format!("what config.yaml says now is not in force: {error}");
+        checks.push(Check::fail("configuration", found, "mend the line; it is taken over as soon as it loads"));
+    }
+    if !waiting.is_empty() {
+        let found = format!("changes of {} wait for the next start", waiting.join(", "));
+        checks.push(Check::warn("configuration", found, "`rampart serve stop`, and start it again"));
+    }
     if !status.fail_open.is_empty() {
         let found = format!("{} go on when the gateway does not answer", status.fail_open.join(", "));
         checks.push(Check::warn("fail-open", found, "remove them from `surfaces.fail_open` in config.yaml"));

@@ -11,7 +11,7 @@ use rampart_certs::Authority;
 use rampart_gateway::{Config, Home, audit::verify, policy_files};
 
 use super::{Check, Fix};
-use crate::environment::Environment;
+use crate::{environment::Environment, reach};
 
 /// What lies in the home, and the bits that its mode must not have.
 const FOLDERS: [(&str, u32); 5] =
@@ -21,6 +21,11 @@ const FILES: [(&str, u32); 4] =
 
 pub(super) fn checks(environment: &Environment) -> Vec<Check> {
     let home = Home::at(&environment.home);
+    if !environment.home.is_dir() && reach::is_of_the_machine(environment) {
+        let found =
+            format!("{} is not needed: the machine's gateway has a home of its own", environment.home.display());
+        return vec![Check::ok("home", found), shim()];
+    }
     if !environment.home.is_dir() {
         let found = format!("{} is not there yet", environment.home.display());
         let remedy = "the first command that needs it makes it; so does --fix";

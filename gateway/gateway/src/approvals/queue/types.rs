@@ -30,6 +30,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// How many milliseconds it may wait in all.
+    pub(crate) fn lasts_ms(&self) -> u64 {
+        self.expires_ms.saturating_sub(self.asked_ms)
+    }
+
     /// How many more people must agree.
     pub fn missing(&self) -> u8 {
         self.approvals.saturating_sub(u8::try_from(self.agreed.len()).unwrap_or(u8::MAX))

@@ -1,0 +1,52 @@
+//! Runs of an agent.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer to `GET /v1/sessions/{session}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SessionSummary {
+    /// How many calls were judged before they happened.
+    pub calls: u64,
+    /// How many of them were refused.
+    pub refused: u64,
+}
+
+/// Body of `POST /v1/sessions`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenSession {
+    /// The agent's name.
+    pub agent: String,
+    /// The session's name; drawn when there is none, and that of the outer session inside of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When it ends.
+    pub lasts: SessionLasts,
+}
+
+/// When a session ends, and what belongs to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionLasts {
+    /// With the process that opens it; all below that process belongs to it and is no person.
+    #[default]
+    Process,
+    /// With the terminal of the process that opens it; only who bears the credential belongs to it.
+    Terminal,
+}
+
+/// Answer to an [`OpenSession`].
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OpenedSession {
+    /// The session's name.
+    pub session: String,
+    /// What its processes bear: the password of the egress proxy and the token of the API.
+    pub credential: String,
+    /// Where the egress proxy listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<String>,
+}
