@@ -415,7 +415,7 @@ fn id(file: &str, policy: &str, text: &str) -> String {
 const OWN_PORTS: [u16; 1] = [9090];
 
 impl Ruleset {
-    /// Says on which ports of this machine Rampart's own interface listens; `9090` where nobody says.
+    /// Says on which ports of this machine Rampart listens; `9090` where nobody says.
     pub fn with_own_ports(self, own_ports: Vec<u16>) -> Self {
         Self { own_ports: OnceLock::from(own_ports), ..self }
     }

@@ -183,6 +183,7 @@ fn what_is_too_deep_is_still_read_flatly() {
 fn options_behind_a_host_and_programs_in_variables_end() {
     is_quick("((((ssh h - --forle /execrle".to_owned());
     let names: Vec<String> = (0..8).map(|n| format!("f{n}")).collect();
-    let functions: String = names.iter().map(|name| format!("{name}() {{ $a; $a x; }}; ")).collect();
+    let functions: Vec<String> = names.iter().map(|name| format!("{name}() {{ $a; $a x; }}; ")).collect();
+    let functions = functions.concat();
     is_quick(format!("{functions} for a in {}; do $a; done", names.join(" ")));
 }

@@ -186,6 +186,12 @@ pub(super) fn config(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 /// `key=value` of `git -c`.
 pub(crate) fn setting(walk: &mut Walk<'_>, arg: &Arg) {
     let (key, value) = arg.text.split_once('=').unwrap_or((&arg.text, ""));
+    if key.to_ascii_lowercase().starts_with("alias.") && !value.starts_with('!') {
+        // another spelling of what git does
+        let line = Arg { shape: None, ..arg.with_text(&format!("git {value}")) };
+        walk.nested("git", |walk| walk.code_text(&line));
+        return;
+    }
     if runs_code(key, value) {
         let key = key.to_owned();
         walk.named(EffectKind::CodeLoad, "setting", &key, "option-code");

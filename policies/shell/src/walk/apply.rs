@@ -340,7 +340,8 @@ impl Walk<'_> {
     }
 
     fn script_of(&mut self, used: &mut Use<'_>, arg: &Arg, positional: Vec<Arg>) {
-        if arg.text == "-" || arg.text == "/dev/stdin" {
+        // `php -- --quiet`: words for the code that comes in
+        if arg.text == "-" || arg.text == "/dev/stdin" || arg.text.starts_with("--") {
             return;
         }
         used.ran = true;

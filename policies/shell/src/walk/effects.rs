@@ -143,6 +143,13 @@ impl Walk<'_> {
             return;
         }
         let target = self.target(arg, false);
+        // every file of a folder is emptied
+        if let Target::Path { path, scope: Scope::Home, .. } = &target
+            && arg.glob
+            && place::is_home_folder(path, &self.around)
+        {
+            self.push(EffectKind::Delete, Some(target.clone()), "home-folder");
+        }
         self.written_to(target, arg, note);
     }
 

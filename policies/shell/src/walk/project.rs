@@ -63,7 +63,9 @@ impl Walk<'_> {
         self.span = span;
         self.certainty = certainty;
         let harmless = |e: &Effect| {
+            // data of its own is what an application changes
             e.kind == EffectKind::Opaque
+                || e.kind == EffectKind::RemoteMutate
                 || e.kind == EffectKind::Exec && matches!(e.note.as_str(), "" | "unknown-program" | "computed-path")
         };
         let kept: Vec<Effect> =

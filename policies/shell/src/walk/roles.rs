@@ -49,6 +49,12 @@ impl Walk<'_> {
             {
                 self.word(Role::PackageUrl, arg, option, used);
             }
+            // what is changed in its place is shown to nobody
+            Role::Read if used.in_place => {
+                used.content.taint = used.content.taint.with(Taint::LOCAL);
+                self.read_if_key(arg);
+                self.write(arg, "");
+            }
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
                 self.hunted(arg, used);
@@ -56,9 +62,6 @@ impl Walk<'_> {
                     used.names.clone().iter().for_each(|name| self.hunted_name(arg, name));
                 }
                 used.content.append(flow);
-                if used.in_place {
-                    self.write(arg, "");
-                }
             }
             Role::Write | Role::Append => {
                 self.write(arg, "");
@@ -140,7 +143,9 @@ impl Walk<'_> {
                 if arg.taint.has(Taint::TOKEN) {
                     self.named(EffectKind::Secret, "variable", &arg.text, "token-header");
                 }
-                used.sent = used.sent.with(arg.taint.without(Taint::TOKEN));
+                // a token says who asks where the header is made for that, and leaves where it is not
+                let kept = if authenticates(&arg.text) { Taint::TOKEN } else { Taint::NONE };
+                used.sent = used.sent.with(arg.taint.without(kept));
             }
             Role::Package => {
                 self.package(arg, matches!(used.name, "npm" | "pnpm" | "yarn" | "bun" | "cnpm" | "npx" | "bunx"));
@@ -290,4 +295,15 @@ impl Walk<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether a header, or what stands for a user and password, is there to say who asks.
+fn authenticates(header: &str) -> bool {
+    let Some((name, _)) = header.split_once([':', '=']) else { return true };
+    let name = name.trim().to_ascii_lowercase();
+    ["auth", "token", "key", "cookie", "secret", "bearer", "signature", "session", "jwt", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
+        || name.is_empty()
+        || name.contains(['$', '@'])
 }
