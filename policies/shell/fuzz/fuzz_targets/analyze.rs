@@ -33,8 +33,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(effect.note.is_empty() || NOTES.iter().any(|(note, _)| *note == effect.note), "{}", effect.note);
     }
 
+    // `$_` is the last word of the command before, and so means something else behind another one
+    let looks_back = ["$_", "${_", "${!_"].iter().any(|name| text.contains(name));
     let behind = analysis(&format!("true; {text}"));
-    if alone.complete && behind.complete {
+    if alone.complete && behind.complete && !looks_back {
         let lost: Vec<_> = kinds(&alone).difference(&kinds(&behind)).copied().collect();
         assert!(lost.is_empty(), "lost behind `true;`: {lost:?}");
     }
