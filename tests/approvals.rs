@@ -1,5 +1,6 @@
 //! Questions and answers, by the programs that people and agents use: a shell that is held, and `rampart` that answers.
 
+mod crashes;
 mod holding;
 mod hostile;
 mod links;

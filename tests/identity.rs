@@ -1,5 +1,6 @@
 //! Who may do what: tokens, sessions, and an agent that tries to be a person.
 
+mod browser;
 mod control;
 mod dashboard;
 mod markup;

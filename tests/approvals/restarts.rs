@@ -152,6 +152,57 @@ fn an_answer_to_somebody_who_is_away_goes_to_the_very_same_call_once() {
     fourth.kill();
 }
 
+/// A hook that would write to a file, and is held for that: its path may be a link, and its content is part of what is asked.
+#[test]
+fn a3_an_answer_is_not_for_other_content_nor_for_where_a_link_leads_by_now() {
+    let policy = "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: notes\n    match: { tool: write }\n    rules:\n      - action: ask\n        ask: { audit: true }\n        when: { path_matches: [\"**/notes.txt\"] }\n        message: A person looks\n";
+    let mut world = World::with_policy(policy);
+    world.serve(&[]);
+    let link = world.project().join("notes.txt");
+    let lead_to = |name: &str| {
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(link.with_file_name(name), &link).unwrap();
+    };
+    for name in ["harmless", "other"] {
+        std::fs::write(world.project().join(name), "").unwrap();
+    }
+    let hook = |world: &World, content: &str| {
+        let mut hook = world.rampart(&["hook", "--format", "claude-code", "--timeout", "30"]);
+        hook.env("RAMPART_AUTOSTART", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = hook.spawn().unwrap();
+        let call = json!({"session_id": "s", "cwd": world.project(), "hook_event_name": "PreToolUse", "tool_name": "Write",
+            "tool_input": {"file_path": link, "content": content}});
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), call.to_string().as_bytes()).unwrap();
+        child
+    };
+    let away = |mut child: Child| {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    lead_to("harmless");
+    let asked = hook(&world, "fine");
+    let question = only(&world);
+    kill(&mut world);
+    // Whoever asked is away when the answer comes.
+    away(asked);
+    world.serve(&[]);
+    world.run(&["approve", &question]).expect(0);
+    let other_content = hook(&world, "something else");
+    assert_ne!(only(&world), question);
+    away(other_content);
+    pending(&world, 0);
+    lead_to("other");
+    let other_place = hook(&world, "fine");
+    assert_ne!(only(&world), question);
+    away(other_place);
+    pending(&world, 0);
+    // The very same goes through with the answer that was given.
+    lead_to("harmless");
+    let ran = Ran::from(hook(&world, "fine").wait_with_output().unwrap()).expect(0);
+    assert!(!ran.stdout.contains("deny"), "{ran:?}");
+    assert_eq!(steps(&world, Some(&question)), ["asked", "granted", "used"]);
+}
+
 /// Starts the gateway inside another program.
 fn serve_inside(world: &mut World, wrapper: &[&str], env: &[(&str, &str)]) {
     let mut command = world.command(wrapper[0]);

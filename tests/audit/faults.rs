@@ -446,3 +446,54 @@ fn files_that_others_could_reach_are_refused_each_in_its_own_words() {
         assert_eq!(std::fs::read("/etc/passwd").unwrap(), passwd);
     }
 }
+
+/// An older program finds what a newer one left: it refuses, and leaves all of it as it is.
+#[test]
+fn s13_what_a_newer_version_left_is_refused_and_left_alone() {
+    type Newer = fn(&World) -> std::path::PathBuf;
+    let table: [(&str, Newer, &str); 3] = [
+        (
+            "a trail",
+            |world| {
+                let path = super::newest_segment(world);
+                let text = std::fs::read_to_string(&path).unwrap().replace("rampart.audit.v2", "rampart.audit.v3");
+                std::fs::write(&path, text).unwrap();
+                path
+            },
+            "another version of Rampart wrote it",
+        ),
+        (
+            "tokens",
+            |world| {
+                let path = world.home().join("state/tokens.json");
+                let text = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
+                std::fs::write(&path, text).unwrap();
+                path
+            },
+            "tokens.json",
+        ),
+        (
+            "a policy",
+            |world| world.write("home/.rampart/policies/custom.yaml", "version: \"2\"\npolicies: []\n"),
+            "custom.yaml:1:10",
+        ),
+    ];
+    for (what, newer, words) in table {
+        let mut world = World::new();
+        world.serve(&[]);
+        hook(&world, "s", "ls").expect(0);
+        world.run(&["token", "create", "--scope", "decide"]).expect(0);
+        world.run(&["serve", "stop"]).expect(0);
+        let path = newer(&world);
+        let before = std::fs::read(&path).unwrap();
+        let files = || {
+            let names = std::fs::read_dir(world.home().join("audit")).unwrap().map(|entry| entry.unwrap().file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        let listed = files();
+        let refused = world.run(&["serve"]).expect(2);
+        assert!(refused.stderr.contains(words), "{what}: {refused:?}");
+        assert!(std::fs::read(&path).unwrap() == before, "{what}");
+        assert!(what != "a trail" || files() == listed, "{what}: {:?}", files());
+    }
+}

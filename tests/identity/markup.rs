@@ -34,7 +34,7 @@ const PAYLOADS: [&str; 26] = [
 ];
 
 /// Tags as our pages have them; `#` stands for hex digits.
-const TAGS: [&str; 41] = [
+const TAGS: [&str; 44] = [
     "<!doctype html>",
     "<html lang=\"en\">",
     "</html>",
@@ -66,6 +66,9 @@ const TAGS: [&str; 41] = [
     "</code>",
     "<strong>",
     "</strong>",
+    "<time>",
+    "</time>",
+    "<a href=\"/dashboard/\">",
     "<a href=\"/dashboard/approvals/#\">",
     "</a>",
     "<form method=\"post\">",

@@ -129,7 +129,7 @@ pub(super) async fn question(
         Ok(question) => {
             let redact = |text: &str| api.gateway().without_secrets(text);
             let token = caller.page_token().unwrap_or_default();
-            page::html(StatusCode::OK, page::question(&question, token, redact))
+            page::html(StatusCode::OK, page::question(&question, token, page::Entrance::Dashboard, redact))
         }
         Err(not_taken) => Error::from(not_taken).into_page(),
     }
@@ -143,7 +143,9 @@ pub(super) async fn answer(
     request: Request,
 ) -> Response {
     match answered(&api, caller, &id, request).await {
-        Ok((approve, missing)) => page::html(StatusCode::OK, page::answered(approve, missing)),
+        Ok((approve, missing)) => {
+            page::html(StatusCode::OK, page::answered(approve, missing, page::Entrance::Dashboard))
+        }
         Err(error) => error.into_page(),
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn look(State(api): State<Arc<Api>>, Path((id, end, signature))
     match api.gateway().look(&id, end, &signature) {
         Ok(look) => {
             let redact = |text: &str| api.gateway().without_secrets(text);
-            page::html(StatusCode::OK, page::question(&look.question, &look.token, redact))
+            page::html(StatusCode::OK, page::question(&look.question, &look.token, page::Entrance::Link, redact))
         }
         Err(not_taken) => over(&not_taken.into()),
     }
@@ -57,7 +57,7 @@ pub(super) async fn answer(
         scope: "once".to_owned(),
     };
     match api.gateway().resolve(&id, reply).await {
-        Ok(done) => page::html(StatusCode::OK, page::answered(form.approve, done.missing)),
+        Ok(done) => page::html(StatusCode::OK, page::answered(form.approve, done.missing, page::Entrance::Link)),
         Err(error) => over(&error.into()),
     }
 }

@@ -20,11 +20,11 @@ const DETAILS: usize = 40;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}\
-body{max-width:46rem;margin:2rem auto;padding:0 1rem}\
-h1{font-size:1.3rem}\
-pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #8886;border-radius:.4rem;padding:.7rem;\
+body{max-width:46rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\
+h1{font-size:1.3rem}h2{font-size:1.1rem}time{white-space:nowrap}\
+pre{white-space:pre-wrap;border:1px solid #8886;border-radius:.4rem;padding:.7rem;\
 font:14px/1.45 ui-monospace,monospace}\
-dt{font-weight:600;margin-top:.5rem}dd{margin:0;overflow-wrap:anywhere}\
+dt{font-weight:600;margin-top:.5rem}dd{margin:0}\
 label{display:block;margin:1rem 0}input{width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
 button{font:inherit;padding:.5rem 1.4rem;margin-right:1rem}";
 
@@ -59,8 +59,35 @@ pub(crate) fn html(status: StatusCode, text: String) -> Response {
     (status, headers, text).into_response()
 }
 
+/// Where a person came from, and can go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// The dashboard, which lists what else waits.
+    Dashboard,
+    /// A link to this one question.
+    Link,
+}
+
+impl Entrance {
+    fn back(self) -> &'static str {
+        match self {
+            Self::Dashboard => "<p><a href=\"/dashboard/\">What waits for an answer</a></p>",
+            Self::Link => "",
+        }
+    }
+}
+
+/// How long a question waits on, as people say it.
+fn left(question: &Question) -> String {
+    match question.expires_in_ms() / 1000 {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
 /// A question, with the form that answers it and sends this token back.
-pub(super) fn question(question: &Question, token: &str, redact: impl Fn(&str) -> String) -> String {
+pub(super) fn question(question: &Question, token: &str, from: Entrance, redact: impl Fn(&str) -> String) -> String {
     let Question { call, judgement, .. } = question;
     let line = |text: &str, limit| escape(&shown::one_line(&redact(text), limit));
     let block = |text: &str, limit| escape(&shown::block(&redact(text), limit));
@@ -76,8 +103,7 @@ pub(super) fn question(question: &Question, token: &str, redact: impl Fn(&str) -
     fact("Project", call.origin.workspace.as_deref().unwrap_or_default());
     fact("Rule", &judgement.rule.as_ref().map_or_else(|| judgement.reason.to_string(), ToString::to_string));
     fact("Asked", &question.asked());
-    let left = question.expires_in_ms() / 1000;
-    fact("Expires", &format!("{} (in {left} s)", question.expires()));
+    fact("Expires", &format!("{} (in {})", question.expires(), left(question)));
     if question.approvals > 1 {
         let agreed = question.agreed.iter().map(|agreed| agreed.by.as_str()).collect::<Vec<_>>().join(", ");
         let so_far = if agreed.is_empty() { "nobody".to_owned() } else { agreed };
@@ -102,8 +128,9 @@ pub(super) fn question(question: &Question, token: &str, redact: impl Fn(&str) -
          <label>Why (may be left empty) <input name=\"reason\" maxlength=\"500\" autocomplete=\"off\"></label>\
          <button name=\"decision\" value=\"deny\">Refuse</button>\
          <button name=\"decision\" value=\"approve\">Let it through, once</button>\
-         </form>",
+         </form>{back}",
         escape(token),
+        back = from.back(),
         message = line(&judgement.message, SUBJECT),
         tool = line(call.action.tool(), NAME),
         subject = block(&call.action.subject(), SUBJECT),
@@ -121,22 +148,38 @@ pub(super) fn landing(
 ) -> String {
     let line = |text: &str, limit| escape(&shown::one_line(&redact(text), limit));
     let mut items = String::new();
-    for question in waiting.iter().take(QUESTIONS) {
-        let Question { id, call, judgement, .. } = question;
+    let address = |question: &Question| format!("/dashboard/approvals/{}", question.id);
+    // The same of the same agent stands in one place, in the order of the first; each is answered by itself.
+    let is_same = |a: &Question, b: &Question| {
+        a.call.origin.agent == b.call.origin.agent && a.call.action.subject() == b.call.action.subject()
+    };
+    let listed = waiting.get(..QUESTIONS).unwrap_or(waiting);
+    for (nth, question) in listed.iter().enumerate() {
+        let Question { call, judgement, .. } = question;
+        if listed.iter().take(nth).any(|before| is_same(before, question)) {
+            continue;
+        }
         items.push_str(&format!(
-            "<dt><a href=\"/dashboard/approvals/{id}\">{}</a></dt><dd>{}: {}, {} s left</dd>",
+            "<dt><a href=\"{}\">{}</a></dt><dd>{}: {}, {} left</dd>",
+            address(question),
             line(&call.action.subject(), LISTED),
             line(if call.origin.agent.is_empty() { call.origin.surface.as_str() } else { &call.origin.agent }, NAME),
             line(&judgement.message, LISTED),
-            question.expires_in_ms() / 1000,
+            left(question),
         ));
+        let same = listed.iter().skip(nth + 1).filter(|later| is_same(question, later));
+        let same: Vec<String> =
+            same.map(|again| format!("<a href=\"{}\">{}</a>", address(again), escape(&again.id))).collect();
+        if !same.is_empty() {
+            items.push_str(&format!("<dd>and {} more of the same: {}</dd>", same.len(), same.join(" ")));
+        }
     }
     let left_out = waiting.len().saturating_sub(QUESTIONS);
     if left_out > 0 {
         items.push_str(&format!("<dt>and {left_out} more</dt>"));
     }
     let waits = if items.is_empty() { "<p>Nothing waits.</p>".to_owned() } else { format!("<dl>{items}</dl>") };
-    let until = until.map(|until| format!(", logged in until {}", line(until, NAME))).unwrap_or_default();
+    let until = until.map(|until| format!(", logged in until <time>{}</time>", line(until, NAME))).unwrap_or_default();
     // Who came with a token in a header has no login to end.
     let out = token.map(|token| {
         format!(
@@ -159,14 +202,14 @@ pub(super) fn logged_out() -> String {
 }
 
 /// What was done.
-pub(super) fn answered(approve: bool, missing: u8) -> String {
+pub(super) fn answered(approve: bool, missing: u8, from: Entrance) -> String {
     let text = match (approve, missing) {
         (true, 0) => "It was let through, this once.".to_owned(),
         (true, 1) => "You agreed. One more person must.".to_owned(),
         (true, more) => format!("You agreed. {more} more people must."),
         (false, _) => "It was refused.".to_owned(),
     };
-    document("Answered", &format!("<h1>{text}</h1><p>You can close this page.</p>"))
+    document("Answered", &format!("<h1>{text}</h1><p>You can close this page.</p>{}", from.back()))
 }
 
 /// Why nothing was done.

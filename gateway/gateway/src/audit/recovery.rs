@@ -1,6 +1,9 @@
 //! Finding out where an existing trail stands. Only its last segment is read.
 
-use std::io::{self, BufRead, BufReader};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _, Seek as _},
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +14,7 @@ use super::{
     housekeeping::{LossReason, Lost, Opening, Recovered},
     ledger::Ledger,
     line::Line,
-    record::{Draft, Kind},
+    record::{Draft, Kind, SCHEMA},
     segment,
 };
 
@@ -140,6 +143,9 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         let name = segment::file_name(first);
         let failed = |e| OpenError::io("read", &dir.path_of(&name), e);
         let file = dir.read(&name).map_err(failed)?;
+        if let Some(schema) = other_schema(&file).map_err(failed)? {
+            return Err(OpenError::Version { path: dir.path_of(&name), schema });
+        }
         // what a process that was killed wrote may not be on disk yet, and we are about to build on it
         let synced = file.sync_data();
         let watch = witnessed.as_ref().map_or(0, |w| w.size);
@@ -201,6 +207,19 @@ pub(super) fn standing(dir: &Directory) -> Result<Standing, OpenError> {
         standing.report.push(Draft::own(Kind::Lost, &lost));
     }
     Ok(standing)
+}
+
+/// The format that a segment says it is in, where that is another one than ours.
+fn other_schema(mut file: &File) -> io::Result<Option<String>> {
+    let mut text = Vec::new();
+    file.take(64).read_to_end(&mut text)?;
+    file.rewind()?;
+    // Whole, or a crash may have left it.
+    let whole = |rest: &[u8]| {
+        Some(String::from_utf8_lossy(rest.split_at_checked(rest.iter().position(|b| *b == b'"')?)?.0).into_owned())
+    };
+    let named = text.strip_prefix(br#"{"v":""#).and_then(whole);
+    Ok(named.filter(|name| name.starts_with("rampart.audit.v") && name != SCHEMA))
 }
 
 /// Renames a segment in which not even the first record holds, so that its name is free and its bytes are kept.

@@ -133,6 +133,19 @@ pub enum OpenError {
         /// What to do about it.
         remedy: String,
     },
+    /// It is in a format of which this version knows nothing, so going on would break it.
+    #[error(
+        "{} is in the format `{schema}` and not in `{}`: another version of Rampart wrote it; run that one, or move the folder away \
+         to begin a new trail",
+        path.display(),
+        super::record::SCHEMA
+    )]
+    Version {
+        /// The segment.
+        path: PathBuf,
+        /// What it says of itself.
+        schema: String,
+    },
     /// The system refused something.
     #[error("{} cannot be {verb}: {source}", path.display())]
     Io {
