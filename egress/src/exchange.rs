@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use rampart_call::{Action, Call, Origin, Permit, Phase, TraceParent};
 use url::Url;
@@ -32,7 +32,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// Brings one request to its origin and the answer back, or says why not.
 pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
     let proxy = connection.proxy();
-    if request.method() == Method::CONNECT {
+    if request.method().as_str().eq_ignore_ascii_case("CONNECT") {
         return Err(Refused::malformed("a tunnel inside a tunnel is not opened"));
     }
     let (origin, to) = match &connection.scope {
@@ -120,6 +120,15 @@ impl<'a> Exchange<'a> {
             let judged = &url[url::Position::BeforePath..url::Position::AfterQuery];
             *request.uri_mut() = judged.parse().map_err(|_| Refused::malformed("the path cannot be read"))?;
         }
+        // The HTTP library lets it into names that came by HTTP/2, and no others that are no tokens (RFC 9110 section 5.1).
+        if request.version() == Version::HTTP_2 && request.headers().keys().any(|name| name.as_str().contains('"')) {
+            return Err(Refused::malformed("the name of a header has a quotation mark"));
+        }
+        // Rules read methods in any case, and some servers do; what is judged as a POST is sent as one.
+        if request.method().as_str().bytes().any(|b| b.is_ascii_lowercase()) {
+            let method = Method::from_bytes(request.method().as_str().to_ascii_uppercase().as_bytes());
+            *request.method_mut() = method.map_err(|_| Refused::malformed("the method cannot be read"))?;
+        }
         let method = request.method().clone();
         let wishes = clean_request(&method, request.headers_mut(), protocol == Protocol::Http1, &proxy.name)?;
         let client = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
@@ -176,7 +185,7 @@ impl<'a> Exchange<'a> {
 
     fn action(&self, route: Option<&Route>) -> Action {
         Action::Fetch {
-            method: self.request.method().as_str().to_ascii_uppercase(),
+            method: self.request.method().as_str().to_owned(),
             url: self.url.to_string(),
             headers: texts(self.request.headers()),
             body: None,

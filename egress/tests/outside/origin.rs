@@ -78,13 +78,18 @@ pub(crate) struct Stage {
     pub(crate) opened: Arc<AtomicUsize>,
 }
 
-/// Starts an origin with TLS, offering `alpn`.
-pub(crate) async fn secure(identity: Identity, alpn: &[&str], stage: Stage) -> SocketAddr {
+/// TLS with this identity, offering `alpn`.
+pub(crate) fn tls_of(identity: Identity, alpn: &[&str]) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_no_client_auth().with_single_cert(identity.chain, identity.key).unwrap();
     config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Arc::new(config)
+}
+
+/// Starts an origin with TLS, offering `alpn`.
+pub(crate) async fn secure(identity: Identity, alpn: &[&str], stage: Stage) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(tls_of(identity, alpn));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

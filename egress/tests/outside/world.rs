@@ -189,6 +189,11 @@ impl World {
         self.calls.lock().unwrap().clone()
     }
 
+    /// The calls so far, to be taken away.
+    pub(crate) fn calls_mut(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
+        self.calls.lock().unwrap()
+    }
+
     /// The text of the body of the last fetch that was judged before it went out.
     pub(crate) fn judged_body(&self) -> (Option<String>, Option<u64>) {
         let calls = self.calls.lock().unwrap();
