@@ -22,7 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, GeneralSubtree, IsCa, KeyPair, NameConstraints};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -56,6 +56,34 @@ impl Pki {
         let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
         change(&mut params);
         let chain = vec![params.signed_by(&key, &self.issuer).unwrap().into()];
+        Identity { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
+    }
+}
+
+impl Pki {
+    /// A certificate under `depth` authorities, the first of which may only speak for `only`.
+    pub(crate) fn below(&self, names: &[&str], depth: usize, only: Option<&str>) -> Identity {
+        let (mut chain, mut issuer) = (Vec::new(), None);
+        for n in 0..depth {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(rcgen::DnType::CommonName, format!("authority {n}"));
+            let only = only.filter(|_| n == 0).map(|name| NameConstraints {
+                permitted_subtrees: vec![GeneralSubtree::DnsName(name.to_owned())],
+                excluded_subtrees: Vec::new(),
+            });
+            params.name_constraints = only;
+            let signed = match &issuer {
+                None => params.signed_by(&key, &self.issuer).unwrap(),
+                Some(above) => params.signed_by(&key, above).unwrap(),
+            };
+            chain.insert(0, signed.into());
+            issuer = Some(rcgen::Issuer::new(params, key));
+        }
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        chain.insert(0, params.signed_by(&key, &issuer.unwrap()).unwrap().into());
         Identity { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
     }
 }
@@ -261,6 +289,19 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
             let pieces = std::iter::once(filler).chain(pieces).map(|piece| Frame::data(Bytes::from(piece)));
             let mut response = frames(stream::iter(pieces.collect::<Vec<_>>()).boxed());
             response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        "/events" => {
+            let text = request.uri().query().unwrap().replace('+', " ").replace("%0D", "\r");
+            let pieces: Vec<_> = text.split('|').map(|piece| Frame::data(Bytes::from(piece.to_owned()))).collect();
+            let mut response = frames(stream::iter(pieces).boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+            response
+        }
+        "/endless" => {
+            let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+            let mut response = frames(stream::iter(std::iter::repeat_n(chunk, 1600).map(Frame::data)).boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
             response
         }
         "/long" => {

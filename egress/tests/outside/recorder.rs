@@ -87,8 +87,7 @@ async fn record(mut io: impl AsyncRead + AsyncWrite + Unpin, log: Log) {
 /// The first request, and how long it is; nothing where there is more to come.
 fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, String> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
-    let head = std::str::from_utf8(&bytes[..end])
-        .map_or_else(|_| bytes[..end].iter().map(|b| char::from(*b)).collect::<String>(), str::to_owned);
+    let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.split("\r\n");
     let line = lines.next().unwrap_or_default();
     let [method, target, "HTTP/1.1"] = line.split(' ').collect::<Vec<_>>()[..] else {
