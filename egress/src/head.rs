@@ -27,7 +27,8 @@ pub(crate) fn check(head: &[u8]) -> Result<Framing, &'static str> {
     if seen.hosts > 1 {
         return Err("Host stands more than once");
     }
-    if seen.hosts == 0 && !old {
+    // Some clients leave it out of a CONNECT, whose target says the same (RFC 9110 section 9.3.6) and is all that is read.
+    if seen.hosts == 0 && !old && method != b"CONNECT" {
         return Err("Host is missing");
     }
     match (seen.length, seen.chunked) {
@@ -164,6 +165,7 @@ mod tests {
             ("POST / HTTP/1.1\r\nhost:a\r\ncontent-length:0", Framing::Length(0)),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked", Framing::Chunked),
             ("CONNECT a:443 HTTP/1.1\r\nHost: a:443", Framing::Waits),
+            ("CONNECT a:443 HTTP/1.1\r\nUser-Agent: x", Framing::Waits),
             ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket", Framing::Waits),
             ("POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nContent-Length: 3", Framing::Length(3)),
             ("GET / HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nX-Tab: a\tb\r\nX-Latin: \u{e9}", Framing::Length(0)),

@@ -5,6 +5,7 @@ mod abuse;
 mod addresses;
 mod bodies;
 mod certificates;
+mod cuts;
 mod desync;
 mod doors;
 mod forward;
