@@ -64,9 +64,9 @@ fn filled(spec: &str, seed: &mut u64) -> Option<String> {
 }
 
 /// Every entry of every file.
+#[expect(clippy::expect_used, reason = "the files are part of the program")]
 pub(crate) fn entries() -> Vec<Entry> {
-    let read =
-        |(name, text): &(&str, &str)| toml::from_str::<File>(text).unwrap_or_else(|e| panic!("{name}.toml: {e}"));
+    let read = |(name, text): &(&str, &str)| toml::from_str::<File>(text).expect(name);
     FILES.iter().map(read).flat_map(|f| f.detectors).collect()
 }
 
