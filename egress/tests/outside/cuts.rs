@@ -62,9 +62,8 @@ async fn origin() -> String {
                 head.push(tcp.read_u8().await.unwrap());
             }
             let path = String::from_utf8(head).unwrap();
-            let [_, kind, count, number] = path.split(' ').nth(1).unwrap().split('/').collect::<Vec<_>>()[..] else {
-                panic!("{path}")
-            };
+            let path: Vec<&str> = path.split(' ').nth(1).unwrap().split('/').collect();
+            let [_, kind, count, number]: [&str; 4] = path.try_into().unwrap();
             let text = shown(kind, &hits[number.parse::<usize>().unwrap()].1);
             let kind = if kind == "event" { "text/event-stream" } else { "text/plain" };
             let head = format!(
