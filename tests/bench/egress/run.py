@@ -137,7 +137,10 @@ def mitmdump(program, folder, port):
 
 def squid(program, folder, port):
     maker = "/usr/lib/squid/security_file_certgen"
+    shutil.chown(folder, "proxy")  # whom it becomes when root starts it
     subprocess.run([maker, "-c", "-s", str(folder / "squid-db"), "-M", "16MB"], check=True, stdout=subprocess.DEVNULL)
+    for file in [folder / "squid-db", *folder.rglob("*")]:
+        shutil.chown(file, "proxy")
     (folder / "squid.conf").write_text(f"""
 http_port 127.0.0.1:{port} ssl-bump generate-host-certificates=on tls-cert={folder}/proxies.pem tls-key={folder}/proxies.key
 sslcrtd_program {maker} -s {folder}/squid-db -M 16MB
@@ -151,9 +154,8 @@ access_log none
 cache_log {folder}/squid.log
 pid_filename {folder}/squid.pid
 coredump_dir {folder}
-cache_effective_user {os.environ.get("USER", "root")}
 """)
-    return subprocess.Popen([program, "-N", "-f", str(folder / "squid.conf")], stderr=subprocess.DEVNULL), folder / "proxies.pem"
+    return subprocess.Popen([program, "-n", f"bench{os.getpid()}", "-N", "-f", str(folder / "squid.conf")], stderr=subprocess.DEVNULL), folder / "proxies.pem"
 
 
 STARTERS = {"hudsucker": hudsucker, "mitmdump": mitmdump, "rampart": rampart, "squid": squid}
