@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
+use tokio_util::io::poll_read_buf;
 
 use crate::{
     head::{self, Framing},
@@ -286,13 +287,8 @@ impl<IO> Strict<IO> {
 impl<IO: AsyncRead + Unpin> Strict<IO> {
     /// Reads more into the inbox; `Ok(0)` is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let had = self.inbox.len();
-        self.inbox.resize(had + READ_SIZE, 0);
-        let mut buf = ReadBuf::new(self.inbox.get_mut(had..).unwrap_or_default());
-        let polled = Pin::new(&mut self.io).poll_read(cx, &mut buf);
-        let read = buf.filled().len();
-        self.inbox.truncate(had + read);
-        ready!(polled)?;
+        self.inbox.reserve(READ_SIZE);
+        let read = ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.inbox))?;
         Poll::Ready(Ok(read))
     }
 
