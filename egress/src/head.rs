@@ -92,7 +92,7 @@ fn request_line(line: &[u8]) -> Result<(&[u8], bool), &'static str> {
 fn field(line: &[u8], seen: &mut Seen) -> Result<(), &'static str> {
     let colon = line.iter().position(|b| *b == b':').ok_or("a header line has no colon")?;
     let (name, value) = line.split_at(colon);
-    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    let value = trimmed(value.get(1..).unwrap_or_default());
     if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
         return Err("a header name is not a word (a space before the colon, or a folded line)");
     }
@@ -122,6 +122,14 @@ fn field(line: &[u8], seen: &mut Seen) -> Result<(), &'static str> {
         _ => {}
     }
     Ok(())
+}
+
+/// A value without the spaces and tabs around it (RFC 9110 section 5.5), and no other white space.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Whether a name in lower case is one that frames a body but for what stands between its words: some servers read an
@@ -195,6 +203,8 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{b}chunked",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\u{c}chunked",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: y\u{c}",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked",
             "POST http://a/ HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: a",
