@@ -5,6 +5,7 @@ mod abuse;
 mod addresses;
 mod bodies;
 mod certificates;
+mod conformance;
 mod cuts;
 mod desync;
 mod doors;

@@ -2,9 +2,10 @@
 //! under a key of the installation, so that equal secrets can be found and none can be read; a long text by its
 //! beginning and end.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use quick_cache::sync::Cache;
 use rampart_call::{Finding, FindingClass};
 use serde_json::Value;
 use sha2::Sha256;
@@ -19,6 +20,10 @@ const KEPT: usize = WINDOW / 2;
 
 /// Longest text that may be [plain](is_plain), in bytes.
 const PLAIN: usize = 20;
+
+/// How many texts are remembered to be clean, and how long they are at most.
+const CLEAN: usize = 2048;
+const CLEAN_LENGTH: usize = 256;
 
 /// Names of headers, parameters and variables whose value is a secret whatever it looks like.
 const SECRET_NAMES: [&str; 17] = [
@@ -47,6 +52,8 @@ pub(super) struct Redactor {
     key: [u8; 32],
     /// The fingerprint of nothing, which most responses have whose text is not looked at.
     empty: String,
+    /// Short texts that were found clean lately: headers and addresses are the same again and again.
+    clean: Arc<Cache<Box<str>, ()>>,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -57,7 +64,7 @@ impl std::fmt::Debug for Redactor {
 
 impl Redactor {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        let redactor = Self { key, empty: String::new() };
+        let redactor = Self { key, empty: String::new(), clean: Arc::new(Cache::new(CLEAN)) };
         Self { empty: redactor.fingerprint(""), ..redactor }
     }
 
@@ -138,12 +145,16 @@ impl Redactor {
 
     /// The text without what detectors find in it. None when they find nothing.
     fn secrets(&self, text: &str) -> Option<String> {
-        if is_plain(text) {
+        let short = text.len() <= CLEAN_LENGTH;
+        if is_plain(text) || (short && self.clean.get(text).is_some()) {
             return None;
         }
         let mut findings: Vec<Finding> = rampart_scan::scan(text);
         findings.retain(|f| matches!(f.class, FindingClass::Secret | FindingClass::Personal));
         if findings.is_empty() {
+            if short {
+                self.clean.insert(text.into(), ());
+            }
             return None;
         }
         Some(rampart_scan::redact(text, &findings, |_, secret| self.fingerprint(secret)))
