@@ -7,7 +7,8 @@ use std::{borrow::Cow, sync::Arc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use quick_cache::sync::Cache;
 use rampart_call::{Finding, FindingClass};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
 use sha2::Sha256;
 
 /// Texts longer than this many bytes are cut.
@@ -24,6 +25,10 @@ const PLAIN: usize = 20;
 /// How many texts are remembered to be clean, and how long they are at most.
 const CLEAN: usize = 2048;
 const CLEAN_LENGTH: usize = 256;
+
+/// The same of whole actions and effects, which are longer.
+const UNCHANGED: usize = 512;
+const UNCHANGED_LENGTH: usize = 2048;
 
 /// Names of headers, parameters and variables whose value is a secret whatever it looks like.
 const SECRET_NAMES: [&str; 17] = [
@@ -54,6 +59,9 @@ pub(super) struct Redactor {
     empty: String,
     /// Short texts that were found clean lately: headers and addresses are the same again and again.
     clean: Arc<Cache<Box<str>, ()>>,
+    /// Actions and effects in which nothing was to be replaced, and how they stand in the trail: what comes back is judged
+    /// soon after what went out.
+    unchanged: Arc<Cache<Box<str>, Arc<RawValue>>>,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -64,7 +72,12 @@ impl std::fmt::Debug for Redactor {
 
 impl Redactor {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        let redactor = Self { key, empty: String::new(), clean: Arc::new(Cache::new(CLEAN)) };
+        let redactor = Self {
+            key,
+            empty: String::new(),
+            clean: Arc::new(Cache::new(CLEAN)),
+            unchanged: Arc::new(Cache::new(UNCHANGED)),
+        };
         Self { empty: redactor.fingerprint(""), ..redactor }
     }
 
@@ -128,6 +141,22 @@ impl Redactor {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// The JSON of something without its secrets.
+    pub(super) fn rendered(&self, body: &impl Serialize) -> Arc<RawValue> {
+        let key = serde_json::to_string(body).unwrap_or_default();
+        if let Some(known) = self.unchanged.get(key.as_str()) {
+            return known;
+        }
+        let mut value = serde_json::to_value(body).unwrap_or_default();
+        let before = (key.len() <= UNCHANGED_LENGTH).then(|| value.clone());
+        self.value(&mut value);
+        let rendered: Arc<RawValue> = serde_json::value::to_raw_value(&value).unwrap_or_default().into();
+        if before.is_some_and(|before| before == value) {
+            self.unchanged.insert(key.into(), Arc::clone(&rendered));
+        }
+        rendered
     }
 
     /// What stands in the place of a secret.
