@@ -1,6 +1,10 @@
 //! The HTTP road: real clients through the intercepting proxy to a local TLS origin.
 
+mod browser;
 mod clients;
+mod conversations;
+mod large;
+mod packages;
 mod reach;
 mod redirected;
 
@@ -57,7 +61,7 @@ impl Road {
         BufReader::new(origin.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the origin prints its port");
         world.config(&format!(
-            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:{port}:127.0.0.1', 'denied.test:{port}:127.0.0.1']\n  upstream_ca: ['{}']\n{more}",
+            "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:127.0.0.1', 'denied.test:127.0.0.1']\n  upstream_ca: ['{}']\n{more}",
             world.path("origin/origin-ca.pem").display(),
         ));
         world.serve(&[]);

@@ -23,6 +23,9 @@ use crate::{
 /// How long the beginning of an answer of unknown length is waited for, so that it can still be refused as a whole.
 const FIRST_WORDS: Duration = Duration::from_millis(50);
 
+/// A body of so many bytes goes on together with its head, which saves the client and us a packet.
+const SHORT: u64 = 16 * 1024;
+
 /// A connection that has left HTTP.
 pub(crate) struct Relay {
     pub(crate) client: OnUpgrade,
@@ -49,7 +52,12 @@ pub(crate) async fn answer(
     };
     if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
         let Some(Relay { client, origin: upstream, asked }) = relay else {
+            let short = length(headers).is_some_and(|length| length <= SHORT);
             proxy.judge(Call { origin, phase: Phase::After, action, response: Some(seen) }).await?;
+            if short {
+                let read = response.body_mut().read_ahead(SHORT as usize, Some(FIRST_WORDS)).await;
+                read.map_err(|e| Refused::broken_off(&e.to_string()))?;
+            }
             return Ok(response);
         };
         let out = Inspection::after(proxy, inspect::call(&origin, &action, None), "", &asked);

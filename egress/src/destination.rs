@@ -215,4 +215,34 @@ mod tests {
         assert!(path_has_steps("/a/%2E./b") && path_has_steps("/.") && path_has_steps("/a\\b"));
         assert!(!path_has_steps("/a..b/...") && !path_has_steps("/"));
     }
+
+    /// What stands in the place of a host in the tests that browsers share.
+    const AUTHORITIES: &str = include_str!("../tests/outside/corpora/authorities.tsv");
+
+    #[test]
+    fn a_host_is_the_one_that_browsers_read_or_none() {
+        let (mut same, mut refused) = (0, Vec::new());
+        for line in AUTHORITIES.lines().filter(|l| !l.starts_with('#')) {
+            let mut fields = line.split('\t');
+            let scheme = if fields.next() == Some("https") { Scheme::Https } else { Scheme::Http };
+            let written: String = serde_json::from_str(&format!("\"{}\"", fields.next().unwrap())).unwrap();
+            let host = fields.next().unwrap();
+            match (Destination::parse(scheme, &written), host) {
+                (Err(_), "-") => {}
+                (Ok(to), "-") => panic!("{line}: {to} where browsers go nowhere"),
+                (Err(why), _) => refused.push(format!("{line}: {why}")),
+                (Ok(to), host) => {
+                    // The dot at the end is the same name, and an IPv4 address in IPv6 may be written in either way.
+                    let expected = Host::parse(host).unwrap();
+                    assert_eq!((&to.host, to.port), (&expected, fields.next().unwrap().parse().unwrap()), "{line}");
+                    same += 1;
+                }
+            }
+        }
+        assert!(same > 50, "{same}");
+        // What is stricter here than in browsers: no credentials, no port 0, no empty labels.
+        let stricter = ["@", "characters that host names", "out of range", "a label is empty"];
+        let odd: Vec<_> = refused.iter().filter(|r| !stricter.iter().any(|why| r.contains(why))).collect();
+        assert!(odd.is_empty(), "{odd:#?}");
+    }
 }

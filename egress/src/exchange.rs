@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use rampart_call::{Action, Call, Origin, Permit, Phase, TraceParent};
 use url::Url;
@@ -12,7 +12,7 @@ use crate::{
     answer::{Relay, answer},
     body::Body,
     decode::{self, Decoder},
-    destination::{Destination, path_has_steps, path_is_ambiguous},
+    destination::{Destination, Host, path_has_steps, path_is_ambiguous},
     entrance::nobody,
     headers::{Wishes, absolute, agree, clean_request, clean_response, redirected},
     inspect::{self, Inspection, Passing, Stopped, complete, inspected},
@@ -32,7 +32,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// Brings one request to its origin and the answer back, or says why not.
 pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
     let proxy = connection.proxy();
-    if request.method() == Method::CONNECT {
+    if request.method().as_str().eq_ignore_ascii_case("CONNECT") {
         return Err(Refused::malformed("a tunnel inside a tunnel is not opened"));
     }
     let (origin, to) = match &connection.scope {
@@ -92,7 +92,7 @@ pub(crate) async fn record_failure(proxy: &Proxy, origin: &Origin, action: Actio
 struct Exchange<'a> {
     proxy: &'a Arc<Proxy>,
     origin: Origin,
-    url: Url,
+    url: String,
     wishes: Wishes,
     request: Request<Body>,
     client: Option<OnUpgrade>,
@@ -113,12 +113,27 @@ impl<'a> Exchange<'a> {
                 "the path has an encoded slash beside `..`, or a NUL: servers disagree where it leads",
             ));
         }
-        let url = Url::parse(&format!("{}://{}{path}", to.scheme.as_str(), to.authority()))
-            .map_err(|e| Refused::malformed(format!("the URL cannot be read: {e}")))?;
-        // The origin must see the place that was judged, and otherwise the client's own spelling, which may be signed.
-        if path_has_steps(request.uri().path()) {
-            let judged = &url[url::Position::BeforePath..url::Position::AfterQuery];
-            *request.uri_mut() = judged.parse().map_err(|_| Refused::malformed("the path cannot be read"))?;
+        let stepped = path_has_steps(request.uri().path());
+        let written = format!("{}://{}{path}", to.scheme.as_str(), to.authority());
+        let url = if !stepped && is_canonical(to, path) {
+            written
+        } else {
+            let url = Url::parse(&written).map_err(|e| Refused::malformed(format!("the URL cannot be read: {e}")))?;
+            // The origin must see the place that was judged, and otherwise the client's own spelling, which may be signed.
+            if stepped {
+                let judged = &url[url::Position::BeforePath..url::Position::AfterQuery];
+                *request.uri_mut() = judged.parse().map_err(|_| Refused::malformed("the path cannot be read"))?;
+            }
+            url.into()
+        };
+        // The HTTP library lets it into names that came by HTTP/2, and no others that are no tokens (RFC 9110 section 5.1).
+        if request.version() == Version::HTTP_2 && request.headers().keys().any(|name| name.as_str().contains('"')) {
+            return Err(Refused::malformed("the name of a header has a quotation mark"));
+        }
+        // Rules read methods in any case, and some servers do; what is judged as a POST is sent as one.
+        if request.method().as_str().bytes().any(|b| b.is_ascii_lowercase()) {
+            let method = Method::from_bytes(request.method().as_str().to_ascii_uppercase().as_bytes());
+            *request.method_mut() = method.map_err(|_| Refused::malformed("the method cannot be read"))?;
         }
         let method = request.method().clone();
         let wishes = clean_request(&method, request.headers_mut(), protocol == Protocol::Http1, &proxy.name)?;
@@ -176,8 +191,8 @@ impl<'a> Exchange<'a> {
 
     fn action(&self, route: Option<&Route>) -> Action {
         Action::Fetch {
-            method: self.request.method().as_str().to_ascii_uppercase(),
-            url: self.url.to_string(),
+            method: self.request.method().as_str().to_owned(),
+            url: self.url.clone(),
             headers: texts(self.request.headers()),
             body: None,
             body_size: length(self.request.headers()),
@@ -238,6 +253,12 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// Whether a parser of URLs would leave these as they are, so that it need not be asked.
+fn is_canonical(to: &Destination, path: &str) -> bool {
+    let named = matches!(to.host, Host::Name(_) | Host::Address(std::net::IpAddr::V4(_)));
+    named && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/?=&%+,:;@!$*()".contains(&b))
+}
+
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect()
 }
@@ -249,4 +270,28 @@ pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
 pub(crate) fn kind(headers: &HeaderMap) -> String {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destination::Scheme;
+
+    #[test]
+    fn what_is_called_canonical_is_what_a_parser_makes_of_it() {
+        for host in ["example.com", "a_b.example:8443", "10.0.0.1", "xn--bcher-kva.example"] {
+            let to = Destination::parse(Scheme::Https, host).unwrap();
+            for path in ["/", "/a?b=c&d=%20e", "//x/@y:z;1,2", "/?q=(a)*!$+~", "/a%zz", "/%2F..a", "/?a?/b/../c"] {
+                let written = format!("https://{}{path}", to.authority());
+                assert!(is_canonical(&to, path), "{path}");
+                assert_eq!(Url::parse(&written).unwrap().as_str(), written);
+            }
+        }
+        let to = Destination::parse(Scheme::Https, "[::ffff:10.0.0.1]").unwrap();
+        assert!(!is_canonical(&to, "/"));
+        let to = Destination::parse(Scheme::Https, "example.com").unwrap();
+        for path in ["/'", "/?'", "/|", "/a b", "/\u{fc}", "/#", "/\"", "/a\\b", "/{}"] {
+            assert!(!is_canonical(&to, path), "{path}");
+        }
+    }
 }

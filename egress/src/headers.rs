@@ -148,8 +148,12 @@ pub(crate) fn agree(headers: &HeaderMap, uri: &http::Uri, to: &Destination) -> R
     {
         return Err(Refused::mismatch(&format!("{scheme}://"), to));
     }
-    let named = host.map(|h| String::from_utf8_lossy(h.as_bytes()).into_owned());
-    for name in named.iter().map(String::as_str).chain(uri.authority().map(http::uri::Authority::as_str)) {
+    let named = host.map(|h| String::from_utf8_lossy(h.as_bytes()));
+    let usual = to.authority();
+    for name in named.as_deref().into_iter().chain(uri.authority().map(http::uri::Authority::as_str)) {
+        if name.eq_ignore_ascii_case(&usual) {
+            continue;
+        }
         match Destination::parse(to.scheme, name) {
             Ok(said) if said == *to => {}
             Ok(_) => return Err(Refused::mismatch(name, to)),

@@ -51,6 +51,8 @@ pub struct Limits {
     pub head_size: usize,
     /// How long a head that has begun may take to come.
     pub head_time: Duration,
+    /// How long a client may take for each 10 KiB of a body that it announced, where nobody but it is waited for.
+    pub body_time: Duration,
     /// How long a client's TLS handshake may take.
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
@@ -66,6 +68,7 @@ impl Default for Limits {
             connections_per_source: 512,
             head_size: 64 * 1024,
             head_time: Duration::from_secs(5),
+            body_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(10),
             streams: 128,
             drain_time: Duration::from_secs(3),

@@ -15,7 +15,7 @@ use crate::{body::Body, destination::Destination, resolve::Addresses};
 /// Origins close idle connections after about a minute; one that is reused later is likely dead.
 const IDLE: Duration = Duration::from_secs(50);
 /// Idle HTTP/1 connections kept for one destination of one session, and destinations kept at all.
-const MAX_IDLE: usize = 16;
+const MAX_IDLE: usize = 64;
 const MAX_SHELVES: usize = 1024;
 const SWEEP: Duration = Duration::from_secs(10);
 

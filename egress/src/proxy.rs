@@ -223,7 +223,7 @@ impl Connection {
 
 impl Proxy {
     pub(crate) fn head_limits(&self) -> HeadLimits {
-        HeadLimits { size: self.limits.head_size, time: self.limits.head_time }
+        HeadLimits { size: self.limits.head_size, time: self.limits.head_time, body_time: self.limits.body_time }
     }
 
     /// Asks the gate. A question cannot be put to anyone here, so it is a denial.

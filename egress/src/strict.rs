@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
+use tokio_util::io::poll_read_buf;
 
 use crate::{
     head::{self, Framing},
@@ -33,11 +34,15 @@ const MAX_EARLY: usize = 64 * 1024;
 /// How long a connection may stay without a first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
 
-/// Limits of the head of a request.
+/// What a body must bring in its time, so that a client cannot keep a place by sending next to nothing.
+const BODY_PACE: usize = 10 * 1024;
+
+/// Limits of the head of a request, and the time in which its body must bring [`BODY_PACE`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadLimits {
     pub(crate) size: usize,
     pub(crate) time: Duration,
+    pub(crate) body_time: Duration,
 }
 
 /// Tells a [`Strict`] what became of a request that asked to leave HTTP.
@@ -102,6 +107,8 @@ pub(crate) struct Strict<IO> {
     limits: HeadLimits,
     /// Runs while the first request is awaited, and while a head that has begun is.
     deadline: Option<(Waiting, Pin<Box<Sleep>>)>,
+    /// Runs while bytes of a body or chunk are awaited that were announced; and what has come of them since it began.
+    pace: Option<(usize, Pin<Box<Sleep>>)>,
     /// The last word to a client whose request was refused here.
     last_word: Option<Bytes>,
 }
@@ -118,6 +125,7 @@ impl<IO> Strict<IO> {
             begun: false,
             limits,
             deadline: Some((Waiting::First, Box::pin(tokio::time::sleep(FIRST_REQUEST)))),
+            pace: None,
             last_word: None,
         }
     }
@@ -279,13 +287,8 @@ impl<IO> Strict<IO> {
 impl<IO: AsyncRead + Unpin> Strict<IO> {
     /// Reads more into the inbox; `Ok(0)` is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let had = self.inbox.len();
-        self.inbox.resize(had + READ_SIZE, 0);
-        let mut buf = ReadBuf::new(self.inbox.get_mut(had..).unwrap_or_default());
-        let polled = Pin::new(&mut self.io).poll_read(cx, &mut buf);
-        let read = buf.filled().len();
-        self.inbox.truncate(had + read);
-        ready!(polled)?;
+        self.inbox.reserve(READ_SIZE);
+        let read = ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.inbox))?;
         Poll::Ready(Ok(read))
     }
 
@@ -308,8 +311,10 @@ impl<IO: AsyncRead + Unpin> Strict<IO> {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) {
-        if self.state != State::Head {
-            return;
+        match self.state {
+            State::Head => {}
+            State::Data { .. } => return self.poll_pace(cx),
+            _ => return,
         }
         if !self.inbox.is_empty() && !matches!(self.deadline, Some((Waiting::Rest, _))) {
             self.deadline = Some((Waiting::Rest, Box::pin(tokio::time::sleep(self.limits.time))));
@@ -323,6 +328,33 @@ impl<IO: AsyncRead + Unpin> Strict<IO> {
                     self.refuse("408 Request Timeout", "the head of the request did not come in time");
                 }
             }
+        }
+    }
+}
+
+impl<IO> Strict<IO> {
+    /// Only a client is timed that is waited for: while the origin is slow, nobody reads here.
+    fn poll_pace(&mut self, cx: &mut Context<'_>) {
+        let limit = self.limits.body_time;
+        let (came, pace) = self.pace.get_or_insert_with(|| (0, Box::pin(tokio::time::sleep(limit))));
+        if pace.as_mut().poll(cx).is_ready() {
+            if *came < BODY_PACE {
+                return self.refuse("408 Request Timeout", "the body of the request did not come in time");
+            }
+            *came = 0;
+            pace.as_mut().reset(tokio::time::Instant::now() + limit);
+            // A timer that was set anew wakes nobody until it was asked.
+            let _ = pace.as_mut().poll(cx);
+        }
+    }
+
+    /// Counts what came of a body. What comes at a good pace starts no timer.
+    fn came(&mut self, bytes: usize) {
+        if let Some((came, _)) = &mut self.pace {
+            *came += bytes;
+        }
+        if !matches!(self.state, State::Data { .. }) {
+            self.pace = None;
         }
     }
 }
@@ -355,8 +387,16 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
                 && left > buf.remaining() as u64
             {
                 let before = buf.filled().len();
-                ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
-                this.state = State::Data { left: left - (buf.filled().len() - before) as u64, chunked };
+                if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {
+                    this.poll_deadline(cx);
+                    if this.state == State::Closed {
+                        continue;
+                    }
+                    return Poll::Pending;
+                }
+                let came = buf.filled().len() - before;
+                this.state = State::Data { left: left - came as u64, chunked };
+                this.came(came);
                 return Poll::Ready(Ok(()));
             }
             if this.state == State::Held && this.inbox.len() >= MAX_EARLY {
@@ -367,7 +407,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
                     this.state = State::Closed;
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(_) => {}
+                Poll::Ready(came) => this.came(came),
                 Poll::Pending => {
                     this.poll_deadline(cx);
                     if this.state != State::Closed {
@@ -418,122 +458,4 @@ fn invalid(why: &'static str) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-
-    use super::*;
-
-    const LIMITS: HeadLimits = HeadLimits { size: 1024, time: Duration::from_secs(5) };
-
-    /// What comes out when `input` comes in, in pieces of `piece` bytes.
-    async fn through(input: &[u8], piece: usize) -> (Vec<u8>, io::Result<()>, String) {
-        let (mut client, server) = duplex(1 << 20);
-        let mut strict = Strict::new(server, LIMITS);
-        let input = input.to_vec();
-        let writer = tokio::spawn(async move {
-            for part in input.chunks(piece) {
-                // What was refused early is not read to its end.
-                let _ = client.write_all(part).await;
-                tokio::task::yield_now().await;
-            }
-            let _ = client.shutdown().await;
-            let mut word = String::new();
-            client.read_to_string(&mut word).await.unwrap();
-            word
-        });
-        let (mut out, mut buf) = (Vec::new(), [0; 100]);
-        let end = loop {
-            match strict.read(&mut buf).await {
-                Ok(0) => break Ok(()),
-                Ok(n) => out.extend_from_slice(&buf[..n]),
-                Err(e) => break Err(e),
-            }
-        };
-        strict.shutdown().await.unwrap();
-        drop(strict);
-        (out, end, writer.await.unwrap())
-    }
-
-    #[tokio::test]
-    async fn sound_requests_pass_byte_for_byte_however_they_are_cut() {
-        let long = "x".repeat(3000);
-        let input = format!(
-            "GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nPOST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n{long}\
-             POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe\r\no\r\nbb8;x=y\r\n{long}\r\n0\r\nT: 1\r\n\r\n\
-             GET /3 HTTP/1.1\r\nHost: a\r\n\r\n"
-        );
-        let passed = input.replacen("\r\n\r\n\r\nPOST", "\r\n\r\nPOST", 1);
-        for piece in [1, 2, 3, 7, 64, 100_000] {
-            let (out, end, word) = through(input.as_bytes(), piece).await;
-            assert_eq!(
-                (String::from_utf8(out).unwrap(), end.is_ok(), word.as_str()),
-                (passed.clone(), true, ""),
-                "{piece}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_of_a_refused_head_is_handed_on() {
-        let first = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        for (bad, status) in [
-            ("GET / HTTP/1.1\nHost: a\n\n".to_owned(), "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), "400"),
-            (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(2000)), "431"),
-            (format!("GET /{}", "x".repeat(2000)), "431"),
-        ] {
-            for piece in [1, 5, 100_000] {
-                let (out, _, word) = through(format!("{first}{bad}").as_bytes(), piece).await;
-                assert_eq!(String::from_utf8(out).unwrap(), first);
-                assert!(word.starts_with(&format!("HTTP/1.1 {status} ")), "{word}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_framed_wrongly_is_an_error() {
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for body in
-            ["0x3\r\nabc\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "3\r\nabc\n", "0\r\nT: 1\n\r\n", "3;a\nb\r\n", "-1\r\n"]
-        {
-            for piece in [1, 100_000] {
-                let (_, end, _) = through(format!("{head}{body}").as_bytes(), piece).await;
-                assert_eq!(end.unwrap_err().kind(), io::ErrorKind::InvalidData, "{body:?}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn bytes_after_a_connect_wait_for_the_answer() {
-        for (switched, after) in [(true, &b"\x16\x03\n\nraw"[..]), (false, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")] {
-            let (mut client, server) = duplex(1024);
-            let mut strict = Strict::new(server, LIMITS);
-            let head = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n";
-            client.write_all(&[head, after].concat()).await.unwrap();
-            let mut buf = [0; 200];
-            assert_eq!(strict.read(&mut buf).await.unwrap(), head.len());
-            let early = tokio::time::timeout(Duration::from_millis(5), strict.read(&mut buf)).await;
-            assert!(early.is_err(), "nothing is handed on before the answer");
-            strict.hold().decide(switched);
-            let n = strict.read(&mut buf).await.unwrap();
-            assert_eq!(&buf[..n], after);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_that_dribbles_is_cut_off_and_a_silent_client_is_let_go() {
-        for (sent, seconds, word) in [(&b"GET / HT"[..], 5, "HTTP/1.1 408 "), (b"", 30, "")] {
-            let (mut client, server) = duplex(1024);
-            let mut strict = Strict::new(server, LIMITS);
-            client.write_all(sent).await.unwrap();
-            let started = tokio::time::Instant::now();
-            assert_eq!(strict.read(&mut [0; 10]).await.unwrap(), 0);
-            assert_eq!(started.elapsed().as_secs(), seconds);
-            strict.shutdown().await.unwrap();
-            drop(strict);
-            let mut said = String::new();
-            client.read_to_string(&mut said).await.unwrap();
-            assert!(said.starts_with(word) && said.is_empty() == word.is_empty(), "{said}");
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A TLS origin for tests: origin.py FOLDER [WEB_ROOT].  Makes its own authority FOLDER/origin-ca.pem, prints its port.
 
-/1k is 1,024 bytes, /headers shows the request's headers as JSON, /events is a server-sent event stream, /ws a WebSocket
+/1k is 1,024 bytes, /zeros/N so many, /headers shows the request's headers as JSON, /events is a server-sent event stream, /ws a WebSocket
 that says everything again, /packed a text in gzip, and POST anywhere says how much came. /git/NAME is a repository of
 WEB_ROOT, spoken to by git's own protocol; anything else is a file of WEB_ROOT.
 """
@@ -65,6 +65,15 @@ class Origin(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/1k":
             self.answer(b"k" * 1024, "application/octet-stream")
+        elif self.path.startswith("/zeros/"):
+            left = int(self.path.removeprefix("/zeros/"))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(left))
+            self.end_headers()
+            while left > 0:
+                self.wfile.write(bytes(min(left, 1 << 20)))
+                left -= 1 << 20
         elif self.path == "/headers":
             self.answer(json.dumps(dict(self.headers)).encode(), "application/json")
         elif self.path == "/events":
@@ -144,8 +153,13 @@ class Origin(http.server.SimpleHTTPRequestHandler):
         if self.path.startswith("/git/"):
             self.git(self.whole_body())
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer(f"{len(body)} bytes".encode())
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            count = len(self.whole_body())
+        else:
+            count = left = int(self.headers.get("Content-Length", 0))
+            while left > 0 and (part := self.rfile.read(min(left, 1 << 20))):
+                left -= len(part)
+        self.answer(f"{count} bytes".encode())
 
 
 class Server(http.server.ThreadingHTTPServer):

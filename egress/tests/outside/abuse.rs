@@ -1,16 +1,23 @@
 //! Clients and origins that mean no good, each within bounds.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::world::{World, read_all, read_until};
+use crate::{
+    streaming::resident_kib,
+    world::{Setting, World, read_all, read_until},
+};
 
 #[tokio::test]
 async fn n1_slow_heads_are_cut_off_while_others_are_served() {
@@ -120,6 +127,73 @@ async fn n9_odd_names_in_tls_get_no_further() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
+/// The first message of a TLS client with these bytes in the place of the name.
+fn hello(name: &[u8]) -> Vec<u8> {
+    const USUAL: &[u8] = b"origin.test";
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    let mut client = ClientConnection::new(Arc::new(config), "origin.test".try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    let at = bytes.windows(USUAL.len()).position(|w| w == USUAL).unwrap();
+    bytes.splice(at..at + USUAL.len(), name.iter().copied());
+    // Before the extensions: record, message, version and random, then three lists (RFC 8446 section 4.1.2).
+    let mut extensions = 5 + 4 + 2 + 32;
+    extensions += 1 + usize::from(bytes[extensions]);
+    extensions += 2 + usize::from(u16::from_be_bytes([bytes[extensions], bytes[extensions + 1]]));
+    extensions += 1 + usize::from(bytes[extensions]);
+    // The record, the message, all extensions, the one with the name, its list, the name: each says how long it is.
+    for place in [3, 7, extensions, at - 7, at - 5, at - 2] {
+        let said = u16::from_be_bytes([bytes[place], bytes[place + 1]]);
+        let longer = (usize::from(said) + name.len() - USUAL.len()) as u16;
+        bytes[place..place + 2].copy_from_slice(&longer.to_be_bytes());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn n9_names_that_are_none_lead_nowhere() {
+    let world = World::new().await;
+    let long = [&b"a".repeat(60)[..], b"."].concat().repeat(5);
+    let names: [&[u8]; 12] = [
+        b"",
+        b".",
+        b"*",
+        b"*.test",
+        b"origin.test\0.evil.test",
+        b"127.0.0.1",
+        b"[::1]",
+        "\u{fc}rigin.test".as_bytes(),
+        b"\xff\xfe",
+        b"origin.test/",
+        b"origin .test",
+        &long,
+    ];
+    for name in names {
+        let (mut tcp, _) = world.tunnel("origin.test:443", "").await;
+        tcp.write_all(&hello(name)).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_millis(200), tcp.read(&mut [0; 1])).await;
+        // An alert, the end, or a handshake in which a client will read that the names disagree.
+        assert!(answer.is_ok(), "{}: it waits", name.escape_ascii());
+    }
+    assert!(
+        world.judged().iter().all(|j| j == "before origin.test:443" || j == "after origin.test:443"),
+        "{:?}",
+        world.judged()
+    );
+    for name in [&b"origin.test"[..], b"ORIGIN.test"] {
+        let (mut tcp, _) = world.tunnel("origin.test:443", "").await;
+        let hello = hello(name);
+        for piece in hello.chunks(100) {
+            tcp.write_all(piece).await.unwrap();
+        }
+        let mut answer = [0; 6];
+        tcp.read_exact(&mut answer).await.unwrap();
+        assert_eq!((answer[0], answer[5]), (22, 2), "a hello of the server: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn n14_what_connect_must_not_reach_is_refused() {
     let world = World::new().await;
@@ -140,4 +214,179 @@ async fn n14_what_connect_must_not_reach_is_refused() {
     let (mut tcp, _) = world.tunnel("origin.test:22", "").await;
     tcp.write_all(b"\0\0\0\x0cbinary").await.unwrap();
     assert_eq!(read_all(&mut tcp).await, "");
+}
+
+#[tokio::test]
+async fn n1_a_body_that_dribbles_is_cut_off_and_one_that_waits_for_the_origin_is_not() {
+    let mut setting = Setting::default();
+    setting.limits.body_time = Duration::from_millis(300);
+    let world = World::with(setting).await;
+    let head = |length: usize| {
+        format!(
+            "POST http://plain.test/count HTTP/1.1\r\nHost: plain.test\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let mut tcp = TcpStream::connect(world.proxy).await.unwrap();
+    tcp.write_all(head(1 << 20).as_bytes()).await.unwrap();
+    let (mut read, mut write) = tcp.split();
+    let dribble = async {
+        while write.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let began = Instant::now();
+    let told = tokio::select! {
+        () = dribble => String::new(),
+        told = read_all(&mut read) => told,
+    };
+    assert!(!told.starts_with("HTTP/1.1 200") && began.elapsed() < Duration::from_secs(10), "{told}");
+    assert!(world.judged().is_empty(), "{:?}", world.judged());
+    // Slowly, but at the pace.
+    let mut tcp = TcpStream::connect(world.proxy).await.unwrap();
+    tcp.write_all(head(200 * 1024).as_bytes()).await.unwrap();
+    for _ in 0..20 {
+        tcp.write_all(&[b'x'; 10 * 1024]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(read_all(&mut tcp).await.ends_with("204800"));
+}
+
+#[tokio::test]
+async fn n2_who_holds_connections_or_opens_and_closes_them_shuts_nobody_else_out() {
+    let mut setting = Setting::default();
+    setting.limits.connections_per_source = 100;
+    let world = World::with(setting).await;
+    let before = resident_kib();
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        held.push(TcpStream::connect(world.proxy).await.unwrap());
+    }
+    // From another address.
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut tcp = other.connect(world.proxy).await.unwrap();
+    tcp.write_all(b"GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(read_all(&mut tcp).await.ends_with("hello"));
+    drop(held);
+    for _ in 0..3000 {
+        drop(TcpStream::connect(world.proxy).await.unwrap());
+    }
+    let began = Instant::now();
+    while !world
+        .raw(b"GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n")
+        .await
+        .ends_with("hello")
+    {
+        assert!(began.elapsed() < Duration::from_secs(2), "it does not recover");
+    }
+    assert!(resident_kib() < before + 96 * 1024, "{before} KiB became {}", resident_kib());
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[tokio::test]
+async fn n3_what_is_small_on_the_wire_stays_small_in_memory() {
+    let world = World::new().await;
+    let before = resident_kib();
+    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0x10, 0]).repeat(20_000);
+    // One long value put into the table once, and then named by one byte thousands of times.
+    let mut block = vec![0x82, 0x86, 0x84, 0x41, 10];
+    block.extend_from_slice(b"plain.test\x40\x01x\x7f\xa1\x1e");
+    block.extend(vec![b'y'; 4000]);
+    block.extend(vec![0xbe; 10_000]);
+    let bomb = frame(1, 5, 1, &block);
+    let mut nothing = frame(1, 4, 1, &[0x83, 0x86, 0x84, 0x41, 10]);
+    nothing[2] += 10;
+    nothing.extend_from_slice(b"plain.test");
+    nothing.extend(frame(0, 0, 1, &[]).repeat(100_000));
+    let cookies = [&[0x82, 0x86, 0x84, 0x41, 10][..], b"plain.test", &[0x60, 1, b'a'].repeat(10_000)].concat();
+    let cookies = frame(1, 5, 1, &cookies);
+    for (name, flood) in [("settings", settings), ("table", bomb), ("empty data", nothing), ("cookies", cookies)] {
+        let tcp = TcpStream::connect(world.proxy).await.unwrap();
+        let (mut read, mut write) = tcp.into_split();
+        let reading = tokio::spawn(async move {
+            let mut told = Vec::new();
+            let _ = tokio::time::timeout(Duration::from_secs(2), read.read_to_end(&mut told)).await;
+            told
+        });
+        let _ = write.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), write.write_all(&flood)).await;
+        let told = reading.await.unwrap();
+        assert!(!String::from_utf8_lossy(&told).contains("hello"), "{name} was answered");
+        let grown = resident_kib().saturating_sub(before);
+        assert!(grown < 96 * 1024, "{name}: {grown} KiB");
+    }
+    let got = world.get("origin.test", "/").await;
+    assert_eq!(got.text, "hello", "others are served");
+}
+
+#[tokio::test]
+async fn n3_a_reader_that_opens_no_window_holds_only_its_own_stream() {
+    let world = World::new().await;
+    let before = resident_kib();
+    let tls = world.tls("origin.test:443", "origin.test", &["h2"]).await.unwrap();
+    let (mut read, mut write) = tokio::io::split(tls);
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let path = b"/big?100000";
+    let head = [&[0x82, 0x87, 0x04, path.len() as u8][..], path, &[0x41, 11], b"origin.test"].concat();
+    for n in 0..50 {
+        bytes.extend(frame(1, 5, 2 * n + 1, &head));
+    }
+    write.write_all(&bytes).await.unwrap();
+    let mut told = [0; 4096];
+    let _ =
+        tokio::time::timeout(Duration::from_secs(1), async { while let Ok(1..) = read.read(&mut told).await {} }).await;
+    assert!(resident_kib() < before + 96 * 1024, "{before} KiB became {}", resident_kib());
+    assert_eq!(world.get("origin.test", "/").await.text, "hello");
+}
+
+#[tokio::test]
+async fn n7_an_origin_that_breaks_off_is_never_told_as_whole() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut got = [0; 1024];
+                let n = tcp.read(&mut got).await.unwrap();
+                let request = String::from_utf8_lossy(&got[..n]).into_owned();
+                let head = match request.split(' ').nth(1).unwrap() {
+                    "/nothing" => "",
+                    "/head" => "HTTP/1.1 200 OK\r\ncontent-le",
+                    "/afterhead" | "/rst" => "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n",
+                    "/mid" => "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+                    "/chunk" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+                    "/both" => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\nhalf",
+                    other => panic!("{other}"),
+                };
+                tcp.write_all(head.as_bytes()).await.unwrap();
+                if request.contains("/rst") {
+                    tcp.set_zero_linger().unwrap();
+                }
+            });
+        }
+    });
+    let world = World::with(Setting { resolve: vec![format!("broken.test={address}")], ..Setting::default() }).await;
+    for path in ["nothing", "head", "afterhead", "rst", "mid", "chunk", "both"] {
+        let answer = world
+            .raw(
+                format!("GET http://broken.test/{path} HTTP/1.1\r\nHost: broken.test\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await;
+        let whole = answer.starts_with("HTTP/1.1 200 ")
+            && (answer.ends_with("\r\n0\r\n\r\n")
+                || !answer.contains("content-length: 10") && !answer.contains("chunked"));
+        assert!(!whole, "{path}: {answer}");
+        assert!(!answer.starts_with("HTTP/1.1 200 ") || answer.contains("200 OK"), "{path}: {answer}");
+    }
+    let began = Instant::now();
+    world.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(3), "no task is left: {:?}", began.elapsed());
 }

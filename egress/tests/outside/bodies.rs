@@ -7,7 +7,10 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use rampart_call::{Action, Call, Edit, Judgement, Outcome, Phase, Reason, Span};
 
-use crate::world::{Got, Setting, World, denial, get, post};
+use crate::{
+    streaming::resident_kib,
+    world::{Got, Setting, World, denial, get, post},
+};
 
 /// The text of a call that a rule about texts would look at.
 fn text(call: &Call) -> &str {
@@ -139,4 +142,34 @@ async fn a_long_body_leaves_no_record_of_each_of_its_pieces() {
     let world = world().await;
     world.get("origin.test", "/long?x").await;
     assert_eq!(world.judged().len(), 3, "{:?}", world.judged());
+}
+
+#[tokio::test]
+async fn n11_an_event_is_judged_wherever_it_is_cut_and_whatever_ends_its_lines() {
+    let world = world().await;
+    let event = "id:+1%0Ddata:+the+key+is+s3cret,+yes%0D%0Ddata:+next%0D%0D";
+    for at in (0..event.len()).filter(|at| !event[..*at].ends_with('%') && !event[..*at].ends_with("%0")) {
+        let (one, two) = event.split_at(at);
+        let got = world.get("origin.test", &format!("/events?{one}|{two}")).await;
+        assert_eq!(got.text, "id: 1\rdata: the key is [word], yes\r\rdata: next\r\r", "cut at {at}");
+    }
+    let bytes: Vec<String> =
+        event.split("%0D").flat_map(|line| line.chars().map(String::from).chain(["%0D".into()])).collect();
+    let got = world.get("origin.test", &format!("/events?{}", bytes.join("|"))).await;
+    assert!(got.text.starts_with("id: 1\rdata: the key is [word], yes\r\r"), "byte by byte: {}", got.text);
+}
+
+#[tokio::test]
+async fn n11_an_event_without_end_passes_in_constant_memory() {
+    let world = world().await;
+    let before = resident_kib();
+    let mut h1 = world.h1("origin.test").await;
+    let mut body = h1.send_request(get("origin.test", "/endless")).await.unwrap().into_body();
+    let (mut size, mut most) = (0, 0);
+    while let Some(frame) = body.frame().await {
+        size += frame.unwrap().into_data().unwrap().len();
+        most = most.max(resident_kib());
+    }
+    assert_eq!(size, 1600 * 64 * 1024);
+    assert!(most < before + 96 * 1024, "grew from {before} to {most} KiB");
 }

@@ -1,7 +1,7 @@
 //! Origins that cannot prove who they are.
 
 use http::StatusCode;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use time::{Duration, OffsetDateTime};
 
@@ -25,6 +25,15 @@ async fn n8_an_origin_that_does_not_verify_is_a_502_that_says_why() {
         ("wrong.test", pki.issue(&["right.test"], |_| {}), "not valid for name"),
         ("unknown.test", stranger.issue(&["unknown.test"], |_| {}), ""),
         ("self-signed.test", self_signed, ""),
+        (
+            "client.test",
+            pki.issue(&["client.test"], |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
+            "",
+        ),
+        ("authority.test", pki.issue(&["authority.test"], |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)), ""),
+        ("nameless.test", pki.issue(&[], |p| p.distinguished_name.push(DnType::CommonName, "nameless.test")), ""),
+        ("constrained.test", pki.below(&["constrained.test"], 1, Some("elsewhere.test")), ""),
+        ("deep.test", pki.below(&["deep.test"], 100, None), ""),
     ];
     let (mut resolve, mut expected) = (Vec::new(), Vec::new());
     for (host, identity, why) in cases {
@@ -80,4 +89,53 @@ async fn an_origin_that_is_not_there_is_a_502() {
     assert_eq!((got.status, got.header("x-rampart-rule")), (StatusCode::BAD_GATEWAY, "upstream_unreachable"));
     let calls = world.calls();
     assert_eq!(calls.last().unwrap().response.as_ref().unwrap().status, Some(502), "the failure is on record");
+}
+
+/// What openssl makes that rcgen does not, served by openssl.
+#[tokio::test]
+async fn n8_weak_signatures_keys_and_protocols_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |line: &str| {
+        let mut command = std::process::Command::new("openssl");
+        let ran = command.args(line.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+    };
+    std::fs::write(folder.path().join("ext"), "subjectAltName=DNS:weak.test\n").unwrap();
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=old -addext basicConstraints=critical,CA:TRUE",
+    );
+    openssl("req -newkey rsa:2048 -nodes -keyout good.key -out good.csr -subj /CN=weak.test");
+    openssl("req -newkey rsa:1024 -nodes -keyout small.key -out small.csr -subj /CN=weak.test");
+    for (name, csr, digest) in [("good", "good", "-sha256"), ("sha1", "good", "-sha1"), ("small", "small", "-sha256")] {
+        openssl(&format!(
+            "x509 -req -in {csr}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 {digest} -extfile ext"
+        ));
+    }
+    let root = rampart_certs::parse_pem(&std::fs::read(folder.path().join("ca.pem")).unwrap()).unwrap();
+    for (certificate, key, how, status) in [
+        ("good", "good", "-tls1_2", 200),
+        ("good", "good", "-tls1_3", 200),
+        ("sha1", "good", "-tls1_3", 502),
+        ("small", "small", "-tls1_3", 502),
+        ("good", "good", "-tls1_1", 502),
+    ] {
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let mut serving = std::process::Command::new("openssl");
+        serving.args(["s_server", "-quiet", "-www", "-accept", &free.to_string(), how, "-cipher", "ALL:@SECLEVEL=0"]);
+        serving
+            .args(["-cert", &format!("{certificate}.pem"), "-key", &format!("{key}.key")])
+            .current_dir(folder.path());
+        let mut serving =
+            serving.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        while tokio::net::TcpStream::connect(free).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let resolve = vec![format!("weak.test={free}")];
+        let world = World::with(Setting { resolve, roots: root.clone(), ..Setting::default() }).await;
+        let mut h1 = world.h1("weak.test").await;
+        let got = h1.send_request(crate::world::get("weak.test", "/")).await.unwrap().status();
+        serving.kill().unwrap();
+        serving.wait().unwrap();
+        assert_eq!(got.as_u16(), status, "{certificate} {how}");
+    }
 }

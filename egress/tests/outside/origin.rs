@@ -22,7 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, GeneralSubtree, IsCa, KeyPair, NameConstraints};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -60,6 +60,34 @@ impl Pki {
     }
 }
 
+impl Pki {
+    /// A certificate under `depth` authorities, the first of which may only speak for `only`.
+    pub(crate) fn below(&self, names: &[&str], depth: usize, only: Option<&str>) -> Identity {
+        let (mut chain, mut issuer) = (Vec::new(), None);
+        for n in 0..depth {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(rcgen::DnType::CommonName, format!("authority {n}"));
+            let only = only.filter(|_| n == 0).map(|name| NameConstraints {
+                permitted_subtrees: vec![GeneralSubtree::DnsName(name.to_owned())],
+                excluded_subtrees: Vec::new(),
+            });
+            params.name_constraints = only;
+            let signed = match &issuer {
+                None => params.signed_by(&key, &self.issuer).unwrap(),
+                Some(above) => params.signed_by(&key, above).unwrap(),
+            };
+            chain.insert(0, signed.into());
+            issuer = Some(rcgen::Issuer::new(params, key));
+        }
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        chain.insert(0, params.signed_by(&key, &issuer.unwrap()).unwrap().into());
+        Identity { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
+    }
+}
+
 pub(crate) struct Identity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
@@ -78,13 +106,18 @@ pub(crate) struct Stage {
     pub(crate) opened: Arc<AtomicUsize>,
 }
 
-/// Starts an origin with TLS, offering `alpn`.
-pub(crate) async fn secure(identity: Identity, alpn: &[&str], stage: Stage) -> SocketAddr {
+/// TLS with this identity, offering `alpn`.
+pub(crate) fn tls_of(identity: Identity, alpn: &[&str]) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_no_client_auth().with_single_cert(identity.chain, identity.key).unwrap();
     config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Arc::new(config)
+}
+
+/// Starts an origin with TLS, offering `alpn`.
+pub(crate) async fn secure(identity: Identity, alpn: &[&str], stage: Stage) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(tls_of(identity, alpn));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -256,6 +289,19 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
             let pieces = std::iter::once(filler).chain(pieces).map(|piece| Frame::data(Bytes::from(piece)));
             let mut response = frames(stream::iter(pieces.collect::<Vec<_>>()).boxed());
             response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        "/events" => {
+            let text = request.uri().query().unwrap().replace('+', " ").replace("%0D", "\r");
+            let pieces: Vec<_> = text.split('|').map(|piece| Frame::data(Bytes::from(piece.to_owned()))).collect();
+            let mut response = frames(stream::iter(pieces).boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+            response
+        }
+        "/endless" => {
+            let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+            let mut response = frames(stream::iter(std::iter::repeat_n(chunk, 1600).map(Frame::data)).boxed());
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
             response
         }
         "/long" => {

@@ -84,7 +84,8 @@ impl http_body::Body for Zeros {
     }
 }
 
-fn resident_kib() -> usize {
+/// How much memory this process has.
+pub(crate) fn resident_kib() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

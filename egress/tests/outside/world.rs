@@ -44,6 +44,8 @@ type Judge = Box<dyn Fn(&Call) -> Option<(Outcome, Judgement)> + Send + Sync>;
 /// What a test changes of the usual proxy.
 pub(crate) struct Setting {
     pub(crate) pki: Pki,
+    /// Roots besides that of `pki`.
+    pub(crate) roots: Vec<rustls::pki_types::CertificateDer<'static>>,
     pub(crate) resolve: Vec<String>,
     pub(crate) allow_private: Vec<&'static str>,
     pub(crate) passthrough: Vec<&'static str>,
@@ -95,6 +97,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             pki: Pki::new(),
+            roots: Vec::new(),
             resolve: Vec::new(),
             allow_private: Vec::new(),
             passthrough: Vec::new(),
@@ -149,7 +152,7 @@ impl World {
         let options = Options {
             authority: Arc::clone(&authority),
             resolve: resolve.iter().map(|o| o.parse().unwrap()).collect(),
-            upstream_ca: vec![setting.pki.root()],
+            upstream_ca: [vec![setting.pki.root()], setting.roots].concat(),
             allow_private: setting.allow_private.iter().map(|a| a.parse().unwrap()).collect(),
             passthrough: setting.passthrough.iter().map(|p| p.parse().unwrap()).collect(),
             upstream_proxy: setting.upstream_proxy,
@@ -187,6 +190,11 @@ impl World {
 
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// The calls so far, to be taken away.
+    pub(crate) fn calls_mut(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
+        self.calls.lock().unwrap()
     }
 
     /// The text of the body of the last fetch that was judged before it went out.

@@ -10,6 +10,8 @@ mod entry;
 #[cfg(test)]
 mod examples;
 mod hidden;
+#[cfg(any(test, feature = "hits"))]
+mod hits;
 mod known;
 mod layers;
 mod personal;
@@ -24,6 +26,8 @@ mod visible;
 use rampart_call::Finding;
 
 pub use detector::{Detector, detectors};
+#[cfg(any(test, feature = "hits"))]
+pub use hits::hits;
 pub use known::KnownSecrets;
 pub use redact::{placeholder, redact};
 pub use stream::Stream;

@@ -93,7 +93,7 @@ fn quiet(kept: &[u8], limit: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::examples::hits;
+    use crate::hits;
     use crate::scan;
     use proptest::prelude::*;
 

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use rampart_call::{Call, Effect, Judgement, Lost, Outcome, Phase, RuleRef, Surface};
+use rampart_call::{Call, Judgement, Lost, Outcome, Phase, RuleRef, Surface};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::redact::Redactor;
 
@@ -250,11 +250,11 @@ impl Change<'_> {
 struct DecisionBody<'a> {
     actor: Actor<'a>,
     tool: Cow<'a, str>,
-    action: Value,
+    action: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<ResponseBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    effects: Option<Value>,
+    effects: Option<&'a RawValue>,
     outcome: Outcome,
     verdict: Outcome,
     reason: &'a str,
@@ -308,6 +308,8 @@ impl Decision<'_> {
         let origin = &call.origin;
         // Callers choose these, so a secret may stand in them as in anything else.
         let name = |name| redactor.name(name);
+        let action = redactor.rendered(&call.action);
+        let effects = (!judgement.effects.is_empty()).then(|| redactor.rendered(&judgement.effects));
         let body = DecisionBody {
             actor: Actor {
                 agent: name(&origin.agent),
@@ -322,7 +324,7 @@ impl Decision<'_> {
                 workspace: origin.workspace.as_deref().map(name),
             },
             tool: name(call.action.tool()),
-            action: redacted(&call.action, redactor),
+            action: &action,
             response: call.response.as_ref().map(|r| ResponseBody {
                 status: r.status,
                 bytes: r.text.len(),
@@ -330,7 +332,7 @@ impl Decision<'_> {
                 truncated: r.truncated,
                 uninspected: r.uninspected,
             }),
-            effects: (!judgement.effects.is_empty()).then(|| effects(&judgement.effects, redactor)),
+            effects: effects.as_deref(),
             outcome: judgement.outcome,
             verdict,
             reason: judgement.reason.as_str(),
@@ -347,10 +349,6 @@ impl Decision<'_> {
     }
 }
 
-fn effects(effects: &[Effect], redactor: &Redactor) -> Value {
-    redacted(&effects, redactor)
-}
-
 pub(super) fn redacted(body: &impl Serialize, redactor: &Redactor) -> Value {
     let mut value = serde_json::to_value(body).unwrap_or_default();
     redactor.value(&mut value);
@@ -364,5 +362,12 @@ fn is_zero(n: &usize) -> bool {
 
 /// The words of this file always have a JSON form; should that ever fail, the record still says that it happened.
 fn json(body: &impl Serialize) -> String {
-    serde_json::to_string(body).unwrap_or_else(|e| format!(r#"{{"unrendered":{:?}}}"#, e.to_string()))
+    // Most records are about so long.
+    let mut text = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut text, body).map(|()| String::from_utf8(text));
+    match written {
+        Ok(Ok(text)) => text,
+        Ok(Err(e)) => format!(r#"{{"unrendered":{:?}}}"#, e.to_string()),
+        Err(e) => format!(r#"{{"unrendered":{:?}}}"#, e.to_string()),
+    }
 }

@@ -2,11 +2,13 @@
 //! under a key of the installation, so that equal secrets can be found and none can be read; a long text by its
 //! beginning and end.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use quick_cache::sync::Cache;
 use rampart_call::{Finding, FindingClass};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
 use sha2::Sha256;
 
 /// Texts longer than this many bytes are cut.
@@ -19,6 +21,14 @@ const KEPT: usize = WINDOW / 2;
 
 /// Longest text that may be [plain](is_plain), in bytes.
 const PLAIN: usize = 20;
+
+/// How many texts are remembered to be clean, and how long they are at most.
+const CLEAN: usize = 2048;
+const CLEAN_LENGTH: usize = 256;
+
+/// The same of whole actions and effects, which are longer.
+const UNCHANGED: usize = 512;
+const UNCHANGED_LENGTH: usize = 2048;
 
 /// Names of headers, parameters and variables whose value is a secret whatever it looks like.
 const SECRET_NAMES: [&str; 17] = [
@@ -45,6 +55,13 @@ const SECRET_NAMES: [&str; 17] = [
 #[derive(Clone)]
 pub(super) struct Redactor {
     key: [u8; 32],
+    /// The fingerprint of nothing, which most responses have whose text is not looked at.
+    empty: String,
+    /// Short texts that were found clean lately: headers and addresses are the same again and again.
+    clean: Arc<Cache<Box<str>, ()>>,
+    /// Actions and effects in which nothing was to be replaced, and how they stand in the trail: what comes back is judged
+    /// soon after what went out.
+    unchanged: Arc<Cache<Box<str>, Arc<RawValue>>>,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -55,7 +72,13 @@ impl std::fmt::Debug for Redactor {
 
 impl Redactor {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        Self { key }
+        let redactor = Self {
+            key,
+            empty: String::new(),
+            clean: Arc::new(Cache::new(CLEAN)),
+            unchanged: Arc::new(Cache::new(UNCHANGED)),
+        };
+        Self { empty: redactor.fingerprint(""), ..redactor }
     }
 
     /// The text without its secrets, cut to a bounded length.
@@ -120,8 +143,27 @@ impl Redactor {
         }
     }
 
+    /// The JSON of something without its secrets.
+    pub(super) fn rendered(&self, body: &impl Serialize) -> Arc<RawValue> {
+        let key = serde_json::to_string(body).unwrap_or_default();
+        if let Some(known) = self.unchanged.get(key.as_str()) {
+            return known;
+        }
+        let mut value = serde_json::to_value(body).unwrap_or_default();
+        let before = (key.len() <= UNCHANGED_LENGTH).then(|| value.clone());
+        self.value(&mut value);
+        let rendered: Arc<RawValue> = serde_json::value::to_raw_value(&value).unwrap_or_default().into();
+        if before.is_some_and(|before| before == value) {
+            self.unchanged.insert(key.into(), Arc::clone(&rendered));
+        }
+        rendered
+    }
+
     /// What stands in the place of a secret.
     pub(super) fn fingerprint(&self, secret: &str) -> String {
+        if secret.is_empty() && !self.empty.is_empty() {
+            return self.empty.clone();
+        }
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
             return "hmac-sha256:".into(); // not reached: HMAC takes keys of any length
         };
@@ -132,12 +174,16 @@ impl Redactor {
 
     /// The text without what detectors find in it. None when they find nothing.
     fn secrets(&self, text: &str) -> Option<String> {
-        if is_plain(text) {
+        let short = text.len() <= CLEAN_LENGTH;
+        if is_plain(text) || (short && self.clean.get(text).is_some()) {
             return None;
         }
         let mut findings: Vec<Finding> = rampart_scan::scan(text);
         findings.retain(|f| matches!(f.class, FindingClass::Secret | FindingClass::Personal));
         if findings.is_empty() {
+            if short {
+                self.clean.insert(text.into(), ());
+            }
             return None;
         }
         Some(rampart_scan::redact(text, &findings, |_, secret| self.fingerprint(secret)))

@@ -39,7 +39,12 @@ impl Facts<'_> {
             let target = Target::Host { host, port: None, url: Some(url.to_owned()) };
             self.add_site(Effect::new(EffectKind::Net, Some(target)), Some(method), addresses, around, sets);
         }
-        if let Some(path) = url::Url::parse(url).ok().filter(|u| u.scheme() == "file").map(|u| u.path().to_owned()) {
+        // Parsers skip spaces and line ends, also inside of a scheme.
+        let may_be_file =
+            url.bytes().any(|b| b <= b' ') || url.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("file:"));
+        if may_be_file
+            && let Some(path) = url::Url::parse(url).ok().filter(|u| u.scheme() == "file").map(|u| u.path().to_owned())
+        {
             let target = rampart_shell::locate(&path, around);
             self.add_effect(Effect::new(EffectKind::Read, Some(target)), around, sets);
         }
