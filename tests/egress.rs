@@ -7,6 +7,7 @@ mod large;
 mod packages;
 mod reach;
 mod redirected;
+mod rules;
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -15,6 +15,7 @@ use crate::{
     exchange::{JUDGED, kind, length, texts},
     headers::{forget_coding, forget_digests},
     inspect::{self, Inspection, Passing, Stopped, complete, edited, inspected},
+    meter::Meter,
     proxy::Proxy,
     refusal::Refused,
     websocket,
@@ -41,6 +42,7 @@ pub(crate) async fn answer(
     action: Action,
     mut response: Response<Body>,
     relay: Option<Relay>,
+    meter: &Arc<Meter>,
 ) -> Result<Response<Body>, Refused> {
     let headers = response.headers();
     let mut seen = rampart_call::Response {
@@ -64,7 +66,7 @@ pub(crate) async fn answer(
         let call = inspect::call(&origin, &action, Some(seen));
         let permit = proxy.judge(call.clone()).await?;
         let back = Inspection::after(proxy, call, "", permit.judgement());
-        proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back));
+        proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back, Arc::clone(meter)));
         return Ok(response);
     }
     // A part of what was packed cannot be unpacked.

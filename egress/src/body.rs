@@ -2,7 +2,8 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -13,7 +14,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::pool::Lease;
+use crate::{
+    meter::{Meter, Way},
+    pool::Lease,
+};
 
 /// What a body may end with before it has come whole.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,8 @@ pub(crate) struct Body {
     rest: Rest,
     /// The connection it comes from, which can be used again once it has ended.
     lease: Option<Lease>,
+    /// Who counts what passes.
+    meter: Option<(Arc<Meter>, Way)>,
 }
 
 enum Rest {
@@ -47,28 +53,34 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { front: Some(bytes).filter(|b| !b.is_empty()), rest: Rest::Done, lease: None }
+        Self { front: Some(bytes).filter(|b| !b.is_empty()), rest: Rest::Done, lease: None, meter: None }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease };
+        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
     pub(crate) fn with_front(mut self, front: Bytes) -> Self {
         self.front = Some(front).filter(|b| !b.is_empty());
+        self
+    }
+
+    /// The same body, counted while it passes.
+    pub(crate) fn metered(mut self, meter: &Arc<Meter>, way: Way) -> Self {
+        self.meter = Some((Arc::clone(meter), way));
         self
     }
 
@@ -138,6 +150,51 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
+        let frame = ready!(this.poll_next(cx));
+        if let (Some((meter, way)), Some(Ok(frame))) = (&this.meter, &frame)
+            && let Some(data) = frame.data_ref()
+            && let Err(cut) = meter.count(*way, data.len())
+        {
+            this.rest = Rest::Done;
+            this.lease = None;
+            return Poll::Ready(Some(Err(cut)));
+        }
+        if frame.is_none() {
+            this.meter = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.front.is_none()
+            && match &self.rest {
+                Rest::Coming(incoming) => incoming.is_end_stream(),
+                Rest::Judged(..) | Rest::Trailers(_) => false,
+                Rest::Done => true,
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let front = self.front().len() as u64;
+        let mut hint = match &self.rest {
+            Rest::Coming(incoming) => incoming.size_hint(),
+            Rest::Judged(_, size) => *size,
+            // A length that is known beforehand leaves no room for trailers in HTTP/1.
+            Rest::Trailers(_) => SizeHint::default(),
+            Rest::Done => SizeHint::with_exact(0),
+        };
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + front);
+        }
+        hint.set_lower(hint.lower() + front);
+        hint
+    }
+}
+
+impl Body {
+    /// The next frame, before it is counted.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self;
         if let Some(front) = this.front.take() {
             return Poll::Ready(Some(Ok(Frame::data(front))));
         }
@@ -176,31 +233,6 @@ impl http_body::Body for Body {
         };
         this.settle();
         Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.front.is_none()
-            && match &self.rest {
-                Rest::Coming(incoming) => incoming.is_end_stream(),
-                Rest::Judged(..) | Rest::Trailers(_) => false,
-                Rest::Done => true,
-            }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let front = self.front().len() as u64;
-        let mut hint = match &self.rest {
-            Rest::Coming(incoming) => incoming.size_hint(),
-            Rest::Judged(_, size) => *size,
-            // A length that is known beforehand leaves no room for trailers in HTTP/1.
-            Rest::Trailers(_) => SizeHint::default(),
-            Rest::Done => SizeHint::with_exact(0),
-        };
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + front);
-        }
-        hint.set_lower(hint.lower() + front);
-        hint
     }
 }
 

@@ -16,8 +16,9 @@ use crate::{
     entrance::nobody,
     headers::{Wishes, absolute, agree, clean_request, clean_response, redirected},
     inspect::{self, Inspection, Passing, Stopped, complete, inspected},
+    meter::{Meter, Way},
     pool::{Key, Protocol},
-    proxy::{Connection, Proxy, Scope},
+    proxy::{Connection, Proxy, Scope, permitted},
     refusal::Refused,
     tunnel::session,
     upstream::Route,
@@ -149,14 +150,23 @@ impl<'a> Exchange<'a> {
             self.judge(action.clone()).await?;
         }
         let rest = self.read_body(&mut action).await?;
-        let permit = self.judge(action.clone()).await?;
+        let permit = if self.wishes.go_ahead {
+            self.judge_part(action.clone()).await?
+        } else {
+            self.judge(action.clone()).await?
+        };
+        let meter = Meter::new(self.proxy, inspect::call(&self.origin, &bodiless(&action), None), permit.judgement());
         let stopped = Stopped::default();
         if let Some(decoder) = rest {
             self.judge_the_rest(&action, &permit, decoder, Arc::clone(&stopped));
         }
+        self.request = self.request.map(|body| body.metered(&meter, Way::Out));
         let (proxy, origin) = (self.proxy, self.origin.clone());
         match self.send(permit, route).await {
-            Ok((response, relay)) => answer(proxy, origin, action, response, relay).await,
+            Ok((response, relay)) => {
+                let response = answer(proxy, origin, action, response, relay, &meter).await?;
+                Ok(response.map(|body| body.metered(&meter, Way::Back)))
+            }
             // The origin only missed the rest of a body that we stopped, which is on record.
             Err(_) if stopped.get().is_some() => Err(stopped.get().cloned().unwrap_or_else(Refused::looped)),
             Err(refused) => {
@@ -201,8 +211,11 @@ impl<'a> Exchange<'a> {
     }
 
     async fn judge(&self, action: Action) -> Result<Permit, Refused> {
-        let call = Call { origin: self.origin.clone(), phase: Phase::Before, action, response: None };
-        self.proxy.judge(call).await
+        self.proxy.judge(inspect::call(&self.origin, &action, None)).await
+    }
+
+    async fn judge_part(&self, action: Action) -> Result<Permit, Refused> {
+        permitted(self.proxy.gate.judge_part(inspect::call(&self.origin, &action, None)).await)
     }
 
     /// Reads the beginning of the body, where that cannot stall a conversation. What undoes the codings of the rest, if
@@ -257,6 +270,15 @@ impl<'a> Exchange<'a> {
 fn is_canonical(to: &Destination, path: &str) -> bool {
     let named = matches!(to.host, Host::Name(_) | Host::Address(std::net::IpAddr::V4(_)));
     named && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/?=&%+,:;@!$*()".contains(&b))
+}
+
+/// A request without its body.
+fn bodiless(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Action::Fetch { body, .. } = &mut action {
+        *body = None;
+    }
+    action
 }
 
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -15,6 +15,7 @@ mod exchange;
 mod head;
 mod headers;
 mod inspect;
+mod meter;
 mod options;
 mod passthrough;
 mod pool;

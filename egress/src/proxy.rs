@@ -228,11 +228,7 @@ impl Proxy {
 
     /// Asks the gate. A question cannot be put to anyone here, so it is a denial.
     pub(crate) async fn judge(&self, call: Call) -> Result<Permit, Refused> {
-        match self.gate.judge(call).await {
-            Verdict::Allow(permit) => Ok(permit),
-            Verdict::Ask(question) => Err(Refused::Denied(Box::new(question.judgement))),
-            Verdict::Deny(refusal) => Err(Refused::Denied(Box::new(refusal.judgement))),
-        }
+        permitted(self.gate.judge(call).await)
     }
 
     /// Whose request it is, by the credentials in it (RFC 7617).
@@ -261,6 +257,15 @@ impl Proxy {
     /// Whether what is sent there is nobody's business.
     pub(crate) fn passes_through(&self, to: &Destination) -> bool {
         self.passthrough.iter().any(|place| place.covers(to))
+    }
+}
+
+/// The permit in a verdict, or the refusal.
+pub(crate) fn permitted(verdict: Verdict) -> Result<Permit, Refused> {
+    match verdict {
+        Verdict::Allow(permit) => Ok(permit),
+        Verdict::Ask(question) => Err(Refused::Denied(Box::new(question.judgement))),
+        Verdict::Deny(refusal) => Err(Refused::Denied(Box::new(refusal.judgement))),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     inspect::{Inspection, edited},
+    meter::{self, Meter},
     proxy::Proxy,
     refusal::Refused,
     websocket::frame::{Frames, Message, Side, close},
@@ -29,7 +30,14 @@ const POLICY_VIOLATION: u16 = 1008;
 type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
 
 /// Carries messages until either side ends; `out` judges those of the client, `back` those of the origin.
-pub(crate) async fn relay(proxy: Arc<Proxy>, client: OnUpgrade, origin: OnUpgrade, out: Inspection, back: Inspection) {
+pub(crate) async fn relay(
+    proxy: Arc<Proxy>,
+    client: OnUpgrade,
+    origin: OnUpgrade,
+    out: Inspection,
+    back: Inspection,
+    meter: Arc<Meter>,
+) {
     let (client, origin) = match tokio::try_join!(client, origin) {
         Ok(both) => both,
         Err(error) => return tracing::debug!(%error, "a WebSocket did not begin"),
@@ -37,9 +45,22 @@ pub(crate) async fn relay(proxy: Arc<Proxy>, client: OnUpgrade, origin: OnUpgrad
     let ended: Ended = Arc::new((proxy.shutdown.child_token(), OnceLock::new()));
     let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
     let (from_origin, to_origin) = tokio::io::split(TokioIo::new(origin));
-    let out = Way { frames: Frames::new(Side::Client), inspection: out, ended: Arc::clone(&ended) };
-    let back = Way { frames: Frames::new(Side::Origin), inspection: back, ended };
-    tokio::join!(out.run(from_client, to_origin), back.run(from_origin, to_client));
+    let way = |side, inspection| Way {
+        frames: Frames::new(side),
+        inspection,
+        ended: Arc::clone(&ended),
+        meter: Arc::clone(&meter),
+    };
+    let (out, back) = (way(Side::Client, out), way(Side::Origin, back));
+    let talk = async { tokio::join!(out.run(from_client, to_origin), back.run(from_origin, to_client)) };
+    let mut talk = std::pin::pin!(talk);
+    let refused = tokio::select! {
+        _ = &mut talk => return,
+        refused = meter.refusal() => refused,
+    };
+    let _ = ended.1.set((POLICY_VIOLATION, refused.message().to_owned()));
+    ended.0.cancel();
+    talk.await;
 }
 
 /// One direction.
@@ -47,6 +68,7 @@ struct Way {
     frames: Frames,
     inspection: Inspection,
     ended: Ended,
+    meter: Arc<Meter>,
 }
 
 impl Way {
@@ -62,7 +84,13 @@ impl Way {
                 read = from.read(&mut buf) => read,
             };
             let Ok(n @ 1..) = read else { break };
-            if let Err((code, why)) = self.pass(buf.get(..n).unwrap_or_default(), &mut to).await {
+            let way = if self.frames.side() == Side::Client { meter::Way::Out } else { meter::Way::Back };
+            let counted = self.meter.count(way, n).map_err(|cut| (POLICY_VIOLATION, cut.to_string()));
+            let passed = match counted {
+                Ok(()) => self.pass(buf.get(..n).unwrap_or_default(), &mut to).await,
+                stopped => stopped,
+            };
+            if let Err((code, why)) = passed {
                 tracing::info!(code, why, "ended a WebSocket");
                 let _ = self.ended.1.set((code, why));
                 self.ended.0.cancel();

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, answer_to_verdict};
+use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Usage, answer_to_verdict};
 use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
@@ -51,15 +51,21 @@ pub struct Gateway {
 struct Facts {
     /// The rules for calls from its project, or what is wrong with those that the project adds.
     rules: Result<Arc<Ruleset>, Vec<Diagnostic>>,
+    /// The call was counted when its beginning was judged.
+    counted: bool,
     now_ms: i64,
 }
 
 impl Gateway {
     /// Decides about a call and records it; when a human is to decide, waits for that.
     pub async fn answer(&self, call: Call) -> Answer {
+        self.answer_or_part(call, false).await
+    }
+
+    async fn answer_or_part(&self, call: Call, counted: bool) -> Answer {
         let began = Instant::now();
         self.sessions.remember().enter(&call); // 1 session
-        let facts = self.facts(&call); // 2 facts
+        let facts = Facts { counted, ..self.facts(&call) }; // 2 facts
         let judgement = self.decide(&call, &facts, began); // 3 decide
         let judgement = self.consult(&call, &facts, judgement).await;
         let (answer, held) = self.ask(&call, &facts, judgement); // 4 ask
@@ -93,11 +99,14 @@ impl Gateway {
     /// What would be decided about a call: the same rules and the same code as in [`answer`](Self::answer), without a
     /// trace.
     pub fn decide_only(&self, call: &Call) -> Judgement {
+        self.would_decide(call, &self.facts(call))
+    }
+
+    fn would_decide(&self, call: &Call, facts: &Facts) -> Judgement {
         let began = Instant::now();
-        let facts = self.facts(call);
         let mut memory = self.sessions.remember();
         memory.expire();
-        self.judge_by(call, &facts, &memory, began)
+        self.judge_by(call, facts, &memory, began)
     }
 
     /// What would be decided about a call were this the only policy.
@@ -114,14 +123,16 @@ impl Gateway {
 
     fn facts(&self, call: &Call) -> Facts {
         let rules = self.rules.for_workspace(call.origin.workspace.as_deref());
-        Facts { rules, now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX) }
+        Facts { rules, counted: false, now_ms: now_ms() }
     }
 
     fn decide(&self, call: &Call, facts: &Facts, began: Instant) -> Judgement {
         let mut memory = self.sessions.remember();
         memory.expire();
         let judgement = self.judge_by(call, facts, &memory, began);
-        memory.history.record(call, facts.now_ms);
+        if !facts.counted {
+            memory.history.record(call, facts.now_ms);
+        }
         if let Ok(ruleset) = &facts.rules
             && let Err(e) = memory.spend(ruleset, &judgement)
         {
@@ -148,6 +159,7 @@ impl Gateway {
             headless: self.config.now().headless,
             labels: memory.labels(call),
             history: &memory.history,
+            counted: facts.counted,
             rampart_home: self.home.root().to_str(),
         };
         let mut judgement = ruleset.judge(call, &context);
@@ -283,6 +295,10 @@ impl Gateway {
     }
 }
 
+fn now_ms() -> i64 {
+    i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX)
+}
+
 fn refuse(mut answer: Answer, reason: Reason, text: String) -> Answer {
     answer.verdict = Outcome::Deny;
     answer.judgement.reason = reason;
@@ -311,8 +327,16 @@ impl Gate for Gateway {
         Box::pin(async move { answer_to_verdict(self.refused(call, refusal.judgement).await) })
     }
 
+    fn judge_part(&self, part: Call) -> Judging<'_> {
+        Box::pin(async move { answer_to_verdict(self.answer_or_part(part, true).await) })
+    }
+
+    fn used(&self, call: &Call, usage: Usage) {
+        self.sessions.remember().history.record_usage(call, usage, now_ms());
+    }
+
     fn preview(&self, call: &Call) -> Option<Judgement> {
-        let mut judgement = self.decide_only(call);
+        let mut judgement = self.would_decide(call, &Facts { counted: true, ..self.facts(call) });
         if self.mode() == Mode::Monitor {
             judgement.edits.clear();
         }

@@ -167,6 +167,11 @@ impl<'a> Facts<'a> {
         item
     }
 
+    /// Whether the call is in the history already: this is a part of it, or its answer.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.context.counted || self.call.phase == Phase::After
+    }
+
     /// The simple commands in the call.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &Unit> {
         self.units.iter().filter(|u| u.kind == UnitKind::Component)
