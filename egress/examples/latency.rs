@@ -77,6 +77,8 @@ async fn proxy(authority: Arc<Authority>, root: CertificateDer<'static>, origin:
         passthrough: Vec::new(),
         upstream_proxy: None,
         client_certificates: Vec::new(),
+        credentials: Vec::new(),
+        unidentified: String::new(),
         transparent: None,
         limits: Limits::default(),
         identify: Arc::new(|_| Some(Origin::default())),

@@ -1,6 +1,7 @@
 //! Bodies in flight: what was read ahead for judging, then the rest as it comes. Never more than that in memory.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,11 +11,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
+    echo::Replacing,
     meter::{Meter, Way},
     pool::Lease,
 };
@@ -41,6 +42,8 @@ pub(crate) struct Body {
     lease: Option<Lease>,
     /// Who counts what passes.
     meter: Option<(Arc<Meter>, Way)>,
+    /// Who takes credentials out of it.
+    replacing: Option<Box<Replacing>>,
 }
 
 enum Rest {
@@ -53,23 +56,29 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None, meter: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { front: Some(bytes).filter(|b| !b.is_empty()), rest: Rest::Done, lease: None, meter: None }
+        Self {
+            front: Some(bytes).filter(|b| !b.is_empty()),
+            rest: Rest::Done,
+            lease: None,
+            meter: None,
+            replacing: None,
+        }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None };
+        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -84,26 +93,35 @@ impl Body {
         self
     }
 
+    /// The same body with credentials taken out of it while it passes.
+    pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
+        self.replacing = Some(Box::new(replacing));
+        self
+    }
+
     /// Reads ahead until there are `limit` bytes, the body ends, or it pauses beyond the deadline. The bytes stay part
     /// of the body. True when they are all of it.
     ///
     /// # Errors
     /// When the sender breaks off.
-    pub(crate) async fn read_ahead(&mut self, limit: usize, pause: Option<Duration>) -> Result<bool, hyper::Error> {
+    pub(crate) async fn read_ahead(&mut self, limit: usize, pause: Option<Duration>) -> Result<bool, Cut> {
         let deadline = pause.map(|p| Instant::now() + p);
         let mut read = BytesMut::from(self.front.take().unwrap_or_default());
         let ended = loop {
-            let Rest::Coming(incoming) = &mut self.rest else { break true };
-            if incoming.is_end_stream() {
+            if matches!(self.rest, Rest::Done | Rest::Trailers(_)) {
+                break true;
+            }
+            if self.is_over() {
                 self.rest = Rest::Done;
                 continue;
             }
             if read.len() >= limit {
                 break false;
             }
+            let next = poll_fn(|cx| self.poll_next(cx));
             let frame = match deadline {
-                None => incoming.frame().await,
-                Some(deadline) => match tokio::time::timeout_at(deadline, incoming.frame()).await {
+                None => next.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline, next).await {
                     Ok(frame) => frame,
                     Err(_) => break false,
                 },
@@ -111,9 +129,7 @@ impl Body {
             match frame.transpose()?.map(Frame::into_data) {
                 None => self.rest = Rest::Done,
                 Some(Ok(data)) => read.extend_from_slice(&data),
-                Some(Err(other)) => {
-                    self.rest = other.into_trailers().map_or(Rest::Done, |t| Rest::Trailers(allowed_trailers(t)));
-                }
+                Some(Err(other)) => self.rest = other.into_trailers().map_or(Rest::Done, Rest::Trailers),
             }
         };
         self.front = Some(read.freeze()).filter(|b| !b.is_empty());
@@ -129,6 +145,11 @@ impl Body {
     /// Takes out what was read ahead.
     pub(crate) fn take_front(&mut self) -> Bytes {
         self.front.take().unwrap_or_default()
+    }
+
+    /// Nothing more comes, and nothing is held.
+    fn is_over(&self) -> bool {
+        self.replacing.is_none() && matches!(&self.rest, Rest::Coming(incoming) if incoming.is_end_stream())
     }
 
     /// Gives the connection back as soon as nothing more comes from it.
@@ -167,6 +188,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         self.front.is_none()
+            && self.replacing.is_none()
             && match &self.rest {
                 Rest::Coming(incoming) => incoming.is_end_stream(),
                 Rest::Judged(..) | Rest::Trailers(_) => false,
@@ -177,6 +199,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         let front = self.front().len() as u64;
         let mut hint = match &self.rest {
+            Rest::Coming(_) if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
             Rest::Coming(incoming) => incoming.size_hint(),
             Rest::Judged(_, size) => *size,
             // A length that is known beforehand leaves no room for trailers in HTTP/1.
@@ -194,10 +217,45 @@ impl http_body::Body for Body {
 impl Body {
     /// The next frame, before it is counted.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = self;
-        if let Some(front) = this.front.take() {
-            return Poll::Ready(Some(Ok(Frame::data(front))));
+        loop {
+            if let Some(front) = self.front.take() {
+                return Poll::Ready(Some(Ok(Frame::data(front))));
+            }
+            let frame = ready!(self.poll_rest(cx));
+            let Some(replacing) = &mut self.replacing else { return Poll::Ready(frame) };
+            let bytes = match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => replacing.feed(&data),
+                    Err(trailers) => {
+                        let rest = replacing.finish();
+                        self.replacing = None;
+                        // What was held comes before them.
+                        self.rest = trailers.into_trailers().map_or(Rest::Done, Rest::Trailers);
+                        rest
+                    }
+                },
+                None => {
+                    let rest = replacing.finish();
+                    self.replacing = None;
+                    rest
+                }
+                failed => return Poll::Ready(failed),
+            };
+            match bytes {
+                Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(_) => {}
+                Err(why) => {
+                    self.replacing = None;
+                    self.rest = Rest::Done;
+                    return Poll::Ready(Some(Err(Cut::Stopped(why.to_string()))));
+                }
+            }
         }
+    }
+
+    /// The next frame as it comes.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self;
         let frame = match std::mem::replace(&mut this.rest, Rest::Done) {
             Rest::Done => None,
             Rest::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),

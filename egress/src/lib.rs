@@ -8,8 +8,10 @@ mod address;
 mod answer;
 mod body;
 mod client;
+mod credentials;
 mod decode;
 mod destination;
+mod echo;
 mod entrance;
 mod exchange;
 mod head;
@@ -31,6 +33,7 @@ mod websocket;
 
 pub use address::Allowance;
 pub use client::Client;
+pub use credentials::Credential;
 pub use entrance::transparent_listener;
 pub use options::{Identify, Limits, Options};
 pub use passthrough::Passthrough;

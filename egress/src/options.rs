@@ -8,8 +8,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
 use crate::{
-    address::Allowance, passthrough::Passthrough, resolve::Override, upstream::ClientCertificate,
-    upstream_proxy::UpstreamProxy,
+    address::Allowance, credentials::Credential, passthrough::Passthrough, resolve::Override,
+    upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
 /// Says which session a proxy user name and password belong to, and who a client without them is; none where such a
@@ -32,6 +32,10 @@ pub struct Options {
     pub upstream_proxy: Option<UpstreamProxy>,
     /// What to show to origins that want to know who we are.
     pub client_certificates: Vec<ClientCertificate>,
+    /// Secrets that are put into requests on their way.
+    pub credentials: Vec<Credential>,
+    /// The session of clients that `identify` knows without credentials: they get none of those put in.
+    pub unidentified: String,
     /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
     pub transparent: Option<TcpListener>,
     /// Bounds of what clients may take.

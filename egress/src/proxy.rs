@@ -23,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     body::Body,
+    credentials::Credentials,
     destination::{Destination, Host},
     entrance::{Door, enter},
     exchange,
@@ -54,6 +55,7 @@ pub(crate) struct Proxy {
     pub(crate) resolver: Resolver,
     pub(crate) upstream: Upstream,
     passthrough: Vec<Passthrough>,
+    pub(crate) credentials: Credentials,
     pub(crate) limits: Limits,
     /// By which it recognises its own requests when they come back.
     pub(crate) name: String,
@@ -86,6 +88,7 @@ pub async fn serve(
         resolver: Resolver::new(options.resolve, options.allow_private, own).through(options.upstream_proxy),
         upstream: Upstream::new(roots, options.client_certificates)?,
         passthrough: options.passthrough,
+        credentials: Credentials::new(options.credentials, options.unidentified),
         limits: options.limits,
         name: own_name()?,
         tasks: TaskTracker::new(),

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    echo::Echo,
     inspect::{Inspection, edited},
     meter::{self, Meter},
     proxy::Proxy,
@@ -29,16 +30,16 @@ const POLICY_VIOLATION: u16 = 1008;
 /// Why a conversation was ended by us.
 type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
 
-/// Carries messages until either side ends; `out` judges those of the client, `back` those of the origin.
+/// Carries messages between a client and an origin until either ends. Of the inspections, the first judges those of the
+/// client; `echo` is taken out of those of the origin.
 pub(crate) async fn relay(
+    sides: (OnUpgrade, OnUpgrade),
+    (out, back): (Inspection, Inspection),
+    echo: Option<Arc<Echo>>,
     proxy: Arc<Proxy>,
-    client: OnUpgrade,
-    origin: OnUpgrade,
-    out: Inspection,
-    back: Inspection,
     meter: Arc<Meter>,
 ) {
-    let (client, origin) = match tokio::try_join!(client, origin) {
+    let (client, origin) = match tokio::try_join!(sides.0, sides.1) {
         Ok(both) => both,
         Err(error) => return tracing::debug!(%error, "a WebSocket did not begin"),
     };
@@ -48,6 +49,7 @@ pub(crate) async fn relay(
     let way = |side, inspection| Way {
         frames: Frames::new(side),
         inspection,
+        echo: echo.clone().filter(|_| side == Side::Origin),
         ended: Arc::clone(&ended),
         meter: Arc::clone(&meter),
     };
@@ -67,6 +69,7 @@ pub(crate) async fn relay(
 struct Way {
     frames: Frames,
     inspection: Inspection,
+    echo: Option<Arc<Echo>>,
     ended: Ended,
     meter: Arc<Meter>,
 }
@@ -120,6 +123,12 @@ impl Way {
     }
 
     async fn judge(&mut self, raw: Bytes, payload: Bytes, whole: Option<u8>) -> Result<Bytes, Refused> {
+        let without = self.echo.as_ref().and_then(|echo| echo.replaced(&payload));
+        let (raw, payload) = match (without, whole) {
+            (Some(payload), Some(opcode)) => (self.frames.compose(opcode, &payload), Bytes::from(payload)),
+            (Some(_), None) => return Err(Refused::uneditable()),
+            (None, _) => (raw, payload),
+        };
         let text = String::from_utf8_lossy(&payload);
         let edits = self.inspection.judge(&text).await?;
         match whole {

@@ -51,6 +51,7 @@ pub(crate) struct Setting {
     pub(crate) passthrough: Vec<&'static str>,
     pub(crate) upstream_proxy: Option<UpstreamProxy>,
     pub(crate) client_certificates: Vec<ClientCertificate>,
+    pub(crate) credentials: Vec<rampart_egress::Credential>,
     pub(crate) transparent: Option<TcpListener>,
     pub(crate) limits: Limits,
     /// Judges what the usual gate would allow.
@@ -103,6 +104,7 @@ impl Default for Setting {
             passthrough: Vec::new(),
             upstream_proxy: None,
             client_certificates: Vec::new(),
+            credentials: Vec::new(),
             transparent: None,
             limits: Limits::default(),
             judge: Box::new(|_| None),
@@ -157,6 +159,8 @@ impl World {
             passthrough: setting.passthrough.iter().map(|p| p.parse().unwrap()).collect(),
             upstream_proxy: setting.upstream_proxy,
             client_certificates: setting.client_certificates,
+            credentials: setting.credentials,
+            unidentified: "unidentified".to_owned(),
             transparent: setting.transparent,
             limits: setting.limits,
             identify: Arc::new(|credentials| match credentials {

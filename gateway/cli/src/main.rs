@@ -20,6 +20,7 @@ mod recorded;
 mod registry;
 mod release;
 mod rules;
+mod secrets;
 mod telemetry;
 mod user_overrides;
 

@@ -2,6 +2,7 @@
 
 mod otel;
 mod registry;
+mod secret;
 mod source;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
 
 pub use otel::Otel;
 pub use registry::{NoKey, PublicKey, Registry};
+pub use secret::{Credential, Follow, Followed, From, Secrets};
 
 /// Everything that `config.yaml` can say, with defaults where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub struct Config {
     pub otel: Option<Otel>,
     /// Where `rampart upgrade` finds releases.
     pub upgrade: Option<Upgrade>,
+    /// What the egress proxy puts into requests for agents that hold only a placeholder.
+    pub credentials: Vec<Credential>,
+    /// What is followed besides those.
+    pub secrets: Secrets,
 }
 
 /// Where releases are, and who signs them.
@@ -214,6 +220,8 @@ impl Default for Config {
             registry: None,
             otel: None,
             upgrade: None,
+            credentials: Vec::new(),
+            secrets: Secrets::default(),
         }
     }
 }

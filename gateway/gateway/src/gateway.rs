@@ -15,6 +15,7 @@ use crate::{
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
     credentials::Credentials,
+    followed::Followed,
     metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
@@ -31,6 +32,7 @@ pub struct Gateway {
     pub(crate) config: Running,
     pub(crate) rules: Arc<Rules>,
     pub(crate) sessions: Sessions,
+    pub(crate) followed: Followed,
     pub(crate) approvals: Approvals,
     pub(crate) links: Links,
     pub(crate) trail: Trail,
@@ -162,7 +164,8 @@ impl Gateway {
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),
         };
-        let mut judgement = ruleset.judge(call, &context);
+        let judge = |call: &Call| ruleset.judge(call, &context);
+        let mut judgement = self.followed.judge(call, judge(call), judge);
         judgement.micros = began.elapsed().as_micros() as u64;
         judgement
     }
@@ -274,6 +277,7 @@ impl Gateway {
         let (surface, by) = (call.origin.surface, judgement.decided_by());
         let agent = self.trail.redacted_name(&call.origin.agent);
         self.sessions.remember().learn(call, judgement, *verdict);
+        self.followed.learn(call, judgement, *verdict);
         self.metrics.answered(call, answer);
         match verdict {
             Outcome::Allow => debug!(%surface, %agent, by, seq, "allowed"),
@@ -340,6 +344,8 @@ impl Gate for Gateway {
         if self.mode() == Mode::Monitor {
             judgement.edits.clear();
         }
+        // A part that changes nothing is not judged, and passes all the same.
+        self.followed.learn(call, &judgement, judgement.outcome);
         Some(judgement)
     }
 }

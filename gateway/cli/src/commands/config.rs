@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rampart_call::Outcome;
-use rampart_gateway::{Config, Home};
+use rampart_gateway::{Config, Home, config::Followed};
 use serde_json::json;
 
 use crate::{
@@ -53,6 +53,13 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("egress.transparent", config.egress.transparent.map_or("none".to_owned(), |address| address.to_string())),
         ("egress.require_credentials", config.egress.require_credentials.to_string()),
+        (
+            "credentials",
+            list(config.credentials.iter().map(|c| format!("{} for {}", c.name, c.hosts.join(" "))).collect()),
+        ),
+        ("secrets.seen", if config.secrets.seen { "follow" } else { "ignore" }.to_owned()),
+        ("secrets.hosts", list(config.secrets.hosts.clone())),
+        ("secrets.follow", list(config.secrets.follow.iter().map(|f| source(&f.from)).collect())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("audit.witnesses", list(config.audit.witnesses.iter().map(ToString::to_string).collect())),
@@ -72,6 +79,14 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]
+}
+
+fn source(from: &Followed) -> String {
+    match from {
+        Followed::Env(pattern) => format!("env {pattern}"),
+        Followed::EnvFile(path) => format!("env_file {}", path.display()),
+        Followed::File(path) => format!("file {}", path.display()),
+    }
 }
 
 /// As few digits as say all.

@@ -7,7 +7,10 @@ use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade};
+use super::{
+    ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
+    secret::{CredentialSource, SecretsSource, credential, secrets},
+};
 use crate::{
     audit::{
         Witness,
@@ -30,6 +33,8 @@ struct Source {
     registry: Option<RegistrySource>,
     otel: Option<OtelSource>,
     upgrade: Option<UpgradeSource>,
+    credentials: Vec<CredentialSource>,
+    secrets: SecretsSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,7 +134,7 @@ struct OtelSource {
 }
 
 /// A value with its place.
-type Word = Spanned<String>;
+pub(super) type Word = Spanned<String>;
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
@@ -233,6 +238,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         );
         Some(otel)
     });
+    config.credentials = source.credentials.into_iter().filter_map(|source| credential(source, &mut reader)).collect();
+    config.secrets = secrets(source.secrets, &mut reader);
     config.upgrade = source.upgrade.and_then(|UpgradeSource { from, key }| {
         let place = "an https:// address or the absolute path of a folder";
         let from = reader.value(&from, release_place, place);
@@ -254,14 +261,14 @@ fn strict() -> Options {
 }
 
 /// Reads values, and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     file: &'a str,
     wrong: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
+    pub(super) fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
         if let Some(word) = word
             && let Some(value) = self.value(&word, read, wanted)
         {
@@ -269,11 +276,17 @@ impl Reader<'_> {
         }
     }
 
-    fn read_all<T>(&mut self, words: Vec<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut Vec<T>) {
+    pub(super) fn read_all<T>(
+        &mut self,
+        words: Vec<Word>,
+        read: impl Fn(&str) -> Option<T>,
+        wanted: &str,
+        into: &mut Vec<T>,
+    ) {
         into.extend(words.iter().filter_map(|word| self.value(word, &read, wanted)));
     }
 
-    fn value<T>(&mut self, word: &Word, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
+    pub(super) fn value<T>(&mut self, word: &Word, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
         let value = read(word.value.trim());
         if value.is_none() {
             let help = Some(format!("write {wanted}"));
@@ -282,7 +295,12 @@ impl Reader<'_> {
         value
     }
 
-    fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
+    /// Says what is wrong around a value, and what to write.
+    pub(super) fn wrong_at(&mut self, word: &Word, message: String, wanted: &str) {
+        self.refuse(bytes(word.defined), message, Some(format!("write {wanted}")));
+    }
+
+    pub(super) fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
         let before = span.as_ref().and_then(|span| self.text.get(..span.start));
         let line = before.map_or(0, |text| text.matches('\n').count() + 1);
         let column = before.map_or(0, |text| text.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
@@ -348,7 +366,7 @@ fn release_place(word: &str) -> Option<String> {
     (is_url || absolute(word).is_some()).then(|| word.to_owned())
 }
 
-fn absolute(word: &str) -> Option<PathBuf> {
+pub(super) fn absolute(word: &str) -> Option<PathBuf> {
     let path = PathBuf::from(word);
     path.is_absolute().then_some(path)
 }
@@ -366,7 +384,7 @@ fn private(word: &str) -> Option<String> {
 }
 
 /// True for the word `yes`, false for `no`, otherwise neither.
-fn choice(word: &str, yes: &str, no: &str) -> Option<bool> {
+pub(super) fn choice(word: &str, yes: &str, no: &str) -> Option<bool> {
     (word == yes || word == no).then_some(word == yes)
 }
 
