@@ -4,6 +4,7 @@ mod browser;
 mod clients;
 mod conversations;
 mod large;
+mod outlook;
 mod packages;
 mod reach;
 mod redirected;

@@ -1,6 +1,6 @@
 //! What the composition root decides about the proxy.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_call::Origin;
 use rampart_certs::Authority;
@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
 use crate::{
-    address::Allowance, credentials::Credential, passthrough::Passthrough, resolve::Override,
+    address::Allowance, credentials::Credential, dns::Names, passthrough::Passthrough, resolve::Override,
     upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
@@ -38,6 +38,12 @@ pub struct Options {
     pub unidentified: String,
     /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
     pub transparent: Option<TcpListener>,
+    /// Where clients that can reach nobody else ask for names.
+    pub names: Option<Names>,
+    /// Servers that names are looked up at, in place of the system's resolver.
+    pub dns: Vec<SocketAddr>,
+    /// The page that browsers are shown for what is refused, with `{{message}}`, `{{rule}}`, `{{reason}}` and `{{allow}}`.
+    pub block_page: Option<String>,
     /// Bounds of what clients may take.
     pub limits: Limits,
     /// Names sessions, and says who may do without a name.
@@ -61,6 +67,10 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
     pub streams: u32,
+    /// How long the body of a request that says how long it is may take to begin to come.
+    pub body_grace: Duration,
+    /// How many bytes of it must come a second after that.
+    pub body_rate: u64,
     /// How long connections may go on after the proxy was told to stop.
     pub drain_time: Duration,
 }
@@ -75,6 +85,8 @@ impl Default for Limits {
             body_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(10),
             streams: 128,
+            body_grace: Duration::from_secs(10),
+            body_rate: 1024,
             drain_time: Duration::from_secs(3),
         }
     }

@@ -25,9 +25,11 @@ use crate::{
     body::Body,
     credentials::Credentials,
     destination::{Destination, Host},
+    dns,
     entrance::{Door, enter},
     exchange,
     options::{Identify, Limits, Options},
+    pac,
     passthrough::Passthrough,
     refusal::{Refused, prefers_html},
     resolve::Resolver,
@@ -56,6 +58,9 @@ pub(crate) struct Proxy {
     pub(crate) upstream: Upstream,
     passthrough: Vec<Passthrough>,
     pub(crate) credentials: Credentials,
+    block_page: Option<String>,
+    /// Where it listens.
+    pub(crate) at: SocketAddr,
     pub(crate) limits: Limits,
     /// By which it recognises its own requests when they come back.
     pub(crate) name: String,
@@ -85,7 +90,11 @@ pub async fn serve(
         identify: options.identify,
         interception: tunnel::interception()?,
         authority: options.authority,
-        resolver: Resolver::new(options.resolve, options.allow_private, own).through(options.upstream_proxy),
+        resolver: Resolver::new(options.resolve, options.allow_private, own)
+            .through(options.upstream_proxy)
+            .asking(&options.dns)?,
+        block_page: options.block_page,
+        at: listener.local_addr()?,
         upstream: Upstream::new(roots, options.client_certificates)?,
         passthrough: options.passthrough,
         credentials: Credentials::new(options.credentials, options.unidentified),
@@ -100,7 +109,12 @@ pub async fn serve(
             listen(&proxy, listener, Door::Redirected, &slots).await;
         }
     };
-    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected);
+    let names = async {
+        if let Some(names) = options.names {
+            dns::serve(&proxy, names).await;
+        }
+    };
+    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected, names);
     proxy.tasks.close();
     let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
     Ok(())
@@ -211,11 +225,14 @@ impl Connection {
             let connect = request.method() == Method::CONNECT;
             let answered = match (&self.scope, connect) {
                 (Scope::Forward, true) => tunnel::open(&self, request).await,
+                (Scope::Forward, _) if request.uri().scheme().is_none() && request.uri().path() == pac::PATH => {
+                    Ok(pac::served(self.proxy().at))
+                }
                 _ => exchange::run(&self, request).await,
             };
             let response = answered.unwrap_or_else(|refused| {
                 tracing::debug!(code = refused.code(), message = refused.message(), "refused");
-                refused.response(html)
+                refused.response(html, self.proxy().block_page.as_deref())
             });
             let status = response.status();
             self.hold.decide(status == http::StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()));

@@ -11,6 +11,8 @@ mod desync;
 mod doors;
 mod forward;
 mod intercept;
+mod keys;
+mod names;
 mod origin;
 mod recorder;
 mod responses;

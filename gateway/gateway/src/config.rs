@@ -92,6 +92,31 @@ pub struct Egress {
     /// Only clients with the credentials of a session are served; otherwise the others are, as the session
     /// `unidentified`.
     pub require_credentials: bool,
+    /// Servers that names are looked up at, in place of the system's resolver.
+    pub dns: Vec<SocketAddr>,
+    /// Where clients that can reach nobody else ask for names.
+    pub dns_listen: Option<SocketAddr>,
+    /// HTML file that browsers are shown for what is refused.
+    pub block_page: Option<PathBuf>,
+    /// Bounds of what clients may take, where they are not the usual ones.
+    pub limits: Limits,
+}
+
+/// Bounds of what clients of the egress proxy may take. None: the usual one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: Option<usize>,
+    /// Connections at once from one address.
+    pub connections_per_client: Option<usize>,
+    /// Bytes of the head of a request.
+    pub head_size: Option<u64>,
+    /// How long a head that has begun may take to come.
+    pub head_time: Option<Duration>,
+    /// How long an announced body may take to begin to come.
+    pub body_grace: Option<Duration>,
+    /// Bytes of it that must come a second after that.
+    pub body_rate: Option<u64>,
 }
 
 /// A certificate to show to one host, or to those below one.
@@ -208,6 +233,10 @@ impl Default for Config {
                 client_certificates: Vec::new(),
                 transparent: None,
                 require_credentials: false,
+                dns: Vec::new(),
+                dns_listen: None,
+                block_page: None,
+                limits: Limits::default(),
             },
             mode: Mode::Enforce,
             audit: Audit::default(),

@@ -113,6 +113,7 @@ async fn serve(
     // A gateway that a road started serves that road even where another program has a port.
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
+    options.names = outward::names(&config.egress).await?;
     let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
     gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
@@ -252,7 +253,11 @@ fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options
         credentials: Vec::new(),
         unidentified: UNIDENTIFIED.to_owned(),
         transparent: outward::transparent(&config.egress)?,
-        limits: egress::Limits::default(),
+        // Bound when the listeners are.
+        names: None,
+        dns: config.egress.dns.clone(),
+        block_page: outward::block_page(&config.egress)?,
+        limits: outward::limits(&config.egress),
         // Nobody, until the gateway that knows them is open.
         identify: Arc::new(|_| None),
     })

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
 use super::{
-    ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
+    ClientCertificate, Config, Limits, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
     secret::{CredentialSource, SecretsSource, credential, secrets},
 };
 use crate::{
@@ -50,6 +50,21 @@ struct EgressSource {
     client_certificates: Vec<ClientCertificateSource>,
     transparent: Option<Word>,
     require_credentials: Option<Word>,
+    dns: Vec<Word>,
+    dns_listen: Option<Word>,
+    block_page: Option<Word>,
+    limits: LimitsSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsSource {
+    connections: Option<Word>,
+    connections_per_client: Option<Word>,
+    head_size: Option<Word>,
+    head_time: Option<Word>,
+    body_grace: Option<Word>,
+    body_rate: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -188,6 +203,22 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let some_address = |word: &str| address(word).map(Some);
     let redirected = "an address and port such as `[::]:15001`";
     reader.read(source.egress.transparent, some_address, redirected, &mut config.egress.transparent);
+    let server = |word: &str| address(word).or_else(|| Some(SocketAddr::new(word.parse().ok()?, 53)));
+    reader.read_all(
+        source.egress.dns,
+        server,
+        "the address of a DNS server such as `9.9.9.9` or `[::1]:5353`",
+        &mut config.egress.dns,
+    );
+    reader.read(
+        source.egress.dns_listen,
+        some_address,
+        "an address and port such as `127.0.0.1:53`",
+        &mut config.egress.dns_listen,
+    );
+    let page = |word: &str| absolute(word).map(Some);
+    reader.read(source.egress.block_page, page, "the absolute path of an HTML file", &mut config.egress.block_page);
+    limits(source.egress.limits, &mut reader, &mut config.egress.limits);
     let yes = |word: &str| choice(word, "true", "false");
     reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
     let strict = |word: &str| choice(word, "strict", "normal");
@@ -332,6 +363,19 @@ fn line_and_column(text: &str, location: Location) -> Option<Range<usize>> {
     Some(start..start)
 }
 
+fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
+    let count = |word: &str| word.parse().ok().filter(|n| *n > 0).map(Some);
+    reader.read(source.connections, count, "a number from 1", &mut limits.connections);
+    reader.read(source.connections_per_client, count, "a number from 1", &mut limits.connections_per_client);
+    let head = |word: &str| bytes_of(word).filter(|n| (1 << 10..=1 << 20).contains(n)).map(Some);
+    reader.read(source.head_size, head, "a size from 1kb to 1mb such as `64kb`", &mut limits.head_size);
+    let time = "a time from 1s to 24h such as `5s`";
+    reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
+    reader.read(source.body_grace, |word| duration(word).map(Some), time, &mut limits.body_grace);
+    let rate = |word: &str| bytes_of(word).filter(|n| *n > 0).map(Some);
+    reader.read(source.body_rate, rate, "bytes a second such as `1kb`", &mut limits.body_rate);
+}
+
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
     let NotifySource { url, on, format, secret } = source;
     let outcome = |word: &str| serde_json::from_value::<Outcome>(word.into()).ok();
@@ -427,11 +471,15 @@ fn long_time(word: &str) -> Option<Duration> {
 
 /// `512kb`, `64mb`, `10gb`, `1tb`, each 1024 times the one before.
 fn size(word: &str) -> Option<u64> {
+    bytes_of(word).filter(|bytes| *bytes >= 64 << 10)
+}
+
+/// The same, of any length.
+fn bytes_of(word: &str) -> Option<u64> {
     let word = word.to_ascii_lowercase();
     let (number, unit) = word.split_at(word.find(|c: char| !c.is_ascii_digit())?);
     let power = ["kb", "mb", "gb", "tb"].iter().position(|known| *known == unit)? + 1;
-    let bytes = number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))?;
-    (bytes >= 64 << 10).then_some(bytes)
+    number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
 }
 
 /// `host[:port]:address[:port]`, the address in brackets where it is IPv6.
@@ -480,6 +528,10 @@ egress:
   client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
   transparent: '[::]:15001'
   require_credentials: true
+  dns: [9.9.9.9, '[::1]:5353']
+  dns_listen: 127.0.0.1:53
+  block_page: /etc/blocked.html
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_grace: 20s, body_rate: 2kb}
 audit:
   durability: strict
   on_failure: allow
@@ -505,6 +557,10 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
         assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
         assert!(config.egress.require_credentials);
+        let servers: Vec<_> = config.egress.dns.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
+        assert_eq!(config.egress.limits.head_size, Some(16 << 10));
+        assert_eq!((config.egress.limits.connections, config.egress.limits.body_rate), (Some(10), Some(2 << 10)));
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
