@@ -144,3 +144,26 @@ fn a_host_that_nobody_has_contacted_is_new_also_after_a_restart_but_only_once() 
     let watched = road.world.decisions().into_iter().filter(|d| d["outcome"] == "watch").count();
     assert_eq!(watched, 1, "{:#?}", road.world.decisions());
 }
+
+#[test]
+fn a_budget_also_ends_what_nobody_looks_into_and_a_long_body_is_one_request() {
+    let policy = "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: little\n    rules:\n      - { action: deny, when: { domain_matches: [origin.test], budget: { window: 1h, received: 1MB } } }\n      - { action: deny, when: { domain_matches: [localhost], call_count: { tool: fetch, gte: 3, window: 1h, per: host } } }\n";
+    let test = "a_budget_also_ends_what_nobody_looks_into_and_a_long_body_is_one_request";
+    let Some(road) = Road::with(test, policy, "  passthrough: [origin.test]\n  allow_private: [localhost]\n") else {
+        return;
+    };
+    let near = road.url("localhost", "/x");
+    let one = format!(
+        "head -c 300000 /dev/urandom | base64 -w 60 | curl -sS -o /dev/null -w '%{{http_code}} ' --data-binary @- {near}\n"
+    );
+    let ran = road.shell(&format!("export NO_PROXY= no_proxy=\n{one}{one}{one}")).expect(0);
+    assert_eq!(ran.stdout, "200 200 403 ");
+    road.world.write("origin/web/large.bin", vec![7_u8; 400 << 20]);
+    let root = road.world.path("origin/origin-ca.pem");
+    let get = format!("curl -sS --limit-rate 30M --cacert {} -o /dev/null -w '%{{size_download}}'", root.display());
+    let ran = road.shell(&format!("{get} {} || true", road.url("origin.test", "/large.bin")));
+    let size: u64 = ran.stdout.parse().unwrap();
+    assert!(size > 1 << 20 && size < 400 << 20, "{ran:?}");
+    let ran = road.shell(&format!("curl -sS -k {}", road.url("origin.test", "/1k")));
+    assert_ne!(ran.code, Some(0), "nothing more goes there: {ran:?}");
+}

@@ -6,6 +6,7 @@ mod addresses;
 mod bodies;
 mod certificates;
 mod conformance;
+mod credentials;
 mod cuts;
 mod desync;
 mod doors;
