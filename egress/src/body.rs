@@ -17,7 +17,6 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     echo::Replacing,
     meter::{Meter, Way},
-    pace::Pace,
     pool::Lease,
 };
 
@@ -45,8 +44,6 @@ pub(crate) struct Body {
     meter: Option<(Arc<Meter>, Way)>,
     /// Who takes credentials out of it.
     replacing: Option<Box<Replacing>>,
-    /// Who sees to it that it comes.
-    pace: Option<Box<Pace>>,
 }
 
 enum Rest {
@@ -59,7 +56,7 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None, pace: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
@@ -69,21 +66,19 @@ impl Body {
             lease: None,
             meter: None,
             replacing: None,
-            pace: None,
         }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body =
-            Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None, pace: None };
+        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None, pace: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -101,12 +96,6 @@ impl Body {
     /// The same body with credentials taken out of it while it passes.
     pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
         self.replacing = Some(Box::new(replacing));
-        self
-    }
-
-    /// The same body, whose sender must not be too slow.
-    pub(crate) fn paced(mut self, pace: Pace) -> Self {
-        self.pace = Some(Box::new(pace));
         self
     }
 
@@ -284,10 +273,7 @@ impl Body {
             Rest::Coming(mut incoming) => match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Pending => {
                     this.rest = Rest::Coming(incoming);
-                    let Some(pace) = &mut this.pace else { return Poll::Pending };
-                    let refused = ready!(pace.poll_late(cx));
-                    this.rest = Rest::Done;
-                    return Poll::Ready(Some(Err(Cut::Stopped(refused.message().to_owned()))));
+                    return Poll::Pending;
                 }
                 Poll::Ready(None) => None,
                 Poll::Ready(Some(Err(e))) => {
@@ -296,9 +282,6 @@ impl Body {
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     this.rest = Rest::Coming(incoming);
-                    if let (Some(pace), Some(data)) = (&mut this.pace, frame.data_ref()) {
-                        pace.came(data.len());
-                    }
                     Some(Ok(match frame.into_trailers() {
                         Ok(trailers) => Frame::trailers(allowed_trailers(trailers)),
                         Err(data) => data,

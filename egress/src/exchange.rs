@@ -19,7 +19,6 @@ use crate::{
     headers::{Wishes, absolute, agree, clean_request, clean_response, forget_coding, redirected},
     inspect::{self, Inspection, Passing, Stopped, complete, inspected},
     meter::{Meter, Way},
-    pace::Pace,
     pool::{Key, Protocol},
     proxy::{Connection, Proxy, Scope, permitted},
     refusal::Refused,
@@ -103,8 +102,6 @@ struct Exchange<'a> {
     filling: Filling,
     /// What is taken out of its answer.
     echo: Option<Arc<Echo>>,
-    /// Where it stands why its body was stopped.
-    stopped: Stopped,
     client: Option<OnUpgrade>,
 }
 
@@ -158,14 +155,8 @@ impl<'a> Exchange<'a> {
         if echo.is_some() {
             ask_for_plain(&mut head.headers);
         }
-        let stopped = Stopped::default();
-        let mut body = Body::streaming(incoming, None);
-        // What says how long it is is no conversation.
-        if length(&head.headers).is_some() && !kind(&head.headers).starts_with("application/grpc") {
-            body = body.paced(Pace::new(&proxy.limits, Arc::clone(&stopped)));
-        }
-        let request = Request::from_parts(head, body);
-        Ok(Self { proxy, origin, url, wishes, request, filling, echo, stopped, client })
+        let request = Request::from_parts(head, Body::streaming(incoming, None));
+        Ok(Self { proxy, origin, url, wishes, request, filling, echo, client })
     }
 
     async fn go(mut self, route: Result<Route, Refused>) -> Result<Response<Body>, Refused> {
@@ -181,7 +172,7 @@ impl<'a> Exchange<'a> {
             self.judge(action.clone()).await?
         };
         let meter = Meter::new(self.proxy, inspect::call(&self.origin, &bodiless(&action), None), permit.judgement());
-        let stopped = Arc::clone(&self.stopped);
+        let stopped = Stopped::default();
         if let Some(decoder) = rest {
             self.judge_the_rest(&action, &permit, decoder, Arc::clone(&stopped));
         }
@@ -257,8 +248,7 @@ impl<'a> Exchange<'a> {
         }
         let pause = if headers.contains_key(header::CONTENT_LENGTH) { PATIENCE } else { GLANCE };
         let read = self.request.body_mut().read_ahead(JUDGED, Some(pause)).await;
-        let broken = |e| Refused::malformed(format!("the body of the request broke off: {e}"));
-        let all = read.map_err(|e| self.stopped.get().cloned().unwrap_or_else(|| broken(e)))?;
+        let all = read.map_err(|e| Refused::malformed(format!("the body of the request broke off: {e}")))?;
         let front = self.request.body().front();
         let plain = decode::whole(decoder.as_mut(), front, all).map_err(|e| Refused::undecoded(&e))?;
         if let Action::Fetch { body, body_size, .. } = whole {

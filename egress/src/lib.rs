@@ -21,7 +21,6 @@ mod inspect;
 mod meter;
 mod options;
 mod pac;
-mod pace;
 mod passthrough;
 mod pool;
 mod probe;

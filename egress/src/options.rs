@@ -67,10 +67,6 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
     pub streams: u32,
-    /// How long the body of a request that says how long it is may take to begin to come.
-    pub body_grace: Duration,
-    /// How many bytes of it must come a second after that.
-    pub body_rate: u64,
     /// How long connections may go on after the proxy was told to stop.
     pub drain_time: Duration,
 }
@@ -85,8 +81,6 @@ impl Default for Limits {
             body_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(10),
             streams: 128,
-            body_grace: Duration::from_secs(10),
-            body_rate: 1024,
             drain_time: Duration::from_secs(3),
         }
     }

@@ -68,12 +68,6 @@ impl Refused {
         Self::failed(StatusCode::BAD_GATEWAY, "upstream_unverified", message)
     }
 
-    /// The client's body does not come.
-    pub(crate) fn too_slow(rate: u64) -> Self {
-        let message = format!("the body of the request comes more slowly than {rate} bytes a second");
-        Self::failed(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
-    }
-
     /// A body whose text cannot be judged.
     pub(crate) fn undecoded(why: &Undecoded) -> Self {
         let code = match why {

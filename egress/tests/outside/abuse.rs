@@ -391,34 +391,6 @@ async fn n7_an_origin_that_breaks_off_is_never_told_as_whole() {
     assert!(began.elapsed() < Duration::from_secs(3), "no task is left: {:?}", began.elapsed());
 }
 
-#[tokio::test]
-async fn n1_a_body_that_was_announced_and_does_not_come_is_not_waited_for() {
-    let limits =
-        rampart_egress::Limits { body_grace: Duration::from_millis(300), body_rate: 1000, ..Default::default() };
-    let world = World::with(Setting { limits, ..Setting::default() }).await;
-    let head = "POST http://plain.test/echo HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n";
-    let mut tcp = TcpStream::connect(world.proxy).await.unwrap();
-    tcp.write_all(head.as_bytes()).await.unwrap();
-    let began = Instant::now();
-    let slow = async {
-        loop {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            if tcp.write_all(b"xx").await.is_err() {
-                break;
-            }
-            let mut said = vec![0; 512];
-            if let Ok(Ok(n @ 1..)) = tokio::time::timeout(Duration::from_millis(1), tcp.read(&mut said)).await {
-                return String::from_utf8_lossy(&said[..n]).into_owned();
-            }
-        }
-        String::new()
-    };
-    let said = tokio::time::timeout(Duration::from_secs(10), slow).await.unwrap();
-    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("x-rampart-rule: too_slow"), "{said}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-}
-
-#[tokio::test]
 async fn a_page_of_ones_own_is_shown_to_browsers_and_the_proxy_says_how_to_use_it() {
     let page = Some("<html>Stop: {{message}} ({{rule}})</html>".to_owned());
     let world = World::with(Setting { block_page: page, ..Setting::default() }).await;

@@ -72,8 +72,6 @@ pub(crate) fn limits(egress: &Egress) -> Limits {
         connections_per_source: said.connections_per_client.unwrap_or(usual.connections_per_source),
         head_size: said.head_size.and_then(|n| usize::try_from(n).ok()).unwrap_or(usual.head_size),
         head_time: said.head_time.unwrap_or(usual.head_time),
-        body_grace: said.body_grace.unwrap_or(usual.body_grace),
-        body_rate: said.body_rate.unwrap_or(usual.body_rate),
         ..usual
     }
 }

@@ -113,10 +113,6 @@ pub struct Limits {
     pub head_size: Option<u64>,
     /// How long a head that has begun may take to come.
     pub head_time: Option<Duration>,
-    /// How long an announced body may take to begin to come.
-    pub body_grace: Option<Duration>,
-    /// Bytes of it that must come a second after that.
-    pub body_rate: Option<u64>,
 }
 
 /// A certificate to show to one host, or to those below one.

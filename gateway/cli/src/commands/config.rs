@@ -96,8 +96,6 @@ fn limits(limits: &Limits) -> String {
         number("connections_per_client", limits.connections_per_client.map(|n| n as u64)),
         number("head_size", limits.head_size),
         time("head_time", limits.head_time),
-        time("body_grace", limits.body_grace),
-        number("body_rate", limits.body_rate),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "usual".to_owned() } else { said.join(", ") }

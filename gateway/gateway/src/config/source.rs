@@ -63,8 +63,6 @@ struct LimitsSource {
     connections_per_client: Option<Word>,
     head_size: Option<Word>,
     head_time: Option<Word>,
-    body_grace: Option<Word>,
-    body_rate: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -371,9 +369,6 @@ fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
     reader.read(source.head_size, head, "a size from 1kb to 1mb such as `64kb`", &mut limits.head_size);
     let time = "a time from 1s to 24h such as `5s`";
     reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
-    reader.read(source.body_grace, |word| duration(word).map(Some), time, &mut limits.body_grace);
-    let rate = |word: &str| bytes_of(word).filter(|n| *n > 0).map(Some);
-    reader.read(source.body_rate, rate, "bytes a second such as `1kb`", &mut limits.body_rate);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
@@ -531,7 +526,7 @@ egress:
   dns: [9.9.9.9, '[::1]:5353']
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
-  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_grace: 20s, body_rate: 2kb}
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s}
 audit:
   durability: strict
   on_failure: allow
@@ -560,7 +555,7 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         let servers: Vec<_> = config.egress.dns.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
         assert_eq!(config.egress.limits.head_size, Some(16 << 10));
-        assert_eq!((config.egress.limits.connections, config.egress.limits.body_rate), (Some(10), Some(2 << 10)));
+        assert_eq!(config.egress.limits.connections, Some(10));
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
