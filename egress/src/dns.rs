@@ -221,7 +221,9 @@ mod tests {
         {
             assert_eq!(host("example.com.", kind), Err(ResponseCode::Refused), "{kind}");
         }
-        assert_eq!(host("a b.example.", RecordType::A), Err(ResponseCode::NXDomain));
+        let mut odd = Message::query();
+        odd.add_query(Query::query(Name::from_labels([&b"a b"[..], b"example"]).unwrap(), RecordType::A));
+        assert_eq!(asked(&odd), Err(ResponseCode::NXDomain));
         let mut two = question("a.example.", RecordType::A);
         two.add_query(Query::query(Name::from_ascii("b.example.").unwrap(), RecordType::A));
         assert_eq!(asked(&two), Err(ResponseCode::FormErr));
