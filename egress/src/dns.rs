@@ -40,9 +40,17 @@ impl Names {
     /// # Errors
     /// When it is taken, or not ours.
     pub async fn bind(address: std::net::SocketAddr) -> io::Result<Self> {
-        let udp = UdpSocket::bind(address).await?;
-        let tcp = TcpListener::bind(udp.local_addr()?).await?;
-        Ok(Self { udp, tcp })
+        // Where any port will do, one that is free for packets may be taken for connections.
+        let mut tries = if address.port() == 0 { 16 } else { 1 };
+        loop {
+            tries -= 1;
+            let udp = UdpSocket::bind(address).await?;
+            match TcpListener::bind(udp.local_addr()?).await {
+                Ok(tcp) => return Ok(Self { udp, tcp }),
+                Err(e) if tries == 0 || e.kind() != io::ErrorKind::AddrInUse => return Err(e),
+                Err(_) => {}
+            }
+        }
     }
 }
 
