@@ -391,6 +391,7 @@ async fn n7_an_origin_that_breaks_off_is_never_told_as_whole() {
     assert!(began.elapsed() < Duration::from_secs(3), "no task is left: {:?}", began.elapsed());
 }
 
+#[tokio::test]
 async fn a_page_of_ones_own_is_shown_to_browsers_and_the_proxy_says_how_to_use_it() {
     let page = Some("<html>Stop: {{message}} ({{rule}})</html>".to_owned());
     let world = World::with(Setting { block_page: page, ..Setting::default() }).await;

@@ -72,6 +72,7 @@ pub(crate) fn limits(egress: &Egress) -> Limits {
         connections_per_source: said.connections_per_client.unwrap_or(usual.connections_per_source),
         head_size: said.head_size.and_then(|n| usize::try_from(n).ok()).unwrap_or(usual.head_size),
         head_time: said.head_time.unwrap_or(usual.head_time),
+        body_time: said.body_time.unwrap_or(usual.body_time),
         ..usual
     }
 }

@@ -113,6 +113,8 @@ pub struct Limits {
     pub head_size: Option<u64>,
     /// How long a head that has begun may take to come.
     pub head_time: Option<Duration>,
+    /// How long each 10 KiB of an announced body may take to come.
+    pub body_time: Option<Duration>,
 }
 
 /// A certificate to show to one host, or to those below one.

@@ -96,6 +96,7 @@ fn limits(limits: &Limits) -> String {
         number("connections_per_client", limits.connections_per_client.map(|n| n as u64)),
         number("head_size", limits.head_size),
         time("head_time", limits.head_time),
+        time("body_time", limits.body_time),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "usual".to_owned() } else { said.join(", ") }

@@ -63,6 +63,7 @@ struct LimitsSource {
     connections_per_client: Option<Word>,
     head_size: Option<Word>,
     head_time: Option<Word>,
+    body_time: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -369,6 +370,7 @@ fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
     reader.read(source.head_size, head, "a size from 1kb to 1mb such as `64kb`", &mut limits.head_size);
     let time = "a time from 1s to 24h such as `5s`";
     reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
+    reader.read(source.body_time, |word| duration(word).map(Some), time, &mut limits.body_time);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
@@ -526,7 +528,7 @@ egress:
   dns: [9.9.9.9, '[::1]:5353']
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
-  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s}
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s}
 audit:
   durability: strict
   on_failure: allow
