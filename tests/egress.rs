@@ -4,9 +4,12 @@ mod browser;
 mod clients;
 mod conversations;
 mod large;
+mod outlook;
 mod packages;
 mod reach;
 mod redirected;
+mod rules;
+mod secrets;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -44,6 +47,11 @@ impl Road {
 
     /// The same with other rules, and more of the configuration of the proxy.
     fn with(test: &str, policy: &str, more: &str) -> Option<Self> {
+        Self::with_variables(test, policy, more, &[])
+    }
+
+    /// The same, with variables in the gateway's environment.
+    fn with_variables(test: &str, policy: &str, more: &str, variables: &[(&str, &str)]) -> Option<Self> {
         if !have(test, &["python3", "openssl", "curl", "git"]) {
             return None;
         }
@@ -64,7 +72,7 @@ impl Road {
             "listen: 127.0.0.1:0\negress:\n  listen: 127.0.0.1:0\n  resolve: ['origin.test:127.0.0.1', 'denied.test:127.0.0.1']\n  upstream_ca: ['{}']\n{more}",
             world.path("origin/origin-ca.pem").display(),
         ));
-        world.serve(&[]);
+        world.serve_with(&[], variables);
         Some(Self { world, origin, port })
     }
 

@@ -18,6 +18,7 @@ use crate::{Authority, Fault};
 const PRIVATE: &str = "authority.pem";
 const PUBLIC: &str = "ca.pem";
 const BUNDLE: &str = "bundle.pem";
+const JAVA: &str = "bundle.p12";
 /// More than any key and certificate of ours; keeps a wrong file from filling the memory.
 const MAX_SIZE: u64 = 64 * 1024;
 
@@ -53,7 +54,7 @@ impl Authority {
         let now = OffsetDateTime::now_utc();
         folder(dir)?;
         let authority = Self::generate_at(now, only)?;
-        let fresh = write_new(dir, &private(&authority), 0o600)?;
+        let fresh = write_new(dir, private(&authority).as_bytes(), 0o600)?;
         let path = dir.join(PRIVATE);
         fs::rename(&fresh, &path).map_err(|source| io("write", &path, source))?;
         replace(dir, &dir.join(PUBLIC), authority.certificate_pem())?;
@@ -61,14 +62,29 @@ impl Authority {
     }
 
     /// Writes `bundle.pem` into the folder: `roots` and our certificate, for tools whose own roots are replaced by what
-    /// they are pointed to (see [`Kind::Replaces`](crate::trust::Kind::Replaces)). Returns its path.
+    /// they are pointed to (see [`Kind::Replaces`](crate::trust::Kind::Replaces)). Returns its path. Beside it the same
+    /// for Java, which reads no PEM, where that can be made.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn write_bundle(&self, dir: &Path, roots: &[CertificateDer<'_>]) -> Result<PathBuf, Fault> {
         let path = dir.join(BUNDLE);
-        replace(dir, &path, &crate::trust::bundle(roots, self.certificate()))?;
+        let text = crate::trust::bundle(roots, self.certificate());
+        let java = Self::java_path(dir);
+        // It takes its time to make, and is the same as long as the bundle is.
+        if !(java.exists() && fs::read_to_string(&path).is_ok_and(|old| old == text)) {
+            match crate::trust::java_store(roots, self.certificate()) {
+                Ok(store) => put(dir, &java, &store)?,
+                Err(why) => tracing::warn!(why, "no certificates for Java"),
+            }
+        }
+        replace(dir, &path, &text)?;
         Ok(path)
+    }
+
+    /// The store for Java (see [`java_options`](crate::trust::java_options)) that stands beside `bundle.pem`.
+    pub fn java_path(dir: &Path) -> PathBuf {
+        dir.join(JAVA)
     }
 
     /// The certificate of the authority kept in `dir`: the file that clients are pointed to.
@@ -105,7 +121,7 @@ fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
 
 fn create(dir: &Path, path: &Path, now: OffsetDateTime) -> Result<Authority, Fault> {
     let authority = Authority::generate_at(now, &[])?;
-    let fresh = write_new(dir, &private(&authority), 0o600)?;
+    let fresh = write_new(dir, private(&authority).as_bytes(), 0o600)?;
     // A link, unlike a rename, does not replace what another process has put there meanwhile.
     let linked = fs::hard_link(&fresh, path);
     let _ = fs::remove_file(&fresh);
@@ -124,18 +140,22 @@ fn replace(dir: &Path, path: &Path, text: &str) -> Result<(), Fault> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    let fresh = write_new(dir, text, 0o644)?;
+    put(dir, path, text.as_bytes())
+}
+
+fn put(dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let fresh = write_new(dir, bytes, 0o644)?;
     fs::rename(&fresh, path).map_err(|source| io("write", path, source))
 }
 
 /// Writes a file under a name that nobody uses, and returns the name.
-fn write_new(dir: &Path, text: &str, mode: u32) -> Result<PathBuf, Fault> {
+fn write_new(dir: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, Fault> {
     let mut random = [0u8; 8];
     getrandom::fill(&mut random).map_err(|e| io("write", dir, std::io::Error::other(e.to_string())))?;
     let path = dir.join(format!(".new-{:016x}", u64::from_ne_bytes(random)));
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()
     };
     match write() {

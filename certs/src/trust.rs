@@ -1,6 +1,7 @@
 //! How each tool is made to trust the authority: the environment variables, as data, and the bundle some of them need.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use rustls::pki_types::CertificateDer;
 
 /// An environment variable by which a tool is told whom to trust.
@@ -56,6 +57,37 @@ const fn replaces(name: &'static str, read_by: &'static str) -> Variable {
 /// The text of a PEM file with all of `roots` and, at the end, `authority`.
 pub fn bundle(roots: &[CertificateDer<'_>], authority: &CertificateDer<'_>) -> String {
     roots.iter().chain([authority]).map(pem).collect()
+}
+
+/// The password of the store for Java: the usual one for a store that holds no secret.
+const JAVA_PASSWORD: &str = "changeit";
+/// Rounds that protect nothing here, since nothing in it is secret.
+const JAVA_ROUNDS: u32 = 100;
+
+/// A PKCS #12 file with all of `roots` and `authority`, each marked as trusted the way Java wants it.
+pub(crate) fn java_store(roots: &[CertificateDer<'_>], authority: &CertificateDer<'_>) -> Result<Vec<u8>, String> {
+    let mut store = KeyStore::new();
+    for (number, root) in roots.iter().enumerate() {
+        // What Java could not read it need not be told of.
+        if let Ok(root) = Certificate::from_der(root) {
+            store.add_entry(&format!("root-{number}"), KeyStoreEntry::Certificate(root));
+        }
+    }
+    let ours = Certificate::from_der(authority).map_err(|e| e.to_string())?;
+    store.add_entry("rampart", KeyStoreEntry::Certificate(ours));
+    let writer = store.writer(JAVA_PASSWORD).encryption_iterations(JAVA_ROUNDS).mac_iterations(JAVA_ROUNDS);
+    writer.write().map_err(|e| e.to_string())
+}
+
+/// The options that make a Java program trust what stands in a store at `path`; none where the path cannot stand in the
+/// variable that holds them, which is split at white space.
+pub fn java_options(path: &str) -> Option<String> {
+    let plain = !path.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    plain.then(|| {
+        format!(
+            "-Djavax.net.ssl.trustStore={path} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword={JAVA_PASSWORD}"
+        )
+    })
 }
 
 /// One certificate as PEM text (RFC 7468).

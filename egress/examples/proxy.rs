@@ -67,6 +67,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         passthrough: Vec::new(),
         upstream_proxy: None,
         client_certificates: Vec::new(),
+        credentials: Vec::new(),
+        names: None,
+        dns: Vec::new(),
+        block_page: None,
+        unidentified: String::new(),
         transparent: None,
         limits: Limits::default(),
         identify: Arc::new(|credentials| match credentials {

@@ -12,9 +12,11 @@ use rampart_call::{Action, Call, Judgement, Origin, Phase};
 use crate::{
     body::Body,
     decode::{self, Decoder},
+    echo::Echo,
     exchange::{JUDGED, kind, length, texts},
     headers::{forget_coding, forget_digests},
     inspect::{self, Inspection, Passing, Stopped, complete, edited, inspected},
+    meter::Meter,
     proxy::Proxy,
     refusal::Refused,
     websocket,
@@ -32,6 +34,8 @@ pub(crate) struct Relay {
     pub(crate) origin: OnUpgrade,
     /// What was decided about asking for it.
     pub(crate) asked: Judgement,
+    /// What is taken out of what the origin says.
+    pub(crate) echo: Option<Arc<Echo>>,
 }
 
 /// Judges the answer to `action`.
@@ -41,6 +45,7 @@ pub(crate) async fn answer(
     action: Action,
     mut response: Response<Body>,
     relay: Option<Relay>,
+    meter: &Arc<Meter>,
 ) -> Result<Response<Body>, Refused> {
     let headers = response.headers();
     let mut seen = rampart_call::Response {
@@ -51,7 +56,7 @@ pub(crate) async fn answer(
         ..rampart_call::Response::default()
     };
     if relay.is_some() || !is_text(headers) || response.body().is_end_stream() {
-        let Some(Relay { client, origin: upstream, asked }) = relay else {
+        let Some(Relay { client, origin: upstream, asked, echo }) = relay else {
             let short = length(headers).is_some_and(|length| length <= SHORT);
             proxy.judge(Call { origin, phase: Phase::After, action, response: Some(seen) }).await?;
             if short {
@@ -64,7 +69,13 @@ pub(crate) async fn answer(
         let call = inspect::call(&origin, &action, Some(seen));
         let permit = proxy.judge(call.clone()).await?;
         let back = Inspection::after(proxy, call, "", permit.judgement());
-        proxy.tasks.spawn(websocket::relay(Arc::clone(proxy), client, upstream, out, back));
+        proxy.tasks.spawn(websocket::relay(
+            (client, upstream),
+            (out, back),
+            echo,
+            Arc::clone(proxy),
+            Arc::clone(meter),
+        ));
         return Ok(response);
     }
     // A part of what was packed cannot be unpacked.

@@ -1,19 +1,24 @@
 //! Bodies in flight: what was read ahead for judging, then the rest as it comes. Never more than that in memory.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::pool::Lease;
+use crate::{
+    echo::Replacing,
+    meter::{Meter, Way},
+    pool::Lease,
+};
 
 /// What a body may end with before it has come whole.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,10 @@ pub(crate) struct Body {
     rest: Rest,
     /// The connection it comes from, which can be used again once it has ended.
     lease: Option<Lease>,
+    /// Who counts what passes.
+    meter: Option<(Arc<Meter>, Way)>,
+    /// Who takes credentials out of it.
+    replacing: Option<Box<Replacing>>,
 }
 
 enum Rest {
@@ -47,23 +56,29 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { front: Some(bytes).filter(|b| !b.is_empty()), rest: Rest::Done, lease: None }
+        Self {
+            front: Some(bytes).filter(|b| !b.is_empty()),
+            rest: Rest::Done,
+            lease: None,
+            meter: None,
+            replacing: None,
+        }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease };
+        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -72,26 +87,41 @@ impl Body {
         self
     }
 
+    /// The same body, counted while it passes.
+    pub(crate) fn metered(mut self, meter: &Arc<Meter>, way: Way) -> Self {
+        self.meter = Some((Arc::clone(meter), way));
+        self
+    }
+
+    /// The same body with credentials taken out of it while it passes.
+    pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
+        self.replacing = Some(Box::new(replacing));
+        self
+    }
+
     /// Reads ahead until there are `limit` bytes, the body ends, or it pauses beyond the deadline. The bytes stay part
     /// of the body. True when they are all of it.
     ///
     /// # Errors
     /// When the sender breaks off.
-    pub(crate) async fn read_ahead(&mut self, limit: usize, pause: Option<Duration>) -> Result<bool, hyper::Error> {
+    pub(crate) async fn read_ahead(&mut self, limit: usize, pause: Option<Duration>) -> Result<bool, Cut> {
         let deadline = pause.map(|p| Instant::now() + p);
         let mut read = BytesMut::from(self.front.take().unwrap_or_default());
         let ended = loop {
-            let Rest::Coming(incoming) = &mut self.rest else { break true };
-            if incoming.is_end_stream() {
+            if matches!(self.rest, Rest::Done | Rest::Trailers(_)) {
+                break true;
+            }
+            if self.is_over() {
                 self.rest = Rest::Done;
                 continue;
             }
             if read.len() >= limit {
                 break false;
             }
+            let next = poll_fn(|cx| self.poll_next(cx));
             let frame = match deadline {
-                None => incoming.frame().await,
-                Some(deadline) => match tokio::time::timeout_at(deadline, incoming.frame()).await {
+                None => next.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline, next).await {
                     Ok(frame) => frame,
                     Err(_) => break false,
                 },
@@ -99,9 +129,7 @@ impl Body {
             match frame.transpose()?.map(Frame::into_data) {
                 None => self.rest = Rest::Done,
                 Some(Ok(data)) => read.extend_from_slice(&data),
-                Some(Err(other)) => {
-                    self.rest = other.into_trailers().map_or(Rest::Done, |t| Rest::Trailers(allowed_trailers(t)));
-                }
+                Some(Err(other)) => self.rest = other.into_trailers().map_or(Rest::Done, Rest::Trailers),
             }
         };
         self.front = Some(read.freeze()).filter(|b| !b.is_empty());
@@ -117,6 +145,11 @@ impl Body {
     /// Takes out what was read ahead.
     pub(crate) fn take_front(&mut self) -> Bytes {
         self.front.take().unwrap_or_default()
+    }
+
+    /// Nothing more comes, and nothing is held.
+    fn is_over(&self) -> bool {
+        self.replacing.is_none() && matches!(&self.rest, Rest::Coming(incoming) if incoming.is_end_stream())
     }
 
     /// Gives the connection back as soon as nothing more comes from it.
@@ -138,9 +171,91 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        if let Some(front) = this.front.take() {
-            return Poll::Ready(Some(Ok(Frame::data(front))));
+        let frame = ready!(this.poll_next(cx));
+        if let (Some((meter, way)), Some(Ok(frame))) = (&this.meter, &frame)
+            && let Some(data) = frame.data_ref()
+            && let Err(cut) = meter.count(*way, data.len())
+        {
+            this.rest = Rest::Done;
+            this.lease = None;
+            return Poll::Ready(Some(Err(cut)));
         }
+        if frame.is_none() {
+            this.meter = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.front.is_none()
+            && self.replacing.is_none()
+            && match &self.rest {
+                Rest::Coming(incoming) => incoming.is_end_stream(),
+                Rest::Judged(..) | Rest::Trailers(_) => false,
+                Rest::Done => true,
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let front = self.front().len() as u64;
+        let mut hint = match &self.rest {
+            Rest::Coming(_) if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
+            Rest::Coming(incoming) => incoming.size_hint(),
+            Rest::Judged(_, size) => *size,
+            // A length that is known beforehand leaves no room for trailers in HTTP/1.
+            Rest::Trailers(_) => SizeHint::default(),
+            Rest::Done => SizeHint::with_exact(0),
+        };
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + front);
+        }
+        hint.set_lower(hint.lower() + front);
+        hint
+    }
+}
+
+impl Body {
+    /// The next frame, before it is counted.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            if let Some(front) = self.front.take() {
+                return Poll::Ready(Some(Ok(Frame::data(front))));
+            }
+            let frame = ready!(self.poll_rest(cx));
+            let Some(replacing) = &mut self.replacing else { return Poll::Ready(frame) };
+            let bytes = match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => replacing.feed(&data),
+                    Err(trailers) => {
+                        let rest = replacing.finish();
+                        self.replacing = None;
+                        // What was held comes before them.
+                        self.rest = trailers.into_trailers().map_or(Rest::Done, Rest::Trailers);
+                        rest
+                    }
+                },
+                None => {
+                    let rest = replacing.finish();
+                    self.replacing = None;
+                    rest
+                }
+                failed => return Poll::Ready(failed),
+            };
+            match bytes {
+                Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(_) => {}
+                Err(why) => {
+                    self.replacing = None;
+                    self.rest = Rest::Done;
+                    return Poll::Ready(Some(Err(Cut::Stopped(why.to_string()))));
+                }
+            }
+        }
+    }
+
+    /// The next frame as it comes.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self;
         let frame = match std::mem::replace(&mut this.rest, Rest::Done) {
             Rest::Done => None,
             Rest::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
@@ -176,31 +291,6 @@ impl http_body::Body for Body {
         };
         this.settle();
         Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.front.is_none()
-            && match &self.rest {
-                Rest::Coming(incoming) => incoming.is_end_stream(),
-                Rest::Judged(..) | Rest::Trailers(_) => false,
-                Rest::Done => true,
-            }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let front = self.front().len() as u64;
-        let mut hint = match &self.rest {
-            Rest::Coming(incoming) => incoming.size_hint(),
-            Rest::Judged(_, size) => *size,
-            // A length that is known beforehand leaves no room for trailers in HTTP/1.
-            Rest::Trailers(_) => SizeHint::default(),
-            Rest::Done => SizeHint::with_exact(0),
-        };
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + front);
-        }
-        hint.set_lower(hint.lower() + front);
-        hint
     }
 }
 

@@ -11,13 +11,16 @@ use url::Url;
 use crate::{
     answer::{Relay, answer},
     body::Body,
+    credentials::{Filling, ask_for_plain},
     decode::{self, Decoder},
     destination::{Destination, Host, path_has_steps, path_is_ambiguous},
+    echo::{Echo, Replacing},
     entrance::nobody,
-    headers::{Wishes, absolute, agree, clean_request, clean_response, redirected},
+    headers::{Wishes, absolute, agree, clean_request, clean_response, forget_coding, redirected},
     inspect::{self, Inspection, Passing, Stopped, complete, inspected},
+    meter::{Meter, Way},
     pool::{Key, Protocol},
-    proxy::{Connection, Proxy, Scope},
+    proxy::{Connection, Proxy, Scope, permitted},
     refusal::Refused,
     tunnel::session,
     upstream::Route,
@@ -95,6 +98,10 @@ struct Exchange<'a> {
     url: String,
     wishes: Wishes,
     request: Request<Body>,
+    /// What is put into it when it leaves.
+    filling: Filling,
+    /// What is taken out of its answer.
+    echo: Option<Arc<Echo>>,
     client: Option<OnUpgrade>,
 }
 
@@ -115,7 +122,7 @@ impl<'a> Exchange<'a> {
         }
         let stepped = path_has_steps(request.uri().path());
         let written = format!("{}://{}{path}", to.scheme.as_str(), to.authority());
-        let url = if !stepped && is_canonical(to, path) {
+        let mut url = if !stepped && is_canonical(to, path) {
             written
         } else {
             let url = Url::parse(&written).map_err(|e| Refused::malformed(format!("the URL cannot be read: {e}")))?;
@@ -138,8 +145,18 @@ impl<'a> Exchange<'a> {
         let method = request.method().clone();
         let wishes = clean_request(&method, request.headers_mut(), protocol == Protocol::Http1, &proxy.name)?;
         let client = wishes.websocket.then(|| hyper::upgrade::on(&mut request));
-        let request = request.map(|incoming| Body::streaming(incoming, None));
-        Ok(Self { proxy, origin, url, wishes, request, client })
+        let (mut head, incoming) = request.into_parts();
+        let filling = proxy.credentials.fill(&origin, to, &method, &mut head.uri, &mut head.headers);
+        if filling.changes_target() {
+            let bare = url.split('?').next().unwrap_or_default();
+            url = format!("{bare}?{}", head.uri.query().unwrap_or_default());
+        }
+        let echo = proxy.credentials.echo(&to.host);
+        if echo.is_some() {
+            ask_for_plain(&mut head.headers);
+        }
+        let request = Request::from_parts(head, Body::streaming(incoming, None));
+        Ok(Self { proxy, origin, url, wishes, request, filling, echo, client })
     }
 
     async fn go(mut self, route: Result<Route, Refused>) -> Result<Response<Body>, Refused> {
@@ -149,14 +166,23 @@ impl<'a> Exchange<'a> {
             self.judge(action.clone()).await?;
         }
         let rest = self.read_body(&mut action).await?;
-        let permit = self.judge(action.clone()).await?;
+        let permit = if self.wishes.go_ahead {
+            self.judge_part(action.clone()).await?
+        } else {
+            self.judge(action.clone()).await?
+        };
+        let meter = Meter::new(self.proxy, inspect::call(&self.origin, &bodiless(&action), None), permit.judgement());
         let stopped = Stopped::default();
         if let Some(decoder) = rest {
             self.judge_the_rest(&action, &permit, decoder, Arc::clone(&stopped));
         }
+        self.request = self.request.map(|body| body.metered(&meter, Way::Out));
         let (proxy, origin) = (self.proxy, self.origin.clone());
         match self.send(permit, route).await {
-            Ok((response, relay)) => answer(proxy, origin, action, response, relay).await,
+            Ok((response, relay)) => {
+                let response = answer(proxy, origin, action, response, relay, &meter).await?;
+                Ok(response.map(|body| body.metered(&meter, Way::Back)))
+            }
             // The origin only missed the rest of a body that we stopped, which is on record.
             Err(_) if stopped.get().is_some() => Err(stopped.get().cloned().unwrap_or_else(Refused::looped)),
             Err(refused) => {
@@ -201,8 +227,11 @@ impl<'a> Exchange<'a> {
     }
 
     async fn judge(&self, action: Action) -> Result<Permit, Refused> {
-        let call = Call { origin: self.origin.clone(), phase: Phase::Before, action, response: None };
-        self.proxy.judge(call).await
+        self.proxy.judge(inspect::call(&self.origin, &action, None)).await
+    }
+
+    async fn judge_part(&self, action: Action) -> Result<Permit, Refused> {
+        permitted(self.proxy.gate.judge_part(inspect::call(&self.origin, &action, None)).await)
     }
 
     /// Reads the beginning of the body, where that cannot stall a conversation. What undoes the codings of the rest, if
@@ -232,24 +261,33 @@ impl<'a> Exchange<'a> {
     }
 
     async fn send(
-        self,
+        mut self,
         permit: Permit,
         route: Result<Route, Refused>,
     ) -> Result<(Response<Body>, Option<Relay>), Refused> {
         let route = route?;
         self.proxy.resolver.check(&route.key.to, &route.addresses)?;
         let asked = permit.judgement().clone();
+        let mut filled = std::mem::take(self.request.uri_mut());
+        self.filling.apply(&mut filled, self.request.headers_mut());
+        *self.request.uri_mut() = filled;
         let mut response = self.proxy.upstream.send(permit, &route, self.request).await?;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let relay = match self.client {
-            Some(client) if switched => Some(Relay { client, origin: hyper::upgrade::on(&mut response), asked }),
+            Some(client) if switched => {
+                let origin = hyper::upgrade::on(&mut response);
+                Some(Relay { client, origin, asked, echo: self.echo.clone() })
+            }
             None if switched => {
                 return Err(Refused::unreachable(&route.key.to, "it switched protocols without being asked"));
             }
             _ => None,
         };
         clean_response(response.headers_mut(), switched);
-        Ok((response, relay))
+        match self.echo {
+            Some(echo) if relay.is_none() => Ok((without(echo, response), relay)),
+            _ => Ok((response, relay)),
+        }
     }
 }
 
@@ -257,6 +295,27 @@ impl<'a> Exchange<'a> {
 fn is_canonical(to: &Destination, path: &str) -> bool {
     let named = matches!(to.host, Host::Name(_) | Host::Address(std::net::IpAddr::V4(_)));
     named && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/?=&%+,:;@!$*()".contains(&b))
+}
+
+/// An answer without the credentials in it. Where it is packed all the same, it is unpacked.
+fn without(echo: Arc<Echo>, mut response: Response<Body>) -> Response<Body> {
+    echo.clean(response.headers_mut());
+    let decoder = Decoder::of(response.headers());
+    if decoder.is_some() {
+        forget_coding(response.headers_mut());
+    }
+    response.map(|body| {
+        if http_body::Body::is_end_stream(&body) { body } else { body.replacing(Replacing::new(echo, decoder)) }
+    })
+}
+
+/// A request without its body.
+fn bodiless(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Action::Fetch { body, .. } = &mut action {
+        *body = None;
+    }
+    action
 }
 
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {

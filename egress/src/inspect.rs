@@ -66,7 +66,7 @@ impl Inspection {
             self.carry(piece);
             return Ok(Vec::new());
         }
-        match self.proxy.gate.judge(self.call.clone()).await {
+        match self.proxy.gate.judge_part(self.call.clone()).await {
             Verdict::Allow(permit) => {
                 let judgement = permit.judgement();
                 self.decided = (judgement.outcome, judgement.rule.clone());

@@ -1,6 +1,6 @@
 //! What the composition root decides about the proxy.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_call::Origin;
 use rampart_certs::Authority;
@@ -8,8 +8,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
 use crate::{
-    address::Allowance, passthrough::Passthrough, resolve::Override, upstream::ClientCertificate,
-    upstream_proxy::UpstreamProxy,
+    address::Allowance, credentials::Credential, dns::Names, passthrough::Passthrough, resolve::Override,
+    upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
 /// Says which session a proxy user name and password belong to, and who a client without them is; none where such a
@@ -32,8 +32,18 @@ pub struct Options {
     pub upstream_proxy: Option<UpstreamProxy>,
     /// What to show to origins that want to know who we are.
     pub client_certificates: Vec<ClientCertificate>,
+    /// Secrets that are put into requests on their way.
+    pub credentials: Vec<Credential>,
+    /// The session of clients that `identify` knows without credentials: they get none of those put in.
+    pub unidentified: String,
     /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
     pub transparent: Option<TcpListener>,
+    /// Where clients that can reach nobody else ask for names.
+    pub names: Option<Names>,
+    /// Servers that names are looked up at, in place of the system's resolver.
+    pub dns: Vec<SocketAddr>,
+    /// The page that browsers are shown for what is refused, with `{{message}}`, `{{rule}}`, `{{reason}}` and `{{allow}}`.
+    pub block_page: Option<String>,
     /// Bounds of what clients may take.
     pub limits: Limits,
     /// Names sessions, and says who may do without a name.

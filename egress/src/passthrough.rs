@@ -1,13 +1,22 @@
 //! Destinations that are reached without being looked into: clients that pin certificates, protocols that are not HTTP. The
 //! destination is judged; what passes is only counted, and the record says that nobody saw it.
 
-use std::{str::FromStr, sync::Arc};
+use std::{io, str::FromStr, sync::Arc};
 
 use rampart_call::{Action, Call, Origin, Permit, Phase};
+use tokio_util::io::{InspectReader, InspectWriter};
 
 use crate::{
-    address::Allowance, destination::Destination, exchange::record_failure, proxy::Proxy, refusal::Refused,
-    resolve::Addresses, strict::Strict, tunnel::Io, upstream::dial,
+    address::Allowance,
+    destination::Destination,
+    exchange::record_failure,
+    meter::{Meter, Way},
+    proxy::Proxy,
+    refusal::Refused,
+    resolve::Addresses,
+    strict::Strict,
+    tunnel::Io,
+    upstream::dial,
 };
 
 /// Whom to leave alone: a host, `*.host` or network as in [`Allowance`], and `:port` where only that port is meant.
@@ -40,13 +49,13 @@ impl Passthrough {
 /// Carries the bytes until either side ends.
 pub(crate) async fn run<IO: Io>(
     proxy: &Arc<Proxy>,
-    mut client: Strict<IO>,
+    client: Strict<IO>,
     session: Origin,
     to: Destination,
     way: Result<(Permit, Addresses), Refused>,
 ) -> Result<(), String> {
     // Nobody listens in there to whom a reason could be told.
-    let (_permit, addresses) = way.map_err(|refused| refused.message().to_owned())?;
+    let (permit, addresses) = way.map_err(|refused| refused.message().to_owned())?;
     let action = Action::Connect { host: to.host.text(), port: to.port, addresses: addresses.ips() };
     let mut origin = match dial(&to, &addresses).await {
         Ok((origin, _)) => origin,
@@ -55,9 +64,21 @@ pub(crate) async fn run<IO: Io>(
             return Err(refused.message().to_owned());
         }
     };
-    let carried = tokio::io::copy_bidirectional(&mut client, &mut origin).await;
-    let bytes = carried.as_ref().map_or(0, |(out, back)| out + back);
-    let response = rampart_call::Response { truncated: true, uninspected: Some(bytes), ..Default::default() };
+    let before = Call { origin: session.clone(), phase: Phase::Before, action: action.clone(), response: None };
+    let meter = Meter::new(proxy, before, permit.judgement());
+    let count = |way: Way| {
+        let meter = Arc::clone(&meter);
+        move |bytes: &[u8]| {
+            let _ = meter.count(way, bytes.len());
+        }
+    };
+    let mut client = InspectWriter::new(InspectReader::new(client, count(Way::Out)), count(Way::Back));
+    let carried = tokio::select! {
+        carried = tokio::io::copy_bidirectional(&mut client, &mut origin) => carried,
+        refused = meter.refusal() => Err(io::Error::other(refused.message().to_owned())),
+    };
+    let uninspected = Some(meter.passed());
+    let response = rampart_call::Response { truncated: true, uninspected, ..Default::default() };
     let call = Call { origin: session, phase: Phase::After, action, response: Some(response) };
     let _ = proxy.judge(call).await;
     carried.map(|_| ()).map_err(|e| e.to_string())

@@ -23,10 +23,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     body::Body,
+    credentials::Credentials,
     destination::{Destination, Host},
+    dns,
     entrance::{Door, enter},
     exchange,
     options::{Identify, Limits, Options},
+    pac,
     passthrough::Passthrough,
     refusal::{Refused, prefers_html},
     resolve::Resolver,
@@ -54,6 +57,10 @@ pub(crate) struct Proxy {
     pub(crate) resolver: Resolver,
     pub(crate) upstream: Upstream,
     passthrough: Vec<Passthrough>,
+    pub(crate) credentials: Credentials,
+    block_page: Option<String>,
+    /// Where it listens.
+    pub(crate) at: SocketAddr,
     pub(crate) limits: Limits,
     /// By which it recognises its own requests when they come back.
     pub(crate) name: String,
@@ -83,9 +90,14 @@ pub async fn serve(
         identify: options.identify,
         interception: tunnel::interception()?,
         authority: options.authority,
-        resolver: Resolver::new(options.resolve, options.allow_private, own).through(options.upstream_proxy),
+        resolver: Resolver::new(options.resolve, options.allow_private, own)
+            .through(options.upstream_proxy)
+            .asking(&options.dns)?,
+        block_page: options.block_page,
+        at: listener.local_addr()?,
         upstream: Upstream::new(roots, options.client_certificates)?,
         passthrough: options.passthrough,
+        credentials: Credentials::new(options.credentials, options.unidentified),
         limits: options.limits,
         name: own_name()?,
         tasks: TaskTracker::new(),
@@ -97,7 +109,12 @@ pub async fn serve(
             listen(&proxy, listener, Door::Redirected, &slots).await;
         }
     };
-    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected);
+    let names = async {
+        if let Some(names) = options.names {
+            dns::serve(&proxy, names).await;
+        }
+    };
+    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected, names);
     proxy.tasks.close();
     let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
     Ok(())
@@ -208,11 +225,14 @@ impl Connection {
             let connect = request.method() == Method::CONNECT;
             let answered = match (&self.scope, connect) {
                 (Scope::Forward, true) => tunnel::open(&self, request).await,
+                (Scope::Forward, _) if request.uri().scheme().is_none() && request.uri().path() == pac::PATH => {
+                    Ok(pac::served(self.proxy().at))
+                }
                 _ => exchange::run(&self, request).await,
             };
             let response = answered.unwrap_or_else(|refused| {
                 tracing::debug!(code = refused.code(), message = refused.message(), "refused");
-                refused.response(html)
+                refused.response(html, self.proxy().block_page.as_deref())
             });
             let status = response.status();
             self.hold.decide(status == http::StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()));
@@ -228,11 +248,7 @@ impl Proxy {
 
     /// Asks the gate. A question cannot be put to anyone here, so it is a denial.
     pub(crate) async fn judge(&self, call: Call) -> Result<Permit, Refused> {
-        match self.gate.judge(call).await {
-            Verdict::Allow(permit) => Ok(permit),
-            Verdict::Ask(question) => Err(Refused::Denied(Box::new(question.judgement))),
-            Verdict::Deny(refusal) => Err(Refused::Denied(Box::new(refusal.judgement))),
-        }
+        permitted(self.gate.judge(call).await)
     }
 
     /// Whose request it is, by the credentials in it (RFC 7617).
@@ -261,6 +277,15 @@ impl Proxy {
     /// Whether what is sent there is nobody's business.
     pub(crate) fn passes_through(&self, to: &Destination) -> bool {
         self.passthrough.iter().any(|place| place.covers(to))
+    }
+}
+
+/// The permit in a verdict, or the refusal.
+pub(crate) fn permitted(verdict: Verdict) -> Result<Permit, Refused> {
+    match verdict {
+        Verdict::Allow(permit) => Ok(permit),
+        Verdict::Ask(question) => Err(Refused::Denied(Box::new(question.judgement))),
+        Verdict::Deny(refusal) => Err(Refused::Denied(Box::new(refusal.judgement))),
     }
 }
 

@@ -110,8 +110,9 @@ impl Refused {
         }
     }
 
-    /// The response that says so, as HTML where the client's Accept asks for that first.
-    pub(crate) fn response(&self, html: bool) -> Response<Body> {
+    /// The response that says so, as HTML where the client's Accept asks for that first: on the user's own page, if there
+    /// is one.
+    pub(crate) fn response(&self, html: bool, own_page: Option<&str>) -> Response<Body> {
         let (decision, error) = match self {
             Self::Denied(_) => ("deny", "blocked_by_rampart"),
             Self::Failed { .. } if self.status() == StatusCode::FORBIDDEN => ("deny", "blocked_by_rampart"),
@@ -121,10 +122,10 @@ impl Refused {
             Self::Denied(judgement) => (judgement.decided_by(), judgement.suggestions.first().map(String::as_str)),
             Self::Failed { code, .. } => (*code, None),
         };
-        let text = if html {
-            page(self.message(), rule, allow)
-        } else {
-            told(error, rule, self.message(), self.code(), allow)
+        let text = match own_page {
+            Some(own) if html => filled(own, self.message(), rule, self.code(), allow),
+            _ if html => page(self.message(), rule, allow),
+            _ => told(error, rule, self.message(), self.code(), allow),
         };
         let kind = if html { "text/html; charset=utf-8" } else { "application/json" };
         let mut response = Response::new(Body::full(Bytes::from(text)));
@@ -172,8 +173,34 @@ fn page(message: &str, rule: &str, allow: Option<&str>) -> String {
     )
 }
 
+/// The user's own page. What is put in is text there, never markup, and is not looked into again.
+fn filled(page: &str, message: &str, rule: &str, reason: &str, allow: Option<&str>) -> String {
+    let mut text = String::with_capacity(page.len() + message.len());
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once("{{") {
+        text.push_str(before);
+        let word = after.split_once("}}");
+        let value = word.and_then(|(word, _)| match word.trim() {
+            "message" => Some(message),
+            "rule" => Some(rule),
+            "reason" => Some(reason),
+            "allow" => Some(allow.unwrap_or_default()),
+            _ => None,
+        });
+        if let (Some(value), Some((_, behind))) = (value, word) {
+            text.push_str(&escape(value));
+            rest = behind;
+        } else {
+            text.push_str("{{");
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -191,6 +218,13 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(prefers_html(&headers), html, "{accept}");
         }
+    }
+
+    #[test]
+    fn a_page_of_ones_own_is_filled_once_and_with_text() {
+        let page = "<h1>{{ message }}</h1>{{rule}} {{reason}} [{{allow}}] {{other}} {{";
+        let shown = filled(page, "<b>{{rule}}</b>", "r", "c", None);
+        assert_eq!(shown, "<h1>&lt;b&gt;{{rule}}&lt;/b&gt;</h1>r c [] {{other}} {{");
     }
 
     #[test]

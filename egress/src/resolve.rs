@@ -1,12 +1,18 @@
 //! From a destination to the addresses that are judged and dialled: overrides first, then the system's own resolver.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
@@ -79,17 +85,46 @@ pub(crate) struct Resolver {
     /// Where the proxy itself listens.
     own: Vec<SocketAddr>,
     upstream: Option<Arc<UpstreamProxy>>,
+    /// Who is asked in place of the system's resolver.
+    servers: Option<TokioResolver>,
     kept: Cache<Host, (Arc<[IpAddr]>, Instant)>,
 }
 
 impl Resolver {
     pub(crate) fn new(overrides: Vec<Override>, allow_private: Vec<Allowance>, own: Vec<SocketAddr>) -> Self {
-        Self { overrides, allow_private, own, upstream: None, kept: Cache::new(MAX_KEPT) }
+        Self { overrides, allow_private, own, upstream: None, servers: None, kept: Cache::new(MAX_KEPT) }
     }
 
     /// The same, but what is not near is reached through this proxy.
     pub(crate) fn through(self, proxy: Option<UpstreamProxy>) -> Self {
         Self { upstream: proxy.map(Arc::new), ..self }
+    }
+
+    /// The same, but names are looked up at these servers.
+    ///
+    /// # Errors
+    /// When such a resolver cannot be made.
+    pub(crate) fn asking(self, servers: &[SocketAddr]) -> io::Result<Self> {
+        if servers.is_empty() {
+            return Ok(self);
+        }
+        let server = |address: &SocketAddr| {
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+                connection.port = address.port();
+                connection
+            });
+            NameServerConfig::new(address.ip(), true, connections.to_vec())
+        };
+        let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        // Both kinds, because each address is looked at; and nothing but the names that are asked for.
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.timeout = DNS_TIMEOUT / 2;
+        options.cache_size = 0;
+        let resolver = builder.build().map_err(|e| io::Error::other(e.to_string()))?;
+        Ok(Self { servers: Some(resolver), ..self })
     }
 
     pub(crate) async fn resolve(&self, to: &Destination) -> Result<Addresses, Refused> {
@@ -121,9 +156,17 @@ impl Resolver {
         }
         // The dot keeps the search list of resolv.conf out of it.
         let rooted = if name.contains('.') { format!("{name}.:0") } else { format!("{name}:0") };
-        let ips: Arc<[IpAddr]> = match tokio::time::timeout(DNS_TIMEOUT, tokio::net::lookup_host(rooted)).await {
-            Ok(Ok(found)) => found.map(|a| a.ip()).take(MAX_ADDRESSES).collect(),
-            Ok(Err(e)) => return Err(Refused::unresolved(name, &e.to_string())),
+        let asking = async {
+            if let Some(servers) = &self.servers {
+                let found = servers.lookup_ip(format!("{name}.")).await.map_err(|e| e.to_string())?;
+                return Ok(found.iter().take(MAX_ADDRESSES).collect());
+            }
+            let found = tokio::net::lookup_host(rooted).await.map_err(|e| e.to_string())?;
+            Ok::<Arc<[IpAddr]>, String>(found.map(|a| a.ip()).take(MAX_ADDRESSES).collect())
+        };
+        let ips: Arc<[IpAddr]> = match tokio::time::timeout(DNS_TIMEOUT, asking).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(why)) => return Err(Refused::unresolved(name, &why)),
             Err(_) => return Err(Refused::unresolved(name, "no answer within 5 seconds")),
         };
         if ips.is_empty() {

@@ -12,7 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    echo::Echo,
     inspect::{Inspection, edited},
+    meter::{self, Meter},
     proxy::Proxy,
     refusal::Refused,
     websocket::frame::{Frames, Message, Side, close},
@@ -28,25 +30,48 @@ const POLICY_VIOLATION: u16 = 1008;
 /// Why a conversation was ended by us.
 type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
 
-/// Carries messages until either side ends; `out` judges those of the client, `back` those of the origin.
-pub(crate) async fn relay(proxy: Arc<Proxy>, client: OnUpgrade, origin: OnUpgrade, out: Inspection, back: Inspection) {
-    let (client, origin) = match tokio::try_join!(client, origin) {
+/// Carries messages between a client and an origin until either ends. Of the inspections, the first judges those of the
+/// client; `echo` is taken out of those of the origin.
+pub(crate) async fn relay(
+    sides: (OnUpgrade, OnUpgrade),
+    (out, back): (Inspection, Inspection),
+    echo: Option<Arc<Echo>>,
+    proxy: Arc<Proxy>,
+    meter: Arc<Meter>,
+) {
+    let (client, origin) = match tokio::try_join!(sides.0, sides.1) {
         Ok(both) => both,
         Err(error) => return tracing::debug!(%error, "a WebSocket did not begin"),
     };
     let ended: Ended = Arc::new((proxy.shutdown.child_token(), OnceLock::new()));
     let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
     let (from_origin, to_origin) = tokio::io::split(TokioIo::new(origin));
-    let out = Way { frames: Frames::new(Side::Client), inspection: out, ended: Arc::clone(&ended) };
-    let back = Way { frames: Frames::new(Side::Origin), inspection: back, ended };
-    tokio::join!(out.run(from_client, to_origin), back.run(from_origin, to_client));
+    let way = |side, inspection| Way {
+        frames: Frames::new(side),
+        inspection,
+        echo: echo.clone().filter(|_| side == Side::Origin),
+        ended: Arc::clone(&ended),
+        meter: Arc::clone(&meter),
+    };
+    let (out, back) = (way(Side::Client, out), way(Side::Origin, back));
+    let talk = async { tokio::join!(out.run(from_client, to_origin), back.run(from_origin, to_client)) };
+    let mut talk = std::pin::pin!(talk);
+    let refused = tokio::select! {
+        _ = &mut talk => return,
+        refused = meter.refusal() => refused,
+    };
+    let _ = ended.1.set((POLICY_VIOLATION, refused.message().to_owned()));
+    ended.0.cancel();
+    talk.await;
 }
 
 /// One direction.
 struct Way {
     frames: Frames,
     inspection: Inspection,
+    echo: Option<Arc<Echo>>,
     ended: Ended,
+    meter: Arc<Meter>,
 }
 
 impl Way {
@@ -62,7 +87,13 @@ impl Way {
                 read = from.read(&mut buf) => read,
             };
             let Ok(n @ 1..) = read else { break };
-            if let Err((code, why)) = self.pass(buf.get(..n).unwrap_or_default(), &mut to).await {
+            let way = if self.frames.side() == Side::Client { meter::Way::Out } else { meter::Way::Back };
+            let counted = self.meter.count(way, n).map_err(|cut| (POLICY_VIOLATION, cut.to_string()));
+            let passed = match counted {
+                Ok(()) => self.pass(buf.get(..n).unwrap_or_default(), &mut to).await,
+                stopped => stopped,
+            };
+            if let Err((code, why)) = passed {
                 tracing::info!(code, why, "ended a WebSocket");
                 let _ = self.ended.1.set((code, why));
                 self.ended.0.cancel();
@@ -92,6 +123,12 @@ impl Way {
     }
 
     async fn judge(&mut self, raw: Bytes, payload: Bytes, whole: Option<u8>) -> Result<Bytes, Refused> {
+        let without = self.echo.as_ref().and_then(|echo| echo.replaced(&payload));
+        let (raw, payload) = match (without, whole) {
+            (Some(payload), Some(opcode)) => (self.frames.compose(opcode, &payload), Bytes::from(payload)),
+            (Some(_), None) => return Err(Refused::uneditable()),
+            (None, _) => (raw, payload),
+        };
         let text = String::from_utf8_lossy(&payload);
         let edits = self.inspection.judge(&text).await?;
         match whole {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A TLS origin for tests: origin.py FOLDER [WEB_ROOT].  Makes its own authority FOLDER/origin-ca.pem, prints its port.
 
-/1k is 1,024 bytes, /zeros/N so many, /headers shows the request's headers as JSON, /events is a server-sent event stream, /ws a WebSocket
+/1k is 1,024 bytes, /zeros/N so many, /headers shows the request's headers as JSON, /digest the SHA-256 of Authorization and the
+query, /events is a server-sent event stream, /ws a WebSocket
 that says everything again, /packed a text in gzip, and POST anywhere says how much came. /git/NAME is a repository of
 WEB_ROOT, spoken to by git's own protocol; anything else is a file of WEB_ROOT.
 """
@@ -76,6 +77,10 @@ class Origin(http.server.SimpleHTTPRequestHandler):
                 left -= 1 << 20
         elif self.path == "/headers":
             self.answer(json.dumps(dict(self.headers)).encode(), "application/json")
+        elif self.path.startswith("/digest"):
+            # What came, without saying it: so that a proxy cannot take it out again.
+            said = self.headers.get("Authorization", "") + self.path.removeprefix("/digest")
+            self.answer(hashlib.sha256(said.encode()).hexdigest().encode())
         elif self.path == "/events":
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")

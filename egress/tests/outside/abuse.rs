@@ -390,3 +390,20 @@ async fn n7_an_origin_that_breaks_off_is_never_told_as_whole() {
     world.stop().await;
     assert!(began.elapsed() < Duration::from_secs(3), "no task is left: {:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_page_of_ones_own_is_shown_to_browsers_and_the_proxy_says_how_to_use_it() {
+    let page = Some("<html>Stop: {{message}} ({{rule}})</html>".to_owned());
+    let world = World::with(Setting { block_page: page, ..Setting::default() }).await;
+    let ask = |accept: &str| {
+        format!(
+            "GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let answer = world.raw(ask("text/html").as_bytes()).await;
+    assert!(answer.contains("<html>Stop: `denied.test` is denied (no-denied-hosts)</html>"), "{answer}");
+    assert!(world.raw(ask("*/*").as_bytes()).await.contains("\"error\""));
+    let answer = world.raw(b"GET /proxy.pac HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.contains("application/x-ns-proxy-autoconfig"), "{answer}");
+    assert!(answer.contains(&format!("PROXY {}", world.proxy)), "{answer}");
+}

@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 use crate::world::{Setting, World, denial};
 
 /// A conversation that has begun.
-async fn conversation(world: &World) -> TlsStream<TcpStream> {
+pub(crate) async fn conversation(world: &World) -> TlsStream<TcpStream> {
     let mut tls = world.tls("origin.test:443", "origin.test", &["http/1.1"]).await.unwrap();
     tls.write_all(
         b"GET /ws HTTP/1.1\r\nHost: origin.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\
@@ -26,14 +26,14 @@ async fn conversation(world: &World) -> TlsStream<TcpStream> {
     tls
 }
 
-async fn say(tls: &mut TlsStream<TcpStream>, first: u8, text: &str) {
+pub(crate) async fn say(tls: &mut TlsStream<TcpStream>, first: u8, text: &str) {
     let mask = [7, 8, 9, 10];
     let masked = text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
     let frame: Vec<u8> = [first, 0x80 | text.len() as u8].into_iter().chain(mask).chain(masked).collect();
     tls.write_all(&frame).await.unwrap();
 }
 
-async fn hear(tls: &mut TlsStream<TcpStream>) -> (u8, Vec<u8>) {
+pub(crate) async fn hear(tls: &mut TlsStream<TcpStream>) -> (u8, Vec<u8>) {
     let first = tls.read_u8().await.unwrap();
     let mut payload = vec![0; usize::from(tls.read_u8().await.unwrap())];
     tls.read_exact(&mut payload).await.unwrap();

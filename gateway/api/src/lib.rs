@@ -15,7 +15,7 @@ mod serve;
 mod tests;
 
 use crate::access::{Failures, Tickets};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_gateway::{Gateway, credentials};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ pub struct Api {
     links: Option<(String, String)>,
     listen: Option<SocketAddr>,
     egress: Option<SocketAddr>,
+    placeholders: BTreeMap<String, String>,
     version: String,
     /// Ends the streams that would go on for ever.
     stop: CancellationToken,
@@ -62,6 +63,7 @@ impl Api {
             links: None,
             listen: None,
             egress: None,
+            placeholders: BTreeMap::new(),
             version: version.into(),
             stop,
         }
@@ -122,6 +124,12 @@ impl Api {
     /// Where the egress proxy listens, for `status`.
     pub fn egress_on(mut self, address: SocketAddr) -> Self {
         self.egress = Some(address);
+        self
+    }
+
+    /// What sessions get in variables in place of credentials.
+    pub fn gives(mut self, placeholders: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.placeholders.extend(placeholders);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! What can be typed. Definitions only; each verb's work is in `commands/`.
 
 mod audit;
+mod egress;
 mod mcp;
 mod rules;
 mod token;
@@ -10,6 +11,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{AuditVerb, Export, ExportFormat, Log, Replay, Search, Stats, Tail, Verify};
+pub(crate) use egress::{Check, EgressVerb, Har, Probe};
 pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan,
 };
@@ -96,6 +98,11 @@ pub(crate) enum Verb {
     Ca {
         #[command(subcommand)]
         verb: CaVerb,
+    },
+    /// The HTTP road: what it would decide, what gets out past it, what went over it
+    Egress {
+        #[command(subcommand)]
+        verb: EgressVerb,
     },
     /// What is configured, and where each value comes from
     Config {

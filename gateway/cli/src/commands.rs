@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod dashboard;
 pub(crate) mod doctor;
+pub(crate) mod egress;
 pub(crate) mod env;
 pub(crate) mod from_audit;
 pub(crate) mod hook;

@@ -116,6 +116,11 @@ impl Environment {
         })
     }
 
+    /// Every variable that is text.
+    pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    }
+
     /// One variable, for the few that only pass through.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub(crate) fn variable(name: &str) -> Option<OsString> {

@@ -20,6 +20,7 @@ mod recorded;
 mod registry;
 mod release;
 mod rules;
+mod secrets;
 mod telemetry;
 mod user_overrides;
 
@@ -81,6 +82,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Audit { verb } => c::audit::run(verb, environment, printer),
         Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
+        Verb::Egress { verb } => c::egress::run(verb, environment, printer),
         Verb::Token { verb } => c::token::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
         Verb::Dashboard(args) => c::dashboard::run(&args, environment, printer),

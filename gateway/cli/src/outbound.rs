@@ -84,7 +84,20 @@ pub(crate) fn variables(
         }
     }
     variables.extend(files.variables());
+    if let Some((_, options)) = variables.iter_mut().find(|(name, _)| *name == JAVA) {
+        *options = format!("{} {options}", java_proxy(address));
+    }
     Ok(variables)
+}
+
+/// What every Java program reads; it says so on its standard error.
+const JAVA: &str = "JAVA_TOOL_OPTIONS";
+
+/// Java takes no user name and password for a proxy from here, so its requests are nobody's in particular.
+fn java_proxy(address: SocketAddr) -> String {
+    let (host, port) = (address.ip(), address.port());
+    let of = |scheme: &str| format!("-D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}");
+    format!("{} {} -Dhttp.nonProxyHosts=localhost|127.*|[::1]", of("http"), of("https"))
 }
 
 /// What tools are pointed to.
@@ -94,6 +107,8 @@ pub(crate) struct Files {
     ours: PathBuf,
     /// That and the machine's roots, for tools whose own are replaced.
     all: PathBuf,
+    /// The same for Java, where it could be made.
+    java: PathBuf,
     /// What Node.js loads first.
     preload: PathBuf,
 }
@@ -124,13 +139,20 @@ impl Files {
         Ok(Self {
             ours: Authority::certificate_path(&home.ca()),
             all: authority.write_bundle(&home.ca(), &system_roots())?,
+            java: Authority::java_path(&home.ca()),
             preload: put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?,
         })
     }
 
     fn below(folder: &Path) -> Self {
-        let [ours, all, preload] = ["ca.pem", "bundle.pem", "node-proxy.cjs"].map(|name| folder.join(name));
-        Self { ours, all, preload }
+        let [ours, all, java, preload] =
+            ["ca.pem", "bundle.pem", "bundle.p12", "node-proxy.cjs"].map(|name| folder.join(name));
+        Self { ours, all, java, preload }
+    }
+
+    /// The file with the authority's certificate.
+    pub(crate) fn ours(&self) -> &Path {
+        &self.ours
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
@@ -141,7 +163,14 @@ impl Files {
             };
             (variable.name, file.display().to_string())
         });
-        variables.collect()
+        let mut variables: Vec<(&'static str, String)> = variables.collect();
+        if let Some(ours) = self.java.to_str().filter(|_| self.java.is_file()).and_then(trust::java_options) {
+            let theirs = Environment::variable(JAVA).and_then(|options| options.into_string().ok());
+            // What the user tells Java stays; ours comes on top, once.
+            let options = theirs.filter(|theirs| !theirs.contains(&ours)).map(|theirs| format!("{theirs} {ours}"));
+            variables.push((JAVA, options.unwrap_or(ours)));
+        }
+        variables
     }
 }
 
@@ -154,6 +183,9 @@ pub(crate) fn publish(home: &Home, folder: &Path) -> anyhow::Result<()> {
     for (from, to) in [(&kept.ours, &public.ours), (&kept.all, &public.all), (&kept.preload, &public.preload)] {
         let text = std::fs::read_to_string(from).with_context(|| format!("cannot read {}", from.display()))?;
         replace(to, &text, 0o644)?;
+    }
+    if kept.java.is_file() {
+        std::fs::copy(&kept.java, &public.java).with_context(|| format!("cannot write {}", public.java.display()))?;
     }
     Ok(())
 }

@@ -4,9 +4,12 @@ use std::{fs, str::FromStr};
 
 use anyhow::Context as _;
 use rampart_certs::parse_pem;
-use rampart_egress::{Allowance, ClientCertificate, Passthrough, UpstreamProxy, transparent_listener};
+use rampart_egress::{Allowance, ClientCertificate, Limits, Names, Passthrough, UpstreamProxy, transparent_listener};
 use rampart_gateway::Egress;
 use tokio::net::TcpListener;
+
+/// The longest page for what is refused, in bytes.
+const LONGEST_PAGE: usize = 256 * 1024;
 
 pub(crate) fn passthrough(egress: &Egress) -> anyhow::Result<Vec<Passthrough>> {
     read_all(&egress.passthrough, "egress.passthrough")
@@ -40,6 +43,38 @@ pub(crate) fn transparent(egress: &Egress) -> anyhow::Result<Option<TcpListener>
     let Some(address) = egress.transparent else { return Ok(None) };
     let listener = transparent_listener(address);
     listener.map(Some).with_context(|| format!("egress.transparent: cannot listen on {address}"))
+}
+
+/// Where jailed clients ask for names.
+pub(crate) async fn names(egress: &Egress) -> anyhow::Result<Option<Names>> {
+    let Some(address) = egress.dns_listen else { return Ok(None) };
+    let names = Names::bind(address).await;
+    names.map(Some).with_context(|| format!("egress.dns_listen: cannot listen on {address}"))
+}
+
+/// The page for what is refused. It is read once; a restart reads it again.
+pub(crate) fn block_page(egress: &Egress) -> anyhow::Result<Option<String>> {
+    let Some(path) = &egress.block_page else { return Ok(None) };
+    let page =
+        fs::read_to_string(path).with_context(|| format!("egress.block_page: cannot read {}", path.display()))?;
+    if page.len() > LONGEST_PAGE {
+        anyhow::bail!("egress.block_page: {} is longer than {} KB", path.display(), LONGEST_PAGE / 1024);
+    }
+    Ok(Some(page))
+}
+
+/// The usual bounds, and those that the configuration names.
+pub(crate) fn limits(egress: &Egress) -> Limits {
+    let usual = Limits::default();
+    let said = &egress.limits;
+    Limits {
+        connections: said.connections.unwrap_or(usual.connections),
+        connections_per_source: said.connections_per_client.unwrap_or(usual.connections_per_source),
+        head_size: said.head_size.and_then(|n| usize::try_from(n).ok()).unwrap_or(usual.head_size),
+        head_time: said.head_time.unwrap_or(usual.head_time),
+        body_time: said.body_time.unwrap_or(usual.body_time),
+        ..usual
+    }
 }
 
 fn read_all<T: FromStr<Err = String>>(texts: &[String], key: &str) -> anyhow::Result<Vec<T>> {

@@ -15,7 +15,7 @@ pub use approvals::{Detail, Pending, Resolve, Resolved};
 pub use audit::{AuditEvents, AuditRecord};
 pub use error::{ErrorBody, ErrorText};
 pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule};
-pub use session::{OpenSession, OpenedSession, SessionLasts, SessionSummary};
+pub use session::{FollowedSecret, OpenSession, OpenedSession, SessionLasts, SessionSummary};
 pub use status::{AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Status, TelemetryStatus, WitnessStatus};
 pub use tool::{Decision, ScanRequest, Scanned, TestRequest, ToolRequest};
 
@@ -30,6 +30,7 @@ macro_rules! hides {
     };
 }
 hides!(OpenedSession, session, egress);
+hides!(FollowedSecret, name, hosts);
 hides!(CreatedToken, info);
 hides!(Ticket, expires_in_s);
 hides!(DashboardLink, expires_in_s);

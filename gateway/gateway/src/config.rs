@@ -2,6 +2,7 @@
 
 mod otel;
 mod registry;
+mod secret;
 mod source;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
 
 pub use otel::Otel;
 pub use registry::{NoKey, PublicKey, Registry};
+pub use secret::{Credential, Follow, Followed, From, Secrets};
 
 /// Everything that `config.yaml` can say, with defaults where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub struct Config {
     pub otel: Option<Otel>,
     /// Where `rampart upgrade` finds releases.
     pub upgrade: Option<Upgrade>,
+    /// What the egress proxy puts into requests for agents that hold only a placeholder.
+    pub credentials: Vec<Credential>,
+    /// What is followed besides those.
+    pub secrets: Secrets,
 }
 
 /// Where releases are, and who signs them.
@@ -86,6 +92,29 @@ pub struct Egress {
     /// Only clients with the credentials of a session are served; otherwise the others are, as the session
     /// `unidentified`.
     pub require_credentials: bool,
+    /// Servers that names are looked up at, in place of the system's resolver.
+    pub dns: Vec<SocketAddr>,
+    /// Where clients that can reach nobody else ask for names.
+    pub dns_listen: Option<SocketAddr>,
+    /// HTML file that browsers are shown for what is refused.
+    pub block_page: Option<PathBuf>,
+    /// Bounds of what clients may take, where they are not the usual ones.
+    pub limits: Limits,
+}
+
+/// Bounds of what clients of the egress proxy may take. None: the usual one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: Option<usize>,
+    /// Connections at once from one address.
+    pub connections_per_client: Option<usize>,
+    /// Bytes of the head of a request.
+    pub head_size: Option<u64>,
+    /// How long a head that has begun may take to come.
+    pub head_time: Option<Duration>,
+    /// How long each 10 KiB of an announced body may take to come.
+    pub body_time: Option<Duration>,
 }
 
 /// A certificate to show to one host, or to those below one.
@@ -202,6 +231,10 @@ impl Default for Config {
                 client_certificates: Vec::new(),
                 transparent: None,
                 require_credentials: false,
+                dns: Vec::new(),
+                dns_listen: None,
+                block_page: None,
+                limits: Limits::default(),
             },
             mode: Mode::Enforce,
             audit: Audit::default(),
@@ -214,6 +247,8 @@ impl Default for Config {
             registry: None,
             otel: None,
             upgrade: None,
+            credentials: Vec::new(),
+            secrets: Secrets::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, answer_to_verdict};
+use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Usage, answer_to_verdict};
 use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
@@ -15,6 +15,7 @@ use crate::{
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
     credentials::Credentials,
+    followed::Followed,
     metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
@@ -31,6 +32,7 @@ pub struct Gateway {
     pub(crate) config: Running,
     pub(crate) rules: Arc<Rules>,
     pub(crate) sessions: Sessions,
+    pub(crate) followed: Followed,
     pub(crate) approvals: Approvals,
     pub(crate) links: Links,
     pub(crate) trail: Trail,
@@ -51,15 +53,21 @@ pub struct Gateway {
 struct Facts {
     /// The rules for calls from its project, or what is wrong with those that the project adds.
     rules: Result<Arc<Ruleset>, Vec<Diagnostic>>,
+    /// The call was counted when its beginning was judged.
+    counted: bool,
     now_ms: i64,
 }
 
 impl Gateway {
     /// Decides about a call and records it; when a human is to decide, waits for that.
     pub async fn answer(&self, call: Call) -> Answer {
+        self.answer_or_part(call, false).await
+    }
+
+    async fn answer_or_part(&self, call: Call, counted: bool) -> Answer {
         let began = Instant::now();
         self.sessions.remember().enter(&call); // 1 session
-        let facts = self.facts(&call); // 2 facts
+        let facts = Facts { counted, ..self.facts(&call) }; // 2 facts
         let judgement = self.decide(&call, &facts, began); // 3 decide
         let judgement = self.consult(&call, &facts, judgement).await;
         let (answer, held) = self.ask(&call, &facts, judgement); // 4 ask
@@ -93,11 +101,14 @@ impl Gateway {
     /// What would be decided about a call: the same rules and the same code as in [`answer`](Self::answer), without a
     /// trace.
     pub fn decide_only(&self, call: &Call) -> Judgement {
+        self.would_decide(call, &self.facts(call))
+    }
+
+    fn would_decide(&self, call: &Call, facts: &Facts) -> Judgement {
         let began = Instant::now();
-        let facts = self.facts(call);
         let mut memory = self.sessions.remember();
         memory.expire();
-        self.judge_by(call, &facts, &memory, began)
+        self.judge_by(call, facts, &memory, began)
     }
 
     /// What would be decided about a call were this the only policy.
@@ -114,14 +125,16 @@ impl Gateway {
 
     fn facts(&self, call: &Call) -> Facts {
         let rules = self.rules.for_workspace(call.origin.workspace.as_deref());
-        Facts { rules, now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX) }
+        Facts { rules, counted: false, now_ms: now_ms() }
     }
 
     fn decide(&self, call: &Call, facts: &Facts, began: Instant) -> Judgement {
         let mut memory = self.sessions.remember();
         memory.expire();
         let judgement = self.judge_by(call, facts, &memory, began);
-        memory.history.record(call, facts.now_ms);
+        if !facts.counted {
+            memory.history.record(call, facts.now_ms);
+        }
         if let Ok(ruleset) = &facts.rules
             && let Err(e) = memory.spend(ruleset, &judgement)
         {
@@ -148,9 +161,11 @@ impl Gateway {
             headless: self.config.now().headless,
             labels: memory.labels(call),
             history: &memory.history,
+            counted: facts.counted,
             rampart_home: self.home.root().to_str(),
         };
-        let mut judgement = ruleset.judge(call, &context);
+        let judge = |call: &Call| ruleset.judge(call, &context);
+        let mut judgement = self.followed.judge(call, judge(call), judge);
         judgement.micros = began.elapsed().as_micros() as u64;
         judgement
     }
@@ -262,6 +277,7 @@ impl Gateway {
         let (surface, by) = (call.origin.surface, judgement.decided_by());
         let agent = self.trail.redacted_name(&call.origin.agent);
         self.sessions.remember().learn(call, judgement, *verdict);
+        self.followed.learn(call, judgement, *verdict);
         self.metrics.answered(call, answer);
         match verdict {
             Outcome::Allow => debug!(%surface, %agent, by, seq, "allowed"),
@@ -281,6 +297,10 @@ impl Gateway {
             Event { question: id, link, ..Event::new(call, answer, self.mode(), redact) }
         });
     }
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX)
 }
 
 fn refuse(mut answer: Answer, reason: Reason, text: String) -> Answer {
@@ -311,11 +331,21 @@ impl Gate for Gateway {
         Box::pin(async move { answer_to_verdict(self.refused(call, refusal.judgement).await) })
     }
 
+    fn judge_part(&self, part: Call) -> Judging<'_> {
+        Box::pin(async move { answer_to_verdict(self.answer_or_part(part, true).await) })
+    }
+
+    fn used(&self, call: &Call, usage: Usage) {
+        self.sessions.remember().history.record_usage(call, usage, now_ms());
+    }
+
     fn preview(&self, call: &Call) -> Option<Judgement> {
-        let mut judgement = self.decide_only(call);
+        let mut judgement = self.would_decide(call, &Facts { counted: true, ..self.facts(call) });
         if self.mode() == Mode::Monitor {
             judgement.edits.clear();
         }
+        // A part that changes nothing is not judged, and passes all the same.
+        self.followed.learn(call, &judgement, judgement.outcome);
         Some(judgement)
     }
 }

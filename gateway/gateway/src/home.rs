@@ -1,6 +1,7 @@
 //! The folder that a gateway lives in: what lies where, who may touch it, and that only one gateway uses it.
 
 mod entry;
+mod key;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -11,8 +12,8 @@ use std::{
 
 use rampart_call::{Lost, Standing};
 
-pub(crate) use self::entry::open_private;
 use self::entry::{check_file, create_folder};
+pub(crate) use self::{entry::open_private, key::key_of_installation};
 
 /// A home directory, by default `~/.rampart`.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ pub mod audit;
 mod clock;
 pub mod config;
 pub mod credentials;
+pub mod followed;
 mod gateway;
 mod home;
 pub mod lineage;

@@ -13,6 +13,7 @@ use crate::{
     clock,
     config::Config,
     credentials::{self, Credentials},
+    followed::{Followed, Value},
     metrics::Metrics,
     notify::Notices,
     outside::Outside,
@@ -58,6 +59,15 @@ fn first(diagnostics: &[Diagnostic]) -> String {
 }
 
 impl Gateway {
+    /// Follows these secrets from now on: they go to the hosts that they are bound to and to no other.
+    pub fn follow_secrets(&self, values: Vec<Value>) {
+        if values.is_empty() {
+            return;
+        }
+        self.followed.add(values);
+        info!(followed = self.followed.len(), "secrets are followed");
+    }
+
     /// Opens the home, loads the rules, opens the audit trail, and keeps the rules fresh from then on.
     ///
     /// # Errors
@@ -87,6 +97,7 @@ impl Gateway {
         })?;
         let links_key = home.state().join("links.key");
         let links = Links::open(&links_key).map_err(|source| HomeError::Io { what: "use", path: links_key, source })?;
+        let followed = Followed::new(config.secrets.seen, config.secrets.hosts.clone());
         let credentials = Arc::new(Credentials::open(home.state().join("tokens.json"))?);
         let (http, tls) = outside.map(|outside| (outside.http, outside.tls)).unzip();
         let metrics = Metrics::new(config.otel.is_some());
@@ -104,6 +115,7 @@ impl Gateway {
             config: Running::new(config),
             rules: Arc::new(rules),
             sessions,
+            followed,
             approvals,
             links,
             trail,

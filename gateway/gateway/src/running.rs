@@ -105,6 +105,8 @@ fn waiting(now: &Config, fresh: &Config) -> Vec<&'static str> {
         ("approvals.base_url", now.approval_base_url != fresh.approval_base_url),
         ("syslog", now.syslog != fresh.syslog),
         ("otel", now.otel != fresh.otel),
+        ("credentials", now.credentials != fresh.credentials),
+        ("secrets", now.secrets != fresh.secrets),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

@@ -1,5 +1,6 @@
 //! What is remembered of a session: what it has seen, as labels that rules can ask for, and how often it called what.
 
+mod reached;
 mod spent;
 mod temporary;
 
@@ -10,7 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, Sensitivity, Target};
+use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, Reason, Sensitivity, Target};
 use rampart_policy::{History, Ruleset};
 use tracing::warn;
 
@@ -37,6 +38,8 @@ pub(crate) struct Memory {
     pub(crate) history: History,
     /// Where the rules are kept that held once and did.
     spent: PathBuf,
+    /// Where the hosts are kept that were reached.
+    reached: PathBuf,
     temporary: Temporary,
     /// By agent and session.
     sessions: HashMap<(String, String), Session>,
@@ -67,8 +70,10 @@ impl Sessions {
         let spent = state.join("spent-rules");
         let mut history = History::default();
         history.restore_spent(spent::read(&spent)?);
+        let reached = state.join("reached-hosts");
+        reached::read(&reached, |host, tool| history.restore_reached(host, tool))?;
         let temporary = Temporary::open(state.join("temporary-rules"), &Now::read())?;
-        Ok(Self { inner: Mutex::new(Memory { history, spent, temporary, sessions: HashMap::new() }) })
+        Ok(Self { inner: Mutex::new(Memory { history, spent, reached, temporary, sessions: HashMap::new() }) })
     }
 
     pub(crate) fn remember(&self) -> MutexGuard<'_, Memory> {
@@ -144,6 +149,13 @@ impl Memory {
         }
         if refused {
             return;
+        }
+        if call.phase == Phase::Before {
+            let by_human = judgement.reason == Reason::ApprovalGranted;
+            let fresh = self.history.reached(call, &judgement.effects, by_human);
+            if let Err(why) = reached::append(&self.reached, &fresh) {
+                warn!("hosts will be new again after a restart, they cannot be written down: {why}");
+            }
         }
         session.labels.extend(labels(call, &judgement.effects).map(str::to_owned));
     }

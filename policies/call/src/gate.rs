@@ -19,12 +19,33 @@ pub trait Gate: Send + Sync {
         Box::pin(std::future::ready(Verdict::Deny(refusal)))
     }
 
+    /// The same about a part of something long whose beginning was judged: it is counted together with that.
+    fn judge_part(&self, part: Call) -> Judging<'_> {
+        self.judge(part)
+    }
+
+    /// Takes note of what a call that goes on has used since it was last told.
+    fn used(&self, call: &Call, usage: Usage) {
+        let _ = (call, usage);
+    }
+
     /// What would be decided, found out at once and without a trace: for the parts of something long whose beginning was
     /// judged, so that only a part that changes the decision is judged and recorded. `None` where only judging can tell.
     fn preview(&self, call: &Call) -> Option<Judgement> {
         let _ = call;
         None
     }
+}
+
+/// What a call uses while it goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes that the agent sent.
+    pub sent: u64,
+    /// Bytes that came back.
+    pub received: u64,
+    /// Milliseconds.
+    pub millis: u64,
 }
 
 /// The pending answer of a [`Gate`].

@@ -159,6 +159,8 @@ pub enum Reason {
     UpstreamUnverified,
     /// An MCP server offers what nobody has approved, or changed what was.
     NotPinned,
+    /// A secret would go to a host that it is not bound to.
+    SecretLeaves,
 }
 
 impl Reason {
@@ -186,6 +188,7 @@ impl Reason {
             Self::HostMismatch => "host_mismatch",
             Self::UpstreamUnverified => "upstream_unverified",
             Self::NotPinned => "not_pinned",
+            Self::SecretLeaves => "secret_leaves",
         }
     }
 }

@@ -60,6 +60,7 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
             headless: false,
             labels: &labels,
             history: &history,
+            counted: false,
             rampart_home: None,
         };
         black_box(ruleset.judge(black_box(&call), &context));

@@ -4,12 +4,15 @@
 mod agent_depth;
 mod body;
 mod body_size;
+mod budget;
 mod call_count;
 pub(crate) mod command;
 mod command_env_assignments;
+mod content_type;
 pub(crate) mod detects;
 mod domain;
 mod effect;
+mod first_seen;
 mod header;
 mod ip_in;
 mod label;
@@ -50,6 +53,9 @@ pub(crate) struct When {
     pub(crate) header: header::Source,
     pub(crate) body: body::Source,
     pub(crate) body_size: body_size::Source,
+    pub(crate) content_type: Pair,
+    pub(crate) budget: budget::Source,
+    pub(crate) first_seen: first_seen::Source,
     pub(crate) response: Pair,
     pub(crate) session: Pair,
     pub(crate) agent_depth: agent_depth::Source,
@@ -88,6 +94,9 @@ impl When {
             header: header::Source::read(f, reader),
             body: body::Source::read(f, reader),
             body_size: body_size::Source::read(f, reader),
+            content_type: Pair::read(f, reader, "content_type_matches", "content_type_not_matches"),
+            budget: budget::Source::read(f, reader),
+            first_seen: first_seen::Source::read(f, reader),
             response: Pair::read(f, reader, "response_matches", "response_not_matches"),
             session: Pair::read(f, reader, "session_matches", "session_not_matches"),
             agent_depth: agent_depth::Source::read(f, reader),
@@ -117,6 +126,9 @@ impl When {
             header,
             body,
             body_size,
+            content_type,
+            budget,
+            first_seen,
             response,
             session,
             agent_depth,
@@ -139,6 +151,9 @@ impl When {
         header.compile(into);
         body.compile(into, reader);
         body_size.compile(into);
+        content_type::compile(content_type, into);
+        budget.compile(into);
+        first_seen.compile(into);
         response::compile(response, into, reader);
         session::compile(session, into);
         agent_depth.compile(into);

@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub labels: &'a BTreeSet<String>,
     /// What was called before.
     pub history: &'a History,
+    /// The call is among them already: this is a part of it.
+    pub counted: bool,
     /// Absolute path of Rampart's own home, where it is not `~/.rampart`.
     pub rampart_home: Option<&'a str>,
 }

@@ -167,6 +167,11 @@ impl<'a> Facts<'a> {
         item
     }
 
+    /// Whether the call is in the history already: this is a part of it, or its answer.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.context.counted || self.call.phase == Phase::After
+    }
+
     /// The simple commands in the call.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &Unit> {
         self.units.iter().filter(|u| u.kind == UnitKind::Component)
@@ -185,7 +190,9 @@ impl<'a> Facts<'a> {
         match &self.call.action {
             Action::Exec { command, .. } => command.to_line(),
             Action::Write { content, .. } | Action::Edit { content, .. } => content.clone().unwrap_or_default(),
-            Action::Read { .. } | Action::Connect { .. } => String::new(),
+            Action::Read { .. } => String::new(),
+            // A name can carry something to whoever answers for it, in one label or over several.
+            Action::Connect { host, .. } => format!("{host}\n{}", host.replace('.', "")),
             Action::Fetch { url, headers, body, .. } => {
                 // by these a request says who makes it, and a key is where it belongs
                 let headers = headers.iter().filter(|(name, _)| !authenticates(name));

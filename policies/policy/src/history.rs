@@ -1,19 +1,23 @@
-//! Counters of past calls, for `call_count` and for rules that hold once. Pure: the time comes with every call.
+//! What went before: counters of calls, bytes and time, hosts that were reached, rules that hold once. Pure: the time
+//! comes with every call.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod contacts;
+mod counter;
 
-use rampart_call::{Call, Judgement, Outcome};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::{Ruleset, source::Action};
+use rampart_call::{Action as CallAction, Call, Effect, Judgement, Outcome, Phase, Target, Usage};
+
+use self::{contacts::Contacts, counter::Counter};
+use crate::{Ruleset, pattern::fold_host, source::Action};
+
+pub(crate) use contacts::Circle;
 
 /// The longest window that is counted: eight days, in milliseconds.
-pub const LONGEST_WINDOW_MS: i64 = 8 * DAY;
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub const LONGEST_WINDOW_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 
-/// The most agents, sessions and tools that are remembered; beyond that the longest silent one is forgotten.
+/// The most agents, sessions, tools and hosts, of each, that are remembered; beyond that the longest silent one of its
+/// kind is forgotten.
 const MAX_SUBJECTS: usize = 4_096;
 /// The most tools that are told apart for one subject; others are counted together.
 const MAX_TOOLS: usize = 64;
@@ -27,12 +31,16 @@ pub enum Per {
     Session,
     /// Those of one tool, whoever calls it.
     Tool,
+    /// Those to one host, whoever calls it. Commands and tools of servers name hosts, but what they send there is counted
+    /// on its way.
+    Host,
 }
 
 /// What was called before, in bounded memory.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    subjects: HashMap<(Per, String), Subject>,
+    subjects: HashMap<Per, HashMap<String, Subject>>,
+    contacts: Contacts,
     spent: BTreeSet<String>,
 }
 
@@ -40,44 +48,89 @@ pub struct History {
 struct Subject {
     last: i64,
     tools: HashMap<String, Counter>,
-}
-
-/// Calls by time: single seconds of the last two minutes, minutes of the last two hours, then hours.
-#[derive(Debug, Clone, Default)]
-struct Counter {
-    buckets: VecDeque<Bucket>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    start: i64,
-    width: i64,
-    count: u64,
+    sent: Counter,
+    received: Counter,
+    millis: Counter,
 }
 
 impl History {
-    /// Counts a call.
+    /// Counts a call, once: its answer is no other one.
     pub fn record(&mut self, call: &Call, now_ms: i64) {
+        if call.phase == Phase::After {
+            return;
+        }
         let tool = call.action.tool();
-        for (per, name) in subjects(call) {
-            if self.subjects.len() >= MAX_SUBJECTS && !self.subjects.contains_key(&(per, name.to_owned())) {
-                let oldest = self.subjects.iter().min_by_key(|(_, s)| s.last).map(|(k, _)| k.clone());
-                oldest.and_then(|key| self.subjects.remove(&key));
-            }
-            let subject = self.subjects.entry((per, name.to_owned())).or_default();
-            subject.last = now_ms;
+        self.each_subject(call, now_ms, |subject| {
             let known = subject.tools.contains_key(tool) || subject.tools.len() < MAX_TOOLS;
             let counter = subject.tools.entry(if known { tool } else { "" }.to_owned()).or_default();
-            counter.add(now_ms);
+            counter.add(1, now_ms);
+        });
+    }
+
+    /// Counts what a call has used: bytes that passed, and time.
+    pub fn record_usage(&mut self, call: &Call, usage: Usage, now_ms: i64) {
+        let Usage { sent, received, millis } = usage;
+        self.each_subject(call, now_ms, |subject| {
+            let counters = [&mut subject.sent, &mut subject.received, &mut subject.millis];
+            for (counter, amount) in counters.into_iter().zip([sent, received, millis]).filter(|(_, n)| *n > 0) {
+                counter.add(amount, now_ms);
+            }
+        });
+    }
+
+    fn each_subject(&mut self, call: &Call, now_ms: i64, mut count: impl FnMut(&mut Subject)) {
+        for (per, name) in PERS.into_iter().filter_map(|per| Some((per, subject(per, call)?))) {
+            let alike = self.subjects.entry(per).or_default();
+            if alike.len() >= MAX_SUBJECTS && !alike.contains_key(&name) {
+                let oldest = alike.iter().min_by_key(|(_, s)| s.last).map(|(k, _)| k.clone());
+                oldest.and_then(|key| alike.remove(&key));
+            }
+            let subject = alike.entry(name).or_default();
+            subject.last = now_ms;
+            count(subject);
         }
+    }
+
+    fn subject(&self, per: Per, call: &Call) -> Option<&Subject> {
+        self.subjects.get(&per)?.get(&subject(per, call)?)
     }
 
     /// How many calls were recorded within `window_ms` before `now_ms` whose tool passes `tool`.
     pub(crate) fn count(&self, per: Per, call: &Call, window_ms: i64, now_ms: i64, tool: impl Fn(&str) -> bool) -> u64 {
-        let Some((_, name)) = subjects(call).into_iter().find(|(p, _)| *p == per) else { return 0 };
-        let Some(subject) = self.subjects.get(&(per, name.to_owned())) else { return 0 };
+        let Some(subject) = self.subject(per, call) else { return 0 };
         let counted = subject.tools.iter().filter(|(name, _)| name.is_empty() || tool(name));
         counted.map(|(_, counter)| counter.since(now_ms - window_ms)).sum()
+    }
+
+    /// What the calls within `window_ms` before `now_ms` have used.
+    pub(crate) fn usage(&self, per: Per, call: &Call, window_ms: i64, now_ms: i64) -> Usage {
+        let Some(Subject { sent, received, millis, .. }) = self.subject(per, call) else { return Usage::default() };
+        let [sent, received, millis] = [sent, received, millis].map(|counter| counter.since(now_ms - window_ms));
+        Usage { sent, received, millis }
+    }
+
+    /// Remembers the hosts that an allowed call names. Where a human answered for it, whatever else goes there is nothing
+    /// new either. Returns the hosts that nobody reached before, for keeping them over a restart.
+    pub fn reached(&mut self, call: &Call, effects: &[Effect], by_human: bool) -> Vec<(String, String)> {
+        let mut fresh = Vec::new();
+        let tool = if by_human { contacts::ANY } else { call.action.tool() };
+        for host in effects.iter().filter_map(host_of) {
+            self.contacts.add(Circle::Session(call.origin.session.clone()), &host, tool);
+            self.contacts.add(Circle::Agent(call.origin.agent.clone()), &host, tool);
+            if self.contacts.add(Circle::Everybody, &host, tool) {
+                fresh.push((host, tool.to_owned()));
+            }
+        }
+        fresh
+    }
+
+    /// Remembers a host that was reached before a restart.
+    pub fn restore_reached(&mut self, host: &str, tool: &str) {
+        self.contacts.add(Circle::Everybody, host, tool);
+    }
+
+    pub(crate) fn has_reached(&self, circle: &Circle, host: &str, tool: &str) -> bool {
+        self.contacts.knows(circle, host, tool)
     }
 
     /// Uses up what holds once and had its part in a judgement: the rule that decided and, where the call was not
@@ -109,66 +162,24 @@ impl History {
     }
 }
 
-fn subjects(call: &Call) -> [(Per, &str); 3] {
-    [(Per::Agent, &call.origin.agent), (Per::Session, &call.origin.session), (Per::Tool, call.action.tool())]
-}
+const PERS: [Per; 4] = [Per::Agent, Per::Session, Per::Tool, Per::Host];
 
-impl Counter {
-    fn add(&mut self, now: i64) {
-        let start = now - now.rem_euclid(SECOND);
-        match self.buckets.back_mut() {
-            Some(last) if last.start + last.width > start => last.count += 1,
-            _ => self.buckets.push_back(Bucket { start, width: SECOND, count: 1 }),
-        }
-        self.coarsen(now);
-    }
-
-    /// Joins old buckets into wider ones and drops what no window reaches.
-    fn coarsen(&mut self, now: i64) {
-        if self.buckets.len() < 512 {
-            return;
-        }
-        let mut joined: VecDeque<Bucket> = VecDeque::new();
-        for bucket in self.buckets.drain(..).filter(|b| now - b.start <= LONGEST_WINDOW_MS + HOUR) {
-            let width = match now - bucket.start {
-                age if age > 2 * HOUR => HOUR,
-                age if age > 2 * MINUTE => MINUTE,
-                _ => SECOND,
-            }
-            .max(bucket.width);
-            let start = bucket.start - bucket.start.rem_euclid(width);
-            match joined.back_mut() {
-                Some(last) if last.start == start => last.count += bucket.count,
-                _ => joined.push_back(Bucket { start, width, count: bucket.count }),
-            }
-        }
-        self.buckets = joined;
-    }
-
-    /// Calls after `from`; a bucket that reaches into the window counts whole, so that a limit is never missed.
-    fn since(&self, from: i64) -> u64 {
-        self.buckets.iter().rev().take_while(|b| b.start + b.width > from).map(|b| b.count).sum()
+fn subject(per: Per, call: &Call) -> Option<String> {
+    match per {
+        Per::Agent => Some(call.origin.agent.clone()),
+        Per::Session => Some(call.origin.session.clone()),
+        Per::Tool => Some(call.action.tool().to_owned()),
+        Per::Host => match &call.action {
+            CallAction::Fetch { url, .. } => url::Url::parse(url).ok()?.host_str().and_then(fold_host),
+            CallAction::Connect { host, .. } => fold_host(host).or_else(|| Some(host.clone())),
+            _ => None,
+        },
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counter_counts_its_window_and_stays_small() {
-        let mut counter = Counter::default();
-        for i in 0..100_000 {
-            counter.add(i * 10 * SECOND);
-        }
-        let now = 99_999 * 10 * SECOND;
-        assert!(counter.buckets.len() < 800, "{}", counter.buckets.len());
-        let minute = counter.since(now - MINUTE);
-        assert!((6..=7).contains(&minute), "{minute}");
-        let hour = counter.since(now - HOUR);
-        assert!((360..=366).contains(&hour), "{hour}");
-        let day = counter.since(now - DAY);
-        assert!((8_640..=9_000).contains(&day), "{day}");
-        assert_eq!(counter.since(now + HOUR), 0);
+fn host_of(effect: &Effect) -> Option<String> {
+    match &effect.target {
+        Some(Target::Host { host, .. }) if !host.is_empty() => fold_host(host).or_else(|| Some(host.clone())),
+        _ => None,
     }
 }

@@ -37,8 +37,14 @@ pub fn run_tests(files: &[SourceFile]) -> Result<Vec<TestOutcome>, Vec<Diagnosti
     let history = History::default();
     let outcomes = tests.into_iter().map(|(file, test)| {
         let labels: BTreeSet<String> = test.labels.into_iter().collect();
-        let context =
-            Context { now_ms: NOW_MS, headless: test.headless, labels: &labels, history: &history, rampart_home: None };
+        let context = Context {
+            now_ms: NOW_MS,
+            headless: test.headless,
+            labels: &labels,
+            history: &history,
+            counted: false,
+            rampart_home: None,
+        };
         let judgement = loaded.ruleset.judge(&test.call, &context);
         let by = |name: &String| judgement.rule.as_ref().is_some_and(|r| r.policy == *name);
         let passed = test.expect.value.contains(&judgement.outcome) && test.policy.as_ref().is_none_or(by);

@@ -11,6 +11,7 @@ mod reference;
 mod responses;
 mod seed;
 mod shipped;
+mod traffic;
 
 use std::collections::BTreeSet;
 
@@ -57,7 +58,7 @@ pub(crate) fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
 
 pub(crate) fn judge_at(ruleset: &Ruleset, call: &Call, now_ms: i64, history: &History, headless: bool) -> Judgement {
     let labels = BTreeSet::from(["secret-read".to_owned()]);
-    ruleset.judge(call, &Context { now_ms, headless, labels: &labels, history, rampart_home: None })
+    ruleset.judge(call, &Context { now_ms, headless, labels: &labels, history, counted: false, rampart_home: None })
 }
 
 /// Judges a call and returns the outcome's word.

@@ -14,6 +14,7 @@ pub struct Detector {
     id: String,
     class: FindingClass,
     description: String,
+    hosts: Vec<String>,
     pub(crate) shape: Shape,
     follow: String,
     pub(crate) entropy: f32,
@@ -47,6 +48,11 @@ impl Detector {
     /// What it finds, in words for people.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// Where what it finds belongs, as `host` or `*.host`: the issuer's own hosts. Empty where that cannot be said.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
     }
 
     /// The texts of which one must be there before the detector is asked at all; folded to lower case, short ones with
@@ -83,6 +89,7 @@ impl Detector {
             id: entry.id,
             class,
             description: entry.about,
+            hosts: entry.hosts,
             shape,
             follow: entry.follow,
             entropy: entry.entropy,

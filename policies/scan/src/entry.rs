@@ -36,6 +36,9 @@ pub(crate) struct File {
 pub(crate) struct Entry {
     pub id: String,
     pub about: String,
+    /// Whose secret it is: where it belongs, as `host` or `*.host`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// A token: one of these, in this case, then `rest`.
     #[serde(default)]
     pub prefix: Vec<String>,

@@ -1,11 +1,16 @@
 //! Exact values: known secrets in the encodings they are likely to leave in. No shape is needed and nothing is guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use rampart_call::Span;
+
+use crate::{
+    layers::{self, View},
+    scanning::DEPTH,
+};
 
 /// The shortest value that is looked for, in bytes: shorter ones stand in innocent text too often.
 const SHORTEST: usize = 8;
@@ -49,6 +54,28 @@ impl KnownSecrets {
             .collect()
     }
 
+    /// Which of the values stand in the bytes, also under encodings that lie on top of each other. Each once, in order.
+    pub fn find_within(&self, bytes: &[u8]) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        if !self.is_empty() {
+            let mut budget = bytes.len().saturating_mul(4).saturating_add(64 * 1024);
+            self.look(&View::plain(bytes), &mut budget, &mut found);
+        }
+        found.into_iter().collect()
+    }
+
+    fn look(&self, view: &View<'_>, budget: &mut usize, found: &mut BTreeSet<usize>) {
+        found.extend(self.find_bytes(view.bytes).into_iter().map(|(which, _)| which));
+        if view.depth() < DEPTH {
+            layers::each_inner(view, |inner| {
+                if let Some(left) = budget.checked_sub(inner.bytes.len()) {
+                    *budget = left;
+                    self.look(inner, budget, found);
+                }
+            });
+        }
+    }
+
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -67,8 +94,8 @@ impl std::fmt::Debug for KnownSecrets {
     }
 }
 
-/// The forms that `value` may take in a text.
-fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+/// The forms that `value` may take in a text, in an order that is the same for all values.
+fn all_forms(value: &[u8]) -> Vec<Vec<u8>> {
     let hex = hex::encode(value);
     let mut forms = vec![
         value.to_vec(),
@@ -84,8 +111,20 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     for skip in 0..3 {
         forms.extend([STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|engine| middle_of_base64(value, skip, &engine)));
     }
+    forms
+}
+
+fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = all_forms(value);
     forms.retain(|f| f.len() >= SHORTEST);
     forms
+}
+
+/// The forms that a value may take, each with what stands there when another takes its place: for taking a value out of a
+/// text wherever it stands. Of equal length where the other has letters, digits and everything else at the same places.
+pub fn exchanged(value: &str, other: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let pairs = all_forms(value.as_bytes()).into_iter().zip(all_forms(other.as_bytes()));
+    pairs.filter(|(from, _)| from.len() >= SHORTEST).collect()
 }
 
 /// The characters of base64 that depend on nothing but `value` when `skip` bytes stand before it.
@@ -154,6 +193,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_value_is_found_under_encodings_on_top_of_each_other() {
+        use base64::engine::general_purpose::STANDARD;
+        let known = KnownSecrets::new(["other value", VALUE]);
+        let twice = STANDARD.encode(hex::encode(format!("{{\"key\":\"{}\"}}", STANDARD.encode(VALUE))));
+        assert_eq!(known.find(&twice), []);
+        assert_eq!(known.find_within(format!("data={twice}").as_bytes()), [1]);
+        assert_eq!(known.find_within(b"data=other+value other value"), [0]);
+    }
+
+    #[test]
+    fn what_takes_a_values_place_is_as_long_in_every_form() {
+        let pairs = exchanged(VALUE, "x@yy/zzzz+\"7\"");
+        assert_eq!(pairs.len(), 15);
+        assert!(pairs.iter().all(|(from, to)| from.len() == to.len() && from != to), "{pairs:?}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use rampart_call::Finding;
 pub use detector::{Detector, detectors};
 #[cfg(any(test, feature = "hits"))]
 pub use hits::hits;
-pub use known::KnownSecrets;
+pub use known::{KnownSecrets, exchanged};
 pub use redact::{placeholder, redact};
 pub use stream::Stream;
 pub use visible::visible;

@@ -8,7 +8,7 @@ use crate::layers::{self, View};
 use crate::{confirm, hidden, personal, prefilter, seed};
 
 /// How many encodings may lie on top of each other.
-const DEPTH: usize = 3;
+pub(crate) const DEPTH: usize = 3;
 
 /// How often the parts around findings are looked at again with what was found masked.
 const ROUNDS: usize = 8;

@@ -7,27 +7,32 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use rampart_client::wire::{OpenSession, OpenedSession, SessionLasts, SessionSummary};
+use rampart_client::wire::{FollowedSecret, OpenSession, OpenedSession, SessionLasts, SessionSummary};
 use rampart_gateway::{
     credentials::Launch,
+    followed::{Kind, Value},
     lineage::{Process, Standing},
+    notify::Secret,
 };
 
 use crate::{Api, Peer, access::Caller, body::Strict, error::Error};
+
+/// The most secrets that one session brings.
+const MOST_SECRETS: usize = 256;
 
 /// Makes a session and its credential, which reaches no further than having calls decided. Whoever stands in a session
 /// already stays in it.
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Strict(OpenSession { agent, session, lasts }): Strict<OpenSession>,
+    Strict(OpenSession { agent, session, lasts, secrets }): Strict<OpenSession>,
 ) -> Result<Json<OpenedSession>, Error> {
     let Peer::Socket { pid, .. } = caller.peer else { return Err(Error::unauthorized()) };
     let gone = || Error::new(StatusCode::FORBIDDEN, "unknown_process", "the kernel does not tell which process asks");
-    let outer = match caller.standing(pid, &api) {
+    let (outer, by_person) = match caller.standing(pid, &api) {
         Standing::Gone => return Err(gone()),
-        Standing::Agent { session, .. } => session,
-        Standing::Free { .. } => None,
+        Standing::Agent { session, .. } => (session, false),
+        Standing::Free { .. } => (None, true),
     };
     let pid = pid.ok_or_else(gone)?;
     let (process, below) = match lasts {
@@ -42,8 +47,18 @@ pub(super) async fn open(
     }
     let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below };
     let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
+    if !secrets.is_empty() {
+        // An agent can have more followed, and bind nothing.
+        let value = |FollowedSecret { name, value, hosts }: FollowedSecret| Value {
+            name,
+            text: Secret::new(value),
+            hosts: if by_person { hosts } else { Vec::new() },
+            kind: Kind::Configured,
+        };
+        api.gateway().follow_secrets(secrets.into_iter().take(MOST_SECRETS).map(value).collect());
+    }
     let egress = api.egress().map(|address| address.to_string());
-    Ok(Json(OpenedSession { session, credential: made.text, egress }))
+    Ok(Json(OpenedSession { session, credential: made.text, egress, placeholders: api.placeholders.clone() }))
 }
 
 /// What became of the calls of a session. A session sees its own only.

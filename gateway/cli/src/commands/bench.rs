@@ -175,7 +175,10 @@ pub(crate) fn run(args: &Bench, environment: &Environment, printer: Printer) -> 
 fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
     let (labels, history) = (BTreeSet::new(), History::default());
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    ruleset.judge(call, &Context { now_ms, headless: false, labels: &labels, history: &history, rampart_home: None })
+    ruleset.judge(
+        call,
+        &Context { now_ms, headless: false, labels: &labels, history: &history, counted: false, rampart_home: None },
+    )
 }
 
 fn read(path: &Path, args: &Bench, cases: &mut Vec<Case>) -> anyhow::Result<()> {

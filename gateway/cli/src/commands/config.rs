@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rampart_call::Outcome;
-use rampart_gateway::{Config, Home};
+use rampart_gateway::{
+    Config, Home,
+    config::{Followed, Limits},
+};
 use serde_json::json;
 
 use crate::{
@@ -53,6 +56,17 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("egress.transparent", config.egress.transparent.map_or("none".to_owned(), |address| address.to_string())),
         ("egress.require_credentials", config.egress.require_credentials.to_string()),
+        ("egress.dns", list(config.egress.dns.iter().map(ToString::to_string).collect())),
+        ("egress.dns_listen", config.egress.dns_listen.map_or("none".to_owned(), |address| address.to_string())),
+        ("egress.block_page", config.egress.block_page.as_ref().map_or("none".to_owned(), |p| p.display().to_string())),
+        ("egress.limits", limits(&config.egress.limits)),
+        (
+            "credentials",
+            list(config.credentials.iter().map(|c| format!("{} for {}", c.name, c.hosts.join(" "))).collect()),
+        ),
+        ("secrets.seen", if config.secrets.seen { "follow" } else { "ignore" }.to_owned()),
+        ("secrets.hosts", list(config.secrets.hosts.clone())),
+        ("secrets.follow", list(config.secrets.follow.iter().map(|f| source(&f.from)).collect())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("audit.witnesses", list(config.audit.witnesses.iter().map(ToString::to_string).collect())),
@@ -72,6 +86,28 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("surfaces.fail_open", list(config.surfaces.fail_open.iter().map(ToString::to_string).collect())),
         ("surfaces.deadline", format!("{}ms", config.surfaces.deadline.as_millis())),
     ]
+}
+
+fn limits(limits: &Limits) -> String {
+    let number = |name: &str, value: Option<u64>| value.map(|value| format!("{name}: {value}"));
+    let time = |name: &str, value: Option<Duration>| value.map(|value| format!("{name}: {}ms", value.as_millis()));
+    let said = [
+        number("connections", limits.connections.map(|n| n as u64)),
+        number("connections_per_client", limits.connections_per_client.map(|n| n as u64)),
+        number("head_size", limits.head_size),
+        time("head_time", limits.head_time),
+        time("body_time", limits.body_time),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    if said.is_empty() { "usual".to_owned() } else { said.join(", ") }
+}
+
+fn source(from: &Followed) -> String {
+    match from {
+        Followed::Env(pattern) => format!("env {pattern}"),
+        Followed::EnvFile(path) => format!("env_file {}", path.display()),
+        Followed::File(path) => format!("file {}", path.display()),
+    }
 }
 
 /// As few digits as say all.

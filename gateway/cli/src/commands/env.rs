@@ -5,22 +5,28 @@ use rampart_client::{
     wire::{OpenSession, SessionLasts},
 };
 
+use rampart_gateway::Home;
+
 use crate::{
     args::{Env, EnvShell},
+    configuration,
     environment::Environment,
     exit::Exit,
     outbound,
     printer::Printer,
-    reach,
+    reach, secrets,
 };
 
 pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     reach::ensure(environment)?;
     // The terminal's own: what a person starts by hand is told apart from what an agent does.
-    let wanted = OpenSession { agent: "shell".to_owned(), session: None, lasts: SessionLasts::Terminal };
+    let config = configuration::read(&Home::at(&environment.home), printer)?;
+    let secrets = secrets::of_session(&config, environment);
+    let wanted = OpenSession { agent: "shell".to_owned(), session: None, lasts: SessionLasts::Terminal, secrets };
     let opened = Client::new(reach::road(environment)).open_session(&wanted)?;
-    let variables =
+    let mut variables: Vec<(&str, String)> =
         outbound::variables(&opened, &outbound::Files::of(environment)?, environment.node_options.as_deref())?;
+    variables.extend(opened.placeholders.iter().map(|(name, value)| (name.as_str(), value.clone())));
     print(&variables, args.shell, printer)?;
     Ok(Exit::Yes)
 }

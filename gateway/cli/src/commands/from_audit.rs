@@ -121,5 +121,12 @@ fn passes(ruleset: &Ruleset, call: &Call) -> bool {
 
 fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
     let (labels, history) = (BTreeSet::new(), History::default());
-    work(&Context { now_ms: 0, headless: false, labels: &labels, history: &history, rampart_home: None })
+    work(&Context {
+        now_ms: 0,
+        headless: false,
+        labels: &labels,
+        history: &history,
+        counted: false,
+        rampart_home: None,
+    })
 }

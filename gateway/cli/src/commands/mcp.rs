@@ -43,7 +43,12 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let mut proxy = Vec::new();
     // Inside `rampart wrap` the variables are set already.
     if road.token.is_none() {
-        let wanted = OpenSession { agent: agent.clone(), session: Some(session.clone()), lasts: SessionLasts::Process };
+        let wanted = OpenSession {
+            agent: agent.clone(),
+            session: Some(session.clone()),
+            lasts: SessionLasts::Process,
+            secrets: Vec::new(),
+        };
         match blocking::Client::new(road.clone()).open_session(&wanted) {
             Ok(opened) => {
                 if !args.no_proxy {

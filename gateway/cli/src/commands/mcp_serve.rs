@@ -38,7 +38,12 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     let session = args.session_id.or_else(|| environment.session.clone());
     let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     if road.token.is_none() {
-        let wanted = OpenSession { agent: agent.clone(), session: Some(session.clone()), lasts: SessionLasts::Process };
+        let wanted = OpenSession {
+            agent: agent.clone(),
+            session: Some(session.clone()),
+            lasts: SessionLasts::Process,
+            secrets: Vec::new(),
+        };
         let opened = blocking::Client::new(road.clone()).open_session(&wanted)?;
         (session, road.token) = (opened.session, Some(opened.credential));
     }

@@ -135,6 +135,7 @@ impl Again<'_> {
             headless: false,
             labels: known,
             history: &self.history,
+            counted: false,
             rampart_home: self.environment.home.to_str(),
         };
         let judgement = self.ruleset.judge(call, &context);

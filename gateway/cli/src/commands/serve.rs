@@ -34,6 +34,7 @@ use crate::{
     log_output, outbound, outward,
     printer::Printer,
     reach, rules,
+    secrets::{self, Secrets},
     telemetry::Telemetry,
 };
 
@@ -81,6 +82,8 @@ async fn serve(
 ) -> anyhow::Result<Exit> {
     let on_demand = args.on_demand;
     let mut options = proxy_options(&home, &config)?;
+    let Secrets { credentials, followed, placeholders } = secrets::read(&home, &config, on_demand, printer)?;
+    options.credentials = credentials;
     let client = outbound::client(&config)?;
     let tls = client.tls();
     let variables = &environment.otel;
@@ -103,12 +106,14 @@ async fn serve(
     };
     let (flags, surroundings) = (Arc::clone(args), environment.clone());
     gateway.follow_config(move |config| configured(config, &flags, &surroundings).map_err(|e| format!("{e:#}")));
+    gateway.follow_secrets(followed);
     if let Some(otel) = &otel {
         otel.watch(&gateway);
     }
     // A gateway that a road started serves that road even where another program has a port.
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
+    options.names = outward::names(&config.egress).await?;
     let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
     gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
@@ -130,7 +135,7 @@ async fn serve(
     }
     if let Some(proxy) = &proxy {
         lines.push(format!("egress   http://{}  (`eval \"$(rampart env)\"` uses it)", proxy.local_addr()?));
-        api = api.egress_on(proxy.local_addr()?);
+        api = api.egress_on(proxy.local_addr()?).gives(placeholders);
     }
     lines.extend(args.shared.as_ref().map(|path| format!("shared   {}  (for every user)", path.display())));
     lines.extend(config.syslog.as_ref().map(|syslog| format!("syslog   {}  {}", syslog.peer, syslog.layout.as_str())));
@@ -245,8 +250,14 @@ fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options
         passthrough: outward::passthrough(&config.egress)?,
         upstream_proxy: outward::proxy(&config.egress)?,
         client_certificates: outward::certificates(&config.egress)?,
+        credentials: Vec::new(),
+        unidentified: UNIDENTIFIED.to_owned(),
         transparent: outward::transparent(&config.egress)?,
-        limits: egress::Limits::default(),
+        // Bound when the listeners are.
+        names: None,
+        dns: config.egress.dns.clone(),
+        block_page: outward::block_page(&config.egress)?,
+        limits: outward::limits(&config.egress),
         // Nobody, until the gateway that knows them is open.
         identify: Arc::new(|_| None),
     })

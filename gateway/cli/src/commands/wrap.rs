@@ -18,11 +18,12 @@ use rustix::process::WaitOptions;
 
 use crate::{
     args::Wrap,
+    configuration,
     environment::Environment,
     exit::Exit,
     outbound,
     printer::{DIM, Printer, styled},
-    reach,
+    reach, secrets,
 };
 
 /// The shells that are put in front of the real ones.
@@ -39,7 +40,9 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
         format!("cannot find `{}`; check its name and PATH, or give its full path", program.to_string_lossy())
     })?;
     let mut road = reach::road(environment);
-    let wanted = OpenSession { agent: agent.clone(), session: None, lasts: SessionLasts::Process };
+    let config = configuration::read(&Home::at(&environment.home), printer)?;
+    let secrets = secrets::of_session(&config, environment);
+    let wanted = OpenSession { agent: agent.clone(), session: None, lasts: SessionLasts::Process, secrets };
     let opened = Client::new(road.clone()).open_session(&wanted)?;
     let mut path = shells.clone().into_os_string();
     path.push(":");
@@ -49,6 +52,7 @@ pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> an
         .arg0(program)
         .args(rest)
         .envs(outbound::variables(&opened, &files, environment.node_options.as_deref())?)
+        .envs(&opened.placeholders)
         .env("PATH", path)
         .env("SHELL", shells.join("bash"))
         .env("CLAUDE_CODE_SHELL", shells.join("bash"))

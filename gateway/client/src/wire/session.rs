@@ -1,5 +1,7 @@
 //! Runs of an agent.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Answer to `GET /v1/sessions/{session}`.
@@ -24,6 +26,23 @@ pub struct OpenSession {
     pub session: Option<String>,
     /// When it ends.
     pub lasts: SessionLasts,
+    /// Secrets in its surroundings, which are followed from now on. Where they may go, only people say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<FollowedSecret>,
+}
+
+/// A secret in the surroundings of a session.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FollowedSecret {
+    /// What it is called: a variable, a file.
+    pub name: String,
+    /// Its value, at least 8 bytes.
+    pub value: String,
+    /// The hosts that it may go to: `host` or `*.host`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
 }
 
 /// When a session ends, and what belongs to it.
@@ -49,4 +68,7 @@ pub struct OpenedSession {
     /// Where the egress proxy listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,
+    /// Variables for its processes, with what stands for a credential in each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placeholders: BTreeMap<String, String>,
 }

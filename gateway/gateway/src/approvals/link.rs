@@ -9,17 +9,12 @@
 //! - The link goes only where the installation's own configuration sends notices. It is in no log, no record and no
 //!   answer to an agent, pages loaded through it send no referrer to others, and over a network it is HTTPS.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::home::open_private;
+use crate::home::key_of_installation;
 
 /// Makes and checks links.
 #[derive(Clone)]
@@ -56,24 +51,7 @@ impl Links {
     /// # Errors
     /// When the file is open to others, or cannot be read or made.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut key = [0; 32];
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => {
-                getrandom::fill(&mut key).map_err(io::Error::other)?;
-                file.write_all(&key)?;
-                file.sync_all()?;
-            }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                let file = open_private(OpenOptions::new().read(true), path).map_err(io::Error::other)?;
-                let mut bytes = Vec::new();
-                file.take(64).read_to_end(&mut bytes)?;
-                // Torn while it was made: no link was signed with it yet.
-                let wrong = || io::Error::other("it holds no key of 32 bytes: remove it, and the next start makes one");
-                key = bytes.try_into().map_err(|_| wrong())?;
-            }
-            Err(e) => return Err(e),
-        }
-        Ok(Self { key })
+        Ok(Self { key: key_of_installation(path)? })
     }
 
     /// The path of the link, behind the base URL.

@@ -7,7 +7,10 @@ use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade};
+use super::{
+    ClientCertificate, Config, Limits, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
+    secret::{CredentialSource, SecretsSource, credential, secrets},
+};
 use crate::{
     audit::{
         Witness,
@@ -30,6 +33,8 @@ struct Source {
     registry: Option<RegistrySource>,
     otel: Option<OtelSource>,
     upgrade: Option<UpgradeSource>,
+    credentials: Vec<CredentialSource>,
+    secrets: SecretsSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +50,20 @@ struct EgressSource {
     client_certificates: Vec<ClientCertificateSource>,
     transparent: Option<Word>,
     require_credentials: Option<Word>,
+    dns: Vec<Word>,
+    dns_listen: Option<Word>,
+    block_page: Option<Word>,
+    limits: LimitsSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsSource {
+    connections: Option<Word>,
+    connections_per_client: Option<Word>,
+    head_size: Option<Word>,
+    head_time: Option<Word>,
+    body_time: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +148,7 @@ struct OtelSource {
 }
 
 /// A value with its place.
-type Word = Spanned<String>;
+pub(super) type Word = Spanned<String>;
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
@@ -183,6 +202,22 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let some_address = |word: &str| address(word).map(Some);
     let redirected = "an address and port such as `[::]:15001`";
     reader.read(source.egress.transparent, some_address, redirected, &mut config.egress.transparent);
+    let server = |word: &str| address(word).or_else(|| Some(SocketAddr::new(word.parse().ok()?, 53)));
+    reader.read_all(
+        source.egress.dns,
+        server,
+        "the address of a DNS server such as `9.9.9.9` or `[::1]:5353`",
+        &mut config.egress.dns,
+    );
+    reader.read(
+        source.egress.dns_listen,
+        some_address,
+        "an address and port such as `127.0.0.1:53`",
+        &mut config.egress.dns_listen,
+    );
+    let page = |word: &str| absolute(word).map(Some);
+    reader.read(source.egress.block_page, page, "the absolute path of an HTML file", &mut config.egress.block_page);
+    limits(source.egress.limits, &mut reader, &mut config.egress.limits);
     let yes = |word: &str| choice(word, "true", "false");
     reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
     let strict = |word: &str| choice(word, "strict", "normal");
@@ -233,6 +268,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         );
         Some(otel)
     });
+    config.credentials = source.credentials.into_iter().filter_map(|source| credential(source, &mut reader)).collect();
+    config.secrets = secrets(source.secrets, &mut reader);
     config.upgrade = source.upgrade.and_then(|UpgradeSource { from, key }| {
         let place = "an https:// address or the absolute path of a folder";
         let from = reader.value(&from, release_place, place);
@@ -254,14 +291,14 @@ fn strict() -> Options {
 }
 
 /// Reads values, and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     file: &'a str,
     wrong: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
+    pub(super) fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
         if let Some(word) = word
             && let Some(value) = self.value(&word, read, wanted)
         {
@@ -269,11 +306,17 @@ impl Reader<'_> {
         }
     }
 
-    fn read_all<T>(&mut self, words: Vec<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut Vec<T>) {
+    pub(super) fn read_all<T>(
+        &mut self,
+        words: Vec<Word>,
+        read: impl Fn(&str) -> Option<T>,
+        wanted: &str,
+        into: &mut Vec<T>,
+    ) {
         into.extend(words.iter().filter_map(|word| self.value(word, &read, wanted)));
     }
 
-    fn value<T>(&mut self, word: &Word, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
+    pub(super) fn value<T>(&mut self, word: &Word, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
         let value = read(word.value.trim());
         if value.is_none() {
             let help = Some(format!("write {wanted}"));
@@ -282,7 +325,12 @@ impl Reader<'_> {
         value
     }
 
-    fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
+    /// Says what is wrong around a value, and what to write.
+    pub(super) fn wrong_at(&mut self, word: &Word, message: String, wanted: &str) {
+        self.refuse(bytes(word.defined), message, Some(format!("write {wanted}")));
+    }
+
+    pub(super) fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
         let before = span.as_ref().and_then(|span| self.text.get(..span.start));
         let line = before.map_or(0, |text| text.matches('\n').count() + 1);
         let column = before.map_or(0, |text| text.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
@@ -312,6 +360,17 @@ fn line_and_column(text: &str, location: Location) -> Option<Range<usize>> {
     let column = usize::try_from(location.column()).ok()?.saturating_sub(1);
     let start = text.get(begin..)?.char_indices().nth(column).map_or(text.len(), |(at, _)| begin + at);
     Some(start..start)
+}
+
+fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
+    let count = |word: &str| word.parse().ok().filter(|n| *n > 0).map(Some);
+    reader.read(source.connections, count, "a number from 1", &mut limits.connections);
+    reader.read(source.connections_per_client, count, "a number from 1", &mut limits.connections_per_client);
+    let head = |word: &str| bytes_of(word).filter(|n| (1 << 10..=1 << 20).contains(n)).map(Some);
+    reader.read(source.head_size, head, "a size from 1kb to 1mb such as `64kb`", &mut limits.head_size);
+    let time = "a time from 1s to 24h such as `5s`";
+    reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
+    reader.read(source.body_time, |word| duration(word).map(Some), time, &mut limits.body_time);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
@@ -348,7 +407,7 @@ fn release_place(word: &str) -> Option<String> {
     (is_url || absolute(word).is_some()).then(|| word.to_owned())
 }
 
-fn absolute(word: &str) -> Option<PathBuf> {
+pub(super) fn absolute(word: &str) -> Option<PathBuf> {
     let path = PathBuf::from(word);
     path.is_absolute().then_some(path)
 }
@@ -366,7 +425,7 @@ fn private(word: &str) -> Option<String> {
 }
 
 /// True for the word `yes`, false for `no`, otherwise neither.
-fn choice(word: &str, yes: &str, no: &str) -> Option<bool> {
+pub(super) fn choice(word: &str, yes: &str, no: &str) -> Option<bool> {
     (word == yes || word == no).then_some(word == yes)
 }
 
@@ -409,11 +468,15 @@ fn long_time(word: &str) -> Option<Duration> {
 
 /// `512kb`, `64mb`, `10gb`, `1tb`, each 1024 times the one before.
 fn size(word: &str) -> Option<u64> {
+    bytes_of(word).filter(|bytes| *bytes >= 64 << 10)
+}
+
+/// The same, of any length.
+fn bytes_of(word: &str) -> Option<u64> {
     let word = word.to_ascii_lowercase();
     let (number, unit) = word.split_at(word.find(|c: char| !c.is_ascii_digit())?);
     let power = ["kb", "mb", "gb", "tb"].iter().position(|known| *known == unit)? + 1;
-    let bytes = number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))?;
-    (bytes >= 64 << 10).then_some(bytes)
+    number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
 }
 
 /// `host[:port]:address[:port]`, the address in brackets where it is IPv6.
@@ -462,6 +525,10 @@ egress:
   client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
   transparent: '[::]:15001'
   require_credentials: true
+  dns: [9.9.9.9, '[::1]:5353']
+  dns_listen: 127.0.0.1:53
+  block_page: /etc/blocked.html
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s}
 audit:
   durability: strict
   on_failure: allow
@@ -487,6 +554,10 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
         assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
         assert!(config.egress.require_credentials);
+        let servers: Vec<_> = config.egress.dns.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
+        assert_eq!(config.egress.limits.head_size, Some(16 << 10));
+        assert_eq!(config.egress.limits.connections, Some(10));
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);

@@ -93,6 +93,7 @@ fn judge(ruleset: &Ruleset, action: &Action, home: &Home, place: &Place) -> Judg
         headless: false,
         labels: &labels,
         history: &history,
+        counted: false,
         rampart_home: home.root().to_str(),
     };
     ruleset.judge(&call(action.clone(), place), &context)

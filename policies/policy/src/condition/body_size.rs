@@ -1,9 +1,10 @@
-//! `body_size`: how many bytes are sent or written: `{ gt: 1MB }`. Units are `KB`, `MB` and `GB`, of 1024.
+//! `body_size`: how many bytes are sent or written or, in a policy about answers, came back: `{ gt: 1MB }`. Units are `KB`,
+//! `MB` and `GB`, of 1024.
 
-use rampart_call::Action;
+use rampart_call::{Action, Phase};
 
-use super::{Fields, Reader, RuleBuilder, agent_depth::bounds};
-use crate::{tool::Tools, yaml::Node};
+use super::{Fields, Reader, RuleBuilder, agent_depth::bounds, header};
+use crate::{facts::Facts, tool::Tools, yaml::Node};
 
 /// What is written: lowest and highest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,15 +20,26 @@ impl Source {
         into.reaches(Tools::FETCH.and(Tools::WRITE).and(Tools::EDIT));
         into.call("body_size", move |facts| {
             let size = match &facts.call.action {
-                Action::Fetch { body_size: Some(size), .. } => Some(i64::try_from(*size).unwrap_or(i64::MAX)),
-                _ => facts.body().map(|b| i64::try_from(b.len()).unwrap_or(i64::MAX)),
+                _ if facts.call.phase == Phase::After => came_back(facts),
+                Action::Fetch { body_size: Some(size), .. } => Some(*size),
+                _ => facts.body().map(|b| b.len() as u64),
             };
-            size.is_some_and(|s| (low..=high).contains(&s))
+            size.is_some_and(|s| (low..=high).contains(&i64::try_from(s).unwrap_or(i64::MAX)))
         });
     }
 }
 
-fn size(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<i64> {
+/// The size that an answer announces, or has where all of it is there.
+fn came_back(facts: &Facts<'_>) -> Option<u64> {
+    let announced = header::values(facts, "content-length").next().and_then(|v| v.parse().ok());
+    announced.or_else(|| {
+        let response = facts.call.response.as_ref().filter(|r| !r.truncated)?;
+        Some(response.text.len() as u64)
+    })
+}
+
+/// Reads a number of bytes, with or without a unit.
+pub(super) fn size(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<i64> {
     let text = reader.text(node, what)?;
     let upper = text.value.trim().to_ascii_uppercase();
     let units = [

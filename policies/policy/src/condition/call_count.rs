@@ -28,7 +28,7 @@ impl Source {
         let gte = fields.take("gte").and_then(|n| reader.number(n, "gte"));
         let window = fields.take("window").and_then(|n| reader.duration(n, "window"));
         let per = fields.take("per").and_then(|n| reader.text(n, "per"));
-        let words = [("agent", Per::Agent), ("session", Per::Session), ("tool", Per::Tool)];
+        let words = [("agent", Per::Agent), ("session", Per::Session), ("tool", Per::Tool), ("host", Per::Host)];
         let per = per.and_then(|text| reader.word(&text, "something calls are counted by", &words));
         fields.finish(reader);
         let (Some(gte), Some(window_ms)) = (gte, window) else {
@@ -53,7 +53,7 @@ impl Source {
             let fits = |name: &str| globs.is_empty() || globs.iter().any(|g| g.is_match(name));
             let context = facts.context;
             let before = context.history.count(per, facts.call, window_ms, context.now_ms, fits);
-            fits(facts.call.action.tool()) && before + 1 >= gte
+            fits(facts.call.action.tool()) && before + u64::from(!facts.is_counted()) >= gte
         });
     }
 }

@@ -1,5 +1,7 @@
-//! `header_matches`, `header_not_matches`: a request header's value matches a text glob. A mapping of header names to
-//! patterns; all named headers must match.
+//! `header_matches`, `header_not_matches`: a request header's value matches a text glob; in a policy about answers
+//! (`match: { phase: after }`), an answer's. A mapping of header names to patterns; all named headers must match.
+
+use rampart_call::Phase;
 
 use super::{Fields, Placed, Reader, RuleBuilder};
 use crate::{
@@ -40,9 +42,11 @@ impl Source {
     }
 }
 
-fn values<'f>(facts: &'f Facts<'_>, name: &'f str) -> impl Iterator<Item = &'f str> {
-    let headers = match &facts.call.action {
-        rampart_call::Action::Fetch { headers, .. } => headers.as_slice(),
+/// The values of a header of the request or, after the call, of the response.
+pub(super) fn values<'f>(facts: &'f Facts<'_>, name: &'f str) -> impl Iterator<Item = &'f str> {
+    let headers = match (&facts.call.action, &facts.call.response) {
+        (_, Some(response)) if facts.call.phase == Phase::After => response.headers.as_slice(),
+        (rampart_call::Action::Fetch { headers, .. }, _) => headers.as_slice(),
         _ => &[],
     };
     headers.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())

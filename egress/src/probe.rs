@@ -1,0 +1,197 @@
+//! What gets out past the proxy, tried from where an agent stands. Each way is tried for real, to an address that is given,
+//! and what came back is the evidence.
+
+use std::{
+    io::Read as _,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::ServerName};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one of who has taken the connection: our own proxy may first look the name up in vain.
+const TALK: Duration = Duration::from_secs(8);
+/// A name that no server has and that our proxy refuses like any other.
+const NOBODY: &str = "probe.rampart.invalid";
+
+/// What was found on one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Which: `tcp-80`, `tcp-443`, `udp-443`, `dns-53`, `ipv6-tcp-443`, `icmp`, `raw-ip`.
+    pub name: &'static str,
+    /// Where it leads.
+    pub leads: Leads,
+    /// What came back, for people.
+    pub evidence: String,
+}
+
+/// Where a way leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    /// To others, past us.
+    Out,
+    /// To Rampart's own proxy, whatever address is dialled.
+    ToUs,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Leads {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "open",
+            Self::ToUs => "proxied",
+            Self::Nowhere => "closed",
+        }
+    }
+}
+
+/// Tries every way to these two addresses. `authority` is by whom our own proxy is known.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub async fn probe(v4: IpAddr, v6: IpAddr, authority: &CertificateDer<'static>) -> Result<Vec<Way>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let ours = TlsConnector::from(Arc::new(config));
+    let blocking = |name, work: fn(IpAddr) -> Found| async move {
+        let found = tokio::task::spawn_blocking(move || work(v4)).await;
+        (name, found.unwrap_or_else(|e| Err(e.to_string())))
+    };
+    let (plain, tls, six) = (SocketAddr::new(v4, 80), SocketAddr::new(v4, 443), SocketAddr::new(v6, 443));
+    let found: [(&'static str, Found); 7] = tokio::join!(
+        async { ("tcp-80", over_http(plain).await) },
+        async { ("tcp-443", over_tls(tls, &ours).await) },
+        blocking("udp-443", quic),
+        blocking("dns-53", dns),
+        async { ("ipv6-tcp-443", over_tls(six, &ours).await) },
+        blocking("icmp", |to| echo(to, Type::DGRAM)),
+        blocking("raw-ip", |to| echo(to, Type::RAW)),
+    )
+    .into();
+    let way = |(name, found): (&'static str, Found)| match found {
+        Ok((leads, evidence)) => Way { name, leads, evidence },
+        Err(evidence) => Way { name, leads: Leads::Nowhere, evidence },
+    };
+    Ok(found.map(way).to_vec())
+}
+
+/// Where it leads, or why nowhere.
+type Found = Result<(Leads, String), String>;
+
+async fn connect(to: SocketAddr) -> Result<TcpStream, String> {
+    match timeout(PATIENCE, TcpStream::connect(to)).await {
+        Ok(connected) => connected.map_err(|e| e.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}
+
+async fn over_http(to: SocketAddr) -> Found {
+    let mut tcp = connect(to).await?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {NOBODY}\r\nConnection: close\r\n\r\n");
+    let mut said = Vec::new();
+    let talk = async {
+        let _ = tcp.write_all(request.as_bytes()).await;
+        let _ = tcp.take(16 * 1024).read_to_end(&mut said).await;
+    };
+    let _ = timeout(TALK, talk).await;
+    let ours = String::from_utf8_lossy(&said).to_ascii_lowercase().contains("\r\nx-rampart-decision:");
+    Ok(if ours {
+        (Leads::ToUs, "Rampart answered for it".to_owned())
+    } else {
+        (Leads::Out, format!("{to} took the connection"))
+    })
+}
+
+async fn over_tls(to: SocketAddr, ours: &TlsConnector) -> Found {
+    let tcp = connect(to).await?;
+    let name = ServerName::try_from(NOBODY).map_err(|e| e.to_string())?;
+    match timeout(TALK, ours.connect(name, tcp)).await {
+        Ok(Ok(_)) => Ok((Leads::ToUs, "it shows a certificate of Rampart's authority".to_owned())),
+        _ => Ok((Leads::Out, format!("{to} took the connection"))),
+    }
+}
+
+/// A first packet of a version that nobody speaks, which a server answers with those that it does (RFC 9000 section 6).
+fn quic(to: IpAddr) -> Found {
+    let mut packet = vec![0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8];
+    packet.extend_from_slice(&[7; 8]);
+    packet.push(8);
+    packet.extend_from_slice(&[9; 8]);
+    packet.resize(1200, 0);
+    let reply = over_udp(SocketAddr::new(to, 443), &packet)?;
+    Ok((Leads::Out, format!("{} bytes came back", reply.len())))
+}
+
+/// A question for text, which our own answerer refuses and others do not.
+fn dns(to: IpAddr) -> Found {
+    const REFUSED: u8 = 5;
+    let mut question = vec![0x52, 0x50, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in NOBODY.split('.') {
+        question.push(label.len() as u8);
+        question.extend_from_slice(label.as_bytes());
+    }
+    question.extend_from_slice(&[0, 0, 16, 0, 1]);
+    let reply = over_udp(SocketAddr::new(to, 53), &question)?;
+    match reply.get(3).map(|flags| flags & 0x0f) {
+        Some(REFUSED) => Ok((Leads::ToUs, "the question was refused, as Rampart refuses it".to_owned())),
+        _ => Ok((Leads::Out, "a server answered".to_owned())),
+    }
+}
+
+fn over_udp(to: SocketAddr, packet: &[u8]) -> Result<Vec<u8>, String> {
+    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).map_err(|e| e.to_string())?;
+    socket.connect(to).map_err(|e| e.to_string())?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+    socket.send(packet).map_err(|e| e.to_string())?;
+    let mut reply = vec![0; 1500];
+    let length = socket.recv(&mut reply).map_err(|e| late(&e))?;
+    reply.truncate(length);
+    Ok(reply)
+}
+
+/// An echo request (RFC 792), by the socket that is for nothing else, or by one that can send anything.
+fn echo(to: IpAddr, kind: Type) -> Found {
+    let mut socket =
+        Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4)).map_err(|e| format!("no such socket: {e}"))?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+    let mut request = [8, 0, 0, 0, 0x52, 0x50, 0, 1];
+    let sum = request.chunks(2).fold(0u32, |sum, pair| sum + (u32::from(pair[0]) << 8) + u32::from(pair[1]));
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    request[2..4].copy_from_slice(&sum.to_be_bytes());
+    socket.send_to(&request, &SockAddr::from(SocketAddr::new(to, 0))).map_err(|e| e.to_string())?;
+    let mut reply = [0; 1500];
+    loop {
+        let length = socket.read(&mut reply).map_err(|e| late(&e))?;
+        let said = reply.get(..length).unwrap_or_default();
+        // Of a raw socket the packet comes with its own head, and requests are heard too where both ends are here.
+        let head = if kind == Type::RAW { usize::from(said.first().copied().unwrap_or(0) & 0x0f) * 4 } else { 0 };
+        if said.get(head) == Some(&0) {
+            return Ok((Leads::Out, format!("{to} answered")));
+        }
+    }
+}
+
+fn late(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
