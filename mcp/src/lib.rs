@@ -5,6 +5,7 @@
 
 mod action;
 mod answer;
+mod drops;
 pub mod environment;
 pub mod http;
 mod lines;

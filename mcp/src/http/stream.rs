@@ -19,6 +19,7 @@ use crate::{
     action,
     answer::{self, Form},
     message::{self, Id, Message},
+    relay::Side,
 };
 
 /// A stream on its way from the server to the client.
@@ -75,7 +76,7 @@ impl Passing {
         match message::parse(data.as_bytes()) {
             Ok(Message::Notification { method, params }) => {
                 let Ok(action) = action::of(&judge.server, &method, &params) else {
-                    return dropped(&event, "a notification that does not say what it is about");
+                    return self.dropped(&event, "a notification that does not say what it is about");
                 };
                 match judge.before(action, None, action::trace(&params)).await {
                     Ok(_permit) => event.raw,
@@ -87,7 +88,9 @@ impl Passing {
                 Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
             },
             Ok(Message::Response { id, body, place }) => {
-                let Some(asked) = self.answered(&id) else { return dropped(&event, "a response to no request") };
+                let Some(asked) = self.answered(&id) else {
+                    return self.dropped(&event, "a response to no request");
+                };
                 let raw = data.get(place.clone()).unwrap_or_default();
                 match judge.after(&asked, &id, &body, raw).await {
                     Ok((_permit, None)) => event.raw,
@@ -100,7 +103,7 @@ impl Passing {
             }
             Err(fault) => {
                 let asked = fault.id.as_ref().and_then(|id| Some((id.clone(), self.answered(id)?)));
-                let Some((id, asked)) = asked else { return dropped(&event, &fault.why) };
+                let Some((id, asked)) = asked else { return self.dropped(&event, &fault.why) };
                 let refusal = answer::refused(rampart_call::Reason::Malformed, format!("the server's answer: {fault}"));
                 event.with(&String::from_utf8_lossy(&answer::refusal(&id, asked.form, &refusal)))
             }
@@ -140,6 +143,12 @@ impl Passing {
         event.without()
     }
 
+    /// What stands in the place of an event that is no message to anybody.
+    fn dropped(&self, event: &Event, why: &str) -> Bytes {
+        self.front.judge.dropped(Side::Server, why);
+        event.without()
+    }
+
     /// The request that a response on this stream answers.
     fn answered(&mut self, id: &Id) -> Option<Asked> {
         let kept = self.session.of_client().take(id);
@@ -154,9 +163,4 @@ impl Passing {
 pub(super) fn spliced(text: &str, place: std::ops::Range<usize>, body: &str) -> String {
     let (front, back) = (text.get(..place.start).unwrap_or_default(), text.get(place.end..).unwrap_or_default());
     flattened(&[front, body, back].concat())
-}
-
-fn dropped(event: &Event, why: &str) -> Bytes {
-    tracing::warn!(why, "dropped an event that is no valid MCP message");
-    event.without()
 }

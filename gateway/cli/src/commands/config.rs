@@ -53,6 +53,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("egress.transparent", config.egress.transparent.map_or("none".to_owned(), |address| address.to_string())),
         ("egress.require_credentials", config.egress.require_credentials.to_string()),
+        ("mcp.listen", config.mcp.listen.to_string()),
+        ("mcp.servers", list(config.mcp.servers.keys().cloned().collect())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("audit.witnesses", list(config.audit.witnesses.iter().map(ToString::to_string).collect())),

@@ -7,7 +7,7 @@ use rampart_policy::{Diagnostic, Severity, parse_duration};
 use serde::Deserialize;
 use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned, budget, options};
 
-use super::{ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade};
+use super::{ClientCertificate, Config, Mode, Otel, PublicKey, Registry, Resolve, Upgrade, mcp::McpSource};
 use crate::{
     audit::{
         Witness,
@@ -22,6 +22,7 @@ struct Source {
     listen: Option<Word>,
     mode: Option<Word>,
     egress: EgressSource,
+    mcp: McpSource,
     audit: AuditSource,
     approvals: ApprovalsSource,
     surfaces: SurfacesSource,
@@ -129,7 +130,7 @@ struct OtelSource {
 }
 
 /// A value with its place.
-type Word = Spanned<String>;
+pub(super) type Word = Spanned<String>;
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
@@ -185,6 +186,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read(source.egress.transparent, some_address, redirected, &mut config.egress.transparent);
     let yes = |word: &str| choice(word, "true", "false");
     reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
+    config.mcp.read(source.mcp, &mut reader);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
@@ -254,14 +256,14 @@ fn strict() -> Options {
 }
 
 /// Reads values, and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     file: &'a str,
     wrong: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
+    pub(super) fn read<T>(&mut self, word: Option<Word>, read: impl Fn(&str) -> Option<T>, wanted: &str, into: &mut T) {
         if let Some(word) = word
             && let Some(value) = self.value(&word, read, wanted)
         {
@@ -282,7 +284,7 @@ impl Reader<'_> {
         value
     }
 
-    fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
+    pub(super) fn refuse(&mut self, span: Option<Range<usize>>, message: String, help: Option<String>) {
         let before = span.as_ref().and_then(|span| self.text.get(..span.start));
         let line = before.map_or(0, |text| text.matches('\n').count() + 1);
         let column = before.map_or(0, |text| text.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
@@ -299,7 +301,7 @@ impl Reader<'_> {
     }
 }
 
-fn bytes(location: Location) -> Option<Range<usize>> {
+pub(super) fn bytes(location: Location) -> Option<Range<usize>> {
     let start = usize::try_from(location.span().byte_offset()?).ok()?;
     let length = usize::try_from(location.span().byte_len()?).ok()?;
     Some(start..start + length)
@@ -330,7 +332,7 @@ fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
     Some(target)
 }
 
-fn address(word: &str) -> Option<SocketAddr> {
+pub(super) fn address(word: &str) -> Option<SocketAddr> {
     word.replacen("localhost:", "127.0.0.1:", 1).parse().ok()
 }
 
@@ -438,6 +440,7 @@ fn resolve(word: &str) -> Option<Resolve> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Place;
 
     #[track_caller]
     fn refused(text: &str, place: &str, words: &str) {
@@ -462,6 +465,11 @@ egress:
   client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
   transparent: '[::]:15001'
   require_credentials: true
+mcp:
+  listen: localhost:19092
+  servers:
+    files: {command: [npx, -y, server-files, .], env: [HOME, 'TOKEN=x'], pins: approved}
+    docs: {url: 'https://docs.example/mcp?key=k'}
 audit:
   durability: strict
   on_failure: allow
@@ -487,6 +495,12 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
         assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
         assert!(config.egress.require_credentials);
+        assert_eq!(config.mcp.listen.port(), 19092);
+        let Place::Command(words, env) = &config.mcp.servers["files"].place else { panic!("{config:?}") };
+        assert_eq!((words.join(" ").as_str(), env[1].reveal()), ("npx -y server-files .", "TOKEN=x"));
+        assert_eq!(config.mcp.servers["files"].pins.as_deref(), Some("approved"));
+        assert!(matches!(&config.mcp.servers["docs"].place, Place::Url(url) if url.reveal().ends_with("?key=k")));
+        assert!(!format!("{config:?}").contains("key=k"), "nor is a key");
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
@@ -528,6 +542,15 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         refused("audit: {segment: {size: 5}}\n", "1:25", "64mb");
         refused("audit: {retention: {age: 10s}}\n", "1:26", "90d");
         refused("audit: {retention: 90d}\n", "1:20", "");
+        refused("mcp: {servers: {a: {url: 'ftp://x'}}}\n", "1:26", "`url` of the MCP server `a`");
+        refused(
+            "mcp: {servers: {a: {url: 'https://x/', command: [b]}}}\n",
+            "1:26",
+            "how the MCP server `a` is reached",
+        );
+        refused("mcp: {servers: {a: {pins: off}}}\n", "0:0", "how the MCP server `a` is reached");
+        refused("mcp: {servers: {a: {command: [b], pins: on}}}\n", "1:41", "first-use");
+        refused("mcp: {servers: {a/b: {command: [b]}}}\n", "0:0", "`a/b` is no name");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("surfaces: {deadline: 2m}\n", "1:22", "from 1s to 1m");
         refused("surfaces: {deadline: 900ms}\n", "1:22", "from 1s to 1m");
