@@ -39,7 +39,10 @@ impl Listener {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        // It may say more.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         assert!(!line.trim().is_empty(), "it says where it listens");
         Self(child, line.trim().to_owned())
     }

@@ -325,3 +325,136 @@ fn a_server_behind_the_bridge_conforms_as_it_does_by_itself() {
     }
     assert_eq!(through, direct);
 }
+
+#[test]
+fn servers_of_the_configuration_stand_behind_one_listener() {
+    if !have("servers_of_the_configuration_stand_behind_one_listener", &["python3", "curl"]) {
+        return;
+    }
+    let mut world = World::with_policy(&POLICY.replace("mcp__fixture__danger*", "mcp__two__*"));
+    let server = root().join("tests/clients/mcp_stdio.py");
+    let config = format!(
+        "listen: 127.0.0.1:0\negress: {{listen: '127.0.0.1:0'}}\nmcp:\n  listen: 127.0.0.1:0\n  servers:\n    \
+         one: {{command: [python3, '{server}', '{log}']}}\n    two: {{command: [python3, '{server}', '{log}']}}\n",
+        server = server.display(),
+        log = world.path("log").display()
+    );
+    world.config(&config);
+    world.serve(&[]);
+    assert!(world.run(&["config", "show"]).expect(0).stdout.contains("one, two"));
+    let mut rampart = world.command(bin("rampart"));
+    rampart.args(["mcp", "serve"]);
+    let front = Listener::start(rampart);
+    let base = front.1.strip_suffix("/mcp/one").unwrap().to_owned();
+    let mut road = Road { world, front };
+    let mut tell = |name: &str| {
+        road.front.1 = format!("{base}/mcp/{name}");
+        let begun = road.post(None, INITIALIZE).answer();
+        match begun.session {
+            Some(session) => road.ask(&session, &call(1, "pid")).text(),
+            None => begun.body,
+        }
+    };
+    let one = tell("one");
+    assert!(runs(&one), "{one}");
+    assert!(tell("two").contains("no-danger"));
+    assert!(tell("three").contains("there is nothing here"));
+    let nothing = road.post(None, INITIALIZE).answer();
+    assert!(nothing.status == "404" && nothing.body.contains("/mcp/one, /mcp/two"), "{}", nothing.body);
+    let foreign = road.world.run(&["mcp", "serve", "--name", "x"]).expect(2);
+    assert!(foreign.stderr.contains("about one server"), "{foreign:?}");
+    let nobody = World::new().run(&["mcp", "serve"]).expect(2);
+    assert!(nobody.stderr.contains("no server was named"), "{nobody:?}");
+}
+
+/// A client of HTTP+SSE: what comes on its stream, and where it posts.
+struct OldClient {
+    stream: Child,
+    events: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+    messages: String,
+}
+
+impl OldClient {
+    fn open(road: &Road, base: &str, stream: &str) -> Self {
+        use std::io::BufRead as _;
+        let mut curl = road.world.command("curl");
+        curl.args(["-sN", "--max-time", "60"]).arg(format!("{base}{stream}"));
+        let mut stream = curl.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let events = std::io::BufReader::new(stream.stdout.take().unwrap()).lines();
+        let mut client = Self { stream, events, messages: String::new() };
+        let (kind, place) = client.hear();
+        assert!(kind == "endpoint" && place.starts_with('/'), "{kind} {place}");
+        client.messages = format!("{base}{place}");
+        client
+    }
+
+    /// The next event: its kind, and its data.
+    fn hear(&mut self) -> (String, String) {
+        let mut next = || self.events.next().expect("the stream goes on").unwrap();
+        let (kind, data, end) = (next(), next(), next());
+        assert_eq!(end, "");
+        let value = |line: &str, field: &str| line.strip_prefix(field).unwrap_or_else(|| panic!("{line}")).to_owned();
+        (value(&kind, "event: "), value(&data, "data: "))
+    }
+
+    fn hear_json(&mut self) -> Value {
+        let (kind, data) = self.hear();
+        assert_eq!(kind, "message");
+        serde_json::from_str(&data).unwrap()
+    }
+
+    fn post(&self, road: &Road, body: &str) -> String {
+        let mut curl = road.world.command("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20"]);
+        curl.args(["-H", "content-type: application/json", "--data-binary", body, &self.messages]);
+        String::from_utf8(curl.output().unwrap().stdout).unwrap()
+    }
+}
+
+impl Drop for OldClient {
+    fn drop(&mut self) {
+        let _ = self.stream.kill();
+        let _ = self.stream.wait();
+    }
+}
+
+#[test]
+fn clients_of_the_first_revision_get_every_answer_on_their_one_stream() {
+    let Some(road) = Road::open("clients_of_the_first_revision_get_every_answer_on_their_one_stream", &[]) else {
+        return;
+    };
+    let base = road.front.1.strip_suffix("/mcp").unwrap();
+    let mut client = OldClient::open(&road, base, "/sse");
+    assert_eq!(client.post(&road, INITIALIZE), "202");
+    assert_eq!(client.hear_json()["result"]["serverInfo"]["name"], "fixture");
+    assert_eq!(client.post(&road, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#), "202");
+    assert_eq!(client.post(&road, &call(1, "pid")), "202");
+    let told = client.hear_json();
+    let pid = told["result"]["content"][0]["text"].as_str().unwrap().to_owned();
+    assert!(runs(&pid) && told["id"] == 1, "{told}");
+    // What is refused, what the server asks meanwhile, and what it says by itself.
+    client.post(&road, &call(2, "dangerous"));
+    assert!(client.hear_json().to_string().contains("no-danger"));
+    client.post(&road, &call(3, "ask"));
+    let question = client.hear_json();
+    assert_eq!(question["method"], "sampling/createMessage", "{question}");
+    client.post(&road, &json!({"jsonrpc": "2.0", "id": question["id"], "result": {"text": "forty-two"}}).to_string());
+    assert!(client.hear_json().to_string().contains("forty-two"));
+    client.post(&road, &call(4, "changed"));
+    let methods: Vec<Value> = (0..2).map(|_| client.hear_json()["method"].clone()).collect();
+    assert!(methods.contains(&json!("notifications/tools/list_changed")), "{methods:?}");
+    assert_eq!(client.post(&road, "{"), "400");
+    // Another has a process of its own, and a crash is told.
+    let mut other = OldClient::open(&road, base, "/mcp/sse");
+    assert!(other.messages.starts_with(&format!("{base}/mcp/messages?")), "{}", other.messages);
+    other.post(&road, INITIALIZE);
+    other.hear_json();
+    other.post(&road, &call(1, "crash"));
+    assert!(other.hear_json()["error"]["message"].as_str().unwrap().contains("exit code 3"));
+    // With the stream the session ends.
+    let gone = client.messages.clone();
+    drop(client);
+    until("its process ends", || !runs(&pid));
+    other.messages = gone;
+    assert_eq!(other.post(&road, &call(5, "pid")), "404");
+}

@@ -5,6 +5,7 @@ mod events;
 mod front;
 mod headers;
 mod judge;
+mod legacy;
 mod listener;
 mod processes;
 mod sessions;
@@ -13,13 +14,17 @@ mod stream;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt as _, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use sha2::{Digest as _, Sha256};
 use tower::{BoxError, util::BoxCloneSyncService};
 
-use crate::{answer, message::Id};
+use crate::{
+    answer,
+    message::{self, Id},
+};
 pub use front::{Error, Front, Options};
 pub use listener::Endpoints;
 pub use processes::{Hosting, Processes};
@@ -107,6 +112,33 @@ fn json(status: StatusCode, body: Bytes) -> Response<Body> {
 
 fn full(body: Bytes) -> Body {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// A stream of events.
+fn streamed(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let frames = events.map(|bytes| Ok::<_, BoxError>(Frame::data(bytes)));
+    let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
+    let told = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (headers::UNBUFFERED, "no"),
+    ];
+    for (name, value) in told {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A name for a session that nobody guesses.
+fn unguessable() -> Result<String, Failed> {
+    let mut random = [0; 16];
+    match getrandom::fill(&mut random) {
+        Ok(()) => Ok(hex::encode(random)),
+        Err(error) => {
+            let why = format!("the system gives no random numbers: {error}");
+            Err(Failed::new(StatusCode::INTERNAL_SERVER_ERROR, None, message::INTERNAL_ERROR, &why))
+        }
+    }
 }
 
 fn empty() -> Body {

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore, time::interval};
 
-use super::{Body, Failed, Front, Limits, Processes, collected, is, json};
+use super::{Body, Failed, Front, Limits, Processes, collected, is, json, legacy::Legacy};
 use crate::message;
 
 /// How often it is looked for sessions that nobody uses any more.
@@ -22,6 +22,7 @@ pub struct Endpoints {
     /// Names that the listener may be asked for besides those of loopback.
     hosts: Vec<String>,
     limits: Limits,
+    legacy: Arc<Legacy>,
 }
 
 /// One server.
@@ -31,10 +32,20 @@ pub(super) enum Endpoint {
     Processes(Arc<Processes>),
 }
 
+/// What a path of a server's is for.
+enum Door {
+    /// Streamable HTTP.
+    Endpoint,
+    /// The stream of a client of HTTP+SSE, who is told to post to this path.
+    Events(String),
+    /// Where such a client posts.
+    Messages,
+}
+
 impl Endpoints {
     /// No servers yet. The listener may be asked for by `hosts` besides the names of loopback.
     pub fn new(hosts: Vec<String>, limits: Limits) -> Self {
-        Self { places: BTreeMap::new(), hosts, limits }
+        Self { places: BTreeMap::new(), hosts, limits, legacy: Arc::default() }
     }
 
     /// Puts a server that has a URL behind this path.
@@ -155,26 +166,58 @@ impl Endpoints {
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Failed> {
-        let Some(endpoint) = self.places.get(request.uri().path()).cloned() else {
+        let Some((endpoint, door)) = self.door(request.uri().path()) else {
             let paths: Vec<&str> = self.paths().collect();
             let why = format!("there is nothing here; what there is: {}", paths.join(", "));
             return Err(Failed::new(StatusCode::NOT_FOUND, None, message::INVALID_REQUEST, &why));
         };
-        match *request.method() {
-            Method::POST => {
-                let (headers, line) = self.read(request).await?;
+        let endpoint = endpoint.clone();
+        match (door, request.method()) {
+            (Door::Endpoint, &Method::POST) => {
+                let (_, headers, line) = self.read(request).await?;
                 endpoint.post(&headers, line).await
             }
-            Method::GET | Method::DELETE => endpoint.pass(request.method().clone(), request.headers()).await,
-            _ => {
-                let why = "the endpoint takes POST, GET and DELETE";
+            (Door::Endpoint, &Method::GET | &Method::DELETE) => {
+                endpoint.pass(request.method().clone(), request.headers()).await
+            }
+            (Door::Events(messages), &Method::GET) => {
+                Arc::clone(&self.legacy).open(endpoint, request.headers(), &messages, self.limits.message)
+            }
+            (Door::Messages, &Method::POST) => {
+                let (uri, headers, line) = self.read(request).await?;
+                self.legacy.post(uri.query(), &headers, line).await
+            }
+            (door, _) => {
+                let why = match door {
+                    Door::Endpoint => "the endpoint takes POST, GET and DELETE",
+                    Door::Events(_) => "this is a stream of events: it takes GET",
+                    Door::Messages => "this takes messages by POST",
+                };
                 Err(Failed::new(StatusCode::METHOD_NOT_ALLOWED, None, message::INVALID_REQUEST, why))
             }
         }
     }
 
+    /// The server that a path leads to, and by which door. Where there is one server, old clients find it without its path.
+    fn door(&self, path: &str) -> Option<(&Endpoint, Door)> {
+        if let Some(endpoint) = self.places.get(path) {
+            return Some((endpoint, Door::Endpoint));
+        }
+        let (place, door) = path.rsplit_once('/')?;
+        let endpoint = match (self.places.get(place), place) {
+            (Some(endpoint), _) => endpoint,
+            (None, "") if self.places.len() == 1 => self.places.values().next()?,
+            _ => return None,
+        };
+        match door {
+            "sse" => Some((endpoint, Door::Events(format!("{place}/messages")))),
+            "messages" => Some((endpoint, Door::Messages)),
+            _ => None,
+        }
+    }
+
     /// A message that was posted.
-    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes), Failed> {
+    async fn read(&self, request: Request<Incoming>) -> Result<(Uri, HeaderMap, Bytes), Failed> {
         let (head, body) = request.into_parts();
         if !is(&head.headers, "application/json") || head.headers.contains_key(header::CONTENT_ENCODING) {
             let why = "a message is sent as application/json, without a content coding";
@@ -185,7 +228,7 @@ impl Endpoints {
                 if why.is::<LengthLimitError>() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
             Failed::new(status, None, message::INVALID_REQUEST, &format!("the message did not arrive whole: {why}"))
         })?;
-        Ok((head.headers, line))
+        Ok((head.uri, head.headers, line))
     }
 }
 

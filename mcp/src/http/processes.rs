@@ -18,7 +18,7 @@ use rampart_call::{Gate, Origin, Surface};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Body, Failed, Limits, empty, flattened, headers, judge::Judge, key, sessions::Key};
+use super::{Body, Failed, Limits, empty, flattened, headers, judge::Judge, key, sessions::Key, unguessable};
 use crate::{
     message::{self, Id, Message},
     pins::store::Store,
@@ -217,12 +217,7 @@ impl Processes {
             };
             running.sessions.remove(&key).into_iter().for_each(|hosted| hosted.end());
         }
-        let mut unguessable = [0; 16];
-        getrandom::fill(&mut unguessable).map_err(|error| {
-            let why = format!("the system gives no random numbers: {error}");
-            Failed::new(StatusCode::INTERNAL_SERVER_ERROR, Some(id), message::INTERNAL_ERROR, &why)
-        })?;
-        let key = (hex::encode(unguessable).into_bytes(), whose);
+        let key = (unguessable()?.into_bytes(), whose);
         let (hosted, runs) = Hosted::start(&self.hosting, Arc::clone(&self.judge.gate), false);
         running.tasks.spawn(runs);
         running.sessions.insert(key.clone(), Arc::clone(&hosted));

@@ -446,7 +446,8 @@ mod tests {
     fn refused(text: &str, place: &str, words: &str) {
         let wrong = parse(text, "config.yaml").unwrap_err();
         let said: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        assert!(said.iter().any(|d| d.starts_with(&format!("config.yaml:{place}:")) && d.contains(words)), "{said:?}");
+        let begin = if place.is_empty() { "config.yaml:".to_owned() } else { format!("config.yaml:{place}:") };
+        assert!(said.iter().any(|d| d.starts_with(&begin) && d.contains(words)), "{said:?}");
     }
 
     #[test]
@@ -548,9 +549,9 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
             "1:26",
             "how the MCP server `a` is reached",
         );
-        refused("mcp: {servers: {a: {pins: off}}}\n", "0:0", "how the MCP server `a` is reached");
+        refused("mcp: {servers: {a: {pins: off}}}\n", "", "how the MCP server `a` is reached");
         refused("mcp: {servers: {a: {command: [b], pins: on}}}\n", "1:41", "first-use");
-        refused("mcp: {servers: {a/b: {command: [b]}}}\n", "0:0", "`a/b` is no name");
+        refused("mcp: {servers: {a/b: {command: [b]}}}\n", "", "`a/b` is no name");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("surfaces: {deadline: 2m}\n", "1:22", "from 1s to 1m");
         refused("surfaces: {deadline: 900ms}\n", "1:22", "from 1s to 1m");

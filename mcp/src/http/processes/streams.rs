@@ -4,18 +4,15 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http::{Response, StatusCode};
 use tokio::{sync::mpsc, time::timeout};
-use tower::BoxError;
 
 use super::{
     hosted::Hosted,
     routes::{Said, Taken},
 };
 use crate::{
-    http::{Body, headers, json},
+    http::{Body, headers, json, streamed},
     message::Id,
 };
 
@@ -49,9 +46,9 @@ impl Answering {
                 let status = if self.stateless { headers::status(said.error) } else { StatusCode::OK };
                 (json(status, said.line), said.error.is_some())
             }
-            Ok(Some(said)) => (events([event(&said.line)], self.said()), false),
+            Ok(Some(said)) => (streamed(stream::iter([event(&said.line)]).chain(self.said())), false),
             Ok(None) => (json(StatusCode::BAD_GATEWAY, self.hosted.farewell(&self.id)), true),
-            Err(_) => (events([ALIVE], self.said()), false),
+            Err(_) => (streamed(stream::iter([ALIVE]).chain(self.said())), false),
         }
     }
 
@@ -78,26 +75,9 @@ pub(super) fn listening(hosted: Arc<Hosted>) -> Result<Response<Body>, Taken> {
             Err(_) => Some((ALIVE, stream)),
         }
     });
-    Ok(events(held, said))
+    Ok(streamed(stream::iter(held).chain(said)))
 }
 
 fn event(line: &Bytes) -> Bytes {
     [b"data: ", line.trim_ascii_end(), b"\n\n"].concat().into()
-}
-
-fn events(
-    first: impl IntoIterator<Item = Bytes, IntoIter: Send + 'static>,
-    rest: impl stream::Stream<Item = Bytes> + Send + 'static,
-) -> Response<Body> {
-    let all = stream::iter(first).chain(rest).map(|bytes| Ok::<_, BoxError>(Frame::data(bytes)));
-    let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(all)));
-    let told = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache, no-transform"),
-        (headers::UNBUFFERED, "no"),
-    ];
-    for (name, value) in told {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
