@@ -24,16 +24,17 @@ policies:
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 
-struct Road {
-    world: World,
-    front: Listener,
+/// A server on standard input and output, and Rampart in front of it.
+pub(crate) struct Road {
+    pub(crate) world: World,
+    pub(crate) front: Listener,
 }
 
 /// What came back.
-struct Answer {
-    status: String,
-    session: Option<String>,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: String,
+    pub(crate) session: Option<String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -43,7 +44,7 @@ impl Answer {
         Self { status: head.split(' ').nth(1).unwrap().to_owned(), session, body: body.to_owned() }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
     }
 
@@ -52,17 +53,17 @@ impl Answer {
     }
 
     /// The messages of a stream of events.
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
         data.map(|data| serde_json::from_str(data).unwrap()).collect()
     }
 }
 
 /// A request that is on its way.
-struct Waiting(Child);
+pub(crate) struct Waiting(Child);
 
 impl Waiting {
-    fn answer(mut self) -> Answer {
+    pub(crate) fn answer(mut self) -> Answer {
         let mut text = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         self.0.wait().unwrap();
@@ -77,10 +78,14 @@ impl Waiting {
 
 impl Road {
     fn open(test: &str, flags: &[&str]) -> Option<Self> {
+        Self::with(test, POLICY, flags)
+    }
+
+    pub(crate) fn with(test: &str, policy: &str, flags: &[&str]) -> Option<Self> {
         if !have(test, &["python3", "curl"]) {
             return None;
         }
-        let mut world = World::with_policy(POLICY);
+        let mut world = World::with_policy(policy);
         world.serve(&[]);
         let mut rampart = world.command(bin("rampart"));
         rampart.args(["mcp", "serve", "--listen", "127.0.0.1:0", "--name", "fixture"]).args(flags);
@@ -96,23 +101,23 @@ impl Road {
         Waiting(curl.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
-    fn post(&self, session: Option<&str>, body: &str) -> Waiting {
+    pub(crate) fn post(&self, session: Option<&str>, body: &str) -> Waiting {
         let session = session.map(|session| format!("mcp-session-id: {session}")).unwrap_or_default();
         self.start(&["-H", &session, "--data-binary", body])
     }
 
-    fn ask(&self, session: &str, body: &str) -> Answer {
+    pub(crate) fn ask(&self, session: &str, body: &str) -> Answer {
         self.post(Some(session), body).answer()
     }
 
-    fn session(&self) -> String {
+    pub(crate) fn session(&self) -> String {
         let answer = self.post(None, INITIALIZE).answer();
         assert_eq!((answer.status.as_str(), &answer.json()["id"]), ("200", &json!(0)), "{}", answer.body);
         answer.session.unwrap()
     }
 
     /// The lines that servers got.
-    fn got(&self) -> String {
+    pub(crate) fn got(&self) -> String {
         std::fs::read_to_string(self.world.path("log")).unwrap_or_default()
     }
 }

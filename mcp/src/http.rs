@@ -1,9 +1,10 @@
 //! MCP over Streamable HTTP, of both eras: stands in front of servers that have a URL, and of servers on standard input
 //! and output. What is allowed goes on as the bytes that came.
 
-mod events;
+pub(crate) mod events;
 mod front;
 mod headers;
+mod held;
 mod judge;
 mod legacy;
 mod listener;
@@ -26,6 +27,8 @@ use crate::{
     message::{self, Id},
 };
 pub use front::{Error, Front, Options};
+#[cfg(feature = "fuzz")]
+pub(crate) use headers::agree;
 pub use listener::Endpoints;
 pub use processes::{Hosting, Processes};
 use sessions::Key;
@@ -112,6 +115,15 @@ fn json(status: StatusCode, body: Bytes) -> Response<Body> {
 
 fn full(body: Bytes) -> Body {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// A sign of life on a stream, which is no event.
+const ALIVE: Bytes = Bytes::from_static(b": waiting\n\n");
+
+/// A message as an event.
+fn event(message: &[u8]) -> Bytes {
+    let message = String::from_utf8_lossy(message);
+    format!("data: {}\n\n", flattened(message.trim_end())).into()
 }
 
 /// A stream of events.

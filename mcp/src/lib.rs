@@ -7,6 +7,8 @@ mod action;
 mod answer;
 mod drops;
 pub mod environment;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod http;
 mod lines;
 pub mod message;

@@ -6,17 +6,25 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{
+    future::BoxFuture,
+    stream::{self, FuturesUnordered},
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use rampart_call::{Gate, Origin, Reason, Refusal, Surface};
+use tokio::time::sleep;
 use tower::{BoxError, ServiceExt as _};
 
 use super::{
-    Body, Failed, Limits, Upstream, collected, empty, flattened, full, headers, is, json,
+    Body, Failed, Limits, Upstream, collected, empty, flattened, full, headers,
+    held::{Held, SIGN_OF_LIFE},
+    is, json,
     judge::Judge,
     key,
-    sessions::{Asked, Full as TableFull, Session, Sessions},
+    sessions::{Asked, Full as TableFull, Hold, Session, Sessions},
     stream::{Passing, spliced},
+    streamed,
 };
 use crate::{
     action,
@@ -55,6 +63,7 @@ pub enum Error {
     Pins(#[from] StoreError),
 }
 
+const DUPLICATE: &str = "this id belongs to a request that is still outstanding";
 /// How long the end waits for the last records.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -146,7 +155,28 @@ impl Front {
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
-                match self.judge.before(action, Some(&id), action::trace(&params)).await {
+                // Those without a session may use the ids of others.
+                let hold = if headers.contains_key(headers::SESSION) {
+                    session.hold(&id).map_err(|_| bad(Some(&id), message::INVALID_REQUEST, DUPLICATE))?
+                } else {
+                    Hold::default()
+                };
+                let (front, whose, trace) = (Arc::clone(&self), id.clone(), action::trace(&params));
+                let mut verdict: BoxFuture<'static, _> =
+                    Box::pin(async move { front.judge.before(action, Some(&whose), trace).await });
+                let decided = tokio::select! {
+                    // The answer to `initialize` has a header, which comes before any sign of life.
+                    decided = &mut verdict => decided,
+                    () = sleep(SIGN_OF_LIFE), if method != "initialize" => {
+                        let token = params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned();
+                        let held = Held { front: self, verdict, hold, token, id, asked, session, headers, line };
+                        return Ok(held.into_response());
+                    }
+                    // Nobody waits for an answer.
+                    () = hold.cancelled() => return Ok(streamed(stream::empty())),
+                };
+                drop(hold);
+                match decided {
                     Ok(_permit) => self.ask(id, asked, session, headers, line).await,
                     Err(refusal) => Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal))),
                 }
@@ -157,6 +187,16 @@ impl Front {
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
                 if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {
                     return Err(withheld(&refusal));
+                }
+                let cancelled = params.get("requestId").filter(|_| method == "notifications/cancelled");
+                if let Some(id) = cancelled.and_then(|id| Id::from_value(id).ok())
+                    && headers.contains_key(headers::SESSION)
+                    && session.cancel(&id)
+                {
+                    // The server has not heard of the request, so it need not hear of its end.
+                    let mut response = Response::new(empty());
+                    *response.status_mut() = StatusCode::ACCEPTED;
+                    return Ok(response);
                 }
                 self.tell(action, &headers, line).await
             }
@@ -177,7 +217,7 @@ impl Front {
     }
 
     /// Sends a request that may go on, and judges what comes of it.
-    async fn ask(
+    pub(super) async fn ask(
         self: Arc<Self>,
         id: Id,
         asked: Asked,
@@ -187,8 +227,7 @@ impl Front {
     ) -> Result<Response<Body>, Failed> {
         let in_session = headers.contains_key(headers::SESSION);
         if in_session && session.of_client().insert(id.clone(), asked.clone()) == Err(TableFull::Duplicate) {
-            let why = "this id belongs to a request that is still outstanding";
-            return Err(Failed::new(StatusCode::BAD_REQUEST, Some(&id), message::INVALID_REQUEST, why));
+            return Err(Failed::new(StatusCode::BAD_REQUEST, Some(&id), message::INVALID_REQUEST, DUPLICATE));
         }
         let response = match self.send(Method::POST, &headers, line).await {
             Ok(response) => response,
@@ -283,10 +322,20 @@ impl Front {
         let (head, body) = response.into_parts();
         let mut kept = headers::passed(&head.headers);
         kept.insert(headers::UNBUFFERED, HeaderValue::from_static("no"));
-        let mut answer = Response::new(Passing { front: self, body, session, asked, headers }.into_body());
+        let mut answer = Response::new(
+            Passing { front: self, body, session, asked, headers, held: FuturesUnordered::new(), ended: false }
+                .into_body(),
+        );
         *answer.status_mut() = head.status;
         *answer.headers_mut() = kept;
         answer
+    }
+
+    /// Answers the server in the client's place.
+    pub(super) async fn tell_server(&self, headers: &HeaderMap, answer: Bytes) {
+        if let Err(error) = self.send(Method::POST, headers, answer).await {
+            tracing::debug!(%error, "a refusal did not reach the server");
+        }
     }
 
     /// Sends a message to the server.

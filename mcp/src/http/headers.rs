@@ -80,7 +80,7 @@ pub(super) fn status(error: Option<i64>) -> StatusCode {
 ///
 /// # Errors
 /// Which of them says something else, or stands there twice.
-pub(super) fn agree(headers: &HeaderMap, method: &str, params: &Value) -> Result<(), String> {
+pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value) -> Result<(), String> {
     let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"));
     let object = match method {
         "resources/read" => params.get("uri"),

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Body, Failed, empty, events::Splitter, flattened, headers, is, listener::Endpoint, streamed};
+use super::{ALIVE, Body, Failed, empty, events::Splitter, flattened, headers, is, listener::Endpoint, streamed};
 use crate::{
     answer,
     message::{self, Id, Message},
@@ -23,7 +23,6 @@ use crate::{
 const BEHIND: usize = 64;
 /// How long a stream is silent before it says that it lives.
 const SILENCE: Duration = Duration::from_secs(20);
-const ALIVE: Bytes = Bytes::from_static(b": waiting\n\n");
 
 /// The streams that are open.
 #[derive(Debug, Default)]

@@ -163,7 +163,15 @@ impl Processes {
                 Ok(response)
             }
             Message::Notification { .. } | Message::Response { .. } if known => {
-                self.session(&key, None)?.say(text + "\n").await;
+                let hosted = self.session(&key, None)?;
+                hosted.say(text + "\n").await;
+                if let Message::Notification { method, params } = message
+                    && method == "notifications/cancelled"
+                    && let Some(Ok(id)) = params.get("requestId").map(Id::from_value)
+                {
+                    // Its answer, if one comes, is for nobody.
+                    hosted.leave(&id, false);
+                }
                 let mut response = Response::new(empty());
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)

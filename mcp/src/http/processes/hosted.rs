@@ -177,7 +177,7 @@ impl Hosted {
         held(&self.routes).open()
     }
 
-    /// The client does not wait for this any more. A client without a session has cancelled it by that.
+    /// Nobody waits for this any more. A client without a session has cancelled it by that.
     pub(super) fn leave(&self, id: &Id, cancels: bool) {
         *held(&self.used) = Instant::now();
         if held(&self.routes).leave(id) && cancels {

@@ -12,14 +12,13 @@ use super::{
     routes::{Said, Taken},
 };
 use crate::{
-    http::{Body, headers, json, streamed},
+    http::{ALIVE, Body, event, headers, json, streamed},
     message::Id,
 };
 
 /// How long an answer may take before a stream is begun, and a stream be silent before it says that it lives: what stands
 /// in between closes connections that say nothing for a minute.
 const SILENCE: Duration = Duration::from_secs(20);
-const ALIVE: Bytes = Bytes::from_static(b": waiting\n\n");
 
 /// A request on its way to its answer. Whoever drops it has left.
 pub(super) struct Answering {
@@ -47,6 +46,7 @@ impl Answering {
                 (json(status, said.line), said.error.is_some())
             }
             Ok(Some(said)) => (streamed(stream::iter([event(&said.line)]).chain(self.said())), false),
+            Ok(None) if !self.hosted.is_over() => (streamed(stream::empty()), false),
             Ok(None) => (json(StatusCode::BAD_GATEWAY, self.hosted.farewell(&self.id)), true),
             Err(_) => (streamed(stream::iter([ALIVE]).chain(self.said())), false),
         }
@@ -58,6 +58,7 @@ impl Answering {
             let mut answering = answering?;
             match timeout(SILENCE, answering.stream.recv()).await {
                 Ok(Some(said)) => Some((event(&said.line), (!said.last).then_some(answering))),
+                Ok(None) if !answering.hosted.is_over() => None,
                 Ok(None) => Some((event(&answering.hosted.farewell(&answering.id)), None)),
                 Err(_) => Some((ALIVE, Some(answering))),
             }
@@ -68,7 +69,7 @@ impl Answering {
 /// The stream that a client has opened by itself.
 pub(super) fn listening(hosted: Arc<Hosted>) -> Result<Response<Body>, Taken> {
     let (held, stream) = hosted.open()?;
-    let held: VecDeque<Bytes> = held.iter().map(event).collect();
+    let held: VecDeque<Bytes> = held.iter().map(|line| event(line)).collect();
     let said = stream::unfold(stream, |mut stream| async {
         match timeout(SILENCE, stream.recv()).await {
             Ok(said) => said.map(|said| (event(&said.line), stream)),
@@ -76,8 +77,4 @@ pub(super) fn listening(hosted: Arc<Hosted>) -> Result<Response<Body>, Taken> {
         }
     });
     Ok(streamed(stream::iter(held).chain(said)))
-}
-
-fn event(line: &Bytes) -> Bytes {
-    [b"data: ", line.trim_ascii_end(), b"\n\n"].concat().into()
 }
