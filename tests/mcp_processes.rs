@@ -20,6 +20,9 @@ policies:
   - name: no-danger
     match: { tool: "mcp__fixture__danger*" }
     rules: [{ action: deny, message: This tool is off limits }]
+  - name: no-phishing
+    match: { tool: mcp, method: "elicitation/create" }
+    rules: [{ action: deny, when: { domain_matches: ["*.evil.example"] }, message: Not that site }]
 "#;
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
@@ -462,4 +465,32 @@ fn clients_of_the_first_revision_get_every_answer_on_their_one_stream() {
     until("its process ends", || !runs(&pid));
     other.messages = gone;
     assert_eq!(other.post(&road, &call(5, "pid")), "404");
+}
+
+#[test]
+fn what_a_server_asks_of_people_is_neither_a_secret_nor_on_a_blocked_site() {
+    let Some(road) = Road::open("what_a_server_asks_of_people_is_neither_a_secret_nor_on_a_blocked_site", &[]) else {
+        return;
+    };
+    let session = road.session();
+    let form = |field: &str| json!({"message": "?", "requestedSchema": {"type": "object", "properties": {field: {"type": "string"}}}});
+    let page = |host: &str| json!({"mode": "url", "message": "?", "elicitationId": "e", "url": format!("https://{host}/login")});
+    for (tool, arguments, told) in [
+        ("elicit", form("api_key"), Some("a form must not ask for secrets")),
+        ("elicit-inside", form("api_key"), Some("a form must not ask for secrets")),
+        ("elicit", page("login.evil.example"), Some("Not that site")),
+        ("elicit-inside", page("login.evil.example"), Some("Not that site")),
+        ("elicit-inside", form("city"), None),
+        ("elicit-inside", page("login.example"), None),
+    ] {
+        let params = json!({"name": tool, "arguments": arguments});
+        let asks = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+        let answer = road.ask(&session, &asks);
+        match told {
+            Some(why) => assert!(answer.body.contains(why), "{tool} {arguments}: {}", answer.body),
+            None => assert_eq!(answer.json()["result"]["resultType"], "input_required", "{}", answer.body),
+        }
+    }
+    // Nobody was shown what was refused; the server was told why.
+    assert_eq!(road.world.decisions().iter().filter(|d| d["reason"] == "malformed").count(), 2);
 }

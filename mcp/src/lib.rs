@@ -6,6 +6,7 @@
 mod action;
 mod answer;
 mod drops;
+mod elicitation;
 pub mod environment;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;

@@ -22,7 +22,7 @@ def text(number, what):
     say({"id": number, "result": {"content": [{"type": "text", "text": what}]}})
 
 
-def call(number, tool, meta):
+def call(number, tool, arguments, meta):
     if tool == "odd":
         say('{"result" : {"x":1.50,"content":[ ]}, "id":%s,"jsonrpc":"2.0","vendor":null}' % json.dumps(number))
     elif tool == "progress":
@@ -32,6 +32,12 @@ def call(number, tool, meta):
     elif tool == "ask":
         asked["question-" + str(number)] = number
         say({"id": "question-" + str(number), "method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}})
+    elif tool == "elicit":
+        asked["question-" + str(number)] = number
+        say({"id": "question-" + str(number), "method": "elicitation/create", "params": arguments})
+    elif tool == "elicit-inside":
+        inside = {"form": {"method": "elicitation/create", "params": arguments}}
+        say({"id": number, "result": {"resultType": "input_required", "inputRequests": inside, "requestState": "s"}})
     elif tool == "changed":
         say({"method": "notifications/tools/list_changed"})
         text(number, "done")
@@ -61,7 +67,7 @@ for line in sys.stdin:
     elif number is None:
         pass
     elif method == "tools/call":
-        call(number, params["name"], params.get("_meta") or {})
+        call(number, params["name"], params.get("arguments") or {}, params.get("_meta") or {})
     elif method == "initialize":
         told = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "fixture", "version": "1"}}
         say({"id": number, "result": told})

@@ -10,6 +10,7 @@ use super::sessions::Asked;
 use crate::{
     action, answer,
     drops::{self, Drops},
+    elicitation,
     message::Id,
     pins::{first_use, keeper::Keeper},
     relay::Side,
@@ -67,6 +68,9 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         if let Some(refusal) = self.pins.as_ref().and_then(|pins| pins.refusal(&action)) {
             // Where nothing is enforced it goes on, and policy has its say as well.
+            self.refused(Phase::Before, action.clone(), id, refusal).await?;
+        }
+        if let Some(refusal) = elicitation::refusal(&action) {
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
         let permit = self.ask(Phase::Before, action, id, trace, None).await?;
