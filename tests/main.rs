@@ -18,6 +18,7 @@ mod mcp;
 mod mcp_http;
 mod mcp_install;
 mod mcp_pins;
+mod mcp_processes;
 mod mcp_scan;
 mod notify;
 mod policy;

@@ -33,13 +33,16 @@ policies:
 "#;
 
 /// Something that prints where it listens.
-struct Listener(Child, String);
+pub(crate) struct Listener(pub(crate) Child, pub(crate) String);
 
 impl Listener {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        // It may say more.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         assert!(!line.trim().is_empty(), "it says where it listens");
         Self(child, line.trim().to_owned())
     }
@@ -98,17 +101,24 @@ impl Road {
     }
 }
 
+/// What is on record of messages that went nowhere: of which side, and why.
+fn dropped(world: &World) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let records = world.records().into_iter().filter(|r| r["action"]["method"] == "rampart/dropped");
+    records.map(|r| (text(&r["action"]["arguments"]["from"]), text(&r["message"]))).collect()
+}
+
 fn front(world: &World, url: &str, name: &str) -> Listener {
     front_with(world, url, name, &[])
 }
 
-fn front_with(world: &World, url: &str, name: &str, flags: &[&str]) -> Listener {
+pub(crate) fn front_with(world: &World, url: &str, name: &str, flags: &[&str]) -> Listener {
     let mut rampart = world.command(bin("rampart"));
     rampart.args(["mcp", "serve", "--listen", "127.0.0.1:0", "--name", name, "--upstream", url]).args(flags);
     Listener::start(rampart)
 }
 
-fn call(id: u32, tool: &str) -> String {
+pub(crate) fn call(id: u32, tool: &str) -> String {
     json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {}}}).to_string()
 }
 
@@ -174,6 +184,51 @@ fn a_stream_is_judged_event_by_event_and_keeps_its_ids() {
     // What was refused cannot be answered by the client as well.
     let late = json!({"jsonrpc": "2.0", "id": 77, "result": {"role": "assistant"}}).to_string();
     assert_eq!(road.post(&late, &[]).0, "400");
+    // What went nowhere is on record, each by itself.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while dropped(&road.world).len() < 3 {
+        assert!(Instant::now() < deadline, "{:?}", dropped(&road.world));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut told = dropped(&road.world);
+    told.sort();
+    let expected = [
+        ("client", "a response to no request"),
+        ("server", "a response to no request"),
+        ("server", "expected ident at line 1 column 2"),
+    ];
+    assert_eq!(told, expected.map(|(side, why)| (side.to_owned(), why.to_owned())));
+}
+
+#[test]
+fn a_flood_that_goes_nowhere_makes_few_records_and_is_counted() {
+    let Some(road) = Road::open("a_flood_that_goes_nowhere_makes_few_records_and_is_counted") else { return };
+    let noise = r#"{"jsonrpc":"2.0","id":"nobody's","result":{}}"#;
+    for _ in 0..13 {
+        assert_eq!(road.post(noise, &[]).0, "400");
+    }
+    let Road { world, front, .. } = road;
+    let pid = front.0.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let why = "3 more messages went nowhere before the end";
+    while !dropped(&world).iter().any(|(_, told)| told == why) {
+        assert!(Instant::now() < deadline, "{:?}", dropped(&world));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(dropped(&world).len(), 11);
+}
+
+#[test]
+fn connections_to_the_server_are_used_again_and_never_by_another() {
+    let Some(road) = Road::open("connections_to_the_server_are_used_again_and_never_by_another") else { return };
+    for headers in [&[][..], &[], &["-H", "authorization: Bearer a"], &["-H", "authorization: Bearer b"], &[]] {
+        assert_eq!(road.post(&call(1, "fine"), headers).0, "200");
+    }
+    let ports = std::fs::read_to_string(road.world.path("log.connections")).unwrap();
+    let ports: Vec<&str> = ports.lines().collect();
+    assert!(ports[0] == ports[1] && ports[1] == ports[4], "{ports:?}");
+    assert!(ports[0] != ports[2] && ports[0] != ports[3] && ports[2] != ports[3], "{ports:?}");
 }
 
 #[test]
@@ -242,7 +297,7 @@ fn it_listens_to_this_machine_only_and_to_a_server_only() {
 }
 
 /// The reference server with all features, listening on loopback.
-fn everything(world: &World, clients: &std::path::Path) -> (Listener, String) {
+pub(crate) fn everything(world: &World, clients: &std::path::Path) -> (Listener, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut server = world.command(clients.join("node_modules/.bin/node"));
     server.arg(clients.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
@@ -278,7 +333,7 @@ fn the_inspector_talks_over_http_to_a_real_server() {
 }
 
 /// What the official suite says of a server, by scenario: how many checks passed, and how many failed.
-fn conformance(world: &World, clients: &std::path::Path, url: &str) -> BTreeMap<String, (u32, u32)> {
+pub(crate) fn conformance(world: &World, clients: &std::path::Path, url: &str) -> BTreeMap<String, (u32, u32)> {
     let mut suite = world.command(clients.join("node_modules/.bin/node"));
     suite.arg(clients.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"));
     suite.args(["server", "--url", url, "--requirements", "2025-11-25", "-o"]).arg(world.path("conformance"));

@@ -5,7 +5,11 @@
 
 mod action;
 mod answer;
+mod drops;
+mod elicitation;
 pub mod environment;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod http;
 mod lines;
 pub mod message;

@@ -13,11 +13,10 @@ mod verdicts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rampart_call::{Action, Call, Origin, Phase, Reason, Refusal, Verdict};
-use serde_json::json;
+use rampart_call::{Call, Origin, Phase, Refusal, Verdict};
 
 use crate::{
-    answer,
+    answer, drops,
     message::{self, Fault, Id},
     outstanding::{Outstanding, State},
     pins::{self, Pins, Screened},
@@ -45,7 +44,7 @@ impl Side {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Server => "server",
@@ -273,14 +272,7 @@ impl Relay {
 
     /// What a record says of a line that went nowhere.
     pub fn dropped(&self, side: Side, why: String) -> (Call, Refusal) {
-        let action = Action::Mcp {
-            server: self.server.clone(),
-            method: "rampart/dropped".into(),
-            tool: String::new(),
-            arguments: json!({"from": side.name()}),
-            beside: serde_json::Value::Null,
-        };
-        (self.call(Phase::Before, action, None, None), answer::refused(Reason::Malformed, why))
+        drops::record(&self.server, self.origin.clone(), side, why)
     }
 
     /// The counts so far.

@@ -1,6 +1,5 @@
 //! MCP over standard input and output: starts the server, stands between it and the client, and ends with it.
 
-mod drops;
 mod errors;
 mod handle;
 mod session;
@@ -144,6 +143,18 @@ pub async fn run(
     options: Options,
     gate: Arc<dyn Gate>,
     client_in: impl AsyncRead + Unpin,
+    client_out: impl AsyncWrite + Unpin,
+    signals: impl Stream<Item = i32>,
+) -> Result<Outcome, Error> {
+    relayed(options, Surface::McpStdio, gate, client_in, client_out, signals).await
+}
+
+/// The same for a client that comes by any road.
+pub(crate) async fn relayed(
+    options: Options,
+    surface: Surface,
+    gate: Arc<dyn Gate>,
+    client_in: impl AsyncRead + Unpin,
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
@@ -156,7 +167,7 @@ pub async fn run(
     let (mut server, stdin, stdout) = Server::start(&command, env, stderr)?;
     let carrying = clean.zip(server.errors()).map(|(clean, errors)| errors::carry(errors, clean));
     tracing::debug!(server = name, "server started");
-    let origin = Origin { surface: Surface::McpStdio, ..origin };
+    let origin = Origin { surface, ..origin };
     let relay = relay::Relay::new(name, origin, limits.relay);
     let relay = match pinned {
         Some(pinned) => relay.pinned(pinned),

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::world::Talk;
+use crate::{
+    mcp_http::{Listener, front_with},
+    mcp_processes::Road,
+    world::{Talk, root},
+};
 
 const ASK: &str = r#"
 version: "1"
@@ -84,4 +88,59 @@ fn a_call_that_is_held_survives_a_restart_of_the_gateway() {
     world.run(&["approve", &question]).expect(0);
     until("it reaches the server", || reached(&world).contains("deploy"));
     talk.finish();
+}
+
+/// The same over HTTP: in front of a server that has a URL, and of one that is started.
+fn over_http(test: &str) -> Option<[(Road, Option<Listener>); 2]> {
+    let started = Road::with(test, ASK, &[])?;
+    let mut world = World::with_policy(ASK);
+    world.serve(&[]);
+    let mut server = world.command("python3");
+    server.arg(root().join("tests/clients/mcp_http.py")).arg(world.path("log"));
+    let server = Listener::start(server);
+    let front = front_with(&world, &format!("http://127.0.0.1:{}/mcp", server.1), "fixture", &[]);
+    Some([(started, None), (Road { world, front }, Some(server))])
+}
+
+#[test]
+fn over_http_a_client_hears_of_it_and_its_call_is_made_once() {
+    let Some(roads) = over_http("over_http_a_client_hears_of_it_and_its_call_is_made_once") else { return };
+    for (road, _server) in roads {
+        let session = road.session();
+        let held = road.post(Some(&session), &call(1, &json!({"progressToken": "t-1"})));
+        let question = only(&road.world);
+        // What comes behind it is not held up.
+        let ping = road.ask(&session, r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
+        assert_eq!((ping.status.as_str(), &ping.json()["id"]), ("200", &json!(2)));
+        assert_eq!(road.ask(&session, &call(1, &json!({}))).status, "400", "the id is taken");
+        std::thread::sleep(std::time::Duration::from_secs(12));
+        assert!(!road.got().contains("deploy"), "{}", road.got());
+        road.world.run(&["approve", &question]).expect(0);
+        let events = held.answer().events();
+        let (answer, signs) = events.split_last().unwrap();
+        assert!(!signs.is_empty() && signs.iter().all(|sign| sign["params"]["progressToken"] == "t-1"), "{events:?}");
+        assert!(answer["id"] == 1 && answer["result"]["content"].is_array(), "{events:?}");
+        assert_eq!(road.got().matches("deploy").count(), 1, "{}", road.got());
+    }
+}
+
+#[test]
+fn over_http_a_call_that_was_cancelled_is_not_made() {
+    let Some(roads) = over_http("over_http_a_call_that_was_cancelled_is_not_made") else { return };
+    for (road, _server) in roads {
+        let session = road.session();
+        let held = road.post(Some(&session), &call(1, &json!({})));
+        let question = only(&road.world);
+        let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        assert_eq!(road.ask(&session, cancel).status, "202");
+        pending(&road.world, 0);
+        assert_eq!(steps(&road.world, Some(&question)), ["asked", "cancelled"]);
+        assert!(!road.got().contains("deploy") && !road.got().contains("cancelled"), "{}", road.got());
+        // Another may have its id.
+        let again = road.post(Some(&session), &call(1, &json!({})));
+        let question = only(&road.world);
+        road.world.run(&["approve", &question]).expect(0);
+        assert_eq!(again.answer().status, "200");
+        drop(held);
+    }
 }

@@ -2,7 +2,8 @@
 """An MCP server over Streamable HTTP for tests: mcp_http.py LOG [SECRET]. Prints its port and logs each message it gets.
 
 The name of the tool that is called says how it answers: in JSON with odd spelling, with a secret, as a stream of events
-with what should not be among them, with somebody else's id, or not at all.
+with what should not be among them, with somebody else's id, or not at all. LOG.connections has the port that each came
+from.
 """
 
 import http.server
@@ -40,6 +41,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with log.open("ab") as file:
             file.write(body.strip() + b"\n")
+        with log.with_suffix(".connections").open("a") as file:
+            file.write(f"{self.client_address[1]}\n")
         message = json.loads(body)
         number, method = message.get("id"), message.get("method")
         if number is None or method is None:

@@ -116,3 +116,52 @@ fn only_an_address_that_says_so_leads_inside() {
         assert_eq!(stays_inside(&host, &[address.parse().unwrap()]), inside, "{host}");
     }
 }
+
+/// A server that says on which of its connections a request came.
+async fn counting() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        for number in 0u32.. {
+            let mut tcp = listener.accept().await.unwrap().0;
+            tokio::spawn(async move {
+                let mut got = Vec::new();
+                while tcp.read_buf(&mut got).await.unwrap_or(0) > 0 {
+                    if got.ends_with(b"{}") {
+                        got.clear();
+                        let body = number.to_string();
+                        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                        tcp.write_all(answer.as_bytes()).await.unwrap();
+                        if number == 3 {
+                            return; // closed without a word of it
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_by_its_owner_only() {
+    let port = counting().await;
+    let whose =
+        |headers: &HeaderMap| headers.get("x-owner").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+    let kept = client().keeping(whose);
+    let send = async |client: &Client, owner: &'static str| {
+        let mut request = post(&format!("http://127.0.0.1:{port}/"));
+        request.headers_mut().insert("x-owner", HeaderValue::from_static(owner));
+        let response = client.clone().oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    for (owner, connection) in
+        [("a", "0"), ("a", "0"), ("b", "1"), ("a", "0"), ("", "2"), ("b", "1"), ("c", "3"), ("c", "4"), ("c", "4")]
+    {
+        assert_eq!(send(&kept, owner).await, connection, "{owner}");
+    }
+    // A client that does not keep them says so to the server.
+    assert_eq!(send(&client(), "a").await, "5");
+    assert_eq!(send(&client(), "a").await, "6");
+}

@@ -1,11 +1,13 @@
 //! How the gateway runs: `config.yaml`. As strict as a policy file, and no project can touch it.
 
+mod mcp;
 mod otel;
 mod registry;
 mod secret;
 mod source;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -19,6 +21,7 @@ use crate::{
     notify::{Secret, Target},
 };
 
+pub use mcp::{Mcp, Place, Server};
 pub use otel::Otel;
 pub use registry::{NoKey, PublicKey, Registry};
 pub use secret::{Credential, Follow, Followed, From, Secrets};
@@ -30,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The egress proxy.
     pub egress: Egress,
+    /// MCP servers for clients over HTTP.
+    pub mcp: Mcp,
     /// What becomes of decisions.
     pub mode: Mode,
     /// The audit trail.
@@ -236,6 +241,7 @@ impl Default for Config {
                 block_page: None,
                 limits: Limits::default(),
             },
+            mcp: Mcp { listen: loopback(9092), servers: BTreeMap::new() },
             mode: Mode::Enforce,
             audit: Audit::default(),
             approval_timeout: Duration::from_mins(2),

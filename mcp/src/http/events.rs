@@ -118,6 +118,11 @@ impl Event {
         out.freeze()
     }
 
+    /// The same event without its id, which has gone out before.
+    pub(crate) fn later(&self) -> Bytes {
+        Self { id: None, ..self.clone() }.with(self.data.as_deref().unwrap_or_default())
+    }
+
     /// What stands in its place when it is withheld: whoever resumes the stream goes on behind it.
     pub(crate) fn without(&self) -> Bytes {
         let Some(id) = &self.id else { return Bytes::from_static(b": withheld\n\n") };

@@ -1,7 +1,7 @@
 //! Which headers go on, and whether those that repeat the body say the same.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 /// Session of the server's making (MCP 2025-03-26 to 2025-11-25).
@@ -9,6 +9,8 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// Nobody in between shall wait for more before it passes an event on.
+pub(super) const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// JSON-RPC code of MCP 2026-07-28: a header says something else than the body.
 pub(super) const MISMATCH: i64 = -32_020;
 
@@ -29,6 +31,26 @@ const OWN: [HeaderName; 13] = [
     header::ORIGIN,
 ];
 
+/// Whether a header is about the message that it comes with, and says nothing of who sends it.
+pub(super) fn is_of_the_message(name: &HeaderName) -> bool {
+    let known = [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::ACCEPT_LANGUAGE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::HOST,
+        header::USER_AGENT,
+        HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("traceparent"),
+        HeaderName::from_static("tracestate"),
+        VERSION,
+        METHOD,
+        NAME,
+    ];
+    known.contains(name) || name.as_str().starts_with("mcp-param-")
+}
+
 /// The headers that go on to the other side.
 pub(super) fn passed(headers: &HeaderMap) -> HeaderMap {
     let listed = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
@@ -45,11 +67,20 @@ pub(super) fn asked(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// The status that goes with an answer since MCP 2026-07-28, by the code of its error.
+pub(super) fn status(error: Option<i64>) -> StatusCode {
+    match error {
+        Some(-32_601) => StatusCode::NOT_FOUND,
+        Some(-32_022..=-32_020) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
 /// Compares the headers that repeat the body. What is decided is decided by the body, but a server might believe them.
 ///
 /// # Errors
 /// Which of them says something else, or stands there twice.
-pub(super) fn agree(headers: &HeaderMap, method: &str, params: &Value) -> Result<(), String> {
+pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value) -> Result<(), String> {
     let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"));
     let object = match method {
         "resources/read" => params.get("uri"),
@@ -108,6 +139,22 @@ mod tests {
         ]);
         let kept = map(&[("authorization", "Bearer t"), ("mcp-session-id", "s"), ("accept-encoding", "identity")]);
         assert_eq!(asked(&headers), kept);
+    }
+
+    #[test]
+    fn an_owner_is_told_by_what_it_shows_and_not_by_what_it_asks() {
+        let owner = |pairs| super::super::owner(&map(pairs));
+        let mine = owner(&[("authorization", "Bearer a"), ("mcp-session-id", "s"), ("mcp-method", "tools/list")]);
+        assert_eq!(mine, owner(&[("mcp-session-id", "s"), ("authorization", "Bearer a"), ("mcp-name", "x")]));
+        for other in [
+            &[("authorization", "Bearer b"), ("mcp-session-id", "s")][..],
+            &[("authorization", "Bearer a"), ("mcp-session-id", "t")],
+            &[("authorization", "Bearer a")],
+            &[("authorization", "Bearer a"), ("mcp-session-id", "s"), ("x-api-key", "k")],
+            &[],
+        ] {
+            assert_ne!(mine, owner(other), "{other:?}");
+        }
     }
 
     #[test]

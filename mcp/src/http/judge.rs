@@ -1,30 +1,64 @@
 //! Asks the gate about one message.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rampart_call::{Action, Call, Gate, Origin, Permit, Phase, Reason, Refusal, Response, TraceParent, Verdict};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::sessions::Asked;
 use crate::{
     action, answer,
+    drops::{self, Drops},
+    elicitation,
     message::Id,
     pins::{first_use, keeper::Keeper},
+    relay::Side,
     text,
 };
 
 /// Who asks about the messages of one server.
-#[derive(Clone)]
 pub(super) struct Judge {
     pub(super) gate: Arc<dyn Gate>,
     /// The name that policy knows the server by.
     pub(super) server: String,
     pub(super) origin: Origin,
     /// What of the server's offer is approved; without it, everything is.
-    pub(super) pins: Option<Arc<Keeper>>,
+    pub(super) pins: Option<Keeper>,
+    /// Messages that went nowhere.
+    pub(super) drops: Mutex<Drops>,
 }
 
 impl Judge {
+    /// A message of this side goes nowhere. Its record holds up nothing.
+    pub(super) fn dropped(&self, side: Side, why: &str) {
+        match self.drops.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
+            None => tracing::debug!(?side, why, "dropped another message"),
+            Some(1) => {
+                tracing::warn!(?side, why, "dropped what is no valid MCP message");
+                drop(tokio::spawn(self.recorded(side, why.to_owned())));
+            }
+            Some(messages) => {
+                let why = format!("{why}; {messages} messages in all since the last record");
+                drop(tokio::spawn(self.recorded(side, why)));
+            }
+        }
+    }
+
+    /// Records those that no record has told of.
+    pub(super) async fn last_drops(&self) {
+        let messages = self.drops.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        if messages > 0 {
+            self.recorded(Side::Server, format!("{messages} more messages went nowhere before the end")).await;
+        }
+    }
+
+    fn recorded(&self, side: Side, why: String) -> impl Future<Output = ()> + use<> {
+        let (call, refusal) = drops::record(&self.server, self.origin.clone(), side, why);
+        let gate = Arc::clone(&self.gate);
+        async move { drop(gate.refused(call, refusal).await) }
+    }
+
     /// Whether a request or notification may go on.
     pub(super) async fn before(
         &self,
@@ -34,6 +68,9 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         if let Some(refusal) = self.pins.as_ref().and_then(|pins| pins.refusal(&action)) {
             // Where nothing is enforced it goes on, and policy has its say as well.
+            self.refused(Phase::Before, action.clone(), id, refusal).await?;
+        }
+        if let Some(refusal) = elicitation::refusal(&action) {
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
         let permit = self.ask(Phase::Before, action, id, trace, None).await?;

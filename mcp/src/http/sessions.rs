@@ -7,6 +7,7 @@ use std::{
 };
 
 use rampart_call::Action;
+use tokio::sync::Notify;
 
 use crate::{answer::Form, message::Id};
 
@@ -29,6 +30,32 @@ pub(crate) struct Asked {
 pub(crate) struct Session {
     client: Table,
     server: Table,
+    held: Arc<Holds>,
+}
+
+/// The client's requests that wait for their verdict, and how each hears that it was cancelled.
+type Holds = Mutex<BTreeMap<Id, Arc<Notify>>>;
+
+/// A request's place among those that wait, until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    cancelled: Arc<Notify>,
+    place: Option<(Arc<Holds>, Id)>,
+}
+
+impl Hold {
+    /// Resolves when the client has cancelled the request.
+    pub(crate) async fn cancelled(&self) {
+        self.cancelled.notified().await;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some((holds, id)) = self.place.take() {
+            holds.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+    }
 }
 
 /// The requests of one side.
@@ -48,6 +75,23 @@ impl Session {
     /// The client's requests. An answer may come on another stream than the question, when a client resumes.
     pub(crate) fn of_client(&self) -> &Table {
         &self.client
+    }
+
+    /// Notes that a request of the client's waits for its verdict.
+    pub(crate) fn hold(&self, id: &Id) -> Result<Hold, Full> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains_key(id) {
+            return Err(Full::Duplicate);
+        }
+        let cancelled = Arc::new(Notify::new());
+        held.insert(id.clone(), Arc::clone(&cancelled));
+        Ok(Hold { cancelled, place: Some((Arc::clone(&self.held), id.clone())) })
+    }
+
+    /// Whether this request waited for its verdict. It does no more.
+    pub(crate) fn cancel(&self, id: &Id) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(id).inspect(|cancelled| cancelled.notify_one()).is_some()
     }
 
     /// The server's requests, which the client answers in exchanges of their own.

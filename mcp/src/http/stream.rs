@@ -1,24 +1,27 @@
 //! An event stream of the server's, judged event by event while it passes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream;
-use http::{HeaderMap, Method};
+use futures_util::{StreamExt as _, future::BoxFuture, stream, stream::FuturesUnordered};
+use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use tokio::time::{sleep, timeout};
 use tower::BoxError;
 
 use super::{
-    Body, Front,
+    ALIVE, Body, Front,
     events::{Event, Splitter},
     flattened,
+    held::SIGN_OF_LIFE,
     sessions::{Asked, Full, Session},
 };
 use crate::{
     action,
     answer::{self, Form},
     message::{self, Id, Message},
+    relay::Side,
 };
 
 /// A stream on its way from the server to the client.
@@ -30,7 +33,14 @@ pub(super) struct Passing {
     pub(super) asked: Option<(Id, Asked)>,
     /// What a message to the server about this stream must bear.
     pub(super) headers: HeaderMap,
+    /// Requests of the server's that wait for a person.
+    pub(super) held: FuturesUnordered<BoxFuture<'static, Bytes>>,
+    /// The server says no more on it.
+    pub(super) ended: bool,
 }
+
+/// How long a request of the server's may hold up what comes behind it.
+const MOMENT: Duration = Duration::from_millis(200);
 
 impl Passing {
     /// As the body of the answer. Whoever drops it drops the server's stream.
@@ -55,14 +65,25 @@ impl Passing {
                     return Ok(Some(bytes));
                 }
             }
-            match self.body.frame().await {
+            let frame = tokio::select! {
+                frame = self.body.frame(), if !self.ended => frame,
+                Some(bytes) = self.held.next(), if !self.held.is_empty() => {
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    return Ok(Some(bytes));
+                }
+                () = sleep(SIGN_OF_LIFE), if !self.held.is_empty() => return Ok(Some(ALIVE)),
+                else => return Ok(None),
+            };
+            match frame {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         splitter.feed(&data);
                     }
                 }
                 Some(Err(error)) => return Err(error),
-                None => return Ok(None),
+                None => self.ended = true,
             }
         }
     }
@@ -75,7 +96,7 @@ impl Passing {
         match message::parse(data.as_bytes()) {
             Ok(Message::Notification { method, params }) => {
                 let Ok(action) = action::of(&judge.server, &method, &params) else {
-                    return dropped(&event, "a notification that does not say what it is about");
+                    return self.dropped(&event, "a notification that does not say what it is about");
                 };
                 match judge.before(action, None, action::trace(&params)).await {
                     Ok(_permit) => event.raw,
@@ -87,7 +108,9 @@ impl Passing {
                 Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
             },
             Ok(Message::Response { id, body, place }) => {
-                let Some(asked) = self.answered(&id) else { return dropped(&event, "a response to no request") };
+                let Some(asked) = self.answered(&id) else {
+                    return self.dropped(&event, "a response to no request");
+                };
                 let raw = data.get(place.clone()).unwrap_or_default();
                 match judge.after(&asked, &id, &body, raw).await {
                     Ok((_permit, None)) => event.raw,
@@ -100,7 +123,7 @@ impl Passing {
             }
             Err(fault) => {
                 let asked = fault.id.as_ref().and_then(|id| Some((id.clone(), self.answered(id)?)));
-                let Some((id, asked)) = asked else { return dropped(&event, &fault.why) };
+                let Some((id, asked)) = asked else { return self.dropped(&event, &fault.why) };
                 let refusal = answer::refused(rampart_call::Reason::Malformed, format!("the server's answer: {fault}"));
                 event.with(&String::from_utf8_lossy(&answer::refusal(&id, asked.form, &refusal)))
             }
@@ -123,20 +146,39 @@ impl Passing {
             };
             return self.refuse(&event, answer::error(Some(&id), message::INVALID_REQUEST, why)).await;
         }
-        match self.front.judge.before(action, Some(&id), trace).await {
-            Ok(_permit) => event.raw,
-            Err(refusal) => {
-                self.session.of_server().take(&id);
-                self.refuse(&event, answer::refusal(&id, Form::Error, &refusal)).await
+        let (front, session, headers) = (Arc::clone(&self.front), Arc::clone(&self.session), self.headers.clone());
+        // Who resumes the stream goes on behind it, so its id goes first.
+        let late = event.without();
+        let mut verdict: BoxFuture<'static, (Event, bool)> = Box::pin(async move {
+            let Err(refusal) = front.judge.before(action, Some(&id), trace).await else { return (event, true) };
+            session.of_server().take(&id);
+            front.tell_server(&headers, answer::refusal(&id, Form::Error, &refusal)).await;
+            (event, false)
+        });
+        match timeout(MOMENT, &mut verdict).await {
+            Ok((event, true)) => event.raw,
+            Ok((event, false)) => event.without(),
+            Err(_) => {
+                self.held.push(Box::pin(async move {
+                    match verdict.await {
+                        (event, true) => event.later(),
+                        (_, false) => Bytes::new(),
+                    }
+                }));
+                late
             }
         }
     }
 
     /// Withholds an event and tells the server what the client would have had to.
     async fn refuse(&mut self, event: &Event, answer: Bytes) -> Bytes {
-        if let Err(error) = self.front.send(Method::POST, &self.headers, answer).await {
-            tracing::debug!(%error, "a refusal did not reach the server");
-        }
+        self.front.tell_server(&self.headers, answer).await;
+        event.without()
+    }
+
+    /// What stands in the place of an event that is no message to anybody.
+    fn dropped(&self, event: &Event, why: &str) -> Bytes {
+        self.front.judge.dropped(Side::Server, why);
         event.without()
     }
 
@@ -154,9 +196,4 @@ impl Passing {
 pub(super) fn spliced(text: &str, place: std::ops::Range<usize>, body: &str) -> String {
     let (front, back) = (text.get(..place.start).unwrap_or_default(), text.get(place.end..).unwrap_or_default());
     flattened(&[front, body, back].concat())
-}
-
-fn dropped(event: &Event, why: &str) -> Bytes {
-    tracing::warn!(why, "dropped an event that is no valid MCP message");
-    event.without()
 }

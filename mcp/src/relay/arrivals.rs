@@ -10,6 +10,7 @@ use super::{Effect, Instead, Kind, Pending, Relay, Side};
 use crate::{
     action,
     answer::{self, Form},
+    elicitation,
     message::{self, Fault, Id, Message},
     outstanding::{Asked, State},
     text,
@@ -104,7 +105,10 @@ impl Relay {
             overtakes: method == "ping",
             instead: None,
         };
-        let refusal = self.pins.as_ref().filter(|_| side == Side::Client).and_then(|pins| pins.refusal(&call.action));
+        let refusal = match side {
+            Side::Client => self.pins.as_ref().and_then(|pins| pins.refusal(&call.action)),
+            Side::Server => elicitation::refusal(&call.action),
+        };
         let question = match refusal {
             None => Effect::Judge(ticket, Box::new(call)),
             Some(refusal) => Effect::Refuse(ticket, Box::new((call, refusal))),
@@ -199,6 +203,8 @@ impl Relay {
                 return self.drop_line(side, why, effects);
             }
         };
+        // Where that is not enforced, the gate has its say about each.
+        let forbidden = more.iter().find_map(|call| Some((call.clone(), elicitation::refusal(&call.action)?)));
         let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
         let (instead, refusal) = match self.withhold(side, &action, body, raw, effects) {
             Ok(None) => (None, None),
@@ -216,7 +222,10 @@ impl Relay {
             None => {
                 let response = Response { text: text::of(raw), ..Response::default() };
                 more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
-                more.pop().map(|first| Effect::Judge(ticket, Box::new(first)))
+                match forbidden {
+                    Some(forbidden) => Some(Effect::Refuse(ticket, Box::new(forbidden))),
+                    None => more.pop().map(|first| Effect::Judge(ticket, Box::new(first))),
+                }
             }
             // What is left of the response is judged once it is known what that is.
             Some(refusal) => {

@@ -19,8 +19,9 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Limits, drops::Drops};
+use super::Limits;
 use crate::{
+    drops::Drops,
     lines::{Outbox, Read},
     orphans,
     pins::{

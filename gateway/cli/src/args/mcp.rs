@@ -48,7 +48,7 @@ pub(crate) enum Pinning {
 pub(crate) enum McpVerb {
     /// Say what a server offers and risks, and write a least-privilege policy for it
     Scan(Scan),
-    /// Stand in front of a server that speaks HTTP (Streamable HTTP)
+    /// Serve MCP over HTTP (Streamable HTTP), in front of a server that has a URL or is started by a command
     Serve(McpServe),
     /// Review what servers offer otherwise than approved
     Pins {
@@ -122,16 +122,16 @@ pub(crate) struct PinsReset {
 
 #[derive(Debug, Args)]
 pub(crate) struct McpServe {
-    /// The server's endpoint; the same path is served here
-    #[arg(long, value_name = "URL")]
-    pub(crate) upstream: http::Uri,
-    /// Where clients reach it: an address of this machine itself
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9092")]
-    pub(crate) listen: SocketAddr,
+    /// The server's endpoint; the same path is served here [default: the servers that config.yaml names]
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    pub(crate) upstream: Option<http::Uri>,
+    /// Where clients reach it: an address of this machine itself [default: `mcp.listen` of config.yaml, 127.0.0.1:9092]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Answer to this name as well, as the Host header has it (may be repeated)
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
-    /// Name of the server in rules and the audit trail [default: the host of the URL]
+    /// Name of the server in rules and the audit trail [default: the host of the URL, or from the command]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Name of the agent in rules and the audit trail
@@ -143,6 +143,21 @@ pub(crate) struct McpServe {
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
+    /// Hand this variable to a server that is started (NAME or NAME=VALUE; may be repeated)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Let the own traffic of servers that are started go past the egress proxy
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
+    /// The most sessions with a server that is started, each of which has a process of its own
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) sessions: u16,
+    /// Seconds after which a session that nobody uses is ended, and its process
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) idle_timeout: u64,
+    /// The command of a server that speaks on standard input and output; put `--` in front of it
+    #[arg(trailing_var_arg = true, value_name = "SERVER")]
+    pub(crate) server: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

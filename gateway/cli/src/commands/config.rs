@@ -67,6 +67,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("secrets.seen", if config.secrets.seen { "follow" } else { "ignore" }.to_owned()),
         ("secrets.hosts", list(config.secrets.hosts.clone())),
         ("secrets.follow", list(config.secrets.follow.iter().map(|f| source(&f.from)).collect())),
+        ("mcp.listen", config.mcp.listen.to_string()),
+        ("mcp.servers", list(config.mcp.servers.keys().cloned().collect())),
         ("audit.durability", if config.audit.strict { "strict" } else { "normal" }.to_owned()),
         ("audit.on_failure", if config.audit.allow_on_failure { "allow" } else { "deny" }.to_owned()),
         ("audit.witnesses", list(config.audit.witnesses.iter().map(ToString::to_string).collect())),

@@ -97,7 +97,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
 }
 
 /// A line of the server's standard error without secrets and without what drives or deceives a terminal.
-fn cleaned(line: &str) -> String {
+pub(super) fn cleaned(line: &str) -> String {
     let plain = anstream::adapter::strip_str(line).to_string();
     let mut findings = scan(&plain);
     findings.retain(|finding| finding.class == FindingClass::Secret);
@@ -106,7 +106,11 @@ fn cleaned(line: &str) -> String {
 
 /// The variables that send the server's own traffic through the egress proxy, as its session's; none where the gateway has
 /// no proxy.
-fn through_the_proxy(opened: &OpenedSession, environment: &Environment, printer: Printer) -> Vec<(OsString, OsString)> {
+pub(super) fn through_the_proxy(
+    opened: &OpenedSession,
+    environment: &Environment,
+    printer: Printer,
+) -> Vec<(OsString, OsString)> {
     if opened.egress.is_none() {
         return Vec::new();
     }

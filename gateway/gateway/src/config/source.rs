@@ -9,6 +9,7 @@ use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned,
 
 use super::{
     ClientCertificate, Config, Limits, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
+    mcp::McpSource,
     secret::{CredentialSource, SecretsSource, credential, secrets},
 };
 use crate::{
@@ -25,6 +26,7 @@ struct Source {
     listen: Option<Word>,
     mode: Option<Word>,
     egress: EgressSource,
+    mcp: McpSource,
     audit: AuditSource,
     approvals: ApprovalsSource,
     surfaces: SurfacesSource,
@@ -220,6 +222,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     limits(source.egress.limits, &mut reader, &mut config.egress.limits);
     let yes = |word: &str| choice(word, "true", "false");
     reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
+    config.mcp.read(source.mcp, &mut reader);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
@@ -347,7 +350,7 @@ impl Reader<'_> {
     }
 }
 
-fn bytes(location: Location) -> Option<Range<usize>> {
+pub(super) fn bytes(location: Location) -> Option<Range<usize>> {
     let start = usize::try_from(location.span().byte_offset()?).ok()?;
     let length = usize::try_from(location.span().byte_len()?).ok()?;
     Some(start..start + length)
@@ -389,7 +392,7 @@ fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
     Some(target)
 }
 
-fn address(word: &str) -> Option<SocketAddr> {
+pub(super) fn address(word: &str) -> Option<SocketAddr> {
     word.replacen("localhost:", "127.0.0.1:", 1).parse().ok()
 }
 
@@ -501,12 +504,14 @@ fn resolve(word: &str) -> Option<Resolve> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Place;
 
     #[track_caller]
     fn refused(text: &str, place: &str, words: &str) {
         let wrong = parse(text, "config.yaml").unwrap_err();
         let said: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        assert!(said.iter().any(|d| d.starts_with(&format!("config.yaml:{place}:")) && d.contains(words)), "{said:?}");
+        let begin = if place.is_empty() { "config.yaml:".to_owned() } else { format!("config.yaml:{place}:") };
+        assert!(said.iter().any(|d| d.starts_with(&begin) && d.contains(words)), "{said:?}");
     }
 
     #[test]
@@ -529,6 +534,11 @@ egress:
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
   limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s}
+mcp:
+  listen: localhost:19092
+  servers:
+    files: {command: [npx, -y, server-files, .], env: [HOME, 'TOKEN=x'], pins: approved}
+    docs: {url: 'https://docs.example/mcp?key=k'}
 audit:
   durability: strict
   on_failure: allow
@@ -558,6 +568,12 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
         assert_eq!(config.egress.limits.head_size, Some(16 << 10));
         assert_eq!(config.egress.limits.connections, Some(10));
+        assert_eq!(config.mcp.listen.port(), 19092);
+        let Place::Command(words, env) = &config.mcp.servers["files"].place else { panic!("{config:?}") };
+        assert_eq!((words.join(" ").as_str(), env[1].reveal()), ("npx -y server-files .", "TOKEN=x"));
+        assert_eq!(config.mcp.servers["files"].pins.as_deref(), Some("approved"));
+        assert!(matches!(&config.mcp.servers["docs"].place, Place::Url(url) if url.reveal().ends_with("?key=k")));
+        assert!(!format!("{config:?}").contains("key=k"), "nor is a key");
         let names: Vec<_> = config.egress.resolve.iter().map(|r| (r.host.as_str(), r.port, r.to_port)).collect();
         assert_eq!(names, [("example.test", None, None), ("x.io", Some(443), Some(8443)), ("y.io", Some(80), None)]);
         assert!(config.audit.strict && config.audit.allow_on_failure);
@@ -599,6 +615,15 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
         refused("audit: {segment: {size: 5}}\n", "1:25", "64mb");
         refused("audit: {retention: {age: 10s}}\n", "1:26", "90d");
         refused("audit: {retention: 90d}\n", "1:20", "");
+        refused("mcp: {servers: {a: {url: 'ftp://x'}}}\n", "1:26", "`url` of the MCP server `a`");
+        refused(
+            "mcp: {servers: {a: {url: 'https://x/', command: [b]}}}\n",
+            "1:26",
+            "how the MCP server `a` is reached",
+        );
+        refused("mcp: {servers: {a: {pins: off}}}\n", "", "how the MCP server `a` is reached");
+        refused("mcp: {servers: {a: {command: [b], pins: on}}}\n", "1:41", "first-use");
+        refused("mcp: {servers: {a/b: {command: [b]}}}\n", "", "`a/b` is no name");
         refused("surfaces: {fail_open: [hook, hooks]}\n", "1:30", "`hooks`");
         refused("surfaces: {deadline: 2m}\n", "1:22", "from 1s to 1m");
         refused("surfaces: {deadline: 900ms}\n", "1:22", "from 1s to 1m");

@@ -1,16 +1,32 @@
-//! Which of the lines that went nowhere are put on record: each of the first, and of a flood a few with their number.
+//! Which of the messages that went nowhere are put on record: each of the first, and of a flood a few with their number.
 
 use std::time::Duration;
 
+use rampart_call::{Action, Call, Origin, Phase, Reason, Refusal};
+use serde_json::{Value, json};
 use tokio::time::Instant;
+
+use crate::{answer, relay::Side};
 
 /// How many are recorded one by one.
 const ONE_BY_ONE: u64 = 10;
 /// How often there is a record after that.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// What a record says of a message of this side that went nowhere.
+pub(crate) fn record(server: &str, origin: Origin, side: Side, why: String) -> (Call, Refusal) {
+    let action = Action::Mcp {
+        server: server.to_owned(),
+        method: "rampart/dropped".into(),
+        tool: String::new(),
+        arguments: json!({"from": side.name()}),
+        beside: Value::Null,
+    };
+    (Call { origin, phase: Phase::Before, action, response: None }, answer::refused(Reason::Malformed, why))
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Drops {
+pub(crate) struct Drops {
     recorded: u64,
     /// Those since the last record.
     untold: u64,
@@ -19,7 +35,7 @@ pub(super) struct Drops {
 
 impl Drops {
     /// Notes one, and gives back how many a record has to tell of, if now is the time for one.
-    pub(super) fn note(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn note(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
         let due = self.recorded < ONE_BY_ONE || self.last.is_none_or(|last| now.duration_since(last) >= PAUSE);
         due.then(|| {
@@ -30,7 +46,7 @@ impl Drops {
     }
 
     /// How many no record has told of.
-    pub(super) fn rest(&mut self) -> u64 {
+    pub(crate) fn rest(&mut self) -> u64 {
         std::mem::take(&mut self.untold)
     }
 }

@@ -1,0 +1,371 @@
+//! Stands in front of a server that has a URL. Its sessions, event ids and status codes stay its own.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{
+    future::BoxFuture,
+    stream::{self, FuturesUnordered},
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::Full;
+use rampart_call::{Gate, Origin, Reason, Refusal, Surface};
+use tokio::time::sleep;
+use tower::{BoxError, ServiceExt as _};
+
+use super::{
+    Body, Failed, Limits, Upstream, collected, empty, flattened, full, headers,
+    held::{Held, SIGN_OF_LIFE},
+    is, json,
+    judge::Judge,
+    key,
+    sessions::{Asked, Full as TableFull, Hold, Session, Sessions},
+    stream::{Passing, spliced},
+    streamed,
+};
+use crate::{
+    action,
+    answer::{self, Form},
+    message::{self, Id, Message},
+    pins::{
+        keeper::Keeper,
+        store::{Store, StoreError},
+    },
+    relay::Side,
+};
+
+/// What to stand in front of, and as whom.
+#[derive(Debug)]
+pub struct Options {
+    /// The server's endpoint, such as `https://host/mcp`.
+    pub url: Uri,
+    /// The server's name in rules.
+    pub server: String,
+    /// Who asks. The surface becomes [`Surface::McpHttp`].
+    pub origin: Origin,
+    /// Where it is kept what of the server's offer is approved; without it, everything is.
+    pub pins: Option<Store>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Why a server cannot be stood in front of.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL is not one of a server.
+    #[error("{0} is no URL of an MCP server: write http://HOST/PATH or https://HOST/PATH")]
+    NoUrl(String),
+    /// What is approved cannot be said.
+    #[error(transparent)]
+    Pins(#[from] StoreError),
+}
+
+const DUPLICATE: &str = "this id belongs to a request that is still outstanding";
+/// How long the end waits for the last records.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Stands in front of one server.
+pub struct Front {
+    pub(super) judge: Judge,
+    upstream: Upstream,
+    url: Uri,
+    pub(super) limits: Limits,
+    sessions: Sessions,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Front {
+    /// Whether a server can stand there.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(url: &Uri) -> Result<(), Error> {
+        let names_a_server = matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
+        if !names_a_server || url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(Error::NoUrl(url.to_string()));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the URL names no server, or the pins cannot be relied on.
+    pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
+        let Options { url, server, origin, pins, limits } = options;
+        Self::check(&url)?;
+        let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
+        let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?;
+        Ok(Self {
+            judge: Judge { gate, server, origin, pins, drops: Mutex::default() },
+            upstream,
+            url,
+            limits,
+            sessions: Sessions::default(),
+        })
+    }
+
+    /// Puts on record what is still to be recorded when it has ended.
+    pub async fn last_records(&self) {
+        if tokio::time::timeout(LAST_WORDS, self.judge.last_drops()).await.is_err() {
+            tracing::warn!("the last dropped messages are not on record: the gateway took too long");
+        }
+    }
+
+    /// A stream that the client opens or resumes, or the end of its session.
+    pub(super) async fn pass(self: Arc<Self>, method: Method, told: &HeaderMap) -> Result<Response<Body>, Failed> {
+        let key = key(told);
+        let headers = headers::asked(told);
+        let response = self.send(method.clone(), &headers, Bytes::new()).await.map_err(|e| unreached(None, &e))?;
+        if method == Method::DELETE && response.status().is_success() {
+            self.sessions.end(&key);
+        }
+        if is(response.headers(), "text/event-stream") && response.status().is_success() {
+            let session = self.sessions.of(key, Instant::now());
+            return Ok(self.streamed(response, session, None, headers));
+        }
+        // What else it says here is for no model to read.
+        let mut answer = Response::new(empty());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = headers::passed(response.headers());
+        answer.headers_mut().remove(header::CONTENT_TYPE);
+        Ok(answer)
+    }
+
+    /// A message of the client's.
+    pub(super) async fn post(self: Arc<Self>, told: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
+        let bad = |id: Option<&Id>, code, why: &str| {
+            self.judge.dropped(Side::Client, why);
+            Failed::new(StatusCode::BAD_REQUEST, id, code, why)
+        };
+        let text = std::str::from_utf8(&line).map_err(|why| bad(None, message::PARSE_ERROR, &why.to_string()))?;
+        let message = message::parse(flattened(text).as_bytes())
+            .map_err(|fault| bad(fault.id.as_ref(), fault.code, &fault.why))?;
+        let session = self.sessions.of(key(told), Instant::now());
+        let headers = headers::asked(told);
+        match message {
+            Message::Request { id, method, params } => {
+                headers::agree(told, &method, &params).map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
+                let action = action::of(&self.judge.server, &method, &params)
+                    .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
+                let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
+                // Those without a session may use the ids of others.
+                let hold = if headers.contains_key(headers::SESSION) {
+                    session.hold(&id).map_err(|_| bad(Some(&id), message::INVALID_REQUEST, DUPLICATE))?
+                } else {
+                    Hold::default()
+                };
+                let (front, whose, trace) = (Arc::clone(&self), id.clone(), action::trace(&params));
+                let mut verdict: BoxFuture<'static, _> =
+                    Box::pin(async move { front.judge.before(action, Some(&whose), trace).await });
+                let decided = tokio::select! {
+                    // The answer to `initialize` has a header, which comes before any sign of life.
+                    decided = &mut verdict => decided,
+                    () = sleep(SIGN_OF_LIFE), if method != "initialize" => {
+                        let token = params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned();
+                        let held = Held { front: self, verdict, hold, token, id, asked, session, headers, line };
+                        return Ok(held.into_response());
+                    }
+                    // Nobody waits for an answer.
+                    () = hold.cancelled() => return Ok(streamed(stream::empty())),
+                };
+                drop(hold);
+                match decided {
+                    Ok(_permit) => self.ask(id, asked, session, headers, line).await,
+                    Err(refusal) => Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal))),
+                }
+            }
+            Message::Notification { method, params } => {
+                headers::agree(told, &method, &params).map_err(|why| bad(None, headers::MISMATCH, &why))?;
+                let action = action::of(&self.judge.server, &method, &params)
+                    .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
+                if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {
+                    return Err(withheld(&refusal));
+                }
+                let cancelled = params.get("requestId").filter(|_| method == "notifications/cancelled");
+                if let Some(id) = cancelled.and_then(|id| Id::from_value(id).ok())
+                    && headers.contains_key(headers::SESSION)
+                    && session.cancel(&id)
+                {
+                    // The server has not heard of the request, so it need not hear of its end.
+                    let mut response = Response::new(empty());
+                    *response.status_mut() = StatusCode::ACCEPTED;
+                    return Ok(response);
+                }
+                self.tell(action, &headers, line).await
+            }
+            Message::Response { id, body, place } => {
+                let Some(asked) = session.of_server().take(&id) else {
+                    return Err(bad(None, message::INVALID_REQUEST, "a response to no request"));
+                };
+                let raw = text.get(place.clone()).unwrap_or_default();
+                let line = match self.judge.after(&asked, &id, &body, raw).await {
+                    Ok((_permit, None)) => line,
+                    Ok((_permit, Some(changed))) => spliced(text, place, &changed).into(),
+                    // The server waits for an answer, so it gets one.
+                    Err(refusal) => answer::refusal(&id, Form::Error, &refusal),
+                };
+                self.tell(asked.action, &headers, line).await
+            }
+        }
+    }
+
+    /// Sends a request that may go on, and judges what comes of it.
+    pub(super) async fn ask(
+        self: Arc<Self>,
+        id: Id,
+        asked: Asked,
+        session: Arc<Session>,
+        headers: HeaderMap,
+        line: Bytes,
+    ) -> Result<Response<Body>, Failed> {
+        let in_session = headers.contains_key(headers::SESSION);
+        if in_session && session.of_client().insert(id.clone(), asked.clone()) == Err(TableFull::Duplicate) {
+            return Err(Failed::new(StatusCode::BAD_REQUEST, Some(&id), message::INVALID_REQUEST, DUPLICATE));
+        }
+        let response = match self.send(Method::POST, &headers, line).await {
+            Ok(response) => response,
+            Err(error) => {
+                session.of_client().take(&id);
+                return Err(unreached(Some(&id), &error));
+            }
+        };
+        // The answer to `initialize` names the session that its stream belongs to.
+        let session = match response.headers().get(headers::SESSION) {
+            Some(made) if !in_session => {
+                let whose = headers.get(header::AUTHORIZATION).map(|v| v.as_bytes().to_vec()).unwrap_or_default();
+                self.sessions.of((made.as_bytes().to_vec(), whose), Instant::now())
+            }
+            _ => session,
+        };
+        if is(response.headers(), "text/event-stream") && response.status().is_success() {
+            return Ok(self.streamed(response, session, Some((id, asked)), headers));
+        }
+        session.of_client().take(&id);
+        self.whole(response, &id, &asked).await
+    }
+
+    /// An answer that is one message.
+    async fn whole(&self, response: Response<Body>, id: &Id, asked: &Asked) -> Result<Response<Body>, Failed> {
+        let (head, body) = response.into_parts();
+        let line = self.read(&head.headers, body, Some(id)).await?;
+        let text = String::from_utf8_lossy(&line);
+        let parsed = std::str::from_utf8(&line).ok().and_then(|text| message::parse(flattened(text).as_bytes()).ok());
+        let answer = match parsed {
+            Some(Message::Response { id: answered, body, place }) if answered == *id => {
+                let raw = text.get(place.clone()).unwrap_or_default();
+                match self.judge.after(asked, id, &body, raw).await {
+                    Ok((_permit, None)) => line,
+                    Ok((_permit, Some(changed))) => spliced(&text, place, &changed).into(),
+                    Err(refusal) => answer::refusal(id, asked.form, &refusal),
+                }
+            }
+            // A server that turns a request away need not speak the protocol.
+            _ if !head.status.is_success() => {
+                let looked = self.judge.looked_at(asked.action.clone(), Some(id), text.clone().into_owned()).await;
+                match looked {
+                    Ok(permit) if permit.edits().is_empty() => line,
+                    Ok(_) => {
+                        return Err(withheld(&answer::refused(Reason::Malformed, "the server's error is withheld")));
+                    }
+                    Err(refusal) => return Err(withheld(&refusal)),
+                }
+            }
+            _ => {
+                let why = "the server's answer is not the answer to this request";
+                self.judge.dropped(Side::Server, why);
+                answer::refusal(id, asked.form, &answer::refused(Reason::Malformed, why))
+            }
+        };
+        let mut response = Response::new(full(answer));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = headers::passed(&head.headers);
+        Ok(response)
+    }
+
+    /// Sends what no message answers.
+    async fn tell(
+        &self,
+        action: rampart_call::Action,
+        headers: &HeaderMap,
+        line: Bytes,
+    ) -> Result<Response<Body>, Failed> {
+        let response = self.send(Method::POST, headers, line).await.map_err(|e| unreached(None, &e))?;
+        let (head, body) = response.into_parts();
+        let line = self.read(&head.headers, body, None).await?;
+        if !line.is_empty() {
+            let looked = self.judge.looked_at(action, None, String::from_utf8_lossy(&line).into_owned()).await;
+            let permit = looked.map_err(|refusal| withheld(&refusal))?;
+            if !permit.edits().is_empty() {
+                return Err(withheld(&answer::refused(Reason::Malformed, "the server's answer is withheld")));
+            }
+        }
+        let mut response = Response::new(full(line));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = headers::passed(&head.headers);
+        Ok(response)
+    }
+
+    fn streamed(
+        self: Arc<Self>,
+        response: Response<Body>,
+        session: Arc<Session>,
+        asked: Option<(Id, Asked)>,
+        headers: HeaderMap,
+    ) -> Response<Body> {
+        let (head, body) = response.into_parts();
+        let mut kept = headers::passed(&head.headers);
+        kept.insert(headers::UNBUFFERED, HeaderValue::from_static("no"));
+        let mut answer = Response::new(
+            Passing { front: self, body, session, asked, headers, held: FuturesUnordered::new(), ended: false }
+                .into_body(),
+        );
+        *answer.status_mut() = head.status;
+        *answer.headers_mut() = kept;
+        answer
+    }
+
+    /// Answers the server in the client's place.
+    pub(super) async fn tell_server(&self, headers: &HeaderMap, answer: Bytes) {
+        if let Err(error) = self.send(Method::POST, headers, answer).await {
+            tracing::debug!(%error, "a refusal did not reach the server");
+        }
+    }
+
+    /// Sends a message to the server.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, BoxError> {
+        let mut request = Request::builder().method(method).uri(self.url.clone()).body(Full::new(body))?;
+        *request.headers_mut() = headers.clone();
+        self.upstream.clone().oneshot(request).await
+    }
+
+    /// Reads an answer that is not a stream.
+    async fn read(&self, headers: &HeaderMap, body: Body, id: Option<&Id>) -> Result<Bytes, Failed> {
+        let failed = |why: &str| Failed::new(StatusCode::BAD_GATEWAY, id, message::INTERNAL_ERROR, why);
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(failed("the server's answer has a content coding that was not asked for"));
+        }
+        let read = collected(body, self.limits.message).await;
+        read.map_err(|why| failed(&format!("the server's answer did not arrive whole: {why}")))
+    }
+}
+
+fn unreached(id: Option<&Id>, error: &BoxError) -> Failed {
+    let why = format!("the MCP server cannot be reached: {error}");
+    Failed::new(StatusCode::BAD_GATEWAY, id, message::INTERNAL_ERROR, &why)
+}
+
+fn withheld(refusal: &Refusal) -> Failed {
+    Failed::new(StatusCode::FORBIDDEN, None, answer::REFUSED, &refusal.explain())
+}
