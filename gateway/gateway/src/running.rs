@@ -92,6 +92,7 @@ fn taking_over(now: &Config, fresh: &Config) -> Config {
         // Commands read these by themselves.
         registry: fresh.registry.clone(),
         upgrade: fresh.upgrade.clone(),
+        mcp: fresh.mcp.clone(),
         ..now.clone()
     }
 }
