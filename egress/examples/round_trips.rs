@@ -1,6 +1,6 @@
 //! What the proxy adds: the same requests directly and through it, in one process, over TLS on loopback.
 //!
-//! `cargo run --release -p rampart-egress --example latency`
+//! `cargo run --release -p rampart-egress --example round_trips`
 #![expect(clippy::print_stdout, reason = "this program's output is for the person who runs it")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be made has no result")]
 
