@@ -1,8 +1,10 @@
 //! `rampart upgrade` from a release server with TLS, and from a folder.
 
 use std::{
+    io::ErrorKind,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -73,11 +75,11 @@ impl Releases {
 
     fn upgrade(&self, args: &[&str]) -> Ran {
         let mut command = self.world.command(self.installed());
-        Ran::from(command.arg("upgrade").args(args).output().unwrap())
+        ended(command.arg("upgrade").args(args))
     }
 
     fn version(&self) -> String {
-        Ran::from(self.world.command(self.installed()).arg("--version").output().unwrap()).stdout.trim().to_owned()
+        ended(self.world.command(self.installed()).arg("--version")).stdout.trim().to_owned()
     }
 
     /// Fails unless the upgrade is refused with these words and nothing has changed.
@@ -88,6 +90,20 @@ impl Releases {
         assert!(ran.stderr.contains(words), "`{words}`: {ran:?}");
         assert_eq!(self.version(), before);
         assert_eq!(self.programs(), ["rampart"], "nothing is left lying about");
+    }
+}
+
+/// Runs a program that was written just now: what another test starts at that moment holds it open for writing until it is
+/// another program (`ETXTBSY`).
+fn ended(command: &mut Command) -> Ran {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            output => return Ran::from(output.unwrap()),
+        }
     }
 }
 
