@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rampart_call::{Action, Answer, Call, Judgement, Origin, Outcome, Phase, Reason, Verdict};
 use rampart_certs::{Authority, parse_pem, system_roots, trust};
-use rampart_egress::{Limits, NODE_PRELOAD, Options, proxy_variables, serve};
+use rampart_egress::{Identify, NODE_PRELOAD, Options, proxy_variables, serve};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -59,28 +59,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         judged(verdict, judgement)
     };
-    let options = Options {
-        authority,
-        resolve,
-        upstream_ca,
-        allow_private,
-        passthrough: Vec::new(),
-        upstream_proxy: None,
-        client_certificates: Vec::new(),
-        credentials: Vec::new(),
-        names: None,
-        dns: Vec::new(),
-        block_page: None,
-        unidentified: String::new(),
-        transparent: None,
-        limits: Limits::default(),
-        identify: Arc::new(|credentials| match credentials {
-            None => Some(Origin::default()),
-            Some((session, token)) => {
-                (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })
-            }
-        }),
-    };
+    let identify: Identify = Arc::new(|credentials| match credentials {
+        None => Some(Origin::default()),
+        Some((session, token)) => {
+            (token == "token").then(|| Origin { session: session.to_owned(), ..Origin::default() })
+        }
+    });
+    let options = Options { resolve, upstream_ca, allow_private, ..Options::new(authority, identify) };
     let stop = CancellationToken::new();
     let on_signal = stop.clone();
     tokio::spawn(async move {

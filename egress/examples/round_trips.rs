@@ -18,7 +18,7 @@ use hyper::{client::conn::http1::SendRequest, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rampart_call::{Answer, Call, Judgement, Origin, Outcome, Reason};
 use rampart_certs::Authority;
-use rampart_egress::{Limits, Options, serve};
+use rampart_egress::{Options, serve};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, ServerName},
@@ -70,21 +70,9 @@ async fn origin(leaf: Arc<CertifiedKey>, body: Bytes) -> SocketAddr {
 
 async fn proxy(authority: Arc<Authority>, root: CertificateDer<'static>, origin: SocketAddr) -> SocketAddr {
     let options = Options {
-        authority,
         resolve: vec![format!("{HOST}={origin}").parse().unwrap()],
         upstream_ca: vec![root],
-        allow_private: Vec::new(),
-        passthrough: Vec::new(),
-        upstream_proxy: None,
-        client_certificates: Vec::new(),
-        credentials: Vec::new(),
-        names: None,
-        dns: Vec::new(),
-        block_page: None,
-        unidentified: String::new(),
-        transparent: None,
-        limits: Limits::default(),
-        identify: Arc::new(|_| Some(Origin::default())),
+        ..Options::new(authority, Arc::new(|_| Some(Origin::default())))
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

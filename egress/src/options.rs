@@ -50,6 +50,29 @@ pub struct Options {
     pub identify: Identify,
 }
 
+impl Options {
+    /// A proxy for clients that `identify` knows, with nothing configured.
+    pub fn new(authority: Arc<Authority>, identify: Identify) -> Self {
+        Self {
+            authority,
+            resolve: Vec::new(),
+            upstream_ca: Vec::new(),
+            allow_private: Vec::new(),
+            passthrough: Vec::new(),
+            upstream_proxy: None,
+            client_certificates: Vec::new(),
+            credentials: Vec::new(),
+            unidentified: String::new(),
+            transparent: None,
+            names: None,
+            dns: Vec::new(),
+            block_page: None,
+            limits: Limits::default(),
+            identify,
+        }
+    }
+}
+
 /// Bounds of what clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -26,7 +26,7 @@ use crate::{
 use session::Session;
 
 /// What to run, and as whom.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The server's program and its arguments.
     pub command: Vec<OsString>,

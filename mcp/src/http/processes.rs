@@ -7,7 +7,6 @@ mod streams;
 
 use std::{
     collections::HashMap,
-    ffi::OsString,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,8 +20,8 @@ use tokio::task::JoinSet;
 use super::{Body, Failed, Limits, empty, flattened, headers, judge::Judge, key, sessions::Key, unguessable};
 use crate::{
     message::{self, Id, Message},
-    pins::store::Store,
     relay::Side,
+    stdio,
 };
 use hosted::Hosted;
 use streams::{Answering, listening};
@@ -30,21 +29,11 @@ use streams::{Answering, listening};
 /// How long the processes may take to end when everything does.
 const LAST: Duration = Duration::from_secs(5);
 
-/// What to run for clients, and as whom.
+/// What to run for clients. The surface of who asks becomes [`Surface::McpHttp`].
 #[derive(Debug, Clone)]
 pub struct Hosting {
-    /// The server's program and its arguments.
-    pub command: Vec<OsString>,
-    /// The name that policy knows the server by.
-    pub server: String,
-    /// Who asks. The surface becomes [`Surface::McpHttp`].
-    pub origin: Origin,
-    /// The server's whole environment; see [`environment::clean`](crate::environment::clean).
-    pub env: Vec<(OsString, OsString)>,
-    /// Where it is kept what of the server's offer is approved; without it, everything is.
-    pub pins: Option<Store>,
-    /// What becomes of a line of the server's standard error before it goes to ours; without it, the server has ours.
-    pub clean: Option<fn(&str) -> String>,
+    /// Each process; that other sessions have theirs is known here, so `alone` and its limits are not looked at.
+    pub process: stdio::Options,
     /// Bounds of size.
     pub limits: Limits,
     /// The most sessions, and so processes, at a time.
@@ -76,8 +65,8 @@ impl std::fmt::Debug for Processes {
 impl Processes {
     /// Nothing runs until a client comes.
     pub fn new(hosting: Hosting, gate: Arc<dyn Gate>) -> Self {
-        let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..hosting.origin.clone() };
-        let judge = Judge { gate, server: hosting.server.clone(), origin, pins: None, drops: Mutex::default() };
+        let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..hosting.process.origin.clone() };
+        let judge = Judge { gate, server: hosting.process.server.clone(), origin, pins: None, drops: Mutex::default() };
         Self { hosting, judge, running: Mutex::default() }
     }
 

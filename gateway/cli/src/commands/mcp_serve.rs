@@ -16,6 +16,7 @@ use rampart_gateway::{
 use rampart_mcp::{
     environment::clean,
     http::{Endpoints, Front, Hosting, Limits, Options, Processes, owner},
+    stdio,
 };
 use tokio::{
     net::TcpListener,
@@ -180,13 +181,18 @@ impl Setting<'_> {
         pins: Pinning,
     ) -> anyhow::Result<Processes> {
         let identity = mcp_pins::identity(&server, &command, self.environment);
-        let hosting = Hosting {
+        let process = stdio::Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
             server,
             env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
             command,
             origin: self.origin.clone(),
             clean: Some(cleaned),
+            alone: false,
+            limits: stdio::Limits::default(),
+        };
+        let hosting = Hosting {
+            process,
             limits: Limits::default(),
             sessions: self.args.sessions.into(),
             idle: Duration::from_secs(self.args.idle_timeout),

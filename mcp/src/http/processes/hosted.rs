@@ -78,16 +78,7 @@ impl Hosted {
             drain: Duration::from_millis(500),
             ..stdio::Limits::default()
         };
-        let options = stdio::Options {
-            command: hosting.command.clone(),
-            server: hosting.server.clone(),
-            origin: hosting.origin.clone(),
-            env: hosting.env.clone(),
-            pins: hosting.pins.clone(),
-            clean: hosting.clean,
-            alone: false,
-            limits,
-        };
+        let options = stdio::Options { alone: false, limits, ..hosting.process.clone() };
         let runs = Arc::clone(&hosted).run(options, gate, lines, signalled);
         (hosted, runs)
     }
