@@ -46,8 +46,11 @@ async fn a_server_ended_by_a_signal_gives_its_number() {
 
 #[tokio::test]
 async fn signals_go_to_the_server() {
+    // Whoever starts the tests may have them ignore signals (`nohup`, a shell's `&`), and programs inherit that.
+    let heeding: &[&str] =
+        if cfg!(target_os = "linux") { &["env", "--default-signal=HUP,INT,TERM", FIXTURE] } else { &[FIXTURE] };
     for (number, code) in [(15, 143), (2, 130), (1, 129)] {
-        let mut world = World::new(|_: Call| allow());
+        let mut world = World::with(options(heeding), |_: Call| allow());
         world.call(1, "pid", json!({})).await;
         world.text_of(1).await;
         world.call(2, "silent", json!({})).await;
