@@ -163,15 +163,11 @@ impl<'a> Exchange<'a> {
         let mut action = self.action(route.as_ref().ok());
         // A client that waits to be told to go on is judged without its body first: reading it is telling it.
         if self.wishes.go_ahead {
-            self.judge(action.clone()).await?;
+            self.judge(&action).await?;
         }
         let rest = self.read_body(&mut action).await?;
-        let permit = if self.wishes.go_ahead {
-            self.judge_part(action.clone()).await?
-        } else {
-            self.judge(action.clone()).await?
-        };
-        let meter = Meter::new(self.proxy, inspect::call(&self.origin, &bodiless(&action), None), permit.judgement());
+        let permit = if self.wishes.go_ahead { self.judge_part(&action).await? } else { self.judge(&action).await? };
+        let meter = Meter::new(self.proxy, self.without_body(&mut action), permit.judgement());
         let stopped = Stopped::default();
         if let Some(decoder) = rest {
             self.judge_the_rest(&action, &permit, decoder, Arc::clone(&stopped));
@@ -226,12 +222,25 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn judge(&self, action: Action) -> Result<Permit, Refused> {
-        self.proxy.judge(inspect::call(&self.origin, &action, None)).await
+    fn judge(&self, action: &Action) -> impl Future<Output = Result<Permit, Refused>> {
+        self.proxy.judge(inspect::call(&self.origin, action, None))
     }
 
-    async fn judge_part(&self, action: Action) -> Result<Permit, Refused> {
-        permitted(self.proxy.gate.judge_part(inspect::call(&self.origin, &action, None)).await)
+    async fn judge_part(&self, action: &Action) -> Result<Permit, Refused> {
+        permitted(self.proxy.gate.judge_part(inspect::call(&self.origin, action, None)).await)
+    }
+
+    /// The call without its body, which may be long.
+    fn without_body(&self, action: &mut Action) -> Call {
+        let body = match action {
+            Action::Fetch { body, .. } => body.take(),
+            _ => None,
+        };
+        let call = inspect::call(&self.origin, action, None);
+        if let Action::Fetch { body: place, .. } = action {
+            *place = body;
+        }
+        call
     }
 
     /// Reads the beginning of the body, where that cannot stall a conversation. What undoes the codings of the rest, if
@@ -307,15 +316,6 @@ fn without(echo: Arc<Echo>, mut response: Response<Body>) -> Response<Body> {
     response.map(|body| {
         if http_body::Body::is_end_stream(&body) { body } else { body.replacing(Replacing::new(echo, decoder)) }
     })
-}
-
-/// A request without its body.
-fn bodiless(action: &Action) -> Action {
-    let mut action = action.clone();
-    if let Action::Fetch { body, .. } = &mut action {
-        *body = None;
-    }
-    action
 }
 
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {

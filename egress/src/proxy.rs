@@ -247,8 +247,9 @@ impl Proxy {
     }
 
     /// Asks the gate. A question cannot be put to anyone here, so it is a denial.
-    pub(crate) async fn judge(&self, call: Call) -> Result<Permit, Refused> {
-        permitted(self.gate.judge(call).await)
+    pub(crate) fn judge(&self, call: Call) -> impl Future<Output = Result<Permit, Refused>> {
+        let verdict = self.gate.judge(call);
+        async { permitted(verdict.await) }
     }
 
     /// Whose request it is, by the credentials in it (RFC 7617).

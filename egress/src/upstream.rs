@@ -176,16 +176,23 @@ impl Upstream {
                 },
             }
         }
+        // Boxed: a request that finds a connection need not carry the room for opening one.
+        let (mut sender, address) = Box::pin(self.open1(route)).await?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|e| Refused::unreachable(route.to(), &describe(&e)))?;
+        Ok(self.leased(route, sender, address, response))
+    }
+
+    /// Opens a connection for HTTP/1.
+    async fn open1(&self, route: &Route) -> Result<(http1::SendRequest<Body>, SocketAddr), Refused> {
         let (tcp, address) = dial(route.to(), &route.addresses).await?;
-        let mut sender = match route.to().scheme {
+        let sender = match route.to().scheme {
             Scheme::Http => start1(route.to(), tcp).await?,
             Scheme::Https => {
                 start1(route.to(), handshake(&self.offers(route.to()).http1_only, route.to(), tcp).await?).await?
             }
         };
-        let response = sender.send_request(request).await;
-        let response = response.map_err(|e| Refused::unreachable(route.to(), &describe(&e)))?;
-        Ok(self.leased(route, sender, address, response))
+        Ok((sender, address))
     }
 
     fn leased(
@@ -204,6 +211,13 @@ impl Upstream {
         response.map(|incoming| Body::streaming(incoming, lease))
     }
 
+    /// Opens a connection for HTTP/2.
+    async fn open2(&self, route: &Route) -> Result<(http2::SendRequest<Body>, SocketAddr), Refused> {
+        let (tcp, address) = dial(route.to(), &route.addresses).await?;
+        let tls = handshake(&self.offers(route.to()).http2_only, route.to(), tcp).await?;
+        Ok((start2(route.to(), tls).await?, address))
+    }
+
     async fn send2(&self, route: &Route, mut request: Request<Body>) -> Result<Response<Body>, Refused> {
         let path = request.uri().path_and_query().cloned();
         let uri = Uri::builder()
@@ -217,9 +231,7 @@ impl Upstream {
         let mut sender = if let Some(sender) = self.pool.share(&route.key, &route.addresses) {
             sender
         } else {
-            let (tcp, address) = dial(route.to(), &route.addresses).await?;
-            let tls = handshake(&self.offers(route.to()).http2_only, route.to(), tcp).await?;
-            let sender = start2(route.to(), tls).await?;
+            let (sender, address) = Box::pin(self.open2(route)).await?;
             self.pool.put_shared(&route.key, sender.clone(), address);
             sender
         };

@@ -65,6 +65,10 @@ struct Known {
     secrets: KnownSecrets,
 }
 
+/// Followed values that a call carries away.
+#[derive(Debug, Default)]
+pub(crate) struct Carried(Vec<Value>);
+
 impl Followed {
     pub(crate) fn new(learns: bool, trusted: Vec<String>) -> Self {
         Self { known: ArcSwap::default(), changing: Mutex::new(()), learns, trusted }
@@ -110,14 +114,24 @@ impl Followed {
         self.known.load().values.len()
     }
 
-    /// Judges a call anew where it carries a followed value: a denial where that goes elsewhere than it may, otherwise
-    /// what `judge` says of the call with a word in place of each placeholder, which looks like a secret and is none.
-    pub(crate) fn judge(&self, call: &Call, judgement: Judgement, judge: impl Fn(&Call) -> Judgement) -> Judgement {
+    /// The values that a call carries away, in whatever form.
+    pub(crate) fn carried(&self, call: &Call) -> Carried {
         let known = self.known.load();
         if known.secrets.is_empty() || call.phase != Phase::Before {
-            return judgement;
+            return Carried::default();
         }
-        let found = known.found(call);
+        Carried(known.found(call).into_iter().cloned().collect())
+    }
+
+    /// Judges a call anew where it carries followed values: a denial where one goes elsewhere than it may, otherwise
+    /// what `judge` says of the call with a word in place of each placeholder, which looks like a secret and is none.
+    pub(crate) fn judge(
+        &self,
+        call: &Call,
+        Carried(found): Carried,
+        judgement: Judgement,
+        judge: impl Fn(&Call) -> Judgement,
+    ) -> Judgement {
         if found.is_empty() {
             return judgement;
         }
@@ -127,7 +141,7 @@ impl Followed {
                 return denial(value, host, judgement);
             }
         }
-        let placeholders: Vec<&Value> = found.into_iter().filter(|value| value.kind == Kind::Placeholder).collect();
+        let placeholders: Vec<&Value> = found.iter().filter(|value| value.kind == Kind::Placeholder).collect();
         if placeholders.is_empty() {
             return judgement;
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Usage, answer_to_verdict};
-use rampart_policy::{Context, Diagnostic, Layer, Ruleset, SourceFile, load};
+use rampart_policy::{Context, Diagnostic, Known, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     audit::{Decision, Entry, Trail, Unavailable, Witnesses, sinks::Sinks},
     clock,
     credentials::Credentials,
-    followed::Followed,
+    followed::{Carried, Followed},
     metrics::Metrics,
     notify::{Event, Notices},
     rules::Rules,
@@ -58,27 +58,35 @@ struct Facts {
     now_ms: i64,
 }
 
+/// What was found out about a call before the memory of other calls is held.
+struct Seen<'a> {
+    /// None where nothing is judged.
+    known: Option<Known<'a>>,
+    carried: Carried,
+}
+
 impl Gateway {
     /// Decides about a call and records it; when a human is to decide, waits for that.
     pub async fn answer(&self, call: Call) -> Answer {
-        self.answer_or_part(call, false).await
+        self.answer_or_part(&call, false).await
     }
 
-    async fn answer_or_part(&self, call: Call, counted: bool) -> Answer {
+    async fn answer_or_part(&self, call: &Call, counted: bool) -> Answer {
         let began = Instant::now();
-        self.sessions.remember().enter(&call); // 1 session
-        let facts = Facts { counted, ..self.facts(&call) }; // 2 facts
-        let judgement = self.decide(&call, &facts, began); // 3 decide
-        let judgement = self.consult(&call, &facts, judgement).await;
-        let (answer, held) = self.ask(&call, &facts, judgement); // 4 ask
-        let mut answer = self.record(&call, answer).await; // 5 record
+        let facts = Facts { counted, ..self.facts(call) };
+        let seen = self.look_at(call, &facts); // 1 facts
+        let judgement = self.decide(call, &facts, seen, began); // 2 session, 3 decide
+        let judgement = self.consult(call, &facts, judgement).await;
+        let (answer, held) = self.ask(call, &facts, judgement); // 4 ask
+        let mut answer = self.record(call, answer).await; // 5 record
         if let Some(held) = held
             && answer.verdict == Outcome::Ask
         {
-            answer = self.wait(held, answer).await;
+            // Boxed, as all that is rare here: each call would carry the room for it.
+            answer = Box::pin(self.wait(held, answer)).await;
         }
-        self.tell(&call, &answer); // 6 tell
-        self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
+        self.tell(call, &answer); // 6 tell
+        self.spans.answered(call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
     }
 
@@ -106,9 +114,10 @@ impl Gateway {
 
     fn would_decide(&self, call: &Call, facts: &Facts) -> Judgement {
         let began = Instant::now();
+        let seen = self.look_at(call, facts);
         let mut memory = self.sessions.remember();
         memory.expire();
-        self.judge_by(call, facts, &memory, began)
+        self.judge_by(call, facts, seen, &memory, began)
     }
 
     /// What would be decided about a call were this the only policy.
@@ -120,7 +129,8 @@ impl Gateway {
         let file = SourceFile { name: "policy".to_owned(), text: policy.to_owned(), layer: Layer::User };
         let rules = Ok(Arc::new(load(&[file])?.ruleset));
         let facts = Facts { rules, ..self.facts(call) };
-        Ok(self.judge_by(call, &facts, &self.sessions.remember(), began))
+        let seen = self.look_at(call, &facts);
+        Ok(self.judge_by(call, &facts, seen, &self.sessions.remember(), began))
     }
 
     fn facts(&self, call: &Call) -> Facts {
@@ -128,10 +138,20 @@ impl Gateway {
         Facts { rules, counted: false, now_ms: now_ms() }
     }
 
-    fn decide(&self, call: &Call, facts: &Facts, began: Instant) -> Judgement {
+    /// What is in the call itself. It takes most of the time, and meanwhile other calls may have the memory.
+    fn look_at<'a>(&'a self, call: &'a Call, facts: &Facts) -> Seen<'a> {
+        let known = match &facts.rules {
+            Ok(ruleset) if self.mode() != Mode::Disabled => Some(ruleset.look_at(call, self.home.root().to_str())),
+            _ => None,
+        };
+        Seen { known, carried: self.followed.carried(call) }
+    }
+
+    fn decide(&self, call: &Call, facts: &Facts, seen: Seen<'_>, began: Instant) -> Judgement {
         let mut memory = self.sessions.remember();
+        memory.enter(call);
         memory.expire();
-        let judgement = self.judge_by(call, facts, &memory, began);
+        let judgement = self.judge_by(call, facts, seen, &memory, began);
         if !facts.counted {
             memory.history.record(call, facts.now_ms);
         }
@@ -144,13 +164,12 @@ impl Gateway {
         judgement
     }
 
-    fn judge_by(&self, call: &Call, facts: &Facts, memory: &Memory, began: Instant) -> Judgement {
-        if self.mode() == Mode::Disabled {
-            return Judgement::allowed(Reason::Disabled);
-        }
-        let ruleset = match &facts.rules {
-            Ok(ruleset) => ruleset,
-            Err(wrong) => {
+    fn judge_by(&self, call: &Call, facts: &Facts, seen: Seen<'_>, memory: &Memory, began: Instant) -> Judgement {
+        let (ruleset, known) = match (&facts.rules, seen.known) {
+            (Ok(ruleset), Some(known)) => (ruleset, known),
+            (Ok(_), None) => return Judgement::allowed(Reason::Disabled),
+            (Err(_), _) if self.mode() == Mode::Disabled => return Judgement::allowed(Reason::Disabled),
+            (Err(wrong), _) => {
                 let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
                 let text = format!("the project's own policy does not load, and it could restrict this: {first}");
                 return Judgement::refused(Reason::PolicyUnavailable, text);
@@ -164,8 +183,9 @@ impl Gateway {
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),
         };
-        let judge = |call: &Call| ruleset.judge(call, &context);
-        let mut judgement = self.followed.judge(call, judge(call), judge);
+        let judgement = ruleset.judge_known(known, &context);
+        let again = |call: &Call| ruleset.judge(call, &context);
+        let mut judgement = self.followed.judge(call, seen.carried, judgement, again);
         judgement.micros = began.elapsed().as_micros() as u64;
         judgement
     }
@@ -177,7 +197,7 @@ impl Gateway {
         }
         let rule = facts.rules.as_ref().ok().zip(judgement.rule.as_ref()).and_then(|(rules, at)| rules.rule(at));
         match rule.and_then(|rule| rule.webhook.as_ref()) {
-            Some(webhook) => self.verifiers.decide(webhook, call, judgement, &self.trail).await,
+            Some(webhook) => Box::pin(self.verifiers.decide(webhook, call, judgement, &self.trail)).await,
             None => judgement,
         }
     }
@@ -324,7 +344,7 @@ fn because(reply: &Reply) -> String {
 #[expect(clippy::disallowed_methods, reason = "the gateway is one of the two gates")]
 impl Gate for Gateway {
     fn judge(&self, call: Call) -> Judging<'_> {
-        Box::pin(async move { answer_to_verdict(self.answer(call).await) })
+        Box::pin(async move { answer_to_verdict(self.answer_or_part(&call, false).await) })
     }
 
     fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
@@ -332,7 +352,7 @@ impl Gate for Gateway {
     }
 
     fn judge_part(&self, part: Call) -> Judging<'_> {
-        Box::pin(async move { answer_to_verdict(self.answer_or_part(part, true).await) })
+        Box::pin(async move { answer_to_verdict(self.answer_or_part(&part, true).await) })
     }
 
     fn used(&self, call: &Call, usage: Usage) {

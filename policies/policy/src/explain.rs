@@ -70,7 +70,7 @@ const MOST_NEAR: usize = 20;
 
 /// Explains how a call is judged. The judgement in it is the one that [`Ruleset::judge`] gives.
 pub fn explain(ruleset: &Ruleset, call: &Call, context: &Context<'_>) -> Explanation {
-    let facts = Facts::new(call, context, &ruleset.sets, ruleset.own_ports());
+    let facts = Facts::new(call, context, ruleset);
     let judgement = ruleset.judge(call, context);
     let components: Vec<usize> =
         (0..facts.units.len()).filter(|i| facts.units.get(*i).is_some_and(|u| u.kind == UnitKind::Component)).collect();
@@ -103,7 +103,7 @@ pub fn explain(ruleset: &Ruleset, call: &Call, context: &Context<'_>) -> Explana
         complete: facts.complete,
         matched,
         default_action: ruleset.default_action,
-        effects: facts.effects,
+        effects: facts.known.effects,
         judgement,
     }
 }

@@ -7,22 +7,22 @@ mod site;
 
 pub(crate) use arguments::naming;
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, fmt, ops::Deref};
 
 use rampart_call::{Action, Call, Effect, EffectKind, Finding, Phase, Span, Target};
 use rampart_shell::Surroundings;
 
 use crate::{
-    Context,
+    Context, Ruleset,
     pattern::{Ids, UrlParts},
     sets::Sets,
     tool::Tools,
 };
 
-/// What is known of a call.
-pub(crate) struct Facts<'a> {
+/// What is known of a call in itself, found out with the patterns of one ruleset. That takes most of the time of a judgement
+/// and needs nothing of what went before.
+pub struct Known<'a> {
     pub(crate) call: &'a Call,
-    pub(crate) context: &'a Context<'a>,
     /// The tool the call names.
     pub(crate) tool: Tools,
     /// Everything the call would do.
@@ -38,6 +38,38 @@ pub(crate) struct Facts<'a> {
     /// The analysis saw everything it could.
     pub(crate) complete: bool,
     findings: OnceCell<Vec<Finding>>,
+    rampart_home: Option<&'a str>,
+}
+
+impl fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("effects", &self.effects).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a call, and when it comes.
+pub(crate) struct Facts<'a> {
+    pub(crate) known: Known<'a>,
+    pub(crate) context: &'a Context<'a>,
+}
+
+impl<'a> Deref for Facts<'a> {
+    type Target = Known<'a>;
+
+    fn deref(&self) -> &Known<'a> {
+        &self.known
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(call: &'a Call, context: &'a Context<'a>, ruleset: &Ruleset) -> Self {
+        Self { known: Known::of(call, context.rampart_home, ruleset), context }
+    }
+
+    /// Whether the call is in the history already: this is a part of it, or its answer.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.context.counted || self.call.phase == Phase::After
+    }
 }
 
 /// An effect as rules see it.
@@ -90,11 +122,12 @@ pub(crate) enum UnitKind {
     Whole,
 }
 
-impl<'a> Facts<'a> {
-    pub(crate) fn new(call: &'a Call, context: &'a Context<'a>, sets: &Sets, own_ports: &[u16]) -> Self {
+impl<'a> Known<'a> {
+    pub(crate) fn of(call: &'a Call, rampart_home: Option<&'a str>, ruleset: &Ruleset) -> Self {
+        let sets = &ruleset.sets;
         let mut facts = Self {
             call,
-            context,
+            rampart_home,
             tool: Tools::of(&call.action),
             effects: Vec::new(),
             items: Vec::new(),
@@ -122,7 +155,7 @@ impl<'a> Facts<'a> {
             }
             Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
         }
-        facts.add_own_interface(own_ports, &around, sets);
+        facts.add_own_interface(ruleset.own_ports(), &around, sets);
         facts
     }
 
@@ -136,7 +169,7 @@ impl<'a> Facts<'a> {
             cwd: cwd.or(origin.workspace.as_deref()),
             home: origin.home.as_deref(),
             workspace: origin.workspace.as_deref(),
-            rampart_home: self.context.rampart_home,
+            rampart_home: self.rampart_home,
         }
     }
 
@@ -165,11 +198,6 @@ impl<'a> Facts<'a> {
             item.tools = self.tool;
         }
         item
-    }
-
-    /// Whether the call is in the history already: this is a part of it, or its answer.
-    pub(crate) fn is_counted(&self) -> bool {
-        self.context.counted || self.call.phase == Phase::After
     }
 
     /// The simple commands in the call.

@@ -9,7 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use rampart_call::{Action as CallAction, Call, Effect, Judgement, Outcome, Phase, Target, Usage};
 
 use self::{contacts::Contacts, counter::Counter};
-use crate::{Ruleset, pattern::fold_host, source::Action};
+use crate::{
+    Ruleset,
+    pattern::{fold_host, host_of_url},
+    source::Action,
+};
 
 pub(crate) use contacts::Circle;
 
@@ -170,7 +174,7 @@ fn subject(per: Per, call: &Call) -> Option<String> {
         Per::Session => Some(call.origin.session.clone()),
         Per::Tool => Some(call.action.tool().to_owned()),
         Per::Host => match &call.action {
-            CallAction::Fetch { url, .. } => url::Url::parse(url).ok()?.host_str().and_then(fold_host),
+            CallAction::Fetch { url, .. } => host_of_url(url),
             CallAction::Connect { host, .. } => fold_host(host).or_else(|| Some(host.clone())),
             _ => None,
         },

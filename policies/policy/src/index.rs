@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{condition::Trigger, facts::Facts, pattern::Ids, tool::Tools};
+use crate::{condition::Trigger, facts::Known, pattern::Ids, tool::Tools};
 
 /// Rules by what triggers them.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Index {
     }
 
     /// The rules that may match, in order.
-    pub(crate) fn candidates(&self, facts: &Facts<'_>) -> Ids {
+    pub(crate) fn candidates(&self, facts: &Known<'_>) -> Ids {
         let mut found: Vec<u32> = self.always.clone();
         let mut add = |trigger: Trigger| found.extend(self.by_trigger.get(&trigger).into_iter().flatten());
         for (item, effect) in facts.items.iter().zip(&facts.effects) {

@@ -2,7 +2,15 @@
 
 use rampart_call::{Call, Edit, Effect, Judgement, Outcome, Phase, Reason, RuleRef};
 
-use crate::{Context, Layer, Rule, Ruleset, facts::Facts, joint::joint, rule::Hit, source::Action, suggest};
+use crate::{
+    Context, Layer, Rule, Ruleset,
+    facts::{Facts, Known},
+    index::Index,
+    joint::joint,
+    rule::Hit,
+    source::Action,
+    suggest,
+};
 
 /// A rule that matched, and where.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +39,27 @@ pub(crate) struct Decision<'r> {
 impl Ruleset {
     /// Judges a call. Pure: the same ruleset, call and context always give the same judgement.
     pub fn judge(&self, call: &Call, context: &Context<'_>) -> Judgement {
-        let facts = Facts::new(call, context, &self.sets, self.own_ports());
+        self.judge_known(self.look_at(call, context.rampart_home), context)
+    }
+
+    /// The part of a judgement that does not depend on what went before, and takes most of its time. `rampart_home` is
+    /// [`Context::rampart_home`].
+    pub fn look_at<'a>(&self, call: &'a Call, rampart_home: Option<&'a str>) -> Known<'a> {
+        let known = Known::of(call, rampart_home, self);
+        let searched = |id| self.rules.get(id as usize).is_some_and(Rule::searches);
+        if self.index(call.phase).candidates(&known).iter().any(searched) {
+            known.findings();
+        }
+        known
+    }
+
+    /// The other part, quick, of what [`Self::look_at`] of the same ruleset has found.
+    pub fn judge_known(&self, known: Known<'_>, context: &Context<'_>) -> Judgement {
+        let facts = Facts { known, context };
         let matches = self.matches(&facts);
         let decision = self.decide(&facts, &matches);
         let edits = edits(&facts, &matches.all);
-        let suggestions = if decision.outcome.passes() || call.phase == Phase::After {
+        let suggestions = if decision.outcome.passes() || facts.call.phase == Phase::After {
             Vec::new()
         } else {
             suggest::suggestions(self, &facts, &matches, &decision)
@@ -54,21 +78,28 @@ impl Ruleset {
             effect,
             matched,
             suggestions,
-            effects: facts.effects,
+            effects: facts.known.effects,
             edits,
             ruleset: self.hash.clone(),
             micros: 0,
         }
     }
 
-    /// Every rule that matches.
-    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Matches<'_> {
-        let index = match facts.call.phase {
+    fn index(&self, phase: Phase) -> &Index {
+        match phase {
             Phase::Before => &self.before,
             Phase::After => &self.after,
-        };
-        let candidates: Vec<&Rule> =
-            index.candidates(facts).iter().filter_map(|id| self.rules.get(id as usize)).collect();
+        }
+    }
+
+    /// Every rule that matches.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Matches<'_> {
+        let candidates: Vec<&Rule> = self
+            .index(facts.call.phase)
+            .candidates(facts)
+            .iter()
+            .filter_map(|id| self.rules.get(id as usize))
+            .collect();
         let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit }));
         let mut all: Vec<Match<'_>> = matches.collect();
         // Rules may also allow together: the overrides among themselves, and then all of them.

@@ -29,6 +29,7 @@ mod yaml;
 pub use context::Context;
 pub use diagnostic::{Diagnostic, Severity};
 pub use explain::{ExplainedComponent, ExplainedRule, Explanation, NearMiss, explain};
+pub use facts::Known;
 pub use history::{History, LONGEST_WINDOW_MS, Per};
 pub use lint::lint;
 pub use notify::Notify;

@@ -8,7 +8,7 @@ mod set;
 mod text;
 mod url;
 
-pub(crate) use domain::{Domain, fold as fold_host};
+pub(crate) use domain::{Domain, fold as fold_host, host_of_url};
 pub(crate) use path::{Extent, PathGlob, plain as plain_path};
 pub(crate) use set::{Ids, Set, SetBuilder};
 pub(crate) use text::TextGlob;

@@ -131,6 +131,12 @@ impl Rule {
         if self.action == Action::Allow { Reading::Exact } else { Reading::Broad }
     }
 
+    /// Detectors look for something by it.
+    pub(crate) fn searches(&self) -> bool {
+        let cuts = self.redaction.as_ref().is_some_and(|redaction| redaction.detects.0.is_some());
+        cuts || self.calls.iter().any(|test| test.key == detects::KEY)
+    }
+
     /// It is in force: not expired, not used up, and about this phase of a call.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let context = facts.context;

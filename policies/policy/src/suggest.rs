@@ -46,7 +46,7 @@ pub(crate) fn suggestions(
 fn allows(ruleset: &Ruleset, facts: &Facts<'_>, matches: &Matches<'_>, candidate: &Override) -> bool {
     let Some(alone) = of_override(candidate, ruleset.own_ports()) else { return false };
     // The patterns of the override are in sets of their own, so the call is looked at again by them.
-    let own = Facts::new(facts.call, facts.context, &alone.sets, alone.own_ports());
+    let own = Facts::new(facts.call, facts.context, &alone);
     let mut with = alone.matches(&own);
     with.all.extend_from_slice(&matches.all);
     ruleset.decide(facts, &with).outcome == Outcome::Allow

@@ -1,8 +1,8 @@
 //! The result of an analysis, and its entrance.
 
-use rampart_call::{CommandLine, Effect, Span};
+use rampart_call::{CommandLine, Effect, EffectKind, Span};
 
-use crate::walk::Walk;
+use crate::{value::Arg, walk::Walk};
 
 /// What is known of the place a command would run in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,4 +62,32 @@ pub fn analyze(command: &CommandLine, around: &Surroundings<'_>) -> Analysis {
         CommandLine::Argv(words) => walk.argv(words),
     }
     walk.finish()
+}
+
+/// The effects of a request: those that [`analyze`] finds in `curl -X METHOD -- URL`, so that both are judged alike, but for
+/// the effect of running a program, and in no place of the text.
+pub fn request(method: &str, url: &str, around: &Surroundings<'_>) -> Vec<Effect> {
+    let mut effects = if is_ordinary(method, url) {
+        let mut walk = Walk::new(around);
+        walk.net_url(&Arg::literal(url, Span { start: 0, end: 0 }), "");
+        walk.finish().effects
+    } else {
+        let words = ["curl", "-X", method, "--", url].map(str::to_owned);
+        let mut effects = analyze(&CommandLine::Argv(words.into()), around).effects;
+        effects.retain(|effect| effect.kind != EffectKind::Exec);
+        effects
+    };
+    for effect in &mut effects {
+        effect.span = None;
+    }
+    effects
+}
+
+/// Whether nothing else than its URL says what a request does, and following the words of a program would show no more.
+/// Nearly every request is so, and each is judged twice.
+fn is_ordinary(method: &str, url: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/?=&%+:,;@".contains(&b);
+    matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "OPTIONS" | "CONNECT")
+        && (url.starts_with("https://") || url.starts_with("http://"))
+        && url.bytes().all(plain)
 }

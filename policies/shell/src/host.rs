@@ -52,6 +52,10 @@ fn split_port(text: &str) -> (String, Option<u16>) {
 
 /// Lower case, percent escapes resolved, no trailing dot.
 fn fold(host: &str) -> String {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    if host.bytes().all(plain) && !host.ends_with('.') {
+        return host.to_owned();
+    }
     let mut out = String::with_capacity(host.len());
     let mut rest = host;
     while let Some((before, after)) = rest.split_once('%') {

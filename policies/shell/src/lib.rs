@@ -47,6 +47,6 @@ fn embedded<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {
     toml::from_str(text).unwrap_or_else(|e| panic!("the data file `{file}` of this program cannot be read: {e}"))
 }
 
-pub use analysis::{Analysis, Component, Pipeline, Surroundings, analyze};
+pub use analysis::{Analysis, Component, Pipeline, Surroundings, analyze, request};
 pub use notes::NOTES;
 pub use place::locate;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rampart_call::{CommandLine, Effect, EffectKind};
-use rampart_shell::{NOTES, Surroundings, analyze};
+use rampart_shell::{NOTES, Surroundings, analyze, request};
 
 const AROUND: Surroundings<'_> =
     Surroundings { cwd: Some("/home/u/proj"), home: Some("/home/u"), workspace: None, rampart_home: None };
@@ -190,5 +190,84 @@ proptest! {
             let kept = all.iter().any(|e| e.kind == effect.kind && e.target == effect.target && e.note == effect.note);
             prop_assert!(kept || effect.kind == EffectKind::Exec && effect.note.is_empty(), "{both}: {effect:?}");
         }
+    }
+}
+
+/// URLs made of what readers of URLs give a meaning to.
+fn url() -> impl Strategy<Value = String> {
+    let schemes = ["https://", "http://", "HTTPS://", "ftp://", "file://", "", "//"];
+    let hosts = [
+        "example.com",
+        "EXAMPLE.com.",
+        "169.254.169.254",
+        "localhost",
+        "127.0.0.1",
+        "0x7f.1",
+        "[::1]",
+        "webhook.site",
+        "x.ngrok.io",
+        "a@b.example",
+        "user:pw@example.com",
+        "%65xample.com",
+        "metadata",
+        "",
+        "a.b_c",
+        "2130706433",
+    ];
+    let ports = ["", "", ":443", ":9090", ":x", ":"];
+    let pieces = [
+        "/",
+        "a",
+        "..",
+        "%2e",
+        "?",
+        "=",
+        "&",
+        "#",
+        "@",
+        ":",
+        ";",
+        ",",
+        "~",
+        "$x",
+        "${HOME}",
+        "`id`",
+        "*",
+        "{a,b}",
+        "[1-3]",
+        "/home/u/.ssh/id_rsa",
+        ".env",
+        "v1/status",
+        "token=ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+        "/etc/passwd",
+        "+",
+        " ",
+        "\\",
+        "'",
+        "http://example.org/",
+        "+%20",
+        "-o",
+        "remote",
+    ];
+    let path = prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..6);
+    (
+        prop::sample::select(schemes.to_vec()),
+        prop::sample::select(hosts.to_vec()),
+        prop::sample::select(ports.to_vec()),
+        path,
+    )
+        .prop_map(|(scheme, host, port, path)| format!("{scheme}{host}{port}{}", path.concat()))
+}
+
+proptest! {
+    #[test]
+    fn a_request_is_judged_as_curl_would_be(
+        method in prop::sample::select(vec!["GET", "HEAD", "POST", "PUT", "PATCH", "OPTIONS", "CONNECT", "DELETE", "delete", "X"]),
+        url in url(),
+    ) {
+        let words = ["curl", "-X", method, "--", &url].map(str::to_owned);
+        let mut by_words = bare(analyze(&CommandLine::Argv(words.to_vec()), &AROUND).effects);
+        by_words.retain(|effect| effect.kind != EffectKind::Exec);
+        prop_assert_eq!(request(method, &url, &AROUND), by_words);
     }
 }

@@ -128,10 +128,10 @@ impl Log {
         result.map_err(|()| self.unavailable())
     }
 
-    /// Whether recording this takes no more than a write: nobody waits for the disk, and nothing is due before it.
-    pub(super) fn takes_at_once(&self, draft: &Draft) -> bool {
+    /// Whether recording these takes no more than a write: nobody waits for the disk, and nothing is due before it.
+    pub(super) fn takes_at_once(&self, drafts: &[Draft]) -> bool {
         let now = self.now();
-        !draft.durable
+        !drafts.iter().any(|draft| draft.durable)
             && !self.settings.is_strict()
             && self.trouble.is_none()
             && self.segment.is_some()

@@ -7,6 +7,7 @@ mod chain;
 mod checkpoint;
 mod directory;
 pub mod export;
+mod gathered;
 mod housekeeping;
 mod keys;
 mod ledger;

@@ -4,18 +4,21 @@ use std::{
     borrow::Cow,
     io,
     path::Path,
-    slice,
     sync::{
         Arc, Mutex,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
 };
 
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::{
+    sync::{broadcast, oneshot, watch},
+    task::yield_now,
+};
 
 use super::{
     Checkpoint, Entry, Health, Keep, OpenError, Recorded, Settings, Unavailable,
     directory::Directory,
+    gathered::{Batch, Gathered},
     log::Log,
     record::{Draft, redacted},
     redact::Redactor,
@@ -35,6 +38,7 @@ const REDACTION_KEY: &str = "redaction.key";
 pub struct Trail {
     log: Arc<Shared>,
     requests: SyncSender<Request>,
+    gathered: Arc<Gathered>,
     redactor: Redactor,
     health: Arc<Mutex<Health>>,
     lines: broadcast::Sender<Recorded>,
@@ -66,7 +70,8 @@ impl Trail {
             .name("audit".into())
             .spawn(move || writer::run(&shared, &queue, &told))
             .map_err(|e| OpenError::io("served by a thread", dir, e))?;
-        Ok(Self { log, requests, redactor, health, lines, checkpoints })
+        let gathered = Arc::new(Gathered::new());
+        Ok(Self { log, requests, gathered, redactor, health, lines, checkpoints })
     }
 
     /// Records an entry and returns its `seq`. Denials, questions, approvals, policy, configuration and token events are
@@ -75,29 +80,48 @@ impl Trail {
     /// # Errors
     /// When the entry is not on record. The trail recovers by itself when it can.
     pub async fn append(&self, entry: Entry<'_>) -> Result<u64, Unavailable> {
-        match self.at_once(entry.draft(&self.redactor)) {
-            Ok(result) => result,
-            Err(draft) => self.enqueue(draft)?.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED))),
+        let (answered, more) = self.gathered.add(entry.draft(&self.redactor));
+        let writing = Writing(self);
+        if more {
+            yield_now().await;
+        }
+        drop(writing);
+        answered.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
+    }
+
+    /// Writes what was gathered, here where that is quick, otherwise by the writer's thread.
+    fn write_gathered(&self) {
+        let batch = self.gathered.take();
+        if batch.drafts.is_empty() {
+            return;
+        }
+        if let Some(result) = self.at_once(&batch.drafts) {
+            Batch::answer(batch.answers, &result);
+        } else if let Err(e) = self.requests.try_send(Request::Append(batch)) {
+            let (why, request) = refused(e);
+            if let Request::Append(batch) = request {
+                Batch::answer(batch.answers, &Err(why));
+            }
         }
     }
 
     /// Records what nobody waits to see on disk here and now, without the way to the writer's thread and back, which
-    /// takes longer than the decision. Gives the draft back when the log is in use or something else is due first.
-    fn at_once(&self, draft: Draft) -> Result<Result<u64, Unavailable>, Draft> {
-        let Ok(mut hand) = self.log.try_lock() else { return Err(draft) };
-        let Some(log) = hand.as_mut() else { return Ok(Err(Unavailable::new(CLOSED))) };
-        if !log.takes_at_once(&draft) {
-            return Err(draft);
+    /// takes longer than the decision. None when the log is in use or something else is due first.
+    fn at_once(&self, drafts: &[Draft]) -> Option<Result<u64, Unavailable>> {
+        let mut hand = self.log.try_lock().ok()?;
+        let Some(log) = hand.as_mut() else { return Some(Err(Unavailable::new(CLOSED))) };
+        if !log.takes_at_once(drafts) {
+            return None;
         }
         let was_synced = log.is_synced();
-        let result = log.commit(slice::from_ref(&draft));
+        let result = log.commit(drafts);
         writer::tell(log, &self.health);
         drop(hand);
         if was_synced {
             // a full queue wakes the writer as well
             let _ = self.requests.try_send(Request::Look);
         }
-        Ok(result)
+        Some(result)
     }
 
     /// A text as a record would have it: without secrets, and of bounded length.
@@ -115,12 +139,6 @@ impl Trail {
         redacted(body, &self.redactor)
     }
 
-    fn enqueue(&self, draft: Draft) -> Result<oneshot::Receiver<Result<u64, Unavailable>>, Unavailable> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request::Append(draft, answer)).map_err(refused)?;
-        Ok(answered)
-    }
-
     /// Counts a call that went on although it could not be recorded, because `audit.on_failure: allow` says so. The
     /// next `gap` record names the number.
     pub fn passed_unrecorded(&self) {
@@ -135,7 +153,7 @@ impl Trail {
     /// When the record cannot be written or a file cannot be removed.
     pub async fn retire(&self, keep: Keep) -> Result<usize, Unavailable> {
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request::Retire(keep, answer)).map_err(refused)?;
+        self.requests.try_send(Request::Retire(keep, answer)).map_err(|e| refused(e).0)?;
         answered.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
     }
 
@@ -161,16 +179,28 @@ impl Trail {
         let mut request = Request::Close(answer);
         while let Err(TrySendError::Full(back)) = self.requests.try_send(request) {
             request = back;
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         let _ = answered.await;
     }
 }
 
-fn refused(e: TrySendError<Request>) -> Unavailable {
+/// Writes what was gathered when it goes, also where nobody waits for one of the records any more.
+struct Writing<'a>(&'a Trail);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.write_gathered();
+    }
+}
+
+/// Why the writer did not take a request, and the request.
+fn refused(e: TrySendError<Request>) -> (Unavailable, Request) {
     match e {
-        TrySendError::Full(_) => Unavailable::new(&format!("{QUEUE} records wait for the disk already")),
-        TrySendError::Disconnected(_) => Unavailable::new(CLOSED),
+        TrySendError::Full(request) => {
+            (Unavailable::new(&format!("{QUEUE} records wait for the disk already")), request)
+        }
+        TrySendError::Disconnected(request) => (Unavailable::new(CLOSED), request),
     }
 }
 

@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use super::{
     Health, Keep, Unavailable,
+    gathered::Batch,
     log::{CHECKPOINT_RECORDS, Log, Next},
-    record::Draft,
 };
 
 /// What the thread is asked to do.
 pub(super) enum Request {
-    /// Record this and answer with its `seq`.
-    Append(Draft, Answer),
+    /// Record these and answer with their `seq`.
+    Append(Batch),
     /// Look at the log: something in it is to be on disk soon.
     Look,
     /// Count calls that went on without a record.
@@ -38,8 +38,7 @@ pub(super) type Shared = Mutex<Option<Log>>;
 
 /// Serves requests until it is told to close, or nobody is left to ask.
 pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<Health>) {
-    let mut drafts = Vec::new();
-    let mut answers = Vec::new();
+    let Batch { mut drafts, mut answers } = Batch::default();
     let mut closed = None;
     while closed.is_none() {
         let wait = Duration::from_millis(rest(shared, health));
@@ -52,9 +51,9 @@ pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<
         let Some(log) = hand.as_mut() else { return };
         while let Some(request) = next.take() {
             match request {
-                Request::Append(draft, answer) => {
-                    drafts.push(draft);
-                    answers.push(answer);
+                Request::Append(batch) => {
+                    drafts.extend(batch.drafts);
+                    answers.extend(batch.answers);
                 }
                 Request::Retire(keep, answer) => {
                     let _ = answer.send(log.retire(keep));
@@ -71,10 +70,7 @@ pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<
             let result = log.commit(&drafts);
             // before the answers, so that whoever got one finds it in the health
             tell(log, health);
-            for (nth, answer) in (0..).zip(answers.drain(..)) {
-                // a caller that went away does not need its answer
-                let _ = answer.send(result.clone().map(|first| first + nth));
-            }
+            Batch::answer(answers.drain(..), &result);
             drafts.clear();
         }
     }

@@ -30,7 +30,9 @@ fn judged(action: Action, host: &str) -> (Call, Judgement) {
 }
 
 fn outcome(followed: &Followed, (call, judgement): (Call, Judgement)) -> (Outcome, String) {
-    let judgement = followed.judge(&call, judgement, |call| Judgement::refused(Reason::Rule, call.action.subject()));
+    let judgement = followed.judge(&call, followed.carried(&call), judgement, |call| {
+        Judgement::refused(Reason::Rule, call.action.subject())
+    });
     (judgement.outcome, judgement.message)
 }
 

@@ -14,13 +14,16 @@ const CLASSES: [&str; 4] = [
     FindingClass::HiddenText.as_str(),
 ];
 
+/// Its name.
+pub(crate) const KEY: &str = "detects";
+
 /// What is written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source(pub(crate) Option<Vec<Placed<String>>>);
 
 impl Source {
     pub(super) fn read(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Self {
-        let words = fields.take("detects").map(|node| reader.texts(node, "detects"));
+        let words = fields.take(KEY).map(|node| reader.texts(node, KEY));
         for word in words.iter().flatten() {
             let known = || CLASSES.iter().copied().chain(rampart_scan::detectors().map(rampart_scan::Detector::id));
             if !known().any(|k| k == word.value) {
@@ -38,7 +41,7 @@ impl Source {
         let Some(words) = &self.0 else { return };
         into.content = true;
         let words: Vec<String> = words.iter().map(|w| w.value.clone()).collect();
-        into.call("detects", move |facts| facts.findings().iter().any(|f| names(&words, f)));
+        into.call(KEY, move |facts| facts.findings().iter().any(|f| names(&words, f)));
     }
 
     /// Whether a finding is one of those named.

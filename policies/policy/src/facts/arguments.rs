@@ -7,7 +7,7 @@ use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Target};
 use rampart_shell::Surroundings;
 use serde_json::Value;
 
-use super::Facts;
+use super::Known;
 use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
 
 /// How deep arguments are searched.
@@ -55,7 +55,7 @@ enum Role {
     Unknown,
 }
 
-impl Facts<'_> {
+impl Known<'_> {
     pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
         let kinds = file_effects(tool);
         self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);

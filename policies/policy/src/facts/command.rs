@@ -3,13 +3,13 @@
 use rampart_call::CommandLine;
 use rampart_shell::{Component, Pipeline, Surroundings};
 
-use super::{Facts, Unit, UnitKind};
+use super::{Known, Unit, UnitKind};
 use crate::{
     pattern::{Ids, Reading},
     sets::Sets,
 };
 
-impl Facts<'_> {
+impl Known<'_> {
     pub(super) fn add_command(&mut self, command: &CommandLine, around: &Surroundings<'_>, sets: &Sets) {
         let analysis = rampart_shell::analyze(command, around);
         self.complete &= analysis.complete;

@@ -3,13 +3,13 @@
 use rampart_call::{Effect, EffectKind, Located};
 use rampart_shell::Surroundings;
 
-use super::Facts;
+use super::Known;
 use crate::{
     pattern::{Extent, Ids, PathGlob, Reading, plain_path},
     sets::Sets,
 };
 
-impl Facts<'_> {
+impl Known<'_> {
     pub(super) fn add_paths(&mut self, kind: EffectKind, paths: &[Located], around: &Surroundings<'_>, sets: &Sets) {
         for located in paths {
             let written = rampart_shell::locate(&located.path, around);

@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use rampart_call::{CommandLine, Effect, EffectKind, Target};
+use rampart_call::{Effect, EffectKind, Target};
 use rampart_shell::Surroundings;
 
-use super::{Facts, Item, Site};
+use super::{Item, Known, Site};
 use crate::{
     pattern::{Ids, UrlParts, fold_host},
     sets::Sets,
 };
 
-impl Facts<'_> {
+impl Known<'_> {
     /// A request is what `curl` would do with the same URL, so that both are judged alike.
     pub(super) fn add_fetch(
         &mut self,
@@ -21,17 +21,9 @@ impl Facts<'_> {
         around: &Surroundings<'_>,
         sets: &Sets,
     ) {
-        let words = ["curl", "-X", method, "--", url];
-        let command = CommandLine::Argv(words.iter().map(|w| (*w).to_owned()).collect());
-        let analysis = rampart_shell::analyze(&command, around);
         let mut seen = false;
-        for mut effect in analysis.effects {
-            effect.span = None;
-            match effect.kind {
-                EffectKind::Exec => continue,
-                EffectKind::Net => seen = true,
-                _ => {}
-            }
+        for effect in rampart_shell::request(method, url, around) {
+            seen |= effect.kind == EffectKind::Net;
             self.add_site(effect, Some(method), addresses, around, sets);
         }
         if !seen {
@@ -60,9 +52,8 @@ impl Facts<'_> {
     ) {
         let bracketed =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-        let words = ["curl".to_owned(), "--".to_owned(), format!("https://{bracketed}:{port}/")];
-        let analysis = rampart_shell::analyze(&CommandLine::Argv(words.to_vec()), around);
-        let note = analysis.effects.into_iter().find(|e| e.kind == EffectKind::Net).map(|e| e.note);
+        let known = rampart_shell::request("GET", &format!("https://{bracketed}:{port}/"), around);
+        let note = known.into_iter().find(|e| e.kind == EffectKind::Net).map(|e| e.note);
         let host = fold_host(&bracketed).unwrap_or_else(|| host.to_ascii_lowercase());
         let target = Target::Host { host, port: Some(port), url: None };
         let mut effect = Effect::new(EffectKind::Net, Some(target));

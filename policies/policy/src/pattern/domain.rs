@@ -84,6 +84,9 @@ fn fold_pattern(pattern: &str) -> Result<String, String> {
 /// A host as the WHATWG rules read it, in lower case, without trailing dots; addresses in their plain form. None when
 /// it is no host.
 pub(crate) fn fold(host: &str) -> Option<String> {
+    if is_folded(host) {
+        return Some(host.to_owned());
+    }
     match url::Host::parse(host).ok()? {
         // without its dots `1..` is another host
         url::Host::Domain(name) if name.ends_with('.') => {
@@ -96,9 +99,78 @@ pub(crate) fn fold(host: &str) -> Option<String> {
     }
 }
 
+/// Whether a host stands there as [`fold`] would write it; some are folded already and not known for it. Most hosts are
+/// known, and each is looked at several times for one request.
+pub(super) fn is_folded(host: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    // a last label of digits makes an address of it
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.starts_with(|c: char| c.is_ascii_lowercase()) && host.bytes().all(plain) && !host.contains("xn--")
+}
+
+/// The host of a URL as [`fold`] writes it.
+pub(crate) fn host_of_url(url: &str) -> Option<String> {
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = authority.and_then(|rest| rest.get(..rest.find([':', '/', '?', '#', '@', '\\'])?));
+    match host.filter(|host| is_folded(host)) {
+        // before a colon may stand a user
+        Some(host) if authority.is_some_and(|rest| rest.as_bytes().get(host.len()) == Some(&b'/')) => {
+            Some(host.to_owned())
+        }
+        _ => url::Url::parse(url).ok()?.host_str().and_then(fold),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_for_folded_is_what_a_parser_makes_of_it() {
+        let hosts = [
+            "a",
+            "a.b",
+            "a..b",
+            ".a",
+            "-a.b-c",
+            "a_b.c",
+            "1.a",
+            "1.2.3.a1",
+            "0x7f.a",
+            "a--b.c",
+            "ab--c.d",
+            "a.b-",
+            "a.-",
+            "a-.b",
+            "a.1",
+            "a.b.",
+            "1.2.3.4",
+            "xn--a.b",
+            "a.xn--bcher-kva",
+            "A.b",
+            "",
+            ".",
+            "a%2eb",
+            "a.0x1",
+            "a.b1",
+            "a.f-",
+        ];
+        for host in hosts {
+            let parsed = match url::Host::parse(host) {
+                Ok(url::Host::Domain(name)) => Some(name),
+                _ => None,
+            };
+            assert!(!is_folded(host) || parsed.as_deref() == Some(host), "{host}: {parsed:?}");
+            for url in
+                ["https://H/", "http://H:8/x", "https://u:p@H/", "https://H:x@b/", "https://H", "https://H?/", "h://H/"]
+            {
+                let url = url.replace('H', host);
+                let parsed = url::Url::parse(&url).ok().and_then(|url| url.host_str().and_then(fold));
+                assert_eq!(host_of_url(&url), parsed, "{url}");
+            }
+        }
+        assert!(is_folded("api.x-y.io") && is_folded("localhost"));
+    }
 
     #[test]
     fn a_domain_is_exact_and_a_star_is_what_lies_below() {

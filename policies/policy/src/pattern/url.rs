@@ -1,7 +1,7 @@
 //! URL globs, matched against the parts of the parsed URL: `https://*.x.io/v1/*`. In scheme, path and query `*` is any
 //! text; the host is a domain glob. A pattern without `://` is a text glob over the whole URL.
 
-use super::{Domain, Reading, TextGlob};
+use super::{Domain, Reading, TextGlob, domain::is_folded};
 
 /// A URL that was parsed by the WHATWG rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub(crate) struct UrlParts {
 
 impl UrlParts {
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if let Some(parts) = Self::of_canonical(text) {
+            return Some(parts);
+        }
         let mut url = url::Url::parse(text.trim()).ok()?;
         url.set_fragment(None);
         let host = url.host_str().unwrap_or_default();
@@ -38,6 +41,37 @@ impl UrlParts {
             rest,
             userinfo: !url.username().is_empty() || url.password().is_some(),
             text: url.into(),
+        })
+    }
+
+    /// The same of a URL that a parser would leave as it is; of some such it does not know it. Those of requests are such,
+    /// and each is looked at twice.
+    fn of_canonical(text: &str) -> Option<Self> {
+        let (scheme, behind, port) = match text.split_once("://")? {
+            ("https", behind) => ("https", behind, 443),
+            ("http", behind) => ("http", behind, 80),
+            _ => return None,
+        };
+        let (authority, rest) = behind.split_at(behind.find('/')?);
+        let (host, port) = match authority.split_once(':') {
+            Some((host, written)) => {
+                let number: u16 = written.parse().ok().filter(|number| *number != port)?;
+                (host, Some(number).filter(|number| number.to_string() == written)?)
+            }
+            None => (authority, port),
+        };
+        let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+        // steps are taken out, however they are written
+        let stays = |b: u8| b.is_ascii_alphanumeric() || b"-._~/?=&%+,:;@!$*()".contains(&b);
+        let steps = path.contains("/.") || path.contains("%2e") || path.contains("%2E");
+        (is_folded(host) && !steps && rest.bytes().all(stays)).then(|| Self {
+            scheme: scheme.to_owned(),
+            host: host.to_owned(),
+            port: Some(port),
+            path: path.to_owned(),
+            rest: rest.to_owned(),
+            userinfo: false,
+            text: text.to_owned(),
         })
     }
 }
@@ -124,6 +158,61 @@ impl UrlGlob {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_for_canonical_is_what_a_parser_makes_of_it() {
+        let mut taken = 0;
+        for scheme in ["https", "http", "HTTP", "ftp"] {
+            for authority in [
+                "a.b",
+                "A.b",
+                "a.b:8080",
+                "a.b:443",
+                "a.b:80",
+                "a.b:08",
+                "a.b:",
+                "u@a.b",
+                "1.2.3.4",
+                "a.1",
+                "",
+                "a.b:99999",
+            ] {
+                for rest in [
+                    "",
+                    "/",
+                    "/a?b=%20",
+                    "/a/./b",
+                    "/..",
+                    "/%2e%2e/x",
+                    "/a%2Eb",
+                    "/?/../",
+                    "/a b",
+                    "/'",
+                    "/?'",
+                    "/#x",
+                    "/a\\b",
+                    "//x",
+                    "/{}",
+                ] {
+                    let text = format!("{scheme}://{authority}{rest}");
+                    if let Some(parts) = UrlParts::of_canonical(&text) {
+                        taken += 1;
+                        let url = url::Url::parse(&text).unwrap();
+                        assert_eq!(url.as_str(), text);
+                        assert_eq!(url.host_str(), Some(parts.host.as_str()), "{text}");
+                        assert_eq!(
+                            (url.port_or_known_default(), url.path()),
+                            (parts.port, parts.path.as_str()),
+                            "{text}"
+                        );
+                        assert_eq!(&url[url::Position::BeforePath..], parts.rest, "{text}");
+                        assert!(url.username().is_empty() && url.scheme() == parts.scheme, "{text}");
+                    }
+                }
+            }
+        }
+        assert!(taken > 8, "{taken}");
+    }
 
     #[test]
     fn a_url_is_matched_part_by_part() {
