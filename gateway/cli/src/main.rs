@@ -35,6 +35,9 @@ use crate::{
     printer::Printer,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Under a shell's name this program is that shell: `rampart wrap` puts it in front of the real ones.
     let mut words = std::env::args_os();
