@@ -18,6 +18,7 @@ use crate::{
     echo::Replacing,
     meter::{Meter, Way},
     pool::Lease,
+    stall::{Taker, Taking},
 };
 
 /// What a body may end with before it has come whole.
@@ -44,6 +45,8 @@ pub(crate) struct Body {
     meter: Option<(Arc<Meter>, Way)>,
     /// Who takes credentials out of it.
     replacing: Option<Box<Replacing>>,
+    /// Who notices when nobody takes it.
+    taker: Option<Taker>,
 }
 
 enum Rest {
@@ -56,7 +59,7 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None, taker: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
@@ -66,19 +69,21 @@ impl Body {
             lease: None,
             meter: None,
             replacing: None,
+            taker: None,
         }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None };
+        let mut body =
+            Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None, taker: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None, taker: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -96,6 +101,12 @@ impl Body {
     /// The same body with credentials taken out of it while it passes.
     pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
         self.replacing = Some(Box::new(replacing));
+        self
+    }
+
+    /// The same body, and it is noticed when it is not taken.
+    pub(crate) fn watched(mut self, taking: &Arc<Taking>) -> Self {
+        self.taker = Some(Taker::new(taking));
         self
     }
 
@@ -171,7 +182,13 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
+        if let Some(taker) = &mut this.taker {
+            taker.asks();
+        }
         let frame = ready!(this.poll_next(cx));
+        if let Some(taker) = this.taker.as_mut().filter(|_| frame.is_some()) {
+            taker.has_more();
+        }
         if let (Some((meter, way)), Some(Ok(frame))) = (&this.meter, &frame)
             && let Some(data) = frame.data_ref()
             && let Err(cut) = meter.count(*way, data.len())

@@ -55,6 +55,7 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
         Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
     };
     let origin = traced(origin, request.headers());
+    connection.note(&origin, &to);
     agreed(proxy, &origin, &to, &request).await?;
     let session = session(&origin);
     let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;

@@ -27,6 +27,7 @@ mod probe;
 mod proxy;
 mod refusal;
 mod resolve;
+mod stall;
 mod strict;
 mod tunnel;
 mod upstream;

@@ -86,6 +86,8 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a client may take for each 10 KiB of a body that it announced, where nobody but it is waited for.
     pub body_time: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub answer_time: Duration,
     /// How long a client's TLS handshake may take.
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
@@ -102,6 +104,7 @@ impl Default for Limits {
             head_size: 64 * 1024,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(10),
+            answer_time: Duration::from_mins(1),
             handshake_time: Duration::from_secs(10),
             streams: 128,
             drain_time: Duration::from_secs(3),

@@ -86,7 +86,14 @@ impl Way {
                 }
                 read = from.read(&mut buf) => read,
             };
-            let Ok(n @ 1..) = read else { break };
+            let n = match read {
+                Ok(n @ 1..) => n,
+                Ok(_) => break,
+                Err(error) => {
+                    self.lost(Side::Client, &error).await;
+                    break;
+                }
+            };
             let way = if self.frames.side() == Side::Client { meter::Way::Out } else { meter::Way::Back };
             let counted = self.meter.count(way, n).map_err(|cut| (POLICY_VIOLATION, cut.to_string()));
             let passed = match counted {
@@ -114,11 +121,15 @@ impl Way {
                 })?,
             };
             // Whoever does not read any more has ended the conversation.
-            if to.write_all(&raw).await.is_err() {
+            if let Err(error) = to.write_all(&raw).await {
                 self.ended.0.cancel();
+                self.lost(Side::Origin, &error).await;
+                return Ok(());
             }
         }
-        let _ = to.flush().await;
+        if let Err(error) = to.flush().await {
+            self.lost(Side::Origin, &error).await;
+        }
         Ok(())
     }
 
@@ -137,6 +148,14 @@ impl Way {
                 Ok(self.frames.compose(opcode, edited(text.into_owned(), &edits, false).as_bytes()))
             }
             _ => Err(Refused::uneditable()),
+        }
+    }
+
+    /// Puts it on record where the client's connection was ended because it took nothing. The kernel tells that to whichever
+    /// half of it asks first: the one that reads what the client says, or the one that writes what the origin does.
+    async fn lost(&self, asks: Side, error: &std::io::Error) {
+        if self.frames.side() == asks && error.kind() == std::io::ErrorKind::TimedOut {
+            self.meter.stalled().await;
         }
     }
 

@@ -244,13 +244,17 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
                 let mut head = [0; 6];
                 while io.read_exact(&mut head).await.is_ok() {
                     let mut payload = vec![0; usize::from(head[1] & 0x7f)];
-                    io.read_exact(&mut payload).await.unwrap();
+                    if io.read_exact(&mut payload).await.is_err() {
+                        break;
+                    }
                     for (byte, mask) in payload.iter_mut().zip(head[2..].iter().cycle()) {
                         *byte ^= mask;
                     }
                     let text = String::from_utf8(payload).unwrap().replace("secret", "s3cret");
                     let frame = [&[head[0], text.len() as u8], text.as_bytes()].concat();
-                    io.write_all(&frame).await.unwrap();
+                    if io.write_all(&frame).await.is_err() {
+                        break;
+                    }
                 }
             });
             let mut response = text_of("");

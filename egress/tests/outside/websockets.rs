@@ -26,11 +26,15 @@ pub(crate) async fn conversation(world: &World) -> TlsStream<TcpStream> {
     tls
 }
 
-pub(crate) async fn say(tls: &mut TlsStream<TcpStream>, first: u8, text: &str) {
+/// A short frame of a client.
+pub(crate) fn said(first: u8, text: &str) -> Vec<u8> {
     let mask = [7, 8, 9, 10];
     let masked = text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
-    let frame: Vec<u8> = [first, 0x80 | text.len() as u8].into_iter().chain(mask).chain(masked).collect();
-    tls.write_all(&frame).await.unwrap();
+    [first, 0x80 | text.len() as u8].into_iter().chain(mask).chain(masked).collect()
+}
+
+pub(crate) async fn say(tls: &mut TlsStream<TcpStream>, first: u8, text: &str) {
+    tls.write_all(&said(first, text)).await.unwrap();
 }
 
 pub(crate) async fn hear(tls: &mut TlsStream<TcpStream>) -> (u8, Vec<u8>) {

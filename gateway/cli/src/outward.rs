@@ -73,6 +73,7 @@ pub(crate) fn limits(egress: &Egress) -> Limits {
         head_size: said.head_size.and_then(|n| usize::try_from(n).ok()).unwrap_or(usual.head_size),
         head_time: said.head_time.unwrap_or(usual.head_time),
         body_time: said.body_time.unwrap_or(usual.body_time),
+        answer_time: said.answer_time.unwrap_or(usual.answer_time),
         ..usual
     }
 }

@@ -120,6 +120,8 @@ pub struct Limits {
     pub head_time: Option<Duration>,
     /// How long each 10 KiB of an announced body may take to come.
     pub body_time: Option<Duration>,
+    /// How long a client may take nothing of what it is sent.
+    pub answer_time: Option<Duration>,
 }
 
 /// A certificate to show to one host, or to those below one.

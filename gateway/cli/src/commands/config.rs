@@ -99,6 +99,7 @@ fn limits(limits: &Limits) -> String {
         number("head_size", limits.head_size),
         time("head_time", limits.head_time),
         time("body_time", limits.body_time),
+        time("answer_time", limits.answer_time),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "usual".to_owned() } else { said.join(", ") }

@@ -66,6 +66,7 @@ struct LimitsSource {
     head_size: Option<Word>,
     head_time: Option<Word>,
     body_time: Option<Word>,
+    answer_time: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -374,6 +375,7 @@ fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
     let time = "a time from 1s to 24h such as `5s`";
     reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
     reader.read(source.body_time, |word| duration(word).map(Some), time, &mut limits.body_time);
+    reader.read(source.answer_time, |word| duration(word).map(Some), time, &mut limits.answer_time);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {
