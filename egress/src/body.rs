@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
+    decode::Undecoded,
     echo::Replacing,
     meter::{Meter, Way},
     pool::Lease,
@@ -98,10 +99,18 @@ impl Body {
         self
     }
 
-    /// The same body with credentials taken out of it while it passes.
-    pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
-        self.replacing = Some(Box::new(replacing));
-        self
+    /// The same body with credentials taken out of it, or put into it, while it passes.
+    ///
+    /// # Errors
+    /// When what was read ahead cannot be unpacked.
+    pub(crate) fn replacing(mut self, mut replacing: Replacing) -> Result<Self, Undecoded> {
+        let mut front = BytesMut::from(replacing.feed(&self.take_front())?);
+        if matches!(self.rest, Rest::Done) {
+            front.extend_from_slice(&replacing.finish()?);
+        } else {
+            self.replacing = Some(Box::new(replacing));
+        }
+        Ok(self.with_front(front.freeze()))
     }
 
     /// The same body, and it is noticed when it is not taken.
@@ -214,9 +223,10 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let front = self.front().len() as u64;
+        let held = self.replacing.as_ref().map_or(0, |r| r.held());
+        let front = self.front().len() as u64 + held;
         let mut hint = match &self.rest {
-            Rest::Coming(_) if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
+            _ if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
             Rest::Coming(incoming) => incoming.size_hint(),
             Rest::Judged(_, size) => *size,
             // A length that is known beforehand leaves no room for trailers in HTTP/1.
@@ -245,9 +255,13 @@ impl Body {
                     Ok(data) => replacing.feed(&data),
                     Err(trailers) => {
                         let rest = replacing.finish();
+                        let mut trailers = trailers.into_trailers();
+                        if let Ok(trailers) = &mut trailers {
+                            replacing.clean(trailers);
+                        }
                         self.replacing = None;
                         // What was held comes before them.
-                        self.rest = trailers.into_trailers().map_or(Rest::Done, Rest::Trailers);
+                        self.rest = trailers.map_or(Rest::Done, Rest::Trailers);
                         rest
                     }
                 },

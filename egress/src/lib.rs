@@ -37,7 +37,7 @@ mod websocket;
 
 pub use address::Allowance;
 pub use client::Client;
-pub use credentials::Credential;
+pub use credentials::{Credential, Credentials};
 pub use dns::Names;
 pub use entrance::transparent_listener;
 pub use options::{Identify, Limits, Options};

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
 use crate::{
-    address::Allowance, credentials::Credential, dns::Names, passthrough::Passthrough, resolve::Override,
+    address::Allowance, credentials::Credentials, dns::Names, passthrough::Passthrough, resolve::Override,
     upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
@@ -33,7 +33,7 @@ pub struct Options {
     /// What to show to origins that want to know who we are.
     pub client_certificates: Vec<ClientCertificate>,
     /// Secrets that are put into requests on their way.
-    pub credentials: Vec<Credential>,
+    pub credentials: Credentials,
     /// The session of clients that `identify` knows without credentials: they get none of those put in.
     pub unidentified: String,
     /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
@@ -61,7 +61,7 @@ impl Options {
             passthrough: Vec::new(),
             upstream_proxy: None,
             client_certificates: Vec::new(),
-            credentials: Vec::new(),
+            credentials: Credentials::default(),
             unidentified: String::new(),
             transparent: None,
             names: None,

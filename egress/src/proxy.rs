@@ -98,7 +98,7 @@ pub async fn serve(
         at: listener.local_addr()?,
         upstream: Upstream::new(roots, options.client_certificates)?,
         passthrough: options.passthrough,
-        credentials: Credentials::new(options.credentials, options.unidentified),
+        credentials: options.credentials.not_for(options.unidentified),
         limits: options.limits,
         name: own_name()?,
         tasks: TaskTracker::new(),
