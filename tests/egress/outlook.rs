@@ -47,13 +47,41 @@ fn a_sessions_requests_are_written_as_an_archive() {
     let urls = [road.url("origin.test", "/digest?a=b"), road.url("denied.test", "/x")];
     road.shell(&format!("curl -sS -o /dev/null {} {} -o /dev/null", urls[0], urls[1])).expect(0);
     road.shell(&format!("curl -sS -o /dev/null -d hello {}", road.url("origin.test", "/post"))).expect(0);
-    let all: Value = serde_json::from_str(&road.world.run(&["egress", "export"]).expect(0).stdout).unwrap();
-    let entries = all["log"]["entries"].as_array().unwrap();
-    let told: Vec<String> = entries
-        .iter()
-        .map(|e| format!("{} {} {}", e["request"]["method"], e["response"]["status"], e["response"]["content"]["size"]))
+    // One that is packed, one that is no text, and one whose address holds a secret.
+    let secret = ["glpat-", "aB3dE5fG7hJ9kL1mN2pQ"].concat();
+    let more =
+        [road.url("origin.test", "/packed"), road.url("origin.test", "/1k"), road.url("origin.test", "/headers?")];
+    let more = format!("curl -sS --compressed -b 'sid={secret}' {} {} '{}{secret}'", more[0], more[1], more[2]);
+    road.shell(&format!("{more} > /dev/null")).expect(0);
+    let all = road.world.run(&["egress", "export"]).expect(0).stdout;
+    assert!(!all.contains(&secret) && all.contains("hmac-sha256:"), "{all}");
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("har-1.2.schema.json")).unwrap();
+    let wrong: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&all)
+        .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
-    assert_eq!(told, ["\"GET\" 200 64", "\"GET\" 403 0", "\"POST\" 200 7"], "{all:#}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let entries = all["log"]["entries"].as_array().unwrap();
+    let told = |e: &Value| {
+        let (response, content) = (&e["response"], &e["response"]["content"]);
+        format!("{} {} {} {}", response["status"], content["size"], response["bodySize"], content["mimeType"])
+    };
+    let told: Vec<String> = entries.iter().map(told).collect();
+    let packed = entries[3]["response"]["bodySize"].as_i64().unwrap();
+    let expected = [
+        "200 64 64 \"text/plain\"".to_owned(),
+        "403 0 -1 \"\"".to_owned(),
+        "200 7 7 \"text/plain\"".to_owned(),
+        format!("200 {} {packed} \"text/plain\"", entries[3]["response"]["content"]["size"]),
+        "200 1024 1024 \"application/octet-stream\"".to_owned(),
+    ];
+    assert_eq!(told[..5], expected, "{all:#}");
+    assert!(entries[3]["response"]["content"]["size"].as_i64().unwrap() != packed, "packed and unpacked: {all:#}");
+    let coded = serde_json::json!({ "name": "content-encoding", "value": "gzip" });
+    assert!(entries[3]["response"]["headers"].as_array().unwrap().contains(&coded), "{all:#}");
+    assert!(entries[0]["time"].as_f64().unwrap() > 0.0 && entries[0]["time"] == entries[0]["timings"]["wait"]);
     assert_eq!(entries[0]["request"]["queryString"][0]["name"], "a");
     let session = entries[2]["_rampart"]["session"].as_str().unwrap();
     let file = road.world.path("one.har");
