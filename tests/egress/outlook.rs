@@ -9,13 +9,43 @@ use crate::world::{bin, have, root};
 
 #[test]
 fn a_request_can_be_asked_about_before_it_is_made() {
-    let Some(road) = Road::open("a_request_can_be_asked_about_before_it_is_made") else { return };
+    let test = "a_request_can_be_asked_about_before_it_is_made";
+    let inside = "      - action: deny\n        when: { url_path_matches: [\"/inside\"], ip_in: [loopback] }\n        message: Not inside\n";
+    let Some(road) = Road::with(test, &format!("{POLICY}{inside}"), "  allow_private: [10.1.0.0/16]\n") else { return };
     let check = |args: &[&str]| road.world.run(&[&["egress", "check"], args].concat());
     let ran = check(&["https://origin.test/x"]).expect(0);
-    assert!(ran.stdout.contains("connect") && ran.stdout.contains("fetch"), "{ran:?}");
-    let ran = check(&["https://denied.test/x", "--json"]).expect(1);
-    let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
-    assert_eq!((last["tool"].as_str(), last["decision"]["decision"].as_str()), (Some("fetch"), Some("deny")));
+    for words in ["connect", "fetch", "reach      127.0.0.1"] {
+        assert!(ran.stdout.contains(words), "{words}: {ran:?}");
+    }
+    let told = |args: &[&str], code: i32| -> Vec<Value> {
+        let ran = check(&[args, &["--json"]].concat()).expect(code);
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = told(&["https://denied.test/x"], 1);
+    let decisions: Vec<_> =
+        all.iter().map(|one| (one["tool"].as_str(), one["decision"]["decision"].as_str())).collect();
+    let expected = [("connect", "allow"), ("fetch", "deny"), ("reach", "allow")].map(|(a, b)| (Some(a), Some(b)));
+    assert_eq!(decisions, expected);
+    assert!(
+        check(&["https://origin.test/inside"]).expect(1).stdout.contains("Not inside"),
+        "the address is judged, too"
+    );
+    for (url, args, code, reason) in [
+        ("http://169.254.169.254/latest", &[][..], 1, "private_address"),
+        ("https://0x7f.1/", &[], 1, "private_address"),
+        ("https://[::ffff:10.0.0.1]/", &[], 1, "private_address"),
+        ("https://localhost:8443/", &[], 1, "private_address"),
+        ("https://10.1.2.3/", &[], 0, ""),
+        ("https://1.1.1.1/", &[], 0, ""),
+        ("https://nowhere.invalid/", &[], 0, ""),
+        ("https://nowhere.invalid/", &["--dns"], 1, "unresolved"),
+        ("https://localhost/", &["--dns"], 1, "private_address"),
+    ] {
+        let all = told(&[&[url], args].concat(), code);
+        assert_eq!(all.last().unwrap()["decision"]["reason"], reason, "{url} {args:?}: {all:?}");
+    }
+    let ran = check(&["https://127.1/"]).expect(1);
+    assert!(ran.stdout.contains("loopback") && ran.stdout.contains("egress.allow_private"), "{ran:?}");
     check(&["not an address"]).expect(2);
     assert!(road.world.decisions().is_empty(), "asking leaves no record");
 }
