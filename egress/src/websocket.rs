@@ -17,7 +17,7 @@ use crate::{
     meter::{self, Meter},
     proxy::Proxy,
     refusal::Refused,
-    websocket::frame::{Frames, Message, Side, close},
+    websocket::frame::{Broken, Frames, Message, Side, close},
 };
 
 const READ_SIZE: usize = 16 * 1024;
@@ -27,8 +27,8 @@ const GOING_AWAY: u16 = 1001;
 const PROTOCOL_ERROR: u16 = 1002;
 const POLICY_VIOLATION: u16 = 1008;
 
-/// Why a conversation was ended by us.
-type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
+/// Why a conversation was ended by us, and because of whom.
+type Ended = Arc<(CancellationToken, OnceLock<(Side, u16, String)>)>;
 
 /// Carries messages between a client and an origin until either ends. Of the inspections, the first judges those of the
 /// client; `echo` is taken out of those of the origin.
@@ -60,7 +60,7 @@ pub(crate) async fn relay(
         _ = &mut talk => return,
         refused = meter.refusal() => refused,
     };
-    let _ = ended.1.set((POLICY_VIOLATION, refused.message().to_owned()));
+    let _ = ended.1.set((Side::Client, POLICY_VIOLATION, refused.message().to_owned()));
     ended.0.cancel();
     talk.await;
 }
@@ -102,7 +102,7 @@ impl Way {
             };
             if let Err((code, why)) = passed {
                 tracing::info!(code, why, "ended a WebSocket");
-                let _ = self.ended.1.set((code, why));
+                let _ = self.ended.1.set((self.frames.side(), code, why));
                 self.ended.0.cancel();
             }
         }
@@ -111,7 +111,7 @@ impl Way {
 
     /// Takes in what has come and sends on what may pass.
     async fn pass(&mut self, bytes: &[u8], to: &mut WriteHalf<TokioIo<Upgraded>>) -> Result<(), (u16, String)> {
-        let messages = self.frames.feed(bytes).map_err(|why| (PROTOCOL_ERROR, why.to_owned()))?;
+        let (messages, fed) = self.frames.feed(bytes);
         for message in messages {
             let raw = match message {
                 Message::Control(raw) => raw,
@@ -130,7 +130,7 @@ impl Way {
         if let Err(error) = to.flush().await {
             self.lost(Side::Origin, &error).await;
         }
-        Ok(())
+        fed.map_err(|Broken { code, why }| (code, why.to_owned()))
     }
 
     async fn judge(&mut self, raw: Bytes, payload: Bytes, whole: Option<u8>) -> Result<Bytes, Refused> {
@@ -163,9 +163,12 @@ impl Way {
         if self.frames.is_within() {
             return;
         }
-        // The reason is for the client; the origin only learns that it is over.
+        // The reason is for the client; the origin only learns that it is over, unless it broke the protocol itself.
         let goodbye = match (self.frames.side(), self.ended.1.get()) {
-            (Side::Origin, Some((code, why))) => close(Side::Origin, *code, why),
+            (Side::Origin, Some((_, code, why))) => close(Side::Origin, *code, why),
+            (Side::Client, Some((Side::Origin, code, _))) if *code != POLICY_VIOLATION => {
+                close(Side::Client, *code, "")
+            }
             (side, _) => close(side, GOING_AWAY, ""),
         };
         let _ = to.write_all(&goodbye).await;

@@ -126,19 +126,18 @@ pub fn frames(bytes: &[u8]) {
             let mut frames = Frames::new(side);
             let (mut payload, mut raw, mut controls) = (Vec::new(), 0, 0);
             for piece in bytes.chunks(size) {
-                match frames.feed(piece) {
-                    Err(why) => return (payload, raw, controls, Err(why)),
-                    Ok(messages) => {
-                        for message in messages {
-                            match message {
-                                Message::Control(frame) => controls += frame.len(),
-                                Message::Data { raw: frame, payload: text, .. } => {
-                                    raw += frame.len();
-                                    payload.extend_from_slice(&text);
-                                }
-                            }
+                let (messages, fed) = frames.feed(piece);
+                for message in messages {
+                    match message {
+                        Message::Control(frame) => controls += frame.len(),
+                        Message::Data { raw: frame, payload: text, .. } => {
+                            raw += frame.len();
+                            payload.extend_from_slice(&text);
                         }
                     }
+                }
+                if fed.is_err() {
+                    return (payload, raw, controls, fed);
                 }
             }
             (payload, raw, controls, Ok(()))
