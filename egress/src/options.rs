@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_call::Origin;
 use rampart_certs::Authority;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -24,6 +24,8 @@ pub struct Options {
     pub resolve: Vec<Override>,
     /// Roots that origins may use besides those of the machine.
     pub upstream_ca: Vec<CertificateDer<'static>>,
+    /// Certificates of origins that their authorities have revoked.
+    pub upstream_crls: Vec<CertificateRevocationListDer<'static>>,
     /// Destinations that may be reached although their addresses are private.
     pub allow_private: Vec<Allowance>,
     /// Destinations that are reached without being looked into.
@@ -57,6 +59,7 @@ impl Options {
             authority,
             resolve: Vec::new(),
             upstream_ca: Vec::new(),
+            upstream_crls: Vec::new(),
             allow_private: Vec::new(),
             passthrough: Vec::new(),
             upstream_proxy: None,

@@ -96,7 +96,7 @@ pub async fn serve(
             .asking(&options.dns)?,
         block_page: options.block_page,
         at: listener.local_addr()?,
-        upstream: Upstream::new(roots, options.client_certificates)?,
+        upstream: Upstream::new(roots, options.upstream_crls, options.client_certificates)?,
         passthrough: options.passthrough,
         credentials: options.credentials.not_for(options.unidentified),
         limits: options.limits,

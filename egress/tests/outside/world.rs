@@ -46,6 +46,7 @@ pub(crate) struct Setting {
     pub(crate) pki: Pki,
     /// Roots besides that of `pki`.
     pub(crate) roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+    pub(crate) crls: Vec<rampart_certs::CertificateRevocationListDer<'static>>,
     pub(crate) resolve: Vec<String>,
     pub(crate) allow_private: Vec<&'static str>,
     pub(crate) passthrough: Vec<&'static str>,
@@ -102,6 +103,7 @@ impl Default for Setting {
         Self {
             pki: Pki::new(),
             roots: Vec::new(),
+            crls: Vec::new(),
             resolve: Vec::new(),
             allow_private: Vec::new(),
             passthrough: Vec::new(),
@@ -161,6 +163,7 @@ impl World {
             authority: Arc::clone(&authority),
             resolve: resolve.iter().map(|o| o.parse().unwrap()).collect(),
             upstream_ca: [vec![setting.pki.root()], setting.roots].concat(),
+            upstream_crls: setting.crls,
             allow_private: setting.allow_private.iter().map(|a| a.parse().unwrap()).collect(),
             passthrough: setting.passthrough.iter().map(|p| p.parse().unwrap()).collect(),
             upstream_proxy: setting.upstream_proxy,

@@ -250,6 +250,7 @@ fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options
         authority: Arc::new(authority),
         resolve: outbound::resolve(config)?,
         upstream_ca: outbound::roots(config)?,
+        upstream_crls: outward::revoked(&config.egress)?,
         allow_private: outbound::allow_private(config)?,
         passthrough: outward::passthrough(&config.egress)?,
         upstream_proxy: outward::proxy(&config.egress)?,
