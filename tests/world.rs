@@ -172,7 +172,8 @@ impl World {
         self.signal("-CONT");
     }
 
-    fn signal(&mut self, signal: &str) -> u32 {
+    /// Sends it a signal, as `kill` writes it. Its process id.
+    pub(crate) fn signal(&mut self, signal: &str) -> u32 {
         let pid = self.gateway().id();
         assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
         pid

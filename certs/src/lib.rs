@@ -10,6 +10,6 @@ mod store;
 pub mod trust;
 
 pub use authority::{Authority, Fault};
-pub use roots::{parse_key, parse_pem, system_roots};
-/// What [`parse_pem`] and [`system_roots`] give.
-pub use rustls::pki_types::CertificateDer;
+pub use roots::{parse_crls, parse_key, parse_pem, system_roots};
+/// What [`parse_pem`] and [`system_roots`] give, and what [`parse_crls`] does.
+pub use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};

@@ -1,6 +1,6 @@
 //! The roots that this machine trusts, and PEM files with more of them.
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::authority::SUBJECT_MARK;
 
@@ -22,6 +22,28 @@ pub fn parse_pem(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|e| format!("not a PEM file of certificates: {e}"))
+}
+
+/// Reads every list of revoked certificates of a PEM text, or the one that is not written as PEM.
+///
+/// # Errors
+/// When there is none, or one that is damaged, or is not of version 2 (RFC 5280 section 5.1).
+pub fn parse_crls(text: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    // A sequence of DER: certificate authorities publish them so (RFC 5280 section 4.2.1.13).
+    let lists = if text.first() == Some(&0x30) {
+        vec![text.to_vec().into()]
+    } else {
+        let lists = CertificateRevocationListDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+        lists.map_err(|e| format!("not a PEM file of certificate revocation lists: {e}"))?
+    };
+    if lists.is_empty() {
+        return Err("there is no certificate revocation list in it".to_owned());
+    }
+    for list in &lists {
+        let read = webpki::BorrowedCertRevocationList::from_der(list);
+        read.map_err(|e| format!("a certificate revocation list cannot be read: {e}"))?;
+    }
+    Ok(lists)
 }
 
 /// Reads the private key of a PEM text: PKCS 8, PKCS 1 or SEC 1, not encrypted.
@@ -52,5 +74,9 @@ mod tests {
     fn damaged_pem_is_an_error_and_other_text_is_no_certificate() {
         assert!(parse_pem(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n").is_err());
         assert_eq!(parse_pem(b"hello\n").unwrap(), []);
+        assert!(parse_crls(b"hello\n").is_err() && parse_crls(b"").is_err());
+        assert!(parse_crls(b"-----BEGIN X509 CRL-----\n!!!\n-----END X509 CRL-----\n").is_err());
+        assert!(parse_crls(b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n").is_err());
+        assert!(parse_crls(b"0\0").is_err());
     }
 }

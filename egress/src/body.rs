@@ -15,9 +15,11 @@ use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
+    decode::Undecoded,
     echo::Replacing,
     meter::{Meter, Way},
     pool::Lease,
+    stall::{Taker, Taking},
 };
 
 /// What a body may end with before it has come whole.
@@ -44,6 +46,8 @@ pub(crate) struct Body {
     meter: Option<(Arc<Meter>, Way)>,
     /// Who takes credentials out of it.
     replacing: Option<Box<Replacing>>,
+    /// Who notices when nobody takes it.
+    taker: Option<Taker>,
 }
 
 enum Rest {
@@ -56,7 +60,7 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None, taker: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
@@ -66,19 +70,21 @@ impl Body {
             lease: None,
             meter: None,
             replacing: None,
+            taker: None,
         }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None };
+        let mut body =
+            Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None, taker: None };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None }
+        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None, taker: None }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -93,9 +99,23 @@ impl Body {
         self
     }
 
-    /// The same body with credentials taken out of it while it passes.
-    pub(crate) fn replacing(mut self, replacing: Replacing) -> Self {
-        self.replacing = Some(Box::new(replacing));
+    /// The same body with credentials taken out of it, or put into it, while it passes.
+    ///
+    /// # Errors
+    /// When what was read ahead cannot be unpacked.
+    pub(crate) fn replacing(mut self, mut replacing: Replacing) -> Result<Self, Undecoded> {
+        let mut front = BytesMut::from(replacing.feed(&self.take_front())?);
+        if matches!(self.rest, Rest::Done) {
+            front.extend_from_slice(&replacing.finish()?);
+        } else {
+            self.replacing = Some(Box::new(replacing));
+        }
+        Ok(self.with_front(front.freeze()))
+    }
+
+    /// The same body, and it is noticed when it is not taken.
+    pub(crate) fn watched(mut self, taking: &Arc<Taking>) -> Self {
+        self.taker = Some(Taker::new(taking));
         self
     }
 
@@ -171,7 +191,13 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
+        if let Some(taker) = &mut this.taker {
+            taker.asks();
+        }
         let frame = ready!(this.poll_next(cx));
+        if let Some(taker) = this.taker.as_mut().filter(|_| frame.is_some()) {
+            taker.has_more();
+        }
         if let (Some((meter, way)), Some(Ok(frame))) = (&this.meter, &frame)
             && let Some(data) = frame.data_ref()
             && let Err(cut) = meter.count(*way, data.len())
@@ -197,9 +223,10 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let front = self.front().len() as u64;
+        let held = self.replacing.as_ref().map_or(0, |r| r.held());
+        let front = self.front().len() as u64 + held;
         let mut hint = match &self.rest {
-            Rest::Coming(_) if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
+            _ if self.replacing.as_ref().is_some_and(|r| !r.keeps_length()) => SizeHint::default(),
             Rest::Coming(incoming) => incoming.size_hint(),
             Rest::Judged(_, size) => *size,
             // A length that is known beforehand leaves no room for trailers in HTTP/1.
@@ -228,9 +255,13 @@ impl Body {
                     Ok(data) => replacing.feed(&data),
                     Err(trailers) => {
                         let rest = replacing.finish();
+                        let mut trailers = trailers.into_trailers();
+                        if let Ok(trailers) = &mut trailers {
+                            replacing.clean(trailers);
+                        }
                         self.replacing = None;
                         // What was held comes before them.
-                        self.rest = trailers.into_trailers().map_or(Rest::Done, Rest::Trailers);
+                        self.rest = trailers.map_or(Rest::Done, Rest::Trailers);
                         rest
                     }
                 },

@@ -79,7 +79,7 @@ impl Client {
     ) -> Result<Self, Fault> {
         let mut roots = rampart_certs::system_roots();
         roots.extend(upstream_ca);
-        let mut config = believing(roots)?;
+        let mut config = believing(roots, Vec::new())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let tls = TlsConnector::from(Arc::new(config.clone()));
         config.alpn_protocols.clear();

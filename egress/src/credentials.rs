@@ -1,12 +1,16 @@
 //! Secrets that agents never hold. Where a request carries the placeholder of a credential, and goes where that is bound
 //! to, the value takes its place after the request was judged; what comes back is without it again. Only over TLS.
 
+mod body;
+
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use rampart_call::Origin;
 
+pub(crate) use self::body::InBody;
 use crate::{
     address::Allowance,
     destination::{Destination, Host, Scheme},
@@ -29,6 +33,8 @@ pub struct Credential {
     pub paths: Vec<String>,
     /// Headers that every such request gets; `{}` is the value.
     pub headers: Vec<(HeaderName, String)>,
+    /// Also in bodies that are JSON or a form. Whoever can read there what was written can read the value.
+    pub in_body: bool,
     /// Also for clients that show no credential of a session.
     pub anybody: bool,
     /// The forms in which it may come back, each with the same form of the placeholder.
@@ -42,12 +48,18 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// All credentials.
-pub(crate) struct Credentials {
-    list: Vec<Credential>,
-    echo: Arc<Echo>,
+/// All credentials. A copy is the same ones, so that what is renewed in one place is renewed for everybody.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    held: Arc<ArcSwap<Held>>,
     /// The session of clients that show no credential of one.
     unidentified: String,
+}
+
+#[derive(Default)]
+struct Held {
+    list: Vec<Credential>,
+    echo: Arc<Echo>,
 }
 
 /// What is put into a request when it leaves. Nobody is shown it.
@@ -55,18 +67,33 @@ pub(crate) struct Credentials {
 pub(crate) struct Filling {
     headers: Vec<(HeaderName, Vec<HeaderValue>)>,
     target: Option<PathAndQuery>,
+    /// What is put into its body.
+    pub(crate) body: Option<InBody>,
 }
 
 impl Credentials {
-    pub(crate) fn new(mut list: Vec<Credential>, unidentified: String) -> Self {
+    /// These, and no others.
+    pub fn new(list: Vec<Credential>) -> Self {
+        let credentials = Self::default();
+        credentials.renew(list);
+        credentials
+    }
+
+    /// From now on these, and no others. What is on its way keeps those that it began with.
+    pub fn renew(&self, mut list: Vec<Credential>) {
         let echoes = list.iter_mut().flat_map(|credential| std::mem::take(&mut credential.echoes)).collect();
-        Self { list, echo: Arc::new(Echo::new(echoes)), unidentified }
+        self.held.store(Arc::new(Held { list, echo: Arc::new(Echo::new(echoes)) }));
+    }
+
+    pub(crate) fn not_for(self, unidentified: String) -> Self {
+        Self { unidentified, ..self }
     }
 
     /// What takes values out of answers of a host that one of them is bound to.
     pub(crate) fn echo(&self, host: &Host) -> Option<Arc<Echo>> {
         let bound = |credential: &Credential| credential.hosts.iter().any(|place| place.names(host));
-        self.list.iter().any(bound).then(|| Arc::clone(&self.echo))
+        let held = self.held.load();
+        held.list.iter().any(bound).then(|| Arc::clone(&held.echo))
     }
 
     /// Puts a word in the place of each placeholder that may go where the request goes, for everybody who judges and
@@ -81,7 +108,8 @@ impl Credentials {
     ) -> Filling {
         let mut filling = Filling::default();
         let named = !origin.session.is_empty() && origin.session != self.unidentified;
-        let bound: Vec<&Credential> = self
+        let held = self.held.load();
+        let bound: Vec<&Credential> = held
             .list
             .iter()
             .filter(|c| to.scheme == Scheme::Https && (named || c.anybody) && c.may_go(&to.host, method, uri.path()))
@@ -110,6 +138,7 @@ impl Credentials {
             filling.headers.push((name.clone(), vec![hidden(&template.replace("{}", &credential.value))]));
         }
         filling.target = target(uri, &bound);
+        filling.body = InBody::of(headers, &bound);
         filling
     }
 }
@@ -230,11 +259,12 @@ mod tests {
             methods: vec![],
             paths: vec![],
             headers: vec![],
+            in_body: false,
             anybody: false,
             echoes: vec![],
         };
         change(&mut credential);
-        Credentials::new(vec![credential], "unidentified".into())
+        Credentials::new(vec![credential]).not_for("unidentified".into())
     }
 
     /// What is judged, and what is sent: Authorization, X-Key, and the target.

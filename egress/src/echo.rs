@@ -71,6 +71,11 @@ impl Replacing {
         self.decoder.is_none() && self.echo.pairs.iter().all(|(from, to)| from.len() == to.len())
     }
 
+    /// How much waits for its rest.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.len() as u64
+    }
+
     /// Takes in bytes and gives those that are certain.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Bytes, Undecoded> {
         match &mut self.decoder {
@@ -78,6 +83,11 @@ impl Replacing {
             None => self.held.extend_from_slice(bytes),
         }
         Ok(self.give(false))
+    }
+
+    /// The same in what follows the stream.
+    pub(crate) fn clean(&self, trailers: &mut HeaderMap) {
+        self.echo.clean(trailers);
     }
 
     /// The stream has ended: gives the rest.

@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     answer::{Relay, answer},
     body::Body,
-    credentials::{Filling, ask_for_plain},
+    credentials::{Filling, InBody, ask_for_plain},
     decode::{self, Decoder},
     destination::{Destination, Host, path_has_steps, path_is_ambiguous},
     echo::{Echo, Replacing},
@@ -55,6 +55,7 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
         Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
     };
     let origin = traced(origin, request.headers());
+    connection.note(&origin, &to);
     agreed(proxy, &origin, &to, &request).await?;
     let session = session(&origin);
     let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
@@ -206,9 +207,15 @@ impl<'a> Exchange<'a> {
             (judged, Passing::AsText { keep_length: true, words: !grpc, held: BytesMut::from(held) })
         };
         let call = inspect::call(&self.origin, action, None);
-        let inspection = Inspection::after(self.proxy, call, &judged, permit.judgement());
+        let inspection =
+            Inspection::after(self.proxy, call, &judged, permit.judgement()).showing(self.shown().cloned());
         let rest = inspected(body, inspection, decoder, passing, stopped);
         *self.request.body_mut() = rest.with_front(front);
+    }
+
+    /// What whoever judges the body sees in place of placeholders.
+    fn shown(&self) -> Option<&Arc<Echo>> {
+        self.filling.body.as_ref().map(InBody::shown)
     }
 
     fn action(&self, route: Option<&Route>) -> Action {
@@ -261,6 +268,8 @@ impl<'a> Exchange<'a> {
         let front = self.request.body().front();
         let plain = decode::whole(decoder.as_mut(), front, all).map_err(|e| Refused::undecoded(&e))?;
         if let Action::Fetch { body, body_size, .. } = whole {
+            let shown = self.shown().and_then(|shown| shown.replaced(&plain));
+            let plain = shown.unwrap_or(plain);
             *body = Some(String::from_utf8_lossy(&plain).into_owned());
             if all {
                 *body_size = Some(front.len() as u64);
@@ -277,6 +286,9 @@ impl<'a> Exchange<'a> {
         let route = route?;
         self.proxy.resolver.check(&route.key.to, &route.addresses)?;
         let asked = permit.judgement().clone();
+        if let Some(body) = self.filling.body.take() {
+            self.request = body.fill(self.request).map_err(|e| Refused::undecoded(&e))?;
+        }
         let mut filled = std::mem::take(self.request.uri_mut());
         self.filling.apply(&mut filled, self.request.headers_mut());
         *self.request.uri_mut() = filled;
@@ -294,7 +306,7 @@ impl<'a> Exchange<'a> {
         };
         clean_response(response.headers_mut(), switched);
         match self.echo {
-            Some(echo) if relay.is_none() => Ok((without(echo, response), relay)),
+            Some(echo) if relay.is_none() => Ok((without(echo, response)?, relay)),
             _ => Ok((response, relay)),
         }
     }
@@ -307,15 +319,23 @@ fn is_canonical(to: &Destination, path: &str) -> bool {
 }
 
 /// An answer without the credentials in it. Where it is packed all the same, it is unpacked.
-fn without(echo: Arc<Echo>, mut response: Response<Body>) -> Response<Body> {
+fn without(echo: Arc<Echo>, mut response: Response<Body>) -> Result<Response<Body>, Refused> {
     echo.clean(response.headers_mut());
+    response.extensions_mut().remove::<hyper::ext::ReasonPhrase>();
     let decoder = Decoder::of(response.headers());
     if decoder.is_some() {
         forget_coding(response.headers_mut());
     }
-    response.map(|body| {
-        if http_body::Body::is_end_stream(&body) { body } else { body.replacing(Replacing::new(echo, decoder)) }
-    })
+    let (mut head, body) = response.into_parts();
+    if http_body::Body::is_end_stream(&body) {
+        return Ok(Response::from_parts(head, body));
+    }
+    let replacing = Replacing::new(echo, decoder);
+    if !replacing.keeps_length() {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    let body = body.replacing(replacing).map_err(|e| Refused::undecoded(&e))?;
+    Ok(Response::from_parts(head, body))
 }
 
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {

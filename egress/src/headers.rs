@@ -82,6 +82,8 @@ pub(crate) fn clean_response(headers: &mut HeaderMap, switched: bool) {
     if switched {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        // We asked for none, and what the client asked for is nothing that we could look into.
+        headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
 }
 

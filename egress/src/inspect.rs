@@ -15,10 +15,11 @@ use rampart_call::{Action, Call, Edit, Judgement, Outcome, Phase, RuleRef, Verdi
 use tokio::sync::mpsc;
 
 use self::edits::moved;
-pub(crate) use self::edits::{complete, edited};
+pub(crate) use self::edits::{complete, edited, fitted};
 use crate::{
     body::{Body, Cut},
     decode::Decoder,
+    echo::Echo,
     proxy::Proxy,
     refusal::Refused,
 };
@@ -37,13 +38,15 @@ pub(crate) struct Inspection {
     decided: (Outcome, Option<RuleRef>),
     /// The end of what has passed.
     carry: String,
+    /// What is shown in place of placeholders, in as many bytes.
+    shown: Option<Arc<Echo>>,
 }
 
 impl Inspection {
     /// Goes on after `judged` text of a call that may go on by `judgement`.
     pub(crate) fn after(proxy: &Arc<Proxy>, call: Call, judged: &str, judgement: &Judgement) -> Self {
         let decided = (judgement.outcome, judgement.rule.clone());
-        let mut inspection = Self { proxy: Arc::clone(proxy), call, decided, carry: String::new() };
+        let mut inspection = Self { proxy: Arc::clone(proxy), call, decided, carry: String::new(), shown: None };
         if let Some(response) = &mut inspection.call.response {
             response.truncated = true;
         }
@@ -51,10 +54,18 @@ impl Inspection {
         inspection
     }
 
+    /// The same, with words in place of placeholders.
+    pub(crate) fn showing(self, shown: Option<Arc<Echo>>) -> Self {
+        Self { shown, ..self }
+    }
+
     /// Judges the next piece. Edits, where there are any, are for that piece alone.
     pub(crate) async fn judge(&mut self, piece: &str) -> Result<Vec<Edit>, Refused> {
         let before = self.carry.len();
-        let text = format!("{}{piece}", self.carry);
+        let mut text = format!("{}{piece}", self.carry);
+        if let Some(shown) = self.shown.as_ref().and_then(|shown| shown.replaced(text.as_bytes())) {
+            text = String::from_utf8_lossy(&shown).into_owned();
+        }
         match (&mut self.call.action, &mut self.call.response) {
             (_, Some(response)) => response.text = text,
             (Action::Fetch { body, .. }, None) => *body = Some(text),

@@ -11,7 +11,7 @@ use std::{
 
 use rampart_call::{Call, Judgement, Outcome, RuleRef, Usage, Verdict};
 
-use crate::{body::Cut, proxy::Proxy, refusal::Refused};
+use crate::{body::Cut, exchange::record_failure, proxy::Proxy, refusal::Refused};
 
 /// The gate is asked again after so many bytes; what is shorter was judged whole.
 const STEP: u64 = 256 * 1024;
@@ -88,6 +88,12 @@ impl Meter {
                 return refused.clone();
             }
         }
+    }
+
+    /// Puts on record that the client took nothing any more.
+    pub(crate) async fn stalled(&self) {
+        let refused = Refused::stalled(self.proxy.limits.answer_time);
+        record_failure(&self.proxy, &self.call.origin, self.call.action.clone(), &refused).await;
     }
 
     /// The bytes that have passed, both ways.

@@ -4,11 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rampart_call::Origin;
 use rampart_certs::Authority;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio::net::TcpListener;
 
 use crate::{
-    address::Allowance, credentials::Credential, dns::Names, passthrough::Passthrough, resolve::Override,
+    address::Allowance, credentials::Credentials, dns::Names, passthrough::Passthrough, resolve::Override,
     upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
@@ -24,6 +24,8 @@ pub struct Options {
     pub resolve: Vec<Override>,
     /// Roots that origins may use besides those of the machine.
     pub upstream_ca: Vec<CertificateDer<'static>>,
+    /// Certificates of origins that their authorities have revoked.
+    pub upstream_crls: Vec<CertificateRevocationListDer<'static>>,
     /// Destinations that may be reached although their addresses are private.
     pub allow_private: Vec<Allowance>,
     /// Destinations that are reached without being looked into.
@@ -33,7 +35,7 @@ pub struct Options {
     /// What to show to origins that want to know who we are.
     pub client_certificates: Vec<ClientCertificate>,
     /// Secrets that are put into requests on their way.
-    pub credentials: Vec<Credential>,
+    pub credentials: Credentials,
     /// The session of clients that `identify` knows without credentials: they get none of those put in.
     pub unidentified: String,
     /// Where connections arrive that the kernel redirected (`SO_ORIGINAL_DST`, or TPROXY).
@@ -57,11 +59,12 @@ impl Options {
             authority,
             resolve: Vec::new(),
             upstream_ca: Vec::new(),
+            upstream_crls: Vec::new(),
             allow_private: Vec::new(),
             passthrough: Vec::new(),
             upstream_proxy: None,
             client_certificates: Vec::new(),
-            credentials: Vec::new(),
+            credentials: Credentials::default(),
             unidentified: String::new(),
             transparent: None,
             names: None,
@@ -86,6 +89,8 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a client may take for each 10 KiB of a body that it announced, where nobody but it is waited for.
     pub body_time: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub answer_time: Duration,
     /// How long a client's TLS handshake may take.
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
@@ -102,6 +107,7 @@ impl Default for Limits {
             head_size: 64 * 1024,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(10),
+            answer_time: Duration::from_mins(1),
             handshake_time: Duration::from_secs(10),
             streams: 128,
             drain_time: Duration::from_secs(3),

@@ -33,6 +33,7 @@ use crate::{
     passthrough::Passthrough,
     refusal::{Refused, prefers_html},
     resolve::Resolver,
+    stall::{self, Taking},
     strict::{HeadLimits, Hold, Strict},
     tunnel::{self, Tunnel},
     upstream::Upstream,
@@ -95,9 +96,9 @@ pub async fn serve(
             .asking(&options.dns)?,
         block_page: options.block_page,
         at: listener.local_addr()?,
-        upstream: Upstream::new(roots, options.client_certificates)?,
+        upstream: Upstream::new(roots, options.upstream_crls, options.client_certificates)?,
         passthrough: options.passthrough,
-        credentials: Credentials::new(options.credentials, options.unidentified),
+        credentials: options.credentials.not_for(options.unidentified),
         limits: options.limits,
         name: own_name()?,
         tasks: TaskTracker::new(),
@@ -140,6 +141,7 @@ async fn listen(proxy: &Arc<Proxy>, listener: &TcpListener, door: Door, slots: &
         };
         let Some(slot) = Slot::take(proxy, peer.ip(), place) else { continue };
         let _ = tcp.set_nodelay(true);
+        stall::bound(&tcp, proxy.limits.answer_time);
         proxy.tasks.spawn(enter(tcp, door, Arc::new(slot)));
     }
 }
@@ -211,9 +213,30 @@ pub(crate) struct Connection {
     pub(crate) scope: Scope,
     pub(crate) hold: Hold,
     pub(crate) slot: Arc<Slot>,
+    /// How the client takes its answers, where the socket alone does not tell (HTTP/2).
+    taking: Option<Arc<Taking>>,
+    /// Whose last request went where, where each request says that.
+    latest: Mutex<Option<(Origin, Destination)>>,
 }
 
 impl Connection {
+    fn new(scope: Scope, hold: Hold, taking: Option<Arc<Taking>>, slot: Arc<Slot>) -> Arc<Self> {
+        Arc::new(Self { scope, hold, slot, taking, latest: Mutex::default() })
+    }
+
+    /// Notes whom a request is from and where it goes.
+    pub(crate) fn note(&self, origin: &Origin, to: &Destination) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((origin.clone(), to.clone()));
+    }
+
+    /// Whom the last request is from, and where it went.
+    pub(crate) fn latest(&self) -> Option<(Origin, Destination)> {
+        match &self.scope {
+            Scope::Tunnel(tunnel) => Some((tunnel.origin.clone(), tunnel.to.clone())),
+            _ => self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
     pub(crate) fn proxy(&self) -> &Arc<Proxy> {
         &self.slot.proxy
     }
@@ -236,7 +259,10 @@ impl Connection {
             });
             let status = response.status();
             self.hold.decide(status == http::StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()));
-            response
+            match &self.taking {
+                Some(taking) => response.map(|body| body.watched(taking)),
+                None => response,
+            }
         })
     }
 }
@@ -295,9 +321,9 @@ pub(crate) async fn http1<IO>(io: Strict<IO>, scope: Scope, slot: Arc<Slot>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = Arc::new(Connection { scope, hold: io.hold(), slot });
+    let connection = Connection::new(scope, io.hold(), None, slot);
     let shutdown = connection.proxy().shutdown.clone();
-    let service = service_fn(move |request| {
+    let service = service_fn(|request| {
         let answer = Arc::clone(&connection).answer(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
@@ -314,6 +340,7 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a client's connection ended");
+        stall::record_if_cause(&error, &connection).await;
     }
 }
 
@@ -322,9 +349,10 @@ pub(crate) async fn http2<IO>(io: IO, scope: Scope, slot: Arc<Slot>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = Arc::new(Connection { scope, hold: Hold::default(), slot });
+    let taking = Arc::new(Taking::default());
+    let connection = Connection::new(scope, Hold::default(), Some(Arc::clone(&taking)), slot);
     let proxy = Arc::clone(connection.proxy());
-    let service = service_fn(move |request| {
+    let service = service_fn(|request| {
         let answer = Arc::clone(&connection).answer(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
@@ -338,8 +366,10 @@ where
             serving.as_mut().graceful_shutdown();
             serving.await
         }
+        () = taking.stalls(proxy.limits.answer_time) => return stall::record(&connection).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a client's connection ended");
+        stall::record_if_cause(&error, &connection).await;
     }
 }

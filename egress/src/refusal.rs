@@ -62,6 +62,12 @@ impl Refused {
         Self::failed(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     }
 
+    /// The client does not read what it is sent.
+    pub(crate) fn stalled(limit: std::time::Duration) -> Self {
+        let message = format!("the client took nothing of what it was sent for {limit:?}; its connection was ended");
+        Self::failed(StatusCode::REQUEST_TIMEOUT, "client_stalled", message)
+    }
+
     /// The origin's certificate does not prove that it is the origin.
     pub(crate) fn unverified(to: &Destination, why: &str) -> Self {
         let message = format!("the certificate of `{to}` does not verify: {why}");

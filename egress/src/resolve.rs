@@ -127,9 +127,18 @@ impl Resolver {
         Ok(Self { servers: Some(resolver), ..self })
     }
 
+    /// What the configuration says in place of DNS.
+    fn overridden(&self, to: &Destination) -> Option<&Override> {
+        self.overrides.iter().find(|o| o.host == to.host && o.port.is_none_or(|p| p == to.port))
+    }
+
+    /// Whether nobody need be asked where this is.
+    pub(crate) fn knows(&self, to: &Destination) -> bool {
+        self.overridden(to).is_some() || self.upstream.as_ref().is_some_and(|proxy| proxy.leads_to(&to.host))
+    }
+
     pub(crate) async fn resolve(&self, to: &Destination) -> Result<Addresses, Refused> {
-        let wanted = |o: &&Override| o.host == to.host && o.port.is_none_or(|p| p == to.port);
-        if let Some(found) = self.overrides.iter().find(wanted) {
+        if let Some(found) = self.overridden(to) {
             let address = SocketAddr::new(found.to, found.to_port.unwrap_or(to.port));
             return Ok(Addresses { list: Arc::new([address]), configured: true, via: None });
         }
@@ -177,7 +186,7 @@ impl Resolver {
     }
 
     /// What another proxy is told to reach: its addresses are not seen here, but some are written in the name.
-    fn check_told(&self, to: &Destination) -> Result<(), Refused> {
+    pub(crate) fn check_told(&self, to: &Destination) -> Result<(), Refused> {
         let (ip, what) = match &to.host {
             Host::Address(ip) => (*ip, special(*ip)),
             Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => {

@@ -11,8 +11,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rampart_call::Permit;
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
-    client::WantsClientCert,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    client::{WantsClientCert, WebPkiServerVerifier},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName},
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -86,17 +86,18 @@ impl Offers {
 }
 
 impl Upstream {
-    /// A client that believes `roots` and nobody else.
+    /// A client that believes `roots` and nobody else, and no certificate that `crls` name.
     pub(crate) fn new(
         roots: Vec<CertificateDer<'static>>,
+        crls: Vec<CertificateRevocationListDer<'static>>,
         certificates: Vec<ClientCertificate>,
     ) -> Result<Self, rustls::Error> {
         let known = certificates.into_iter().map(|ClientCertificate { host, chain, key }| {
-            let config = verifying(roots.clone())?.with_client_auth_cert(chain, key)?;
+            let config = verifying(roots.clone(), crls.clone())?.with_client_auth_cert(chain, key)?;
             Ok((host, Offers::of(&config)))
         });
         let known = known.collect::<Result<_, rustls::Error>>()?;
-        Ok(Self { pool: Arc::new(Pool::new()), usual: Offers::of(&believing(roots)?), known })
+        Ok(Self { pool: Arc::new(Pool::new()), usual: Offers::of(&believing(roots, crls)?), known })
     }
 
     fn offers(&self, to: &Destination) -> &Offers {
@@ -242,21 +243,31 @@ impl Upstream {
     }
 }
 
-/// TLS that believes `roots` and nobody else.
-pub(crate) fn believing(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
-    Ok(verifying(roots)?.with_no_client_auth())
+/// TLS that believes `roots` and nobody else, and no certificate that `crls` name.
+pub(crate) fn believing(
+    roots: Vec<CertificateDer<'static>>,
+    crls: Vec<CertificateRevocationListDer<'static>>,
+) -> Result<ClientConfig, rustls::Error> {
+    Ok(verifying(roots, crls)?.with_no_client_auth())
 }
 
 fn verifying(
     roots: Vec<CertificateDer<'static>>,
+    crls: Vec<CertificateRevocationListDer<'static>>,
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let (taken, ignored) = store.add_parsable_certificates(roots);
     tracing::debug!(taken, ignored, "roots for origins");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    // Of authorities without a list nothing is known, and what an old list names is revoked all the same.
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+        .with_crls(crls)
+        .allow_unknown_revocation_status()
+        .build()
+        .map_err(|e| rustls::Error::General(e.to_string()))?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(store))
+        .with_webpki_verifier(verifier))
 }
 
 /// A copy of a request that may be sent twice (RFC 9110 section 9.2.2) and has no body.

@@ -17,7 +17,7 @@ use crate::{
     meter::{self, Meter},
     proxy::Proxy,
     refusal::Refused,
-    websocket::frame::{Frames, Message, Side, close},
+    websocket::frame::{Broken, Frames, Message, Side, close},
 };
 
 const READ_SIZE: usize = 16 * 1024;
@@ -27,8 +27,8 @@ const GOING_AWAY: u16 = 1001;
 const PROTOCOL_ERROR: u16 = 1002;
 const POLICY_VIOLATION: u16 = 1008;
 
-/// Why a conversation was ended by us.
-type Ended = Arc<(CancellationToken, OnceLock<(u16, String)>)>;
+/// Why a conversation was ended by us, and because of whom.
+type Ended = Arc<(CancellationToken, OnceLock<(Side, u16, String)>)>;
 
 /// Carries messages between a client and an origin until either ends. Of the inspections, the first judges those of the
 /// client; `echo` is taken out of those of the origin.
@@ -60,7 +60,7 @@ pub(crate) async fn relay(
         _ = &mut talk => return,
         refused = meter.refusal() => refused,
     };
-    let _ = ended.1.set((POLICY_VIOLATION, refused.message().to_owned()));
+    let _ = ended.1.set((Side::Client, POLICY_VIOLATION, refused.message().to_owned()));
     ended.0.cancel();
     talk.await;
 }
@@ -86,7 +86,14 @@ impl Way {
                 }
                 read = from.read(&mut buf) => read,
             };
-            let Ok(n @ 1..) = read else { break };
+            let n = match read {
+                Ok(n @ 1..) => n,
+                Ok(_) => break,
+                Err(error) => {
+                    self.lost(Side::Client, &error).await;
+                    break;
+                }
+            };
             let way = if self.frames.side() == Side::Client { meter::Way::Out } else { meter::Way::Back };
             let counted = self.meter.count(way, n).map_err(|cut| (POLICY_VIOLATION, cut.to_string()));
             let passed = match counted {
@@ -95,7 +102,7 @@ impl Way {
             };
             if let Err((code, why)) = passed {
                 tracing::info!(code, why, "ended a WebSocket");
-                let _ = self.ended.1.set((code, why));
+                let _ = self.ended.1.set((self.frames.side(), code, why));
                 self.ended.0.cancel();
             }
         }
@@ -104,7 +111,7 @@ impl Way {
 
     /// Takes in what has come and sends on what may pass.
     async fn pass(&mut self, bytes: &[u8], to: &mut WriteHalf<TokioIo<Upgraded>>) -> Result<(), (u16, String)> {
-        let messages = self.frames.feed(bytes).map_err(|why| (PROTOCOL_ERROR, why.to_owned()))?;
+        let (messages, fed) = self.frames.feed(bytes);
         for message in messages {
             let raw = match message {
                 Message::Control(raw) => raw,
@@ -114,12 +121,16 @@ impl Way {
                 })?,
             };
             // Whoever does not read any more has ended the conversation.
-            if to.write_all(&raw).await.is_err() {
+            if let Err(error) = to.write_all(&raw).await {
                 self.ended.0.cancel();
+                self.lost(Side::Origin, &error).await;
+                return Ok(());
             }
         }
-        let _ = to.flush().await;
-        Ok(())
+        if let Err(error) = to.flush().await {
+            self.lost(Side::Origin, &error).await;
+        }
+        fed.map_err(|Broken { code, why }| (code, why.to_owned()))
     }
 
     async fn judge(&mut self, raw: Bytes, payload: Bytes, whole: Option<u8>) -> Result<Bytes, Refused> {
@@ -140,13 +151,24 @@ impl Way {
         }
     }
 
+    /// Puts it on record where the client's connection was ended because it took nothing. The kernel tells that to whichever
+    /// half of it asks first: the one that reads what the client says, or the one that writes what the origin does.
+    async fn lost(&self, asks: Side, error: &std::io::Error) {
+        if self.frames.side() == asks && error.kind() == std::io::ErrorKind::TimedOut {
+            self.meter.stalled().await;
+        }
+    }
+
     async fn say_why(&self, to: &mut WriteHalf<TokioIo<Upgraded>>) {
         if self.frames.is_within() {
             return;
         }
-        // The reason is for the client; the origin only learns that it is over.
+        // The reason is for the client; the origin only learns that it is over, unless it broke the protocol itself.
         let goodbye = match (self.frames.side(), self.ended.1.get()) {
-            (Side::Origin, Some((code, why))) => close(Side::Origin, *code, why),
+            (Side::Origin, Some((_, code, why))) => close(Side::Origin, *code, why),
+            (Side::Client, Some((Side::Origin, code, _))) if *code != POLICY_VIOLATION => {
+                close(Side::Client, *code, "")
+            }
             (side, _) => close(side, GOING_AWAY, ""),
         };
         let _ = to.write_all(&goodbye).await;

@@ -2,7 +2,7 @@
 """A TLS origin for tests: origin.py FOLDER [WEB_ROOT].  Makes its own authority FOLDER/origin-ca.pem, prints its port.
 
 /1k is 1,024 bytes, /zeros/N so many, /headers shows the request's headers as JSON, /digest the SHA-256 of Authorization and the
-query, /events is a server-sent event stream, /ws a WebSocket
+query, or of what is posted, /events is a server-sent event stream, /ws a WebSocket
 that says everything again, /packed a text in gzip, and POST anywhere says how much came. /git/NAME is a repository of
 WEB_ROOT, spoken to by git's own protocol; anything else is a file of WEB_ROOT.
 """
@@ -157,6 +157,9 @@ class Origin(http.server.SimpleHTTPRequestHandler):
     def do_POST(self):
         if self.path.startswith("/git/"):
             self.git(self.whole_body())
+            return
+        if self.path == "/digest":
+            self.answer(hashlib.sha256(self.whole_body()).hexdigest().encode())
             return
         if self.headers.get("Transfer-Encoding") == "chunked":
             count = len(self.whole_body())

@@ -113,3 +113,55 @@ asyncio.run(main())";
     assert_eq!(lines[2..5], ["100000 bytes", "3 True", "by aiohttp"], "{ran:?}");
     assert!(lines[5].ends_with("parts"), "{ran:?}");
 }
+
+/// What a conversation uses is counted while it goes on, and also where nobody says anything.
+#[test]
+fn a_budget_of_bytes_or_time_or_requests_ends_a_websocket() {
+    let test = "a_budget_of_bytes_or_time_or_requests_ends_a_websocket";
+    let Some(clients) = clients(test) else { return };
+    let script = "import asyncio, sys, websockets
+origin, size, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+async def talk():
+    done = 0
+    try:
+        async with websockets.connect(origin, max_size=None) as ws:
+            while done < 50:
+                await ws.send('x' * size)
+                await ws.recv()
+                done += 1
+                await asyncio.wait([asyncio.ensure_future(ws.wait_closed())], timeout=pause)
+    except websockets.ConnectionClosed as e:
+        return f'{e.rcvd.code} {e.rcvd.reason} after {done}'
+    except websockets.InvalidStatus as e:
+        return f'{e.response.status_code}'
+    return f'all {done}'
+async def main():
+    for _ in range(2):
+        print(await asyncio.wait_for(talk(), 60))
+asyncio.run(main())";
+    for (budget, size, pause, first, second) in [
+        ("sent: 2MB", 60_000, "0.01", "Enough after ", "403"),
+        ("received: 2MB", 60_000, "0.01", "Enough after ", "403"),
+        ("time: 3s", 10, "0.5", "Enough after ", "403"),
+        ("time: 3s", 10, "30", "Enough after ", "403"),
+        ("requests: 1", 10, "0", "all 50", "403"),
+    ] {
+        let policy = format!(
+            "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: p\n    rules:\n      - {{ action: deny, when: {{ domain_matches: [origin.test], budget: {{ window: 1h, {budget} }} }}, message: Enough }}\n"
+        );
+        let Some(road) = Road::with(test, &policy, "") else { return };
+        let file = road.world.write("client.py", script);
+        let origin = road.url("origin.test", "/ws").replace("https:", "wss:");
+        let python = clients.join("python/bin/python");
+        let began = std::time::Instant::now();
+        let ran = road.shell(&format!("{} {} {origin} {size} {pause}", python.display(), file.display())).expect(0);
+        let lines: Vec<_> = ran.stdout.lines().collect();
+        let fits = lines[0].contains(first) && (lines[0].starts_with("1008 ") || first == "all 50");
+        assert!(fits && !lines[0].ends_with("after 50"), "{budget} {pause}: {ran:?}");
+        assert_eq!(lines[1], second, "{budget} {pause}: {ran:?}");
+        assert!(began.elapsed().as_secs() < 29, "{budget} {pause}: {:?}", began.elapsed());
+        let denied: Vec<_> = road.world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
+        let ended = denied.iter().any(|d| d["action"].to_string().contains("/ws"));
+        assert!(ended || lines[0] == "all 50", "what was ended is on record: {denied:#?}");
+    }
+}

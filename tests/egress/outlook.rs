@@ -9,13 +9,43 @@ use crate::world::{bin, have, root};
 
 #[test]
 fn a_request_can_be_asked_about_before_it_is_made() {
-    let Some(road) = Road::open("a_request_can_be_asked_about_before_it_is_made") else { return };
+    let test = "a_request_can_be_asked_about_before_it_is_made";
+    let inside = "      - action: deny\n        when: { url_path_matches: [\"/inside\"], ip_in: [loopback] }\n        message: Not inside\n";
+    let Some(road) = Road::with(test, &format!("{POLICY}{inside}"), "  allow_private: [10.1.0.0/16]\n") else { return };
     let check = |args: &[&str]| road.world.run(&[&["egress", "check"], args].concat());
     let ran = check(&["https://origin.test/x"]).expect(0);
-    assert!(ran.stdout.contains("connect") && ran.stdout.contains("fetch"), "{ran:?}");
-    let ran = check(&["https://denied.test/x", "--json"]).expect(1);
-    let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
-    assert_eq!((last["tool"].as_str(), last["decision"]["decision"].as_str()), (Some("fetch"), Some("deny")));
+    for words in ["connect", "fetch", "reach      127.0.0.1"] {
+        assert!(ran.stdout.contains(words), "{words}: {ran:?}");
+    }
+    let told = |args: &[&str], code: i32| -> Vec<Value> {
+        let ran = check(&[args, &["--json"]].concat()).expect(code);
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = told(&["https://denied.test/x"], 1);
+    let decisions: Vec<_> =
+        all.iter().map(|one| (one["tool"].as_str(), one["decision"]["decision"].as_str())).collect();
+    let expected = [("connect", "allow"), ("fetch", "deny"), ("reach", "allow")].map(|(a, b)| (Some(a), Some(b)));
+    assert_eq!(decisions, expected);
+    assert!(
+        check(&["https://origin.test/inside"]).expect(1).stdout.contains("Not inside"),
+        "the address is judged, too"
+    );
+    for (url, args, code, reason) in [
+        ("http://169.254.169.254/latest", &[][..], 1, "private_address"),
+        ("https://0x7f.1/", &[], 1, "private_address"),
+        ("https://[::ffff:10.0.0.1]/", &[], 1, "private_address"),
+        ("https://localhost:8443/", &[], 1, "private_address"),
+        ("https://10.1.2.3/", &[], 0, ""),
+        ("https://1.1.1.1/", &[], 0, ""),
+        ("https://nowhere.invalid/", &[], 0, ""),
+        ("https://nowhere.invalid/", &["--dns"], 1, "unresolved"),
+        ("https://localhost/", &["--dns"], 1, "private_address"),
+    ] {
+        let all = told(&[&[url], args].concat(), code);
+        assert_eq!(all.last().unwrap()["decision"]["reason"], reason, "{url} {args:?}: {all:?}");
+    }
+    let ran = check(&["https://127.1/"]).expect(1);
+    assert!(ran.stdout.contains("loopback") && ran.stdout.contains("egress.allow_private"), "{ran:?}");
     check(&["not an address"]).expect(2);
     assert!(road.world.decisions().is_empty(), "asking leaves no record");
 }
@@ -47,13 +77,41 @@ fn a_sessions_requests_are_written_as_an_archive() {
     let urls = [road.url("origin.test", "/digest?a=b"), road.url("denied.test", "/x")];
     road.shell(&format!("curl -sS -o /dev/null {} {} -o /dev/null", urls[0], urls[1])).expect(0);
     road.shell(&format!("curl -sS -o /dev/null -d hello {}", road.url("origin.test", "/post"))).expect(0);
-    let all: Value = serde_json::from_str(&road.world.run(&["egress", "export"]).expect(0).stdout).unwrap();
-    let entries = all["log"]["entries"].as_array().unwrap();
-    let told: Vec<String> = entries
-        .iter()
-        .map(|e| format!("{} {} {}", e["request"]["method"], e["response"]["status"], e["response"]["content"]["size"]))
+    // One that is packed, one that is no text, and one whose address holds a secret.
+    let secret = ["glpat-", "aB3dE5fG7hJ9kL1mN2pQ"].concat();
+    let more =
+        [road.url("origin.test", "/packed"), road.url("origin.test", "/1k"), road.url("origin.test", "/headers?")];
+    let more = format!("curl -sS --compressed -b 'sid={secret}' {} {} '{}{secret}'", more[0], more[1], more[2]);
+    road.shell(&format!("{more} > /dev/null")).expect(0);
+    let all = road.world.run(&["egress", "export"]).expect(0).stdout;
+    assert!(!all.contains(&secret) && all.contains("hmac-sha256:"), "{all}");
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("har-1.2.schema.json")).unwrap();
+    let wrong: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&all)
+        .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
-    assert_eq!(told, ["\"GET\" 200 64", "\"GET\" 403 0", "\"POST\" 200 7"], "{all:#}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let entries = all["log"]["entries"].as_array().unwrap();
+    let told = |e: &Value| {
+        let (response, content) = (&e["response"], &e["response"]["content"]);
+        format!("{} {} {} {}", response["status"], content["size"], response["bodySize"], content["mimeType"])
+    };
+    let told: Vec<String> = entries.iter().map(told).collect();
+    let packed = entries[3]["response"]["bodySize"].as_i64().unwrap();
+    let expected = [
+        "200 64 64 \"text/plain\"".to_owned(),
+        "403 0 -1 \"\"".to_owned(),
+        "200 7 7 \"text/plain\"".to_owned(),
+        format!("200 {} {packed} \"text/plain\"", entries[3]["response"]["content"]["size"]),
+        "200 1024 1024 \"application/octet-stream\"".to_owned(),
+    ];
+    assert_eq!(told[..5], expected, "{all:#}");
+    assert!(entries[3]["response"]["content"]["size"].as_i64().unwrap() != packed, "packed and unpacked: {all:#}");
+    let coded = serde_json::json!({ "name": "content-encoding", "value": "gzip" });
+    assert!(entries[3]["response"]["headers"].as_array().unwrap().contains(&coded), "{all:#}");
+    assert!(entries[0]["time"].as_f64().unwrap() > 0.0 && entries[0]["time"] == entries[0]["timings"]["wait"]);
     assert_eq!(entries[0]["request"]["queryString"][0]["name"], "a");
     let session = entries[2]["_rampart"]["session"].as_str().unwrap();
     let file = road.world.path("one.har");

@@ -1,6 +1,7 @@
 //! Destinations that are reached in another way than the straight one, as the configuration says it; and the authority.
 
 use super::{POLICY, Road};
+use crate::world::Ran;
 
 #[test]
 fn what_passes_through_shows_its_own_certificate_and_is_recorded_as_unseen() {
@@ -65,4 +66,42 @@ fn trust_alone_is_printed_and_installing_says_what_it_would_do() {
         Some(0) => assert!(would.stdout.contains("rampart-local-authority"), "{would:?}"),
         _ => assert!(would.stderr.contains("No store is found"), "{would:?}"),
     }
+}
+
+#[test]
+fn n8_a_list_of_revoked_certificates_is_heeded_and_one_that_is_none_is_named() {
+    let test = "n8_a_list_of_revoked_certificates_is_heeded_and_one_that_is_none_is_named";
+    let Some(mut road) = Road::open(test) else { return };
+    let get = format!("curl -sS -w ' %{{http_code}}' {}", road.url("origin.test", "/digest"));
+    assert!(road.shell(&get).expect(0).stdout.ends_with(" 200"));
+    road.world.write(
+        "origin/ca.cnf",
+        "[ca]\ndefault_ca = d\n[d]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 9\ncrlnumber = number\n",
+    );
+    road.world.write("origin/index", "");
+    road.world.write("origin/number", "01\n");
+    for action in ["-revoke origin.pem", "-gencrl -out revoked.pem"] {
+        let mut openssl = road.world.command("openssl");
+        openssl.args("ca -config ca.cnf -keyfile origin-ca.key -cert origin-ca.pem".split(' ')).args(action.split(' '));
+        let ran = Ran::from(openssl.current_dir(road.world.path("origin")).output().unwrap());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    road.world.run(&["serve", "stop"]).expect(0);
+    road.world.gateway().wait().unwrap();
+    let config = std::fs::read_to_string(road.world.home().join("config.yaml")).unwrap();
+    for (file, code) in [("ca.cnf", 2), ("revoked.pem", 0)] {
+        let list = road.world.path("origin").join(file);
+        road.world.config(&format!("{config}\n  upstream_crls: ['{}']\n", list.display()));
+        if code > 0 {
+            let ran = road.world.run(&["serve"]);
+            assert!(
+                ran.code != Some(0) && ran.stderr.contains("egress.upstream_crls") && ran.stderr.contains(file),
+                "{ran:?}"
+            );
+        }
+    }
+    road.world.serve(&[]);
+    let ran = road.shell(&get).expect(0);
+    assert!(ran.stdout.ends_with(" 502") && ran.stdout.contains("upstream_unverified"), "{ran:?}");
+    assert!(ran.stdout.contains("does not verify: Revoked"), "{ran:?}");
 }

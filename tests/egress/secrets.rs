@@ -168,3 +168,74 @@ fn a_secret_that_the_agent_has_seen_goes_back_to_where_it_came_from_and_nowhere_
     assert!(ran.stdout.contains("secret_leaves") && ran.stdout.contains("gitlab"), "{ran:?}");
     assert!(!ran.stdout.contains(&secret));
 }
+
+#[test]
+fn it_stands_in_a_body_where_its_binding_says_so() {
+    let test = "it_stands_in_a_body_where_its_binding_says_so";
+    let credential = format!("{CREDENTIAL}    body: true\n    paths: ['/digest']\n");
+    let Some(road) = Road::with_variables(test, POLICY, &credential, &[("REAL_TOKEN", VALUE)]) else { return };
+    let url = road.url("origin.test", "/digest");
+    let json = "-H 'Content-Type: application/json' -d \"{\\\"token\\\": \\\"$API_TOKEN\\\"}\"";
+    for (form, sent) in [
+        ("-d \"grant_type=client&secret=$API_TOKEN\"", format!("grant_type=client&secret={VALUE}")),
+        (json, format!("{{\"token\": \"{VALUE}\"}}")),
+        (&format!("{json} -H 'Transfer-Encoding: chunked'"), format!("{{\"token\": \"{VALUE}\"}}")),
+    ] {
+        let ran = road.shell(&format!("curl -sS {form} {url}")).expect(0);
+        assert_eq!(ran.stdout, digest(&sent), "{form}");
+    }
+    let elsewhere = road.url("origin.test", "/other");
+    let ran = road.shell(&format!("curl -sS -d \"secret=$API_TOKEN\" {elsewhere}")).expect(0);
+    assert_eq!(ran.stdout, format!("{} bytes", "secret=".len() + VALUE.len()), "a placeholder of the same length");
+    assert!(!road.all_that_is_kept().contains(VALUE));
+}
+
+#[test]
+fn a_value_is_read_again_when_its_file_changes_and_when_somebody_asks_for_it() {
+    let test = "a_value_is_read_again_when_its_file_changes_and_when_somebody_asks_for_it";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("key"), VALUE).unwrap();
+    std::fs::write(file("printed"), VALUE).unwrap();
+    let more = format!(
+        "  allow_private: [localhost]\ncredentials:\n  - name: api\n    from: {{ file: {} }}\n    hosts: [origin.test]\n    env: API_TOKEN\n  - name: other\n    from: {{ command: [cat, {}] }}\n    hosts: [origin.test]\n    paths: ['/digest/*']\n    headers: {{ authorization: 'Key {{}}' }}\n",
+        file("key").display(),
+        file("printed").display()
+    );
+    let Some(mut road) = Road::with(test, POLICY, &more) else { return };
+    let held = road.shell("printf %s \"$API_TOKEN\"").expect(0).stdout;
+    let url = road.url("origin.test", "/digest");
+    let sent = |road: &Road| {
+        let curl = format!("curl -sS -H \"Authorization: Bearer {held}\"");
+        road.shell(&format!("{curl} {url}; printf ' '; curl -sS {url}/x")).expect(0).stdout
+    };
+    let both = |file: &str, printed: &str| {
+        format!("{} {}", digest(&format!("Bearer {file}")), digest(&format!("Key {printed}/x")))
+    };
+    assert_eq!(sent(&road), both(VALUE, VALUE));
+    // Another shape, and half written at first.
+    let renewed = "ghp_renewed00AAAAbbbbCCCCddddEEEEffff";
+    std::fs::write(file("key"), "").unwrap();
+    std::fs::write(file("printed"), renewed).unwrap();
+    std::fs::write(file("key"), format!("{renewed}\n")).unwrap();
+    let soon = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while sent(&road) != both(renewed, VALUE) {
+        assert!(std::time::Instant::now() < soon, "the file was not read again: {}", road.world.gateway_log());
+    }
+    road.world.signal("-HUP");
+    while sent(&road) != both(renewed, renewed) {
+        assert!(std::time::Instant::now() < soon, "the program was not asked again: {}", road.world.gateway_log());
+    }
+    // What cannot be read leaves what is there.
+    std::fs::remove_file(file("key")).unwrap();
+    road.world.signal("-HUP");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(sent(&road), both(renewed, renewed));
+    let log = road.world.gateway_log();
+    assert!(log.contains("the credential `api` stays as it was"), "{log}");
+    assert!(!road.all_that_is_kept().contains(renewed) && !log.contains(VALUE));
+    let elsewhere = road.url("localhost", "/");
+    let leaks = format!("export NO_PROXY= no_proxy=; curl -sS -d '{renewed}' {elsewhere}");
+    let leaks = road.shell(&leaks).expect(0).stdout;
+    assert!(leaks.contains("secret_leaves"), "the new value is followed: {leaks}");
+}

@@ -160,7 +160,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("D2", "the preload library is not built in this version"),
     ("N4", "archives through file tools: none of our roads unpacks any"),
     ("N8", "the cases of x509-limbo are not run here"),
-    ("N8", "revoked certificates: revocation is not checked, which docs/egress.md says"),
+    ("N8", "revocation that somebody else must be asked about (OCSP): nobody is, which docs/egress.md says"),
     (
         "S6",
         "a record of its own for a clock that was set: every record bears the wall clock and the time since boot, which shows it",

@@ -6,6 +6,8 @@
 mod decode;
 #[path = "../../src/destination.rs"]
 mod destination;
+#[path = "../../src/echo.rs"]
+mod echo;
 #[path = "../../src/head.rs"]
 mod head;
 #[path = "../../src/inspect/edits.rs"]
@@ -15,9 +17,10 @@ mod words;
 #[path = "../../src/websocket/frame.rs"]
 mod frame;
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use destination::{Destination, Host, Scheme};
+use echo::{Echo, Replacing};
 use frame::{Frames, Message, Side};
 use head::Framing;
 use http::{HeaderMap, header};
@@ -126,19 +129,18 @@ pub fn frames(bytes: &[u8]) {
             let mut frames = Frames::new(side);
             let (mut payload, mut raw, mut controls) = (Vec::new(), 0, 0);
             for piece in bytes.chunks(size) {
-                match frames.feed(piece) {
-                    Err(why) => return (payload, raw, controls, Err(why)),
-                    Ok(messages) => {
-                        for message in messages {
-                            match message {
-                                Message::Control(frame) => controls += frame.len(),
-                                Message::Data { raw: frame, payload: text, .. } => {
-                                    raw += frame.len();
-                                    payload.extend_from_slice(&text);
-                                }
-                            }
+                let (messages, fed) = frames.feed(piece);
+                for message in messages {
+                    match message {
+                        Message::Control(frame) => controls += frame.len(),
+                        Message::Data { raw: frame, payload: text, .. } => {
+                            raw += frame.len();
+                            payload.extend_from_slice(&text);
                         }
                     }
+                }
+                if fed.is_err() {
+                    return (payload, raw, controls, fed);
                 }
             }
             (payload, raw, controls, Ok(()))
@@ -205,4 +207,34 @@ pub fn edits(bytes: &[u8]) {
     let _ = edits::edited(text.to_owned(), &edits, false);
     assert_eq!(edits::edited(text.to_owned(), &edits, true).len(), text.len());
     assert!(text.is_char_boundary(edits::complete(text.as_bytes())), "{text:?}");
+}
+
+/// Of a stream of events no value is left however it is cut, and an event waits only where it ends as a value begins.
+pub fn events(bytes: &[u8]) {
+    const PAIRS: [(&str, &str); 4] = [("secret-a", "XXXXXXXX"), ("a-secret", "YYYYYYYY"), ("aaab", "----"), ("data: s3", "data: ..")];
+    let Some((size, bytes)) = cut(bytes) else { return };
+    let echo = Arc::new(Echo::new(PAIRS.map(|(from, to)| (from.into(), to.into())).to_vec()));
+    let passed = |size: usize| {
+        let mut replacing = Replacing::new(Arc::clone(&echo), None);
+        let mut out = Vec::new();
+        for (at, piece) in bytes.chunks(size).enumerate() {
+            out.extend(replacing.feed(piece).expect("it is not packed"));
+            let waits = (at * size + piece.len()).saturating_sub(out.len());
+            assert_eq!(waits as u64, replacing.held());
+            assert!(waits < 8 && PAIRS.iter().any(|(from, _)| waits == 0 || from.as_bytes().starts_with(&tail(bytes, at * size + piece.len(), waits))));
+        }
+        out.extend(replacing.finish().expect("it is not packed"));
+        out
+    };
+    let (whole, pieces) = (passed(bytes.len().max(1)), passed(size));
+    assert_eq!(whole, pieces, "in pieces of {size}");
+    assert_eq!(whole.len(), bytes.len());
+    for (from, _) in PAIRS {
+        assert!(!whole.windows(from.len()).any(|w| w == from.as_bytes()), "{from} is left");
+    }
+}
+
+/// The last bytes before `end`.
+fn tail(bytes: &[u8], end: usize, count: usize) -> Vec<u8> {
+    bytes.get(end - count..end).unwrap_or_default().to_vec()
 }

@@ -32,7 +32,7 @@ pub(crate) fn edited(mut text: String, edits: &[Edit], keep_length: bool) -> Str
 }
 
 /// The text in exactly so many bytes.
-fn fitted(with: &str, length: usize) -> String {
+pub(crate) fn fitted(with: &str, length: usize) -> String {
     let end = (0..=length.min(with.len())).rev().find(|i| with.is_char_boundary(*i)).unwrap_or(0);
     let with = with.get(..end).unwrap_or_default();
     format!("{with}{}", "*".repeat(length - with.len()))

@@ -15,6 +15,22 @@ const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 
+/// How a side broke the protocol: the code of RFC 6455 section 7.4.1, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) code: u16,
+    pub(crate) why: &'static str,
+}
+
+const PROTOCOL_ERROR: u16 = 1002;
+const INVALID_TEXT: u16 = 1007;
+
+impl From<&'static str> for Broken {
+    fn from(why: &'static str) -> Self {
+        Self { code: PROTOCOL_ERROR, why }
+    }
+}
+
 /// Who sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -58,6 +74,8 @@ pub(crate) struct Frames {
     frame: Option<Frame>,
     /// The kind of the message that is being read.
     message: Option<u8>,
+    /// The beginning of a character with which the text of it ended so far.
+    character: Vec<u8>,
     /// A part of it was handed out already.
     parted: bool,
     raw: BytesMut,
@@ -74,6 +92,7 @@ impl Frames {
             begun: BytesMut::new(),
             frame: None,
             message: None,
+            character: Vec::new(),
             parted: false,
             raw: BytesMut::new(),
             payload: BytesMut::new(),
@@ -91,9 +110,14 @@ impl Frames {
         self.within
     }
 
-    /// Takes in bytes and gives out what became whole by them.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<Vec<Message>, &'static str> {
+    /// Takes in bytes and gives out what became whole by them: what came before a fault is sent on all the same.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> (Vec<Message>, Result<(), Broken>) {
         let mut ready = Vec::new();
+        let fed = self.take(bytes, &mut ready);
+        (ready, fed)
+    }
+
+    fn take(&mut self, mut bytes: &[u8], ready: &mut Vec<Message>) -> Result<(), Broken> {
         while !bytes.is_empty() {
             match &mut self.frame {
                 None => {
@@ -102,7 +126,7 @@ impl Frames {
                     bytes = rest;
                     self.frame = self.header()?;
                     if self.frame.as_ref().is_some_and(|frame| frame.left == 0) {
-                        self.end_frame(&mut ready);
+                        self.end_frame(ready)?;
                     }
                 }
                 Some(frame) => {
@@ -123,30 +147,33 @@ impl Frames {
                             }
                             frame.turned %= 4;
                         }
+                        if self.message == Some(TEXT) {
+                            goes_on(&mut self.character, self.payload.get(from..).unwrap_or_default())?;
+                        }
                     }
                     let (ends, control) = (frame.left == 0, frame.control);
                     if ends {
-                        self.end_frame(&mut ready);
+                        self.end_frame(ready)?;
                     }
                     if !control && self.payload.len() >= MAX_PART {
-                        self.hand_out(&mut ready, false);
+                        self.hand_out(ready, false);
                         self.within = !ends;
                     }
                 }
             }
         }
-        Ok(ready)
+        Ok(())
     }
 
     /// The header, if it is complete.
-    fn header(&mut self) -> Result<Option<Frame>, &'static str> {
+    fn header(&mut self) -> Result<Option<Frame>, Broken> {
         let [first, second, ..] = *self.begun else { return Ok(None) };
         let (fin, opcode, masked) = (first & 0x80 != 0, first & 0x0f, second & 0x80 != 0);
         if first & 0x70 != 0 {
-            return Err("a frame is marked for an extension that nobody agreed upon");
+            return Err("a frame is marked for an extension that nobody agreed upon".into());
         }
         if masked != (self.side == Side::Client) {
-            return Err("the client masks its frames, and the server does not");
+            return Err("the client masks its frames, and the server does not".into());
         }
         let (length_size, short) = match second & 0x7f {
             TWO_BYTES => (2, 0),
@@ -157,17 +184,17 @@ impl Frames {
         let (length, mask) = header.split_at(length_size);
         let length = length.iter().fold(short, |length, byte| length << 8 | u64::from(*byte));
         if length >> 63 != 0 || (length_size == 2 && length < 126) || (length_size == 8 && length <= 0xffff) {
-            return Err("the length of a frame is not written as it must be");
+            return Err("the length of a frame is not written as it must be".into());
         }
         let control = opcode >= CLOSE;
         match opcode {
             CLOSE..=PONG if fin && length <= MAX_CONTROL => {}
-            CLOSE..=PONG => return Err("a control frame is long, or in fragments"),
+            CLOSE..=PONG => return Err("a control frame is long, or in fragments".into()),
             CONTINUATION if self.message.is_some() => {}
             TEXT | BINARY if self.message.is_none() => self.message = Some(opcode),
-            CONTINUATION => return Err("a fragment continues nothing"),
-            TEXT | BINARY => return Err("a message begins within another"),
-            _ => return Err("a frame is of a kind that nobody knows"),
+            CONTINUATION => return Err("a fragment continues nothing".into()),
+            TEXT | BINARY => return Err("a message begins within another".into()),
+            _ => return Err("a frame is of a kind that nobody knows".into()),
         }
         let mask = <[u8; 4]>::try_from(mask).ok();
         let begun = self.begun.split();
@@ -175,16 +202,20 @@ impl Frames {
         Ok(Some(Frame { control, fin, mask, left: length, turned: 0 }))
     }
 
-    fn end_frame(&mut self, ready: &mut Vec<Message>) {
-        let Some(frame) = self.frame.take() else { return };
+    fn end_frame(&mut self, ready: &mut Vec<Message>) -> Result<(), Broken> {
+        let Some(frame) = self.frame.take() else { return Ok(()) };
         if frame.control {
             ready.push(Message::Control(self.control.split().freeze()));
         } else if frame.fin {
+            if !self.character.is_empty() {
+                return Err(NO_TEXT);
+            }
             self.hand_out(ready, true);
             self.message = None;
             self.parted = false;
             self.within = false;
         }
+        Ok(())
     }
 
     fn hand_out(&mut self, ready: &mut Vec<Message>, ends: bool) {
@@ -200,6 +231,31 @@ impl Frames {
     pub(crate) fn compose(&self, opcode: u8, payload: &[u8]) -> Bytes {
         compose(self.side, opcode, payload)
     }
+}
+
+const NO_TEXT: Broken =
+    Broken { code: INVALID_TEXT, why: "a text is not UTF-8, and would not be read by all as it was judged" };
+
+/// Whether a text goes on well that ended within this character (RFC 6455 section 8.1).
+fn goes_on(character: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Broken> {
+    // Of the next bytes, so many belong to it at most.
+    let (rest, bytes) = if character.is_empty() { (&[][..], bytes) } else { bytes.split_at(bytes.len().min(3)) };
+    character.extend_from_slice(rest);
+    for piece in [std::mem::take(character).as_slice(), bytes] {
+        let joined;
+        let whole = if character.is_empty() {
+            piece
+        } else {
+            joined = [character.as_slice(), piece].concat();
+            &joined
+        };
+        match std::str::from_utf8(whole) {
+            Ok(_) => character.clear(),
+            Err(e) if e.error_len().is_none() => *character = whole.get(e.valid_up_to()..).unwrap_or_default().to_vec(),
+            Err(_) => return Err(NO_TEXT),
+        }
+    }
+    Ok(())
 }
 
 fn compose(side: Side, opcode: u8, payload: &[u8]) -> Bytes {

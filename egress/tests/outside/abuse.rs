@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     streaming::resident_kib,
+    websockets,
     world::{Setting, World, read_all, read_until},
 };
 
@@ -406,4 +407,77 @@ async fn a_page_of_ones_own_is_shown_to_browsers_and_the_proxy_says_how_to_use_i
     let answer = world.raw(b"GET /proxy.pac HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.contains("application/x-ns-proxy-autoconfig"), "{answer}");
     assert!(answer.contains(&format!("PROXY {}", world.proxy)), "{answer}");
+}
+
+/// What a client that has been given up is on record with.
+fn stalls(world: &World) -> usize {
+    let calls = world.calls();
+    let told = calls.iter().filter_map(|call| call.response.as_ref());
+    told.filter(|response| response.text.starts_with("client_stalled")).count()
+}
+
+#[tokio::test]
+async fn n1_a_client_that_reads_nothing_loses_its_connection_and_that_is_on_record() {
+    let mut setting = Setting::default();
+    setting.limits.answer_time = Duration::from_secs(1);
+    let world = World::with(setting).await;
+    let before = resident_kib();
+    // Over HTTP/1.1 in a tunnel, without one, and over HTTP/2: with a window that is shut, and with one that is open.
+    let mut tls = world.tls("origin.test:443", "origin.test", &["http/1.1"]).await.unwrap();
+    tls.write_all(b"GET /big?100000 HTTP/1.1\r\nHost: origin.test\r\n\r\n").await.unwrap();
+    let mut plain = TcpStream::connect(world.proxy).await.unwrap();
+    plain.write_all(b"GET http://plain.test/big?100000 HTTP/1.1\r\nHost: plain.test\r\n\r\n").await.unwrap();
+    let path = b"/big?100000";
+    let head = [&[0x82, 0x87, 0x04, path.len() as u8][..], path, &[0x41, 11], b"origin.test"].concat();
+    let mut streams = Vec::new();
+    for window in [0, 0x7fff_ffffu32] {
+        let mut tls = world.tls("origin.test:443", "origin.test", &["h2"]).await.unwrap();
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(4, 0, 0, &[&[0, 4][..], &window.to_be_bytes()].concat()));
+        if window > 0 {
+            bytes.extend(frame(8, 0, 0, &0x7fff_0000u32.to_be_bytes()));
+        }
+        bytes.extend(frame(1, 5, 1, &head));
+        tls.write_all(&bytes).await.unwrap();
+        streams.push(tls);
+    }
+    let began = Instant::now();
+    while stalls(&world) < 4 {
+        assert!(began.elapsed() < Duration::from_secs(15), "{} of 4 ended", stalls(&world));
+        assert_eq!(world.get("origin.test", "/").await.text, "hello", "others are served");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(resident_kib() < before + 96 * 1024, "{before} KiB became {}", resident_kib());
+    // Who reads, however slowly, is waited for; and who has nothing to read is not in arrears.
+    let mut h1 = world.h1("origin.test").await;
+    let mut idle = world.h1("origin.test").await;
+    let mut body = h1.send_request(crate::world::get("origin.test", "/big?64")).await.unwrap().into_body();
+    let mut size = 0;
+    while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+        size += frame.unwrap().into_data().unwrap().len();
+        if size < 3 << 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(size, 64 * 64 * 1024);
+    assert_eq!(idle.send_request(crate::world::get("origin.test", "/")).await.unwrap().status(), 200);
+    assert_eq!(stalls(&world), 4);
+}
+
+#[tokio::test]
+async fn n1_a_client_that_takes_no_messages_of_a_websocket_loses_it_and_that_is_on_record() {
+    let mut setting = Setting::default();
+    setting.limits.answer_time = Duration::from_secs(1);
+    let world = World::with(setting).await;
+    let talk = websockets::conversation(&world).await;
+    socket2::SockRef::from(talk.get_ref().0).set_recv_buffer_size(4096).unwrap();
+    let (_unread, mut say) = tokio::io::split(talk);
+    let messages = websockets::said(0x82, &"x".repeat(125)).repeat(500);
+    let saying = tokio::spawn(async move { while say.write_all(&messages).await.is_ok() {} });
+    tokio::time::timeout(Duration::from_secs(30), saying).await.expect("its connection ends").unwrap();
+    let began = Instant::now();
+    while stalls(&world) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(5), "nothing is on record");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

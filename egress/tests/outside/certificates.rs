@@ -139,3 +139,38 @@ async fn n8_weak_signatures_keys_and_protocols_are_refused() {
         assert_eq!(got.as_u16(), status, "{certificate} {how}");
     }
 }
+
+#[tokio::test]
+async fn n8_a_certificate_that_was_revoked_is_a_502_and_others_of_its_authority_are_not() {
+    for (old, listed) in [(Duration::ZERO, true), (Duration::days(30), true), (Duration::ZERO, false)] {
+        let (pki, stranger) = (Pki::new(), Pki::new());
+        let numbered =
+            |pki: &Pki, host: &str, serial: u64| pki.issue(&[host], |p| p.serial_number = Some(serial.into()));
+        let mut resolve = Vec::new();
+        for (host, identity) in [
+            ("revoked.test", numbered(&pki, "revoked.test", 7)),
+            ("good.test", numbered(&pki, "good.test", 8)),
+            // Of this one's authority there is no list.
+            ("unlisted.test", numbered(&stranger, "unlisted.test", 7)),
+        ] {
+            let address = secure(identity, &["http/1.1"], Stage::default()).await;
+            resolve.push(format!("{host}={address}"));
+        }
+        let crls = if listed { vec![pki.revoking(&[6, 7], old)] } else { Vec::new() };
+        let roots = vec![stranger.root()];
+        let world = World::with(Setting { pki, roots, crls, resolve, ..Setting::default() }).await;
+        let got = world.get("revoked.test", "/").await;
+        let expected = if listed { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        assert_eq!(got.status, expected, "{old} {listed}: {}", got.text);
+        if listed {
+            assert!(
+                got.header("x-rampart-rule") == "upstream_unverified" && got.text.contains("revoked"),
+                "{}",
+                got.text
+            );
+        }
+        for host in ["good.test", "unlisted.test"] {
+            assert_eq!(world.get(host, "/").await.status, StatusCode::OK, "{host}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     origin::{Pki, tls_of},
-    world::{Setting, World},
+    world::{Got, Setting, World},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -201,6 +201,41 @@ async fn n3_what_a_client_says_wrongly_in_http2_is_refused_by_its_code() {
     );
 }
 
+/// A head that goes on in so many frames.
+fn endless(mut frames: Vec<u8>, count: usize, ends: bool) -> Vec<u8> {
+    frames[4] &= !4;
+    let block = [&[0x40, 1, b'x', 0x7f, 0x81, 0x1f][..], &[b'y'; 4096]].concat();
+    for n in 0..count {
+        frames.extend(frame(9, if ends && n + 1 == count { 4 } else { 0 }, 1, &block));
+    }
+    frames
+}
+
+/// A proxy before an origin of HTTP/2 that says these bytes, whatever it is asked.
+async fn saying(bytes: Vec<u8>) -> World {
+    let pki = Pki::new();
+    let acceptor = TlsAcceptor::from(tls_of(pki.issue(&["wrong.test"], |_| {}), &["h2"]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
+            tls.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+            let (mut got, mut buf) = (Vec::new(), [0; 4096]);
+            while !has_head(got.get(PREFACE.len()..).unwrap_or_default()) {
+                match tls.read(&mut buf).await {
+                    Ok(n @ 1..) => got.extend_from_slice(&buf[..n]),
+                    _ => break,
+                }
+            }
+            let _ = tls.write_all(&bytes).await;
+            let _ = tls.flush().await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), tls.read(&mut buf)).await;
+        }
+    });
+    World::with(Setting { pki, resolve: vec![format!("wrong.test={address}")], ..Setting::default() }).await
+}
+
 /// What origins do wrongly; the client is told, or its stream ends, and it is never told that all is well.
 #[tokio::test]
 async fn n7_an_origin_that_speaks_http2_wrongly_is_a_502_or_the_end_of_the_answer() {
@@ -220,30 +255,25 @@ async fn n7_an_origin_that_speaks_http2_wrongly_is_a_502_or_the_end_of_the_answe
             [frame(1, 4, 1, &ok(&[("content-length", "5")])), frame(0, 0, 1, b"x"), frame(3, 0, 1, &[0, 0, 0, 2])]
                 .concat(),
         ),
+        ("SETTINGS of an odd size", frame(4, 0, 0, &[0, 3, 0])),
+        ("a window beyond 2^31-1", frame(4, 0, 0, &setting(4, 1 << 31))),
+        ("WINDOW_UPDATE beyond 2^31-1", frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff]).repeat(2)),
+        ("WINDOW_UPDATE of nothing", frame(8, 0, 0, &[0; 4])),
+        ("PING of the wrong size", frame(6, 0, 0, &[0; 6])),
+        ("DATA before a head", frame(0, 1, 1, b"x")),
+        ("Connection", frame(1, 5, 1, &ok(&[("connection", "keep-alive")]))),
+        ("a stream that nobody opened", frame(1, 5, 7, &ok(&[]))),
+        ("a head of 1 MB", endless(frame(1, 1, 1, &ok(&[])), 256, true)),
+        ("a head that does not end", endless(frame(1, 1, 1, &ok(&[])), 2000, false)),
+        ("an empty head that does not end", [frame(1, 0, 1, &ok(&[])), frame(9, 0, 1, &[]).repeat(100_000)].concat()),
+        ("early hints without end", frame(1, 4, 1, &head(&[(":status", "103")])).repeat(20_000)),
+        ("promises without end", frame(5, 4, 1, &[&[0, 0, 0, 2][..], &head(&GET)].concat()).repeat(20_000)),
+        ("resets without end", frame(3, 0, 1, &[0, 0, 0, 2]).repeat(50_000)),
+        ("SETTINGS without end", frame(4, 0, 0, &setting(3, 1)).repeat(50_000)),
+        ("PINGs without end", frame(6, 0, 0, &[0; 8]).repeat(50_000)),
     ];
     for (what, bytes) in cases {
-        let pki = Pki::new();
-        let acceptor = TlsAcceptor::from(tls_of(pki.issue(&["wrong.test"], |_| {}), &["h2"]));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
-                tls.write_all(&frame(4, 0, 0, &[])).await.unwrap();
-                let (mut got, mut buf) = (Vec::new(), [0; 4096]);
-                while !has_head(got.get(PREFACE.len()..).unwrap_or_default()) {
-                    match tls.read(&mut buf).await {
-                        Ok(n @ 1..) => got.extend_from_slice(&buf[..n]),
-                        _ => break,
-                    }
-                }
-                let _ = tls.write_all(&bytes).await;
-                let _ = tls.flush().await;
-                let _ = tokio::time::timeout(Duration::from_secs(1), tls.read(&mut buf)).await;
-            }
-        });
-        let world =
-            World::with(Setting { pki, resolve: vec![format!("wrong.test={address}")], ..Setting::default() }).await;
+        let world = saying(bytes).await;
         let mut h2 = world.h2_only("wrong.test").await;
         let request = Request::get("https://wrong.test/").body(Full::default()).unwrap();
         let asked = tokio::time::timeout(Duration::from_secs(10), h2.send_request(request)).await;
@@ -256,5 +286,37 @@ async fn n7_an_origin_that_speaks_http2_wrongly_is_a_502_or_the_end_of_the_answe
             }
         };
         assert!(!well, "{what} is told as if all were well");
+        assert_eq!(world.get("origin.test", "/").await.text, "hello", "{what}: others are served");
     }
+}
+
+/// Hints and the like are between the proxy and the origin (RFC 9110 section 15.2): the HTTP library of our side towards
+/// clients can send none but `100 Continue`.
+#[tokio::test]
+async fn informational_answers_are_left_out_and_the_answer_follows() {
+    let hints = [("100", ""), ("102", ""), ("103", "</style.css>; rel=preload"), ("199", "x")];
+    let hint = |(code, link): &(&str, &str)| format!("HTTP/1.1 {code} Hint\r\nlink: {link}\r\n\r\n");
+    let h1 = format!(
+        "{}HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        hints.iter().map(hint).collect::<Vec<_>>().concat()
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            crate::world::read_until(&mut tcp, "\r\n\r\n").await;
+            tcp.write_all(h1.as_bytes()).await.unwrap();
+        }
+    });
+    let world = World::with(Setting { resolve: vec![format!("hints.test={address}")], ..Setting::default() }).await;
+    let answer = world.raw(b"GET http://hints.test/ HTTP/1.1\r\nHost: hints.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello") && !answer.contains("link"), "{answer}");
+    let hint = |(code, link): &(&str, &str)| frame(1, 4, 1, &head(&[(":status", code), ("link", link)]));
+    let h2: Vec<u8> = hints.iter().flat_map(hint).collect();
+    let answer = [frame(1, 4, 1, &head(&[(":status", "200")])), frame(0, 1, 1, b"hello")].concat();
+    let world = saying([h2, answer].concat()).await;
+    let mut sender = world.h2_only("wrong.test").await;
+    let request = Request::get("https://wrong.test/").body(Full::default()).unwrap();
+    let got = Got::from(sender.send_request(request).await.unwrap()).await;
+    assert_eq!((got.status, got.text.as_str(), got.header("link")), (StatusCode::OK, "hello", ""));
 }

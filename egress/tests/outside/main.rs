@@ -13,6 +13,7 @@ mod doors;
 mod forward;
 mod intercept;
 mod keys;
+mod lies;
 mod names;
 mod origin;
 mod recorder;

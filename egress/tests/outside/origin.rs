@@ -22,10 +22,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, GeneralSubtree, IsCa, KeyPair, NameConstraints};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, GeneralSubtree, IsCa,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, RevocationReason, RevokedCertParams,
+};
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -41,8 +44,12 @@ pub(crate) struct Pki {
 
 impl Pki {
     pub(crate) fn new() -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::default();
+        let name = format!("authority of origins {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
@@ -61,6 +68,26 @@ impl Pki {
 }
 
 impl Pki {
+    /// A list of revoked certificates, by their serial numbers, that should have been renewed so long ago.
+    pub(crate) fn revoking(&self, serials: &[u64], old: time::Duration) -> CertificateRevocationListDer<'static> {
+        let now = time::OffsetDateTime::now_utc();
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: now,
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: now - old - time::Duration::days(1),
+            next_update: now - old + time::Duration::hours(1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().into()
+    }
+
     /// A certificate under `depth` authorities, the first of which may only speak for `only`.
     pub(crate) fn below(&self, names: &[&str], depth: usize, only: Option<&str>) -> Identity {
         let (mut chain, mut issuer) = (Vec::new(), None);
@@ -244,13 +271,17 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
                 let mut head = [0; 6];
                 while io.read_exact(&mut head).await.is_ok() {
                     let mut payload = vec![0; usize::from(head[1] & 0x7f)];
-                    io.read_exact(&mut payload).await.unwrap();
+                    if io.read_exact(&mut payload).await.is_err() {
+                        break;
+                    }
                     for (byte, mask) in payload.iter_mut().zip(head[2..].iter().cycle()) {
                         *byte ^= mask;
                     }
                     let text = String::from_utf8(payload).unwrap().replace("secret", "s3cret");
                     let frame = [&[head[0], text.len() as u8], text.as_bytes()].concat();
-                    io.write_all(&frame).await.unwrap();
+                    if io.write_all(&frame).await.is_err() {
+                        break;
+                    }
                 }
             });
             let mut response = text_of("");

@@ -92,8 +92,8 @@ pub(crate) fn resident_kib() -> usize {
 }
 
 #[tokio::test]
-async fn bodies_of_100_mb_pass_both_ways_in_constant_memory() {
-    const CHUNKS: usize = 1600;
+async fn bodies_of_200_mb_pass_both_ways_in_constant_memory() {
+    const CHUNKS: usize = 3200;
     let world = World::new().await;
     // Client, proxy and origin share this process; other tests may run in it, too.
     let before = resident_kib();
@@ -122,7 +122,7 @@ async fn bodies_of_100_mb_pass_both_ways_in_constant_memory() {
         most = most.max(resident_kib());
         assert_eq!(Got::from(response.unwrap()).await.text, (CHUNKS * 64 * 1024).to_string(), "{alpn}");
     }
-    assert!(most < before + 64 * 1024, "grew from {before} to {most} KiB");
+    assert!(most < before + 128 * 1024, "grew from {before} to {most} KiB");
     let (text, size) = world.judged_body();
     assert!(text.is_some_and(|t| t.len() >= 64 * 1024) && size.is_none(), "the beginning was judged");
 }

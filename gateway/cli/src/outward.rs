@@ -3,7 +3,7 @@
 use std::{fs, str::FromStr};
 
 use anyhow::Context as _;
-use rampart_certs::parse_pem;
+use rampart_certs::{CertificateRevocationListDer, parse_crls, parse_pem};
 use rampart_egress::{Allowance, ClientCertificate, Limits, Names, Passthrough, UpstreamProxy, transparent_listener};
 use rampart_gateway::Egress;
 use tokio::net::TcpListener;
@@ -20,6 +20,21 @@ pub(crate) fn proxy(egress: &Egress) -> anyhow::Result<Option<UpstreamProxy>> {
     let proxy: UpstreamProxy = read(address.reveal(), "egress.upstream_proxy")?;
     let near: Vec<Allowance> = read_all(&egress.no_proxy, "egress.no_proxy")?;
     Ok(Some(proxy.without(near)))
+}
+
+/// What is not believed any more: `egress.upstream_crls`.
+///
+/// # Errors
+/// When a file holds no lists.
+pub(crate) fn revoked(egress: &Egress) -> anyhow::Result<Vec<CertificateRevocationListDer<'static>>> {
+    let mut lists = Vec::new();
+    for path in &egress.upstream_crls {
+        let text = fs::read(path).with_context(|| format!("egress.upstream_crls: cannot read {}", path.display()))?;
+        let found =
+            parse_crls(&text).map_err(|why| anyhow::anyhow!("egress.upstream_crls: {}: {why}", path.display()))?;
+        lists.extend(found);
+    }
+    Ok(lists)
 }
 
 pub(crate) fn certificates(egress: &Egress) -> anyhow::Result<Vec<ClientCertificate>> {
@@ -73,6 +88,7 @@ pub(crate) fn limits(egress: &Egress) -> Limits {
         head_size: said.head_size.and_then(|n| usize::try_from(n).ok()).unwrap_or(usual.head_size),
         head_time: said.head_time.unwrap_or(usual.head_time),
         body_time: said.body_time.unwrap_or(usual.body_time),
+        answer_time: said.answer_time.unwrap_or(usual.answer_time),
         ..usual
     }
 }

@@ -1,6 +1,8 @@
 //! The secrets that the configuration names, read where it says they are: credentials that are put into requests, and values
 //! that are followed. What goes wrong is told by the name of a secret, never with anything of its value.
 
+mod renewal;
+
 use std::{
     io::Read as _,
     path::Path,
@@ -20,6 +22,7 @@ use rampart_gateway::{
     notify::Secret,
 };
 
+pub(crate) use self::renewal::renew;
 use crate::{environment::Environment, printer::Printer};
 
 /// How long a program may take to print a secret, and how much is read of one.
@@ -31,12 +34,28 @@ const SHORTEST: usize = 8;
 /// Everything that is made of the configuration's secrets.
 #[derive(Default)]
 pub(crate) struct Secrets {
-    /// For the egress proxy.
-    pub(crate) credentials: Vec<egress::Credential>,
+    /// What is put into requests.
+    pub(crate) credentials: Vec<Held>,
     /// For whoever judges.
     pub(crate) followed: Vec<Value>,
     /// For sessions: variables, and the placeholders in them.
     pub(crate) placeholders: Vec<(String, String)>,
+}
+
+/// A credential with its value, and what sessions hold in its place.
+#[derive(Clone)]
+pub(crate) struct Held {
+    credential: Credential,
+    value: Secret,
+    placeholder: String,
+}
+
+/// What the egress proxy needs of them.
+///
+/// # Errors
+/// Which one cannot be put into a request, and why.
+pub(crate) fn for_proxy<'a>(held: impl IntoIterator<Item = &'a Held>) -> anyhow::Result<Vec<egress::Credential>> {
+    held.into_iter().map(Held::for_proxy).collect()
 }
 
 /// Reads all of them. With `lenient`, a credential whose source gives nothing is left out with a word.
@@ -78,41 +97,55 @@ pub(crate) fn read(home: &Home, config: &Config, lenient: bool, printer: Printer
 fn add(credential: &Credential, placeholders: &Placeholders, into: &mut Secrets) -> anyhow::Result<()> {
     let name = &credential.name;
     let value = source(&credential.from).with_context(|| format!("the credential `{name}`"))?;
-    let headers = credential.headers.iter().map(|(header, template)| {
-        let filled = HeaderValue::from_str(&template.replace("{}", &value));
-        filled.map_err(|_| anyhow::anyhow!("the credential `{name}` has characters that no header can carry"))?;
-        Ok((header.parse::<HeaderName>()?, template.clone()))
-    });
-    let headers = headers.collect::<anyhow::Result<_>>()?;
-    if HeaderValue::from_str(&value).is_err() {
-        bail!("the credential `{name}` has characters that no header can carry");
-    }
     let Some(placeholder) = placeholders.of(name, &value) else {
         bail!("the credential `{name}` is too short, or not plain ASCII: what stood for it could be innocent text");
     };
-    let hosts = credential
-        .hosts
-        .iter()
-        .map(|host| host.parse().map_err(|why| anyhow::anyhow!("`hosts` of the credential `{name}`: {why}")));
-    into.followed.extend([(Kind::Credential, &value), (Kind::Placeholder, &placeholder)].map(|(kind, text)| Value {
-        name: name.clone(),
-        text: Secret::new(text),
-        hosts: credential.hosts.clone(),
-        kind,
-    }));
-    into.placeholders.extend(credential.env.iter().map(|variable| (variable.clone(), placeholder.clone())));
-    into.credentials.push(egress::Credential {
-        name: name.clone(),
-        hosts: hosts.collect::<anyhow::Result<_>>()?,
-        methods: credential.methods.clone(),
-        paths: credential.paths.clone(),
-        headers,
-        anybody: credential.anybody,
-        echoes: rampart_scan::exchanged(&value, &placeholder),
-        placeholder,
-        value,
-    });
+    let held = Held { credential: credential.clone(), value: Secret::new(value), placeholder };
+    held.for_proxy()?;
+    into.followed.extend(held.followed());
+    into.placeholders.extend(credential.env.iter().map(|variable| (variable.clone(), held.placeholder.clone())));
+    into.credentials.push(held);
     Ok(())
+}
+
+impl Held {
+    fn for_proxy(&self) -> anyhow::Result<egress::Credential> {
+        let Self { credential, value, placeholder } = self;
+        let (name, value) = (&credential.name, value.reveal());
+        let fits = |text: &str| HeaderValue::from_str(text).is_ok();
+        let headers = credential.headers.iter().map(|(header, template)| {
+            if !fits(&template.replace("{}", value)) {
+                bail!("the credential `{name}` has characters that no header can carry");
+            }
+            Ok((header.parse::<HeaderName>()?, template.clone()))
+        });
+        if !fits(value) {
+            bail!("the credential `{name}` has characters that no header can carry");
+        }
+        let hosts = credential
+            .hosts
+            .iter()
+            .map(|host| host.parse().map_err(|why| anyhow::anyhow!("`hosts` of the credential `{name}`: {why}")));
+        Ok(egress::Credential {
+            name: name.clone(),
+            hosts: hosts.collect::<anyhow::Result<_>>()?,
+            methods: credential.methods.clone(),
+            paths: credential.paths.clone(),
+            headers: headers.collect::<anyhow::Result<_>>()?,
+            in_body: credential.body,
+            anybody: credential.anybody,
+            echoes: rampart_scan::exchanged(value, placeholder),
+            placeholder: placeholder.clone(),
+            value: value.to_owned(),
+        })
+    }
+
+    /// For whoever judges: the value, and what stands for it.
+    fn followed(&self) -> [Value; 2] {
+        let Self { credential, value, placeholder } = self;
+        [(Kind::Credential, value.clone()), (Kind::Placeholder, Secret::new(placeholder.clone()))]
+            .map(|(kind, text)| Value { name: credential.name.clone(), text, hosts: credential.hosts.clone(), kind })
+    }
 }
 
 /// The value that a source gives, without the line end behind it.

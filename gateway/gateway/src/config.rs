@@ -82,6 +82,8 @@ pub struct Egress {
     pub resolve: Vec<Resolve>,
     /// PEM files with further roots that upstream certificates may come from.
     pub upstream_ca: Vec<PathBuf>,
+    /// Files with lists of certificates that are not believed any more.
+    pub upstream_crls: Vec<PathBuf>,
     /// Addresses, networks and hosts that may be reached although they are private.
     pub allow_private: Vec<String>,
     /// Hosts, with or without a port, that are reached without being looked into.
@@ -120,6 +122,8 @@ pub struct Limits {
     pub head_time: Option<Duration>,
     /// How long each 10 KiB of an announced body may take to come.
     pub body_time: Option<Duration>,
+    /// How long a client may take nothing of what it is sent.
+    pub answer_time: Option<Duration>,
 }
 
 /// A certificate to show to one host, or to those below one.
@@ -229,6 +233,7 @@ impl Default for Config {
                 listen: loopback(9091),
                 resolve: Vec::new(),
                 upstream_ca: Vec::new(),
+                upstream_crls: Vec::new(),
                 allow_private: Vec::new(),
                 passthrough: Vec::new(),
                 upstream_proxy: None,

@@ -190,6 +190,10 @@ impl Action {
             }
             if all.is_empty() { Err(MissingParam { tool: tool.to_owned(), param: "path" }) } else { Ok(all) }
         };
+        let addresses = || {
+            let list = params.get("addresses").and_then(Value::as_array).into_iter().flatten();
+            list.filter_map(|address| address.as_str()?.parse().ok()).collect()
+        };
         Ok(match tool {
             "exec" => {
                 let cwd = text(&["cwd", "workdir"]);
@@ -212,13 +216,13 @@ impl Action {
                     headers: header_list(params.get("headers")),
                     body_size: body.as_ref().map(|b| b.len() as u64),
                     body,
-                    addresses: Vec::new(),
+                    addresses: addresses(),
                 }
             }
             "connect" => Self::Connect {
                 host: need(&["host"], "host")?,
                 port: params.get("port").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok()).unwrap_or(443),
-                addresses: Vec::new(),
+                addresses: addresses(),
             },
             "mcp" => Self::Mcp {
                 server: text(&["server"]).unwrap_or_default(),

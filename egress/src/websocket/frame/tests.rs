@@ -1,11 +1,13 @@
 use super::*;
 
 /// What comes out of `bytes` in pieces: payloads with their kinds, and control frames with theirs.
-fn read(side: Side, bytes: &[u8], piece: usize) -> Result<Vec<(String, Option<u8>)>, &'static str> {
+fn read(side: Side, bytes: &[u8], piece: usize) -> Result<Vec<(String, Option<u8>)>, Broken> {
     let mut frames = Frames::new(side);
     let (mut out, mut passed, mut control) = (Vec::new(), Vec::new(), Vec::new());
     for part in bytes.chunks(piece) {
-        for message in frames.feed(part)? {
+        let (messages, fed) = frames.feed(part);
+        fed?;
+        for message in messages {
             match message {
                 Message::Control(raw) => {
                     out.push((String::from("control"), Some(raw[0] & 0x0f)));
@@ -52,9 +54,9 @@ fn long_messages_come_in_parts() {
     assert!(got.len() > 1 && got.iter().all(|(_, whole)| whole.is_none()), "{}", got.len());
     assert_eq!(got.iter().map(|(text, _)| text.len()).sum::<usize>(), 600_000);
     let mut frames = Frames::new(Side::Origin);
-    frames.feed(&frame[..300_000]).unwrap();
+    frames.feed(&frame[..300_000]).1.unwrap();
     assert!(frames.is_within());
-    frames.feed(&frame[300_000..]).unwrap();
+    frames.feed(&frame[300_000..]).1.unwrap();
     assert!(!frames.is_within());
 }
 
@@ -74,7 +76,7 @@ fn n12_what_breaks_the_protocol_is_an_error() {
         (Side::Origin, b"\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x05hello"),
         (Side::Origin, b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"),
     ] {
-        assert!(Frames::new(side).feed(bytes).is_err(), "{bytes:?}");
+        assert_eq!(Frames::new(side).feed(bytes).1.map_err(|broken| broken.code), Err(1002), "{bytes:?}");
     }
 }
 
@@ -89,4 +91,30 @@ fn what_is_composed_is_read_back() {
     }
     let goodbye = close(Side::Origin, 1008, &"é".repeat(100));
     assert!(goodbye.len() <= 127 && goodbye.starts_with(&[0x88]), "{goodbye:?}");
+}
+
+#[test]
+fn n12_a_text_is_utf8_however_it_is_cut_and_what_came_before_passes() {
+    let text = "\u{e9}\u{5b57}\u{1f600}x".as_bytes();
+    for piece in 1..=text.len() + 2 {
+        let frame = compose(Side::Origin, TEXT, text);
+        assert_eq!(read(Side::Origin, &frame, piece).unwrap().len(), 1, "{piece}");
+        // In fragments of one byte, too.
+        let ends = text.len() - 1;
+        let fragment = |(at, byte): (usize, &u8)| {
+            vec![if at == ends { 0x80 } else { 0 } | if at == 0 { TEXT } else { CONTINUATION }, 1, *byte]
+        };
+        let fragments: Vec<u8> = text.iter().enumerate().flat_map(fragment).collect();
+        assert_eq!(read(Side::Origin, &fragments, piece).unwrap()[0].0.as_bytes(), text, "{piece}");
+        for wrong in
+            [&b"\xff"[..], b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"ab\xc3", b"\xe5\xad", b"\xf0\x9f\x98x"]
+        {
+            let frame = compose(Side::Origin, TEXT, wrong);
+            assert_eq!(read(Side::Origin, &frame, piece).map_err(|broken| broken.code), Err(1007), "{wrong:?} {piece}");
+            assert!(read(Side::Origin, &compose(Side::Origin, BINARY, wrong), piece).is_ok());
+        }
+    }
+    // Not at the end of the message, but where it is seen.
+    let (ready, fed) = Frames::new(Side::Origin).feed(b"\x82\x01x\x01\x7e\x10\x00ab\xff");
+    assert_eq!((ready.len(), fed.map_err(|broken| broken.code)), (1, Err(1007)));
 }

@@ -41,6 +41,9 @@ pub(crate) struct Check {
     /// What it sends
     #[arg(long, value_name = "TEXT")]
     pub(crate) body: Option<String>,
+    /// Look the name up too, as the proxy would
+    #[arg(long)]
+    pub(crate) dns: bool,
     /// Ask as this agent
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) agent: String,

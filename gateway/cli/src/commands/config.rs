@@ -46,6 +46,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("egress.listen", config.egress.listen.to_string()),
         ("egress.resolve", list(resolve.collect())),
         ("egress.upstream_ca", list(config.egress.upstream_ca.iter().map(|p| p.display().to_string()).collect())),
+        ("egress.upstream_crls", list(config.egress.upstream_crls.iter().map(|p| p.display().to_string()).collect())),
         ("egress.allow_private", list(config.egress.allow_private.clone())),
         ("egress.passthrough", list(config.egress.passthrough.clone())),
         ("egress.upstream_proxy", if config.egress.upstream_proxy.is_some() { "set" } else { "none" }.to_owned()),
@@ -99,6 +100,7 @@ fn limits(limits: &Limits) -> String {
         number("head_size", limits.head_size),
         time("head_time", limits.head_time),
         time("body_time", limits.body_time),
+        time("answer_time", limits.answer_time),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "usual".to_owned() } else { said.join(", ") }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
 use rampart_client::wire::{Decision, ToolRequest};
+use rampart_egress::Unreached;
 use rampart_gateway::Home;
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use crate::{
     args::{Check, EgressVerb, Har, Json},
     environment::Environment,
     exit::Exit,
+    outbound, outward,
     printer::{Printer, outcome_style, styled},
     reach,
 };
@@ -27,7 +29,8 @@ pub(crate) fn run(verb: EgressVerb, environment: &Environment, printer: Printer)
     }
 }
 
-/// Asks the gateway that runs, by the code that judges requests: about the connection first, then about the request.
+/// Asks the gateway that runs, by the code that judges requests: about the connection first, then about the request. Last,
+/// whether the proxy would dial the addresses that this leads to.
 fn check(args: &Check, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let url = url::Url::parse(&args.url).with_context(|| format!("`{}` is not an address", args.url))?;
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
@@ -39,11 +42,15 @@ fn check(args: &Check, environment: &Environment, printer: Printer) -> anyhow::R
         let request = ToolRequest { agent: args.agent.clone(), params, home, ..ToolRequest::default() };
         client.preflight(tool, &request).context("no gateway answers, and only it knows what it would decide")
     };
+    let reached = reached(&url, args.dns, environment, printer)?;
+    let addresses = match &reached {
+        Ok(addresses) | Err(Unreached { addresses, .. }) => addresses,
+    };
     let mut decisions = Vec::new();
     if url.scheme() == "https" {
-        decisions.push(("connect", ask("connect", json!({ "host": host, "port": port }))?));
+        decisions.push(("connect", ask("connect", json!({ "host": host, "port": port, "addresses": addresses }))?));
     }
-    let mut params = json!({ "method": args.method, "url": url.as_str() });
+    let mut params = json!({ "method": args.method, "url": url.as_str(), "addresses": addresses });
     if let Some(body) = &args.body {
         params["body"] = body.as_str().into();
     }
@@ -55,22 +62,55 @@ fn check(args: &Check, environment: &Environment, printer: Printer) -> anyhow::R
             show(tool, decision, printer);
         }
     }
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let (word, reason, message) = match &reached {
+        Ok(_) if shown.is_empty() && !args.dns => ("allow", "", "not looked up".to_owned()),
+        Ok(_) => ("allow", "", shown.join(" ")),
+        Err(why) => ("deny", why.reason.as_str(), why.message.clone()),
+    };
+    if args.json {
+        let decision = json!({ "decision": word, "reason": reason, "message": message, "addresses": shown });
+        printer.json(&json!({ "tool": "reach", "decision": decision }))?;
+    } else {
+        line("reach", word, reason, &message, printer);
+    }
     let of = |word: &str| decisions.iter().any(|(_, decision)| decision.decision == word);
-    Ok(match (of("deny"), of("ask") || of("webhook")) {
+    Ok(match (of("deny") || reached.is_err(), of("ask") || of("webhook")) {
         (true, _) => Exit::No,
         (false, true) => Exit::Ask,
         (false, false) => Exit::Yes,
     })
 }
 
+/// Where it leads by the configuration that is there now, and by DNS if that is wanted.
+fn reached(
+    url: &url::Url,
+    dns: bool,
+    environment: &Environment,
+    printer: Printer,
+) -> anyhow::Result<Result<Vec<std::net::IpAddr>, Unreached>> {
+    let config = crate::configuration::read(&Home::at(&environment.home), printer)?;
+    let (resolve, allow_private) = (outbound::resolve(&config)?, outbound::allow_private(&config)?);
+    let (proxy, egress) = (outward::proxy(&config.egress)?, &config.egress);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let outlook = rampart_egress::Outlook::new(resolve, allow_private, proxy, &egress.dns, vec![egress.listen])?;
+        Ok(outlook.of(url, dns).await)
+    })
+}
+
 fn show(tool: &str, decision: &Decision, printer: Printer) {
-    let outcome = serde_json::from_value(decision.decision.as_str().into());
-    let word = outcome.map_or_else(|_| decision.decision.clone(), |o| styled(outcome_style(o), &decision.decision));
     let by = decision.matched_policies.first().unwrap_or(&decision.reason);
-    printer.out(format!("{word:<6} {tool:<8} {by}  {}", decision.message));
+    line(tool, &decision.decision, by, &decision.message, printer);
     for suggestion in &decision.suggestions {
         printer.out(format!("       a human can allow it with: {suggestion}"));
     }
+}
+
+fn line(tool: &str, decision: &str, by: &str, message: &str, printer: Printer) {
+    let outcome = serde_json::from_value(decision.into());
+    let word = outcome.map_or_else(|_| decision.to_owned(), |o| styled(outcome_style(o), decision));
+    printer.out(format!("{word:<6} {tool:<8} {by}  {message}"));
 }
 
 /// The address is that of the gateway that runs, or the configured one.

@@ -1,6 +1,7 @@
 //! `rampart serve`: the gateway, its API and the egress proxy in one process.
 
 use std::{
+    io::IsTerminal as _,
     net::SocketAddr,
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::Path,
@@ -83,7 +84,8 @@ async fn serve(
     let on_demand = args.on_demand;
     let mut options = proxy_options(&home, &config)?;
     let Secrets { credentials, followed, placeholders } = secrets::read(&home, &config, on_demand, printer)?;
-    options.credentials = credentials;
+    options.credentials = egress::Credentials::new(secrets::for_proxy(&credentials)?);
+    let held = options.credentials.clone();
     let client = outbound::client(&config)?;
     let tls = client.tls();
     let variables = &environment.otel;
@@ -156,6 +158,8 @@ async fn serve(
         roads.spawn(rampart_api::serve_everybody(router.clone(), shared, stop.clone()));
     }
     roads.spawn(rampart_api::serve(router, local, tcp, stop.clone()));
+    let hangup = signal(SignalKind::hangup())?;
+    roads.spawn(secrets::renew(credentials, held, Arc::clone(&gateway), hangup, stop.clone()));
     roads.spawn(count_panics(Arc::clone(&gateway), stop.clone()));
     roads.close();
     for line in lines {
@@ -246,11 +250,12 @@ fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options
         authority: Arc::new(authority),
         resolve: outbound::resolve(config)?,
         upstream_ca: outbound::roots(config)?,
+        upstream_crls: outward::revoked(&config.egress)?,
         allow_private: outbound::allow_private(config)?,
         passthrough: outward::passthrough(&config.egress)?,
         upstream_proxy: outward::proxy(&config.egress)?,
         client_certificates: outward::certificates(&config.egress)?,
-        credentials: Vec::new(),
+        credentials: egress::Credentials::default(),
         unidentified: UNIDENTIFIED.to_owned(),
         transparent: outward::transparent(&config.egress)?,
         // Bound when the listeners are.
@@ -284,13 +289,16 @@ fn identify(credentials: &Arc<Credentials>, config: &Config, environment: &Envir
 /// The session of requests through the proxy that bear no session's credential.
 const UNIDENTIFIED: &str = "unidentified";
 
-/// Resolves when somebody asks us to end.
+/// Resolves when somebody asks us to end. A terminal that goes away does; elsewhere SIGHUP means to read things again.
 async fn ended() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let at_terminal = std::io::stdin().is_terminal();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv(), if at_terminal => {}
     }
     Ok(())
 }

@@ -252,7 +252,7 @@ struct DecisionBody<'a> {
     tool: Cow<'a, str>,
     action: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response: Option<ResponseBody>,
+    response: Option<ResponseBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     effects: Option<&'a RawValue>,
     outcome: Outcome,
@@ -288,11 +288,17 @@ struct Actor<'a> {
     workspace: Option<Cow<'a, str>>,
 }
 
+/// Headers that tell what an answer is; others may be anything, and are new in every answer.
+const TELLING: [&str; 6] =
+    ["content-type", "content-length", "content-encoding", "location", "server", "cache-control"];
+
 /// What is kept of a response: never its text.
 #[derive(Serialize)]
-struct ResponseBody {
+struct ResponseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(&'a str, Cow<'a, str>)>,
     bytes: usize,
     hmac: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -327,6 +333,10 @@ impl Decision<'_> {
             action: &action,
             response: call.response.as_ref().map(|r| ResponseBody {
                 status: r.status,
+                headers: (r.headers.iter())
+                    .filter(|(header, _)| TELLING.contains(&header.as_str()))
+                    .map(|(header, value)| (header.as_str(), name(value)))
+                    .collect(),
                 bytes: r.text.len(),
                 hmac: redactor.fingerprint(&r.text),
                 truncated: r.truncated,

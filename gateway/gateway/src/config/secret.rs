@@ -23,11 +23,13 @@ pub struct Credential {
     pub headers: Vec<(String, String)>,
     /// The variable in which sessions find the placeholder.
     pub env: Option<String>,
+    /// Also in bodies that are JSON or a form.
+    pub body: bool,
     /// Also for clients that show no credential of a session.
     pub anybody: bool,
 }
 
-/// Where a value is read when the gateway starts.
+/// Where a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
     /// A variable of the gateway's own environment.
@@ -88,6 +90,7 @@ pub(super) struct CredentialSource {
     #[serde(default)]
     headers: std::collections::BTreeMap<String, Word>,
     env: Option<Word>,
+    body: Option<Word>,
     anybody: Option<Word>,
 }
 
@@ -120,7 +123,7 @@ const A_HOST: &str = "a host such as `api.example.com`, or `*.example.com`";
 const ONE_SOURCE: &str = "one of `env`, `file` and `command`";
 
 pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> Option<Credential> {
-    let CredentialSource { name, from, hosts, methods, paths, headers, env, anybody } = source;
+    let CredentialSource { name, from, hosts, methods, paths, headers, env, body, anybody } = source;
     let at = name.clone();
     let name = reader.value(&name, simple_name, "letters, digits, `-` and `_`")?;
     let variable = "the name of a variable";
@@ -145,6 +148,7 @@ pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> O
         paths: Vec::new(),
         headers: Vec::new(),
         env: None,
+        body: false,
         anybody: false,
     };
     reader.read_all(hosts, host, A_HOST, &mut credential.hosts);
@@ -165,6 +169,7 @@ pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> O
         }
     }
     reader.read(env, |word| variable_name(word).map(Some), variable, &mut credential.env);
+    reader.read(body, |word| choice(word, "true", "false"), "`true` or `false`", &mut credential.body);
     reader.read(anybody, |word| choice(word, "true", "false"), "`true` or `false`", &mut credential.anybody);
     Some(credential)
 }

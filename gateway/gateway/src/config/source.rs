@@ -45,6 +45,7 @@ struct EgressSource {
     listen: Option<Word>,
     resolve: Vec<Word>,
     upstream_ca: Vec<Word>,
+    upstream_crls: Vec<Word>,
     allow_private: Vec<Word>,
     passthrough: Vec<Word>,
     upstream_proxy: Option<String>,
@@ -66,6 +67,7 @@ struct LimitsSource {
     head_size: Option<Word>,
     head_time: Option<Word>,
     body_time: Option<Word>,
+    answer_time: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,6 +184,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     reader.read_all(source.egress.resolve, resolve, names, &mut config.egress.resolve);
     let file_name = "the absolute path of a PEM file";
     reader.read_all(source.egress.upstream_ca, absolute, file_name, &mut config.egress.upstream_ca);
+    reader.read_all(source.egress.upstream_crls, absolute, file_name, &mut config.egress.upstream_crls);
     let place = "an address, a network such as `10.0.0.0/8`, a host, or `*.host`";
     reader.read_all(source.egress.allow_private, private, place, &mut config.egress.allow_private);
     reader.read_all(
@@ -374,6 +377,7 @@ fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
     let time = "a time from 1s to 24h such as `5s`";
     reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
     reader.read(source.body_time, |word| duration(word).map(Some), time, &mut limits.body_time);
+    reader.read(source.answer_time, |word| duration(word).map(Some), time, &mut limits.answer_time);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {

@@ -48,10 +48,8 @@ fn entry(line: &Value, seq: u64) -> Value {
     let url = action["url"].as_str().unwrap_or_default();
     let query = url::Url::parse(url)
         .map(|url| url.query_pairs().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>());
-    let headers = action["headers"].as_array().into_iter().flatten();
-    let headers = headers.map(|pair| json!({ "name": pair[0], "value": pair[1] })).collect::<Vec<_>>();
     let refused = line["verdict"] != "allow";
-    json!({
+    let mut entry = json!({
         "startedDateTime": line["at"],
         "time": 0,
         "request": {
@@ -59,15 +57,14 @@ fn entry(line: &Value, seq: u64) -> Value {
             "url": url,
             "httpVersion": "",
             "cookies": [],
-            "headers": headers,
+            "headers": headers(&action["headers"]),
             "queryString": query.unwrap_or_default(),
             "headersSize": -1,
             "bodySize": action["body_size"].as_i64().unwrap_or(-1),
         },
-        "response": response(if refused { 403 } else { 0 }, None),
+        "response": response(if refused { 403 } else { 0 }, &Value::Null),
         "cache": {},
         "timings": { "send": 0, "wait": 0, "receive": 0 },
-        "serverIPAddress": action["addresses"][0].as_str().unwrap_or_default(),
         "_rampart": {
             "seq": seq,
             "session": line["actor"]["session"],
@@ -76,19 +73,23 @@ fn entry(line: &Value, seq: u64) -> Value {
             "reason": line["reason"],
             "policy": line["rule"]["policy"],
         },
-    })
+    });
+    // Of another proxy's destinations the address is not known.
+    if let Some(address) = action["addresses"][0].as_str() {
+        entry["serverIPAddress"] = address.into();
+    }
+    entry
 }
 
 /// Takes in what is recorded of the answer.
 fn answered(entry: &mut Value, line: &Value) {
-    let known = &line["response"];
     let refused = line["verdict"] != "allow";
-    let status = if refused { 403 } else { known["status"].as_u64().unwrap_or(0) };
-    let size = known["uninspected"].as_u64().or(known["bytes"].as_u64());
-    entry["response"] = response(status, size.filter(|_| !refused));
+    let status = line["response"]["status"].as_u64().unwrap_or(0);
+    entry["response"] = if refused { response(403, &Value::Null) } else { response(status, &line["response"]) };
     let moment = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
     if let (Some(from), Some(to)) = (moment(&entry["startedDateTime"]), moment(&line["at"])) {
-        let millis = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0);
+        let millis = to.duration_since(from).as_secs_f64().max(0.0) * 1000.0;
+        let millis = (millis * 1000.0).round() / 1000.0;
         entry["time"] = millis.into();
         entry["timings"]["wait"] = millis.into();
     }
@@ -99,17 +100,31 @@ fn answered(entry: &mut Value, line: &Value) {
     }
 }
 
-fn response(status: u64, size: Option<u64>) -> Value {
-    let body = size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1);
+/// A response of which this is recorded. How long it was on the wire is what it announced, or what passed unseen; what it
+/// held is that where it was not packed, and otherwise all of its text, where all of it was looked at.
+fn response(status: u64, known: &Value) -> Value {
+    let headers = headers(&known["headers"]);
+    let value = |name: &str| headers.iter().find(|h| h["name"] == name).and_then(|h| h["value"].as_str());
+    let announced = value("content-length").and_then(|text| text.parse().ok());
+    let passed = announced.or_else(|| known["uninspected"].as_i64());
+    let text = known["bytes"].as_i64().filter(|_| known["truncated"] != true);
+    let held = passed.filter(|_| value("content-encoding").is_none()).or(text);
+    let (kind, redirect) = (value("content-type").unwrap_or_default(), value("location").unwrap_or_default());
     json!({
         "status": status,
         "statusText": "",
         "httpVersion": "",
         "cookies": [],
-        "headers": [],
-        "content": { "size": body.max(0), "mimeType": "" },
-        "redirectURL": "",
+        "content": { "size": held.unwrap_or(0), "mimeType": kind },
+        "redirectURL": redirect,
         "headersSize": -1,
-        "bodySize": body,
+        "bodySize": passed.or(text).unwrap_or(-1),
+        "headers": headers,
     })
+}
+
+/// Pairs of the trail as HAR has them.
+fn headers(pairs: &Value) -> Vec<Value> {
+    let pairs = pairs.as_array().into_iter().flatten();
+    pairs.map(|pair| json!({ "name": pair[0], "value": pair[1] })).collect()
 }

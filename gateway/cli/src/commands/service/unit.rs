@@ -86,6 +86,7 @@ After=network.target
 [Service]
 Type=exec
 ExecStart={} serve{shared}
+ExecReload=kill -HUP $MAINPID
 Environment={}
 Restart=on-failure
 RestartSec=1

@@ -18,6 +18,7 @@ egress:
   listen: 127.0.0.1:19091
   resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
   upstream_ca: [/etc/corp.pem]
+  upstream_crls: [/etc/corp.crl]
   allow_private: [10.0.0.0/8, '*.corp.test']
   passthrough: ['pinned.test:443', '*.bank.test']
   upstream_proxy: 'http://me:pw@proxy.corp.test:3128'
@@ -28,7 +29,7 @@ egress:
   dns: [9.9.9.9, '[::1]:5353']
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
-  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s}
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s, answer_time: 30s}
 mcp:
   listen: localhost:19092
   servers:
@@ -63,6 +64,8 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
     assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
     assert_eq!(config.egress.limits.head_size, Some(16 << 10));
     assert_eq!(config.egress.limits.connections, Some(10));
+    assert_eq!(config.egress.limits.answer_time, Some(Duration::from_secs(30)));
+    assert_eq!(config.egress.upstream_crls, [PathBuf::from("/etc/corp.crl")]);
     assert_eq!(config.mcp.listen.port(), 19092);
     let Place::Command(words, env) = &config.mcp.servers["files"].place else { panic!("{config:?}") };
     assert_eq!((words.join(" ").as_str(), env[1].reveal()), ("npx -y server-files .", "TOKEN=x"));
