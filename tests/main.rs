@@ -26,6 +26,7 @@ mod registry;
 mod reload;
 mod rules;
 mod service;
+mod setup;
 mod telemetry;
 mod upgrade;
 mod verify;

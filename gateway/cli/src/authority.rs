@@ -9,7 +9,7 @@ use rampart_gateway::lineage::{self, Agents, Standing};
 use crate::{
     args::{
         CaInstall, CaVerb, Doctor, Init, McpInstall, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve,
-        ServeVerb, Verb,
+        ServeVerb, Setup, Verb,
     },
     environment::Environment,
 };
@@ -52,6 +52,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
         Verb::Policy { verb: PolicyVerb::Fetch(_) } => Who::Person,
         Verb::Policy { .. } => Who::Anybody,
         Verb::Rules(Rules { verb: None | Some(RulesVerb::List(_)), .. }) => Who::Anybody,
+        Verb::Setup(Setup { dry_run: true, .. } | Setup { agent: None, .. }) => Who::Reader,
         // A draft on standard output changes nothing.
         Verb::Init(Init { from_audit: true, output: None, .. }) => Who::Anybody,
         Verb::Mcp(mcp) => match &mcp.verb {

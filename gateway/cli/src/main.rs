@@ -21,6 +21,7 @@ mod registry;
 mod release;
 mod rules;
 mod secrets;
+mod settings_file;
 mod telemetry;
 mod user_overrides;
 
@@ -61,6 +62,8 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
     use commands as c;
     authority::check(&verb, environment)?;
     match verb {
+        Verb::Quickstart(args) => c::quickstart::run(&args, environment, printer),
+        Verb::Setup(args) => c::setup::run(&args, environment, printer),
         Verb::Wrap(args) => c::wrap::run(args, environment, printer),
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),
         Verb::Serve(args) => c::serve::run(args, environment, printer),

@@ -22,7 +22,12 @@ pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {
     if let Some(name) = shell::name(&argv0) {
         return run_shell(name, argv0, args);
     }
-    match args.iter().map(|arg| arg.to_str()).collect::<Vec<_>>().as_slice() {
+    let mut words: Vec<_> = args.iter().map(|arg| arg.to_str()).collect();
+    // As `rampart hook` has it, so that one can stand for the other.
+    if words.first() == Some(&Some("hook")) && words.get(1) == Some(&Some("--format")) {
+        words.remove(1);
+    }
+    match words.as_slice() {
         [Some("hook"), Some(agent)] => run_hook(agent, None),
         [Some("hook"), Some(agent), Some("--timeout"), Some(seconds)] => match seconds.parse() {
             Ok(seconds) => run_hook(agent, Some(Duration::from_secs(seconds))),
@@ -39,7 +44,7 @@ pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {
 /// Exit status 2 is a refusal to most agents: a hook that is set up wrongly lets nothing pass.
 fn usage(why: &str) -> u8 {
     let text = format!(
-        "rampart-shim: {why}\nusage: rampart-shim hook AGENT [--timeout SECONDS]\n       rampart-shim --shell NAME \
+        "rampart-shim: {why}\nusage: rampart-shim hook [--format] AGENT [--timeout SECONDS]\n       rampart-shim --shell NAME \
          [ARGUMENT...]\n"
     );
     end(&Ending { stderr: text, exit: 2 })
