@@ -23,6 +23,7 @@ mod mcp_processes;
 mod mcp_scan;
 mod notify;
 mod policy;
+mod preload;
 mod registry;
 mod reload;
 mod rules;

@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Setup(Setup),
     /// Run an agent or any command with the shells and requests it starts under the policy
     Wrap(Wrap),
+    /// Run a command with a library before libc that asks before a program is started (Linux)
+    Preload(Preload),
     /// Stand between an MCP client and an MCP server
     Mcp(Mcp),
     /// Run the gateway: decisions, approvals, audit trail, API and egress proxy
@@ -130,8 +132,6 @@ pub(crate) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NotBuilt {
     #[command(hide = true)]
-    Preload(Rest),
-    #[command(hide = true)]
     Run(Rest),
     #[command(hide = true)]
     Watch(Rest),
@@ -194,6 +194,26 @@ pub(crate) struct Wrap {
     /// Name of the agent in rules and the audit trail [default: the program's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `rampart preload`.
+#[derive(Debug, Args)]
+pub(crate) struct Preload {
+    /// Name of the agent in rules and the audit trail [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// What to do with refusals: carry them out, only record them, or do without the library
+    #[arg(long, value_name = "MODE", default_value = "enforce")]
+    pub(crate) mode: Mode,
+    /// Also ask before files are opened, deleted, renamed or cut
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// Also ask before a connection is made
+    #[arg(long)]
+    pub(crate) net: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

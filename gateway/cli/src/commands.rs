@@ -22,6 +22,7 @@ pub(crate) mod mcp_serve;
 pub(crate) mod not_built;
 pub(crate) mod pending;
 pub(crate) mod policy;
+pub(crate) mod preload;
 pub(crate) mod publish;
 pub(crate) mod quickstart;
 pub(crate) mod registry;
