@@ -33,3 +33,4 @@ mod telemetry;
 mod upgrade;
 mod verify;
 mod world;
+mod wrap;

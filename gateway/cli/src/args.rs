@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Setup(Setup),
     /// Run an agent or any command with the shells and requests it starts under the policy
     Wrap(Wrap),
+    /// Run an agent with everything around it: shells, library, proxy; and say how much each holds
+    Run(Run),
     /// Run a command with a library before libc that asks before a program is started (Linux)
     Preload(Preload),
     /// Stand between an MCP client and an MCP server
@@ -132,8 +134,6 @@ pub(crate) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NotBuilt {
     #[command(hide = true)]
-    Run(Rest),
-    #[command(hide = true)]
     Watch(Rest),
     #[command(hide = true)]
     Report(Rest),
@@ -194,6 +194,26 @@ pub(crate) struct Wrap {
     /// Name of the agent in rules and the audit trail [default: the program's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `rampart run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Name of the agent in rules and the audit trail [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Also ask before files are opened, deleted, renamed or cut
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// Also ask before a connection is made
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// Do not say what holds
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

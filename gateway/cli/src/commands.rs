@@ -29,6 +29,7 @@ pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod resolve;
 pub(crate) mod rules;
+pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod setup;

@@ -66,6 +66,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Quickstart(args) => c::quickstart::run(&args, environment, printer),
         Verb::Setup(args) => c::setup::run(&args, environment, printer),
         Verb::Wrap(args) => c::wrap::run(args, environment, printer),
+        Verb::Run(args) => c::run::run(args, environment, printer),
         Verb::Preload(args) => c::preload::run(args, environment, printer),
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),
         Verb::Serve(args) => c::serve::run(args, environment, printer),

@@ -4,7 +4,6 @@ use crate::{args::NotBuilt, exit::Exit, printer::Printer};
 
 pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
     let (name, today) = match verb {
-        NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
     };

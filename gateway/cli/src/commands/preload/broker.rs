@@ -34,8 +34,16 @@ pub(super) fn listen(listener: UnixListener, launch: &Launch, always: bool, envi
         trace: environment.trace,
         ..Origin::default()
     };
-    let broker =
-        Broker { client: Client::new(launch.road().clone()), origin, always, listener, idle: AtomicUsize::new(0) };
+    let own = std::env::current_exe().and_then(|own| own.canonicalize()).ok();
+    let shell = own.map(|own| own.with_file_name("rampart-shim")).filter(|shim| shim.is_file());
+    let broker = Broker {
+        shell,
+        client: Client::new(launch.road().clone()),
+        origin,
+        always,
+        listener,
+        idle: AtomicUsize::new(0),
+    };
     Broker::work(&Arc::new(broker));
 }
 
@@ -44,6 +52,8 @@ struct Broker {
     origin: Origin,
     always: bool,
     listener: UnixListener,
+    /// The shell that asks by itself, with more to say than `EPERM`.
+    shell: Option<PathBuf>,
     /// Threads that wait for a question.
     idle: AtomicUsize,
 }
@@ -72,8 +82,19 @@ impl Broker {
 
     fn answer(&self, mut stream: UnixStream) {
         let calls = self.read(&mut stream).unwrap_or_default();
-        let may = !calls.is_empty() && calls.iter().all(|call| matches!(self.client.judge(call), Verdict::Allow(_)));
+        let asks_itself = calls.iter().any(|call| self.is_our_shell(&call.action));
+        let may = asks_itself
+            || !calls.is_empty() && calls.iter().all(|call| matches!(self.client.judge(call), Verdict::Allow(_)));
         let _ = stream.write_all(&[if may || self.always { GO } else { NO }]);
+    }
+
+    /// One of the links of `rampart wrap` to the shell that asks before it becomes the real one.
+    fn is_our_shell(&self, action: &Action) -> bool {
+        let Action::Exec { command: CommandLine::Argv(words), .. } = action else { return false };
+        let program =
+            words.first().map(Path::new).filter(|program| rampart_shim::shell::name(program.as_os_str()).is_some());
+        let real = program.and_then(|program| program.canonicalize().ok());
+        real.is_some() && real == self.shell
     }
 
     /// The calls that a question is about, all of which must be allowed; none when it cannot be understood.
