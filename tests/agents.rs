@@ -197,6 +197,51 @@ mod cline {
     }
 }
 
+/// An agent without any hook, under `rampart wrap`: its shell and what goes through the proxy are judged.
+fn wrapped(name: &str) {
+    let test = format!("agents::{name}");
+    let Some(real) = real::find(&test, name) else { return };
+    let (port, visits) = origin();
+    let mut world = World::with_policy(POLICY);
+    world.config("listen: 127.0.0.1:0\negress: {listen: '127.0.0.1:0', allow_private: [127.0.0.1]}\n");
+    world.serve(&[]);
+    (real.prepare)(&world);
+    let model = Model::start(vec![
+        (real.shell)("echo yes > allowed"),
+        (real.shell)("touch by-command"),
+        (real.shell)(&format!("curl -s --noproxy '' http://127.0.0.1:{port}/denied")),
+        (real.shell)(&format!("curl -s --noproxy '' http://127.0.0.1:{port}/allowed")),
+    ]);
+    let inner = command(&real, &world, &model);
+    let mut outer = world.rampart(&["wrap", "--"]);
+    outer.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        outer.env(name, value.unwrap_or_default());
+    }
+    outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = run(outer, 120);
+    let told = model.conversation();
+    assert!(world.project().join("allowed").exists(), "{ran:?}\n{told}");
+    assert!(!world.project().join("by-command").exists(), "{ran:?}");
+    assert!(told.contains("no touching") && told.contains("no fetching"), "{ran:?}\n{told}");
+    assert_eq!(visits.load(Ordering::SeqCst), 1, "what is allowed arrives");
+    assert!(ran.stdout.contains(LAST_WORDS), "{ran:?}");
+    assert!(ran.stderr.contains("calls judged"), "{ran:?}");
+    let denied: Vec<_> = world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
+    assert!(denied.iter().all(|d| d["actor"]["agent"] == real.name), "{denied:#?}");
+    assert!(denied.len() >= 2, "{denied:#?}");
+}
+
+#[test]
+fn claude_code_without_a_hook_is_judged_by_its_shell_and_the_proxy() {
+    wrapped("claude-code");
+}
+
+#[test]
+fn opencode_without_a_hook_is_judged_by_its_shell_and_the_proxy() {
+    wrapped("opencode");
+}
+
 /// The input of a tool.
 fn want(tool: &'static str, input: serde_json::Value) -> Wanted {
     Wanted { tool, input, freeform: false }
