@@ -19,6 +19,10 @@ const USUAL: Duration = Duration::from_mins(1);
 /// For starting the process and for writing the answer.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// Input that makes a hook crash, in debug builds.
+#[cfg(debug_assertions)]
+const FAILPOINT: &[u8] = b"rampart-failpoint";
+
 /// How long a hook may take in all, a human's answer included. `granted` is the timeout its agent was configured with.
 pub fn patience(agent: &Agent, granted: Option<Duration>) -> Duration {
     let granted = granted.unwrap_or(agent.timeout.min(USUAL));
@@ -54,6 +58,8 @@ fn answer_to(agent: &'static Agent, facts: &Facts, stdin: impl Read, judge: impl
         Ok(input) => input,
         Err(e) => return agent.refuse(Reason::Malformed, &format!("the input cannot be read: {e}")),
     };
+    #[cfg(debug_assertions)]
+    assert!(input != FAILPOINT, "the failpoint of tests");
     let mut heard = match agent.parse(&input, facts) {
         Ok(heard) => heard,
         Err(e) => return agent.refuse(Reason::Malformed, &e.to_string()),

@@ -55,6 +55,7 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
         let known: Vec<_> = ALL.iter().map(|agent| agent.name).collect();
         return usage(&format!("there is no agent `{name}`; the agents are {}", known.join(", ")));
     };
+    refuse_on_panic(agent);
     let patience = hook::patience(agent, granted);
     let ask = ask().map(|mut ask| {
         // The rest is for what is done when there was no answer.
@@ -68,6 +69,18 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
     // A host that has gone away cannot be answered.
     let _ = io::stdout().write_all(reply.stdout.as_bytes());
     end(&Ending { stderr: reply.stderr, exit: reply.exit })
+}
+
+/// Most hosts run the tool when their hook crashes, so a crash is a refusal too, whichever thread it is in and whether or
+/// not this program was built to unwind.
+#[expect(clippy::exit, reason = "there is nothing to go back to")]
+fn refuse_on_panic(agent: &'static Agent) {
+    std::panic::set_hook(Box::new(move |_| {
+        let reply = agent.refuse(rampart_call::Reason::GatewayUnreachable, "Rampart's hook failed; please report this");
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(reply.stdout.as_bytes()).and_then(|()| stdout.flush());
+        std::process::exit(end(&Ending { stderr: reply.stderr, exit: reply.exit }).into());
+    }));
 }
 
 fn run_shell(name: &'static str, argv0: OsString, args: Vec<OsString>) -> u8 {
