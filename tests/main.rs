@@ -27,6 +27,7 @@ mod preload;
 mod registry;
 mod reload;
 mod rules;
+mod sdks;
 mod service;
 mod setup;
 mod telemetry;

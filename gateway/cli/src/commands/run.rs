@@ -53,7 +53,7 @@ fn tell(launch: &Launch, library: bool, environment: &Environment, printer: Prin
     }
     match egress {
         Some(_) => {
-            line("http", "advisory", "variables name the egress proxy; a program that ignores them goes past it")
+            line("http", "advisory", "variables name the egress proxy; a program that ignores them goes past it");
         }
         None => line("http", "open", "the gateway has no egress proxy"),
     }
