@@ -90,11 +90,13 @@ for (const nobody of [new Rampart({ home: "/nowhere" }), new Rampart({ url: "htt
 
 /// Runs the program while a human allows what it asks.
 fn run(world: &World, mut command: Command) -> Ran {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while world.status()["pending"] == 0 {
-        if Instant::now() > deadline {
-            panic!("it asks nobody: {:?}", Ran::from(child.wait_with_output().unwrap()));
+        if Instant::now() > deadline || child.try_wait().unwrap().is_some() {
+            // It asked nobody; the test sees what it said instead.
+            let _ = child.kill();
+            return Ran::from(child.wait_with_output().unwrap());
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -207,13 +207,13 @@ mod tests {
     use super::*;
 
     fn of(kind: Kind, words: &[&str]) -> Option<Action> {
-        let process = Process { pid: 1, cwd: Some("/work".into()) };
+        let process = Process { pid: 1, cwd: Some("/job".into()) };
         action(kind, &words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>(), &process)
     }
 
     fn argv(words: &[&str]) -> Action {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Action::Exec { command: CommandLine::Argv(words), cwd: Some("/work".into()) }
+        Action::Exec { command: CommandLine::Argv(words), cwd: Some("/job".into()) }
     }
 
     #[test]
@@ -235,11 +235,11 @@ mod tests {
         for (kind, words, expected) in [
             (Kind::Exec, &["-100", "/bin/rm", "ls", "-rf", "/"][..], argv(&["/bin/rm", "-rf", "/"])),
             (Kind::Exec, &["", "git", "git", "status"], argv(&["git", "status"])),
-            (Kind::Exec, &["-100", "./run"], argv(&["/work/./run"])),
-            (Kind::Read, &["-100", "notes"], Action::Read { paths: located("/work/notes") }),
+            (Kind::Exec, &["-100", "./run"], argv(&["/job/./run"])),
+            (Kind::Read, &["-100", "notes"], Action::Read { paths: located("/job/notes") }),
             (Kind::Write, &["5", "/etc/x"], Action::Write { paths: located("/etc/x"), content: None }),
-            (Kind::Delete, &["-100", "a b"], argv(&["unlink", "/work/a b"])),
-            (Kind::Rename, &["-100", "a", "-100", "/b"], argv(&["mv", "-T", "/work/a", "/b"])),
+            (Kind::Delete, &["-100", "a b"], argv(&["unlink", "/job/a b"])),
+            (Kind::Rename, &["-100", "a", "-100", "/b"], argv(&["mv", "-T", "/job/a", "/b"])),
             (
                 Kind::Connect,
                 &["7f000001", "80"],
