@@ -12,6 +12,7 @@ mod docs;
 mod doctor;
 mod egress;
 mod faults;
+mod guard;
 mod hook;
 mod house;
 mod identity;

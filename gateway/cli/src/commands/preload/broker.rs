@@ -43,6 +43,7 @@ pub(super) fn listen(listener: UnixListener, launch: &Launch, always: bool, envi
         always,
         listener,
         idle: AtomicUsize::new(0),
+        threads: AtomicUsize::new(0),
     };
     Broker::work(&Arc::new(broker));
 }
@@ -54,14 +55,23 @@ struct Broker {
     listener: UnixListener,
     /// The shell that asks by itself, with more to say than `EPERM`.
     shell: Option<PathBuf>,
-    /// Threads that wait for a question.
+    /// Threads that wait for a question, and threads in all.
     idle: AtomicUsize,
+    threads: AtomicUsize,
 }
 
+/// The most threads. Whoever asks beyond that waits, so that one that starts very much does not hold up others. More than
+/// questions that may wait for a human.
+const MOST: usize = 48;
+
 impl Broker {
-    /// One more thread that answers. One waits at any time, however many others wait for a human.
+    /// One more thread that answers. One waits at any time, as long as there are not too many.
     fn work(this: &Arc<Self>) {
         let broker = Arc::clone(this);
+        if broker.threads.fetch_add(1, Ordering::SeqCst) >= MOST {
+            broker.threads.fetch_sub(1, Ordering::SeqCst);
+            return;
+        }
         broker.idle.fetch_add(1, Ordering::SeqCst);
         let work = move || {
             while let Ok((stream, _)) = broker.listener.accept() {
@@ -72,6 +82,7 @@ impl Broker {
                 // Enough others wait.
                 if broker.idle.fetch_add(1, Ordering::SeqCst) >= 4 {
                     broker.idle.fetch_sub(1, Ordering::SeqCst);
+                    broker.threads.fetch_sub(1, Ordering::SeqCst);
                     return;
                 }
             }
