@@ -162,6 +162,11 @@ fn g3_what_was_changed_all_the_same_is_noticed_by_doctor() {
         roads.iter().find(|road| road["road"] == "claude-code").unwrap()["protection"].clone()
     };
     assert_eq!(road(&world), "advisory");
+    let told = || Ran::from(world.rampart(&["doctor"]).output().unwrap()).stdout;
+    assert!(told().contains("no session has begun since"), "{}", told());
+    let begins = json!({"hook_event_name": "SessionStart", "session_id": "s", "cwd": "/tmp", "source": "startup"});
+    run_with(world.rampart(&["hook", "--format", "claude-code"]), begins.to_string().as_bytes()).expect(0);
+    assert!(told().contains("a session began at "), "{}", told());
     world.write("home/.claude/settings.json", "{}");
     assert_eq!(road(&world), "open");
 }

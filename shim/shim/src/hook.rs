@@ -30,18 +30,19 @@ pub fn patience(agent: &Agent, granted: Option<Duration>) -> Duration {
 }
 
 /// Answers a hook. Whatever happens (input that is empty, broken, too large or never ends; a gate that hangs), there is
-/// an answer within `patience`.
+/// an answer within `patience`. `begins` is told which agent's session begins.
 pub fn run(
     agent: &'static Agent,
     facts: Facts,
     stdin: impl Read + Send + 'static,
     patience: Duration,
     judge: impl Fn(&Call) -> Verdict + Send + 'static,
+    begins: impl FnOnce(&'static Agent) + Send + 'static,
 ) -> Reply {
     let (done, answer) = mpsc::sync_channel(1);
     let work = move || {
         // Nobody listens any more when the time is over.
-        let _ = done.send(answer_to(agent, &facts, stdin, judge));
+        let _ = done.send(answer_to(agent, &facts, stdin, judge, begins));
     };
     let working = thread::Builder::new().name("hook".to_owned()).spawn(work);
     let refuse = |why: &str| agent.refuse(Reason::GatewayUnreachable, why);
@@ -53,7 +54,13 @@ pub fn run(
     }
 }
 
-fn answer_to(agent: &'static Agent, facts: &Facts, stdin: impl Read, judge: impl Fn(&Call) -> Verdict) -> Reply {
+fn answer_to(
+    agent: &'static Agent,
+    facts: &Facts,
+    stdin: impl Read,
+    judge: impl Fn(&Call) -> Verdict,
+    begins: impl FnOnce(&'static Agent),
+) -> Reply {
     let input = match read(stdin) {
         Ok(input) => input,
         Err(e) => return agent.refuse(Reason::Malformed, &format!("the input cannot be read: {e}")),
@@ -66,6 +73,9 @@ fn answer_to(agent: &'static Agent, facts: &Facts, stdin: impl Read, judge: impl
     };
     if heard.calls.is_empty() && heard.moment != Moment::Other {
         return agent.refuse(Reason::Malformed, "the input names nothing to judge");
+    }
+    if heard.begins() {
+        begins(heard.agent);
     }
     let cwd = heard.cwd.as_deref().map(Path::new);
     for call in &mut heard.calls {

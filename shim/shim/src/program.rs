@@ -63,12 +63,23 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
         ask
     });
     let reply = match ask {
-        Some(ask) => hook::run(agent, facts(Some(agent)), io::stdin(), patience, move |call| ask.judge(call)),
+        Some(ask) => hook::run(agent, facts(Some(agent)), io::stdin(), patience, move |call| ask.judge(call), heard_of),
         None => agent.refuse(rampart_call::Reason::GatewayUnreachable, NO_HOME),
     };
     // A host that has gone away cannot be answered.
     let _ = io::stdout().write_all(reply.stdout.as_bytes());
     end(&Ending { stderr: reply.stderr, exit: reply.exit })
+}
+
+/// Notes that an agent's session begins, for `rampart doctor`: its hooks are in place. Only where there is a home already.
+fn heard_of(agent: &'static Agent) {
+    let folder = home().map(|home| home.join("state")).filter(|folder| folder.is_dir());
+    let noted = folder.map(|folder| {
+        let folder = folder.join("heard");
+        std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(agent.name), ""))
+    });
+    // It is worth nothing to the session itself.
+    drop(noted);
 }
 
 /// Most hosts run the tool when their hook crashes, so a crash is a refusal too, whichever thread it is in and whether or
@@ -112,15 +123,20 @@ const NO_HOME: &str = "neither RAMPART_HOME nor HOME is set, so there is no plac
 
 /// How to ask the gateway of `RAMPART_HOME`, else of `~/.rampart`. It is started unless `RAMPART_AUTOSTART` is 0.
 fn ask() -> Option<Ask> {
-    let home = match variable("RAMPART_HOME") {
-        Some(home) => std::path::absolute(home).ok()?,
-        None => PathBuf::from(variable("HOME")?).join(".rampart"),
-    };
+    let home = home()?;
     let forbidden = text("RAMPART_AUTOSTART").as_deref() == Some("0");
     let start = (!forbidden).then(|| on_demand(&home, rampart(), variable));
     let mut ask = Ask::new(&home, start);
     ask.settings.token = text("RAMPART_CREDENTIAL");
     Some(ask)
+}
+
+/// `RAMPART_HOME`, else `~/.rampart`.
+fn home() -> Option<PathBuf> {
+    match variable("RAMPART_HOME") {
+        Some(home) => std::path::absolute(home).ok(),
+        None => Some(PathBuf::from(variable("HOME")?).join(".rampart")),
+    }
 }
 
 /// The `rampart` program: beside this one, else on `PATH`.

@@ -149,7 +149,10 @@ fn hooks(environment: &Environment) -> Vec<Road> {
         let Standing { state, file } = setup::standing(setup, environment);
         match state {
             State::Absent => None,
-            State::SetUp => Some(road(name, Protection::Advisory, format!("{file} calls Rampart"), None)),
+            State::SetUp => {
+                let evidence = format!("{file} calls Rampart; {}", heard(name, environment));
+                Some(road(name, Protection::Advisory, evidence, None))
+            }
             State::Used => {
                 let remedy = format!("`rampart setup {name}`");
                 Some(road(name, Protection::Open, format!("{file} does not call Rampart"), Some(&remedy)))
@@ -157,4 +160,13 @@ fn hooks(environment: &Environment) -> Vec<Road> {
         }
     };
     rampart_agents::setup::ALL.iter().copied().filter_map(|setup| standing(&setup)).collect()
+}
+
+/// When a session of the agent last told that it began.
+fn heard(agent: &str, environment: &Environment) -> String {
+    let noted = std::fs::metadata(environment.home.join("state/heard").join(agent)).and_then(|meta| meta.modified());
+    match noted.ok().and_then(|at| jiff::Timestamp::try_from(at).ok()) {
+        Some(at) => format!("a session began at {}", at.strftime("%F %H:%MZ")),
+        None => "no session has begun since".to_owned(),
+    }
 }
