@@ -86,6 +86,25 @@ fn input_that_cannot_be_understood_is_denied() {
     }
 }
 
+/// The failpoint is in debug builds only.
+#[cfg(debug_assertions)]
+#[test]
+fn a_hook_that_crashes_denies_in_the_agents_own_words() {
+    let world = World::new();
+    denied(&world.run_with(HOOK, b"rampart-failpoint"), "please report this");
+    let shim = world.command(crate::world::bin("rampart-shim"));
+    for (agent, says) in [
+        ("codex", "\"permissionDecision\":\"deny\""),
+        ("cline", "\"cancel\":true"),
+        ("gemini-cli", "\"decision\":\"deny\""),
+    ] {
+        let mut hook = world.command(shim.get_program());
+        hook.args(["hook", agent]);
+        let ran = crate::world::run_with(hook, b"rampart-failpoint");
+        assert!(ran.stdout.contains(says) && ran.stderr.contains("please report this"), "{agent}: {ran:?}");
+    }
+}
+
 #[test]
 fn an_unknown_agent_is_an_error_that_lists_the_known_ones() {
     let ran = World::new().run_with(&["hook", "--format", "clyde"], &bash("ls"));

@@ -18,13 +18,17 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("mcp", &["call"]),
     ("egress", &["call", "certs"]),
     ("agents", &["call"]),
+    ("frame", &[]),
     ("shim", &["agents", "call", "client"]),
     ("client", &["call"]),
     ("gateway", &["call", "policy", "scan"]),
     ("api", &["call", "client", "gateway"]),
     (
         "cli",
-        &["agents", "api", "call", "certs", "client", "egress", "gateway", "mcp", "policy", "scan", "shell", "shim"],
+        &[
+            "agents", "api", "call", "certs", "client", "egress", "frame", "gateway", "mcp", "policy", "scan", "shell",
+            "shim",
+        ],
     ),
     ("verify", &["call", "egress", "scan"]),
     ("tests", &[]),

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod agents;
 mod api;
 mod approvals;
 mod audit;
@@ -11,6 +12,7 @@ mod docs;
 mod doctor;
 mod egress;
 mod faults;
+mod guard;
 mod hook;
 mod house;
 mod identity;
@@ -22,11 +24,15 @@ mod mcp_processes;
 mod mcp_scan;
 mod notify;
 mod policy;
+mod preload;
 mod registry;
 mod reload;
 mod rules;
+mod sdks;
 mod service;
+mod setup;
 mod telemetry;
 mod upgrade;
 mod verify;
 mod world;
+mod wrap;

@@ -8,7 +8,7 @@ use crate::world::root;
 /// The rows: id, and what is injected.
 const ROWS: &[(&str, &str)] = &[
     ("D1", "the gateway is killed between a hook's question and its answer"),
-    ("D2", "the same for the shell, MCP and the proxy"),
+    ("D2", "the same for the shell, the preload library, MCP and the proxy"),
     ("D3", "the gateway stands still and answers nothing"),
     ("D4", "what stands where the gateway's socket should is not our gateway"),
     ("D5", "the gateway is killed while it writes records at full rate"),
@@ -66,6 +66,20 @@ const ROWS: &[(&str, &str)] = &[
     ("C8", "markup in what is shown"),
     ("C9", "paths that climb"),
     ("C10", "links that are swapped while files are written"),
+    ("G1", "an agent changes Rampart's home by a file tool"),
+    ("G2", "the same by any command"),
+    ("G3", "an agent changes its host's settings, hooks and what shells and git run by themselves"),
+    ("G4", "an agent runs what only people may: `allow`, `approve`, `token`, `serve stop`, `upgrade` and others"),
+    ("G5", "an agent ends, stops or looks into the gateway"),
+    ("G6", "a shell by its full path, a script with `#!`, another PATH"),
+    ("G7", "an agent that strips the environment or does without libc"),
+    ("G8", "an agent goes past the proxy"),
+    ("G9", "what is written now and runs later"),
+    ("G10", "commands that are encoded"),
+    ("G11", "another clock for the asker"),
+    ("G12", "an agent that starts very much"),
+    ("G13", "a server that changes its tools after they were approved"),
+    ("G14", "a cloned repository that brings a policy"),
 ];
 
 /// Tests without a row's id in their name: row, file, name.
@@ -149,6 +163,12 @@ const ALSO: &[(&str, &str, &str)] = &[
         "every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors",
     ),
     ("C7", "tests/identity.rs", "what_a_token_has_open_ends_within_a_second_of_it"),
+    ("G4", "tests/identity.rs", "an_agent_cannot_answer_its_own_question_however_it_tries"),
+    ("G5", "tests/identity/control.rs", "other_processes_of_the_user_cannot_look_into_the_gateway"),
+    ("G7", "tests/preload/coverage.rs", "every_way_to_start_a_program_is_as_the_page_says"),
+    ("G11", "tests/approvals/restarts.rs", "a_temporary_rule_ends_in_its_time_whatever_the_clock_says"),
+    ("G13", "tests/mcp_pins.rs", "what_a_server_changes_is_hidden_and_refused_until_a_person_approves_it"),
+    ("G14", "tests/policy.rs", "a_cloned_project_may_restrict_and_not_loosen"),
 ];
 
 /// What of a row no test shows, and why.
@@ -157,7 +177,6 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "D1",
         "the egress proxy in monitor mode: it is part of the gateway and ends with it, so there is nothing that could let a request pass",
     ),
-    ("D2", "the preload library is not built in this version"),
     ("N4", "archives through file tools: none of our roads unpacks any"),
     ("N8", "the cases of x509-limbo are not run here"),
     ("N8", "revocation that somebody else must be asked about (OCSP): nobody is, which docs/egress.md says"),
@@ -166,6 +185,19 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "a record of its own for a clock that was set: every record bears the wall clock and the time since boot, which shows it",
     ),
     ("S14", "a home on NFS, which needs a server in the kernel"),
+    (
+        "G1",
+        "Landlock, another user and the sidecar, here and in the rows below: this version has no jail and no sidecar; another user is C5",
+    ),
+    (
+        "G2",
+        "`git -C` on Rampart's home and what a program does there by its own code: no rule sees it; the library does with `--files`",
+    ),
+    (
+        "G5",
+        "`kill` with the gateway's number: a number does not say whose process it is, so no rule refuses it; then every surface refuses",
+    ),
+    ("G7", "io_uring and `ld.so PROGRAM`: not tried"),
 ];
 
 /// Rows whose tests are still to be written. A row leaves this list with its first test.

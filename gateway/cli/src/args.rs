@@ -40,8 +40,16 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Detect agents, set them up, create a policy, start the gateway and look whether all is well
+    Quickstart(Quickstart),
+    /// Make an agent ask before each tool, or take that back; without an agent: list them
+    Setup(Setup),
     /// Run an agent or any command with the shells and requests it starts under the policy
     Wrap(Wrap),
+    /// Run an agent with everything around it: shells, library, proxy; and say how much each holds
+    Run(Run),
+    /// Run a command with a library before libc that asks before a program is started (Linux)
+    Preload(Preload),
     /// Stand between an MCP client and an MCP server
     Mcp(Mcp),
     /// Run the gateway: decisions, approvals, audit trail, API and egress proxy
@@ -126,14 +134,6 @@ pub(crate) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NotBuilt {
     #[command(hide = true)]
-    Setup(Rest),
-    #[command(hide = true)]
-    Quickstart(Rest),
-    #[command(hide = true)]
-    Preload(Rest),
-    #[command(hide = true)]
-    Run(Rest),
-    #[command(hide = true)]
     Watch(Rest),
     #[command(hide = true)]
     Report(Rest),
@@ -197,6 +197,82 @@ pub(crate) struct Wrap {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// `rampart run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Name of the agent in rules and the audit trail [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Also ask before files are opened, deleted, renamed or cut
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// Also ask before a connection is made
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// Do not say what holds
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `rampart preload`.
+#[derive(Debug, Args)]
+pub(crate) struct Preload {
+    /// Name of the agent in rules and the audit trail [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// What to do with refusals: carry them out, only record them, or do without the library
+    #[arg(long, value_name = "MODE", default_value = "enforce")]
+    pub(crate) mode: Mode,
+    /// Also ask before files are opened, deleted, renamed or cut
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// Also ask before a connection is made
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `rampart setup`.
+#[derive(Debug, Args)]
+pub(crate) struct Setup {
+    /// The agent, such as claude-code or codex
+    pub(crate) agent: Option<String>,
+    /// Take it back: the files become what they were
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) remove: bool,
+    /// Also in place of hooks of somebody else's, where an agent has room for one only
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// In the settings of this project, which everybody who works on it gets, instead of your own
+    #[arg(long)]
+    pub(crate) project: bool,
+    /// Put `rampart mcp` in front of the agent's MCP servers too
+    #[arg(long)]
+    pub(crate) mcp: bool,
+    /// For openclaw: accepted, and what a plugin does today without any patch is told
+    #[arg(long)]
+    pub(crate) patch_tools: bool,
+}
+
+/// `rampart quickstart`.
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Install the gateway as a service that starts at boot, instead of starting it now in the background
+    #[arg(long)]
+    pub(crate) service: bool,
+    /// Only show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use rampart_gateway::lineage::{self, Agents, Standing};
 use crate::{
     args::{
         CaInstall, CaVerb, Doctor, Init, McpInstall, McpVerb, Mode, PinsVerb, PolicyVerb, Rules, RulesVerb, Serve,
-        ServeVerb, Verb,
+        ServeVerb, Setup, Verb,
     },
     environment::Environment,
 };
@@ -44,7 +44,9 @@ pub(crate) fn check(verb: &Verb, environment: &Environment) -> anyhow::Result<()
 
 fn who(verb: &Verb, environment: &Environment) -> Who {
     match verb {
-        Verb::Wrap(_) | Verb::Env(_) | Verb::Hook(_) | Verb::Completions { .. } => Who::Anybody,
+        Verb::Wrap(_) | Verb::Preload(_) | Verb::Run(_) | Verb::Env(_) | Verb::Hook(_) | Verb::Completions { .. } => {
+            Who::Anybody
+        }
         Verb::Test(_) | Verb::Bench(_) | Verb::Convert(_) => Who::Anybody,
         Verb::Status(_) | Verb::Pending(_) | Verb::Log(_) | Verb::Audit { .. } => Who::Anybody,
         Verb::Ca { verb: CaVerb::Rotate(_) | CaVerb::Install(CaInstall { dry_run: false, .. }) } => Who::Person,
@@ -52,6 +54,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
         Verb::Policy { verb: PolicyVerb::Fetch(_) } => Who::Person,
         Verb::Policy { .. } => Who::Anybody,
         Verb::Rules(Rules { verb: None | Some(RulesVerb::List(_)), .. }) => Who::Anybody,
+        Verb::Setup(Setup { dry_run: true, .. } | Setup { agent: None, .. }) => Who::Reader,
         // A draft on standard output changes nothing.
         Verb::Init(Init { from_audit: true, output: None, .. }) => Who::Anybody,
         Verb::Mcp(mcp) => match &mcp.verb {

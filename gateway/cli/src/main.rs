@@ -9,6 +9,7 @@ mod configuration;
 mod diagnostics;
 mod environment;
 mod exit;
+mod launch;
 mod log_output;
 mod outbound;
 mod outward;
@@ -21,6 +22,7 @@ mod registry;
 mod release;
 mod rules;
 mod secrets;
+mod settings_file;
 mod telemetry;
 mod user_overrides;
 
@@ -64,7 +66,11 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
     use commands as c;
     authority::check(&verb, environment)?;
     match verb {
+        Verb::Quickstart(args) => c::quickstart::run(&args, environment, printer),
+        Verb::Setup(args) => c::setup::run(&args, environment, printer),
         Verb::Wrap(args) => c::wrap::run(args, environment, printer),
+        Verb::Run(args) => c::run::run(args, environment, printer),
+        Verb::Preload(args) => c::preload::run(args, environment, printer),
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),
         Verb::Serve(args) => c::serve::run(args, environment, printer),
         Verb::Env(args) => c::env::run(&args, environment, printer),

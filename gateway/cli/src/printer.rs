@@ -27,6 +27,14 @@ impl Printer {
         let _ = writeln!(anstream::stderr(), "{text}");
     }
 
+    /// Asks a person at the terminal; anything but `y` or an empty line is no.
+    pub(crate) fn yes(self, question: impl std::fmt::Display) -> anyhow::Result<bool> {
+        let _ = write!(anstream::stderr(), "{question} [Y/n] ");
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer)?;
+        Ok(read > 0 && matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+    }
+
     /// A value as one line of JSON on standard output.
     pub(crate) fn json(self, value: &impl serde::Serialize) -> anyhow::Result<()> {
         self.out(serde_json::to_string(value)?);

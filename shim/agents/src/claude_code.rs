@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
     actions::{Shape, Tools},
     claude_shape::{self, Dialect},
     cursor,
+    setup::{self, File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -19,6 +20,46 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["claude"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "Claude Code",
+    signs: &[".claude", ".claude.json"],
+    // It asks its human itself, so a hook need not wait for one.
+    wait: Duration::from_mins(1),
+    of_project: true,
+    files: |site| {
+        let hook = json!({
+            "type": "command",
+            "command": site.command(&SETUP),
+            "timeout": SETUP.wait.as_secs(),
+            "onFailure": "block",
+        });
+        let path = site.below("CLAUDE_CONFIG_DIR", ".claude", "settings.json");
+        let events = ["PreToolUse", "PostToolUse", claude_shape::FAILED, "SessionStart"];
+        vec![File { path, holds: Holds::Json(setup::groups(&events, &hook)) }]
+    },
+    also: &[".claude/settings.json", ".claude/settings.local.json", "/etc/claude-code/managed-settings.json"],
+    weakened: |settings| {
+        let mut said = Vec::new();
+        if settings.say("/disableAllHooks", true) {
+            said.push("`disableAllHooks` is true: no hook of yours runs, this one neither");
+        }
+        if settings.say("/allowManagedHooksOnly", true) {
+            said.push("`allowManagedHooksOnly` is true: only hooks in managed settings run");
+        }
+        if settings.say("/permissions/defaultMode", "bypassPermissions") {
+            said.push("`permissions.defaultMode` is `bypassPermissions`: Claude Code asks about nothing, so Rampart is the only one who does");
+        }
+        if settings.say("/sandbox/enabled", true) && !settings.say("/sandbox/network/allowAllUnixSockets", true) {
+            said.push("the sandbox is on without `sandbox.network.allowAllUnixSockets`: hooks work, but shells of `rampart wrap` cannot reach the gateway from inside and refuse");
+        }
+        said
+    },
+    limits: &[
+        "`--bare`, `--setting-sources project` and another CLAUDE_CONFIG_DIR leave these hooks out; managed settings would not",
+    ],
 };
 
 pub(crate) const TOOLS: &Tools = &[

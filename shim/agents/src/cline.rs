@@ -11,6 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply,
+    setup::{File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -21,6 +22,32 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["cline"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "Cline",
+    signs: &[".cline"],
+    // Fixed by Cline.
+    wait: AGENT.timeout,
+    of_project: false,
+    files: |site| {
+        let script = format!(
+            "#!/bin/sh\n# Rampart's: `rampart setup cline --remove` takes it away.\nexec {}\n",
+            site.command(&SETUP)
+        );
+        let file = |event: &str| File {
+            path: format!("{}/.cline/hooks/{event}", site.home),
+            holds: Holds::Own { text: script.clone(), executable: true },
+        };
+        ["PreToolUse", "PostToolUse", "TaskStart"].map(file).into()
+    },
+    also: &[],
+    weakened: |_| Vec::new(),
+    limits: &[
+        "Cline has no way to refuse one tool: a refusal ends the whole run",
+        "Cline runs the tool when a hook crashes or times out",
+    ],
 };
 
 const TOOLS: &Tools = &[

@@ -14,6 +14,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text, unwrapped},
     reply, result,
+    setup::{File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -24,6 +25,29 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["copilot"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "GitHub Copilot CLI",
+    signs: &[".copilot"],
+    wait: Duration::from_mins(1),
+    of_project: true,
+    files: |site| {
+        let hook = json!({"type": "command", "bash": site.command(&SETUP), "timeoutSec": SETUP.wait.as_secs()});
+        let events = ["preToolUse", "postToolUse", "postToolUseFailure", "sessionStart"];
+        let hooks: serde_json::Map<String, Value> =
+            events.iter().map(|event| ((*event).to_owned(), json!([hook]))).collect();
+        let text = format!("{:#}\n", json!({"version": 1, "hooks": hooks}));
+        let path = match site.project {
+            Some(project) => format!("{project}/.github/hooks/rampart.json"),
+            None => site.below("COPILOT_HOME", ".copilot", "hooks/rampart.json"),
+        };
+        vec![File { path, holds: Holds::Own { text, executable: false } }]
+    },
+    also: &[],
+    weakened: |_| Vec::new(),
+    limits: &["Copilot CLI runs the tool when a hook times out or its answer is no JSON"],
 };
 
 const TOOLS: &Tools = &[

@@ -11,6 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text, unwrapped},
     reply,
+    setup::{Entry, File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -21,6 +22,24 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["cursor-agent"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "Cursor",
+    signs: &[".cursor"],
+    wait: Duration::from_mins(1),
+    of_project: true,
+    files: |site| {
+        let hook = json!({"command": site.command(&SETUP), "timeout": SETUP.wait.as_secs(), "failClosed": true});
+        let mut entries = vec![Entry::Default(vec!["version"], json!(1))];
+        let events = ["preToolUse", "beforeReadFile", "beforeTabFileRead", "postToolUse", "sessionStart"];
+        entries.extend(events.map(|event| Entry::Element(vec!["hooks", event], hook.clone())));
+        vec![File { path: site.below("", ".cursor", "hooks.json"), holds: Holds::Json(entries) }]
+    },
+    also: &[],
+    weakened: |_| Vec::new(),
+    limits: &["Cursor also runs the hooks of Claude Code's settings: where both are set up, each tool is judged twice"],
 };
 
 const TOOLS: &Tools = &[

@@ -9,6 +9,7 @@ use crate::{
     actions::{Shape, Tools},
     claude_shape::{self, Dialect, Events},
     reply,
+    setup::{self, File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -19,6 +20,32 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["gemini"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "Gemini CLI",
+    signs: &[".gemini"],
+    // A question waits here for its answer: Gemini CLI never understands `ask`.
+    wait: Duration::from_secs(150),
+    of_project: true,
+    files: |site| {
+        // Its timeouts are in milliseconds.
+        let hook = json!({
+            "name": "rampart",
+            "type": "command",
+            "command": site.command(&SETUP),
+            "timeout": SETUP.wait.as_secs() * 1000,
+        });
+        let path = site.below("", ".gemini", "settings.json");
+        vec![File { path, holds: Holds::Json(setup::groups(&["BeforeTool", "AfterTool", "SessionStart"], &hook)) }]
+    },
+    also: &[],
+    weakened: |_| Vec::new(),
+    limits: &[
+        "Gemini CLI runs the tool when a hook times out or is killed",
+        "its web search runs at Google, past every proxy here",
+    ],
 };
 
 const EVENTS: Events = Events {

@@ -48,6 +48,11 @@ impl Heard {
         Self { event: event.to_owned(), moment: Moment::Other, ..Self::nothing(agent) }
     }
 
+    /// Whether the agent says that a session of it begins: its hooks are in place.
+    pub fn begins(&self) -> bool {
+        self.moment == Moment::Other && ["SessionStart", "sessionStart", "agent_start"].contains(&self.event.as_str())
+    }
+
     /// The answer, in the agent's own protocol.
     pub fn reply(&self, ruling: &Ruling) -> Reply {
         (self.agent.say)(self, ruling)

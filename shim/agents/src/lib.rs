@@ -1,6 +1,8 @@
-//! How each agent speaks to its hooks: what it says becomes calls, and a verdict becomes the answer that it honours.
+//! How each agent speaks to its hooks: what it says becomes calls, and a verdict becomes the answer that it honours. And
+//! what has to stand in its settings so that it does.
 //!
-//! Not here: reading standard input, asking a gateway, deadlines (`rampart-shim`). Everything is values in, values out.
+//! Not here: reading standard input, asking a gateway, deadlines (`rampart-shim`); changing files (`rampart setup`).
+//! Everything is values in, values out.
 
 mod actions;
 mod claude_code;
@@ -18,6 +20,7 @@ mod payload;
 mod qwen_code;
 mod reply;
 mod result;
+pub mod setup;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply, result,
+    setup::{Entry, File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -21,6 +22,56 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["openclaw"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "OpenClaw",
+    signs: &[".openclaw"],
+    wait: Duration::from_secs(30),
+    of_project: false,
+    files: |site| {
+        let folder = format!("{}/agents/openclaw", site.rampart);
+        let own = |name: &str, text: String| File {
+            path: format!("{folder}/{name}"),
+            holds: Holds::Own { text, executable: false },
+        };
+        let plugin =
+            include_str!("openclaw/plugin.js").replace("[\"RAMPART\"]", &json!(site.words(&SETUP)).to_string());
+        let package = json!({
+            "name": "rampart-openclaw",
+            "version": "1.0.0",
+            "type": "module",
+            "openclaw": {"extensions": ["./index.js"]},
+        });
+        let manifest = json!({
+            "id": "rampart",
+            "name": "Rampart",
+            "description": "Asks Rampart before each tool call.",
+            "activation": {"onStartup": true},
+            "configSchema": {"type": "object", "additionalProperties": false, "properties": {}},
+        });
+        let entry = json!({"enabled": true, "hooks": {"timeoutMs": SETUP.wait.as_millis() as u64}});
+        vec![
+            own("package.json", format!("{package:#}\n")),
+            own("openclaw.plugin.json", format!("{manifest:#}\n")),
+            own("index.js", plugin),
+            File {
+                path: format!("{}/.openclaw/openclaw.json", site.home),
+                holds: Holds::Json(vec![
+                    Entry::Element(vec!["plugins", "load", "paths"], json!(folder)),
+                    Entry::Listed(vec!["plugins", "allow"], json!("rampart")),
+                    Entry::Member(vec!["plugins", "entries", "rampart"], entry),
+                ]),
+            },
+        ]
+    },
+    also: &[],
+    weakened: |settings| {
+        let off = settings.say("/plugins/enabled", false);
+        off.then_some("`plugins.enabled` is false: no plugin runs, this one neither").into_iter().collect()
+    },
+    limits: &["OpenClaw takes LD_PRELOAD from the commands it runs, so `rampart preload` does not reach them"],
 };
 
 const TOOLS: &Tools = &[

@@ -11,6 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply, result,
+    setup::{File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -21,6 +22,31 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["opencode"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "OpenCode",
+    signs: &[".config/opencode"],
+    wait: Duration::from_secs(150),
+    of_project: false,
+    files: |site| {
+        let text = include_str!("opencode/plugin.js").replace("[\"RAMPART\"]", &json!(site.words(&SETUP)).to_string());
+        let folder = match (site.variable)("XDG_CONFIG_HOME").filter(|folder| folder.starts_with('/')) {
+            Some(folder) => folder,
+            None => format!("{}/.config", site.home),
+        };
+        vec![File {
+            path: format!("{folder}/opencode/plugins/rampart.js"),
+            holds: Holds::Own { text, executable: false },
+        }]
+    },
+    also: &[],
+    weakened: |_| Vec::new(),
+    limits: &[
+        "`opencode --pure` runs without plugins, so without this one",
+        "with a plugin, OpenCode installs @opencode-ai/plugin when it starts, and without a network it waits for that: install it beforehand in ~/.config/opencode",
+    ],
 };
 
 const TOOLS: &Tools = &[

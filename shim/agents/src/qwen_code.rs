@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
     actions::{Shape, Tools},
     claude_shape::{self, Dialect},
+    setup::{self, File, Holds, Setup},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -19,6 +20,25 @@ pub(crate) static AGENT: Agent = Agent {
     programs: &["qwen"],
     hear,
     say,
+};
+
+pub(crate) static SETUP: Setup = Setup {
+    agent: &AGENT,
+    title: "Qwen Code",
+    signs: &[".qwen"],
+    wait: Duration::from_mins(1),
+    of_project: true,
+    files: |site| {
+        let hook = json!({"type": "command", "command": site.command(&SETUP), "timeout": SETUP.wait.as_secs()});
+        let path = site.below("", ".qwen", "settings.json");
+        vec![File { path, holds: Holds::Json(setup::groups(&["PreToolUse", "PostToolUse", "SessionStart"], &hook)) }]
+    },
+    also: &[],
+    weakened: |settings| {
+        let off = settings.say("/disableAllHooks", true);
+        off.then_some("`disableAllHooks` is true: no hook of yours runs, this one neither").into_iter().collect()
+    },
+    limits: &["Qwen Code runs the tool when a hook crashes or times out"],
 };
 
 const TOOLS: &Tools = &[

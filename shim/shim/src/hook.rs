@@ -19,6 +19,10 @@ const USUAL: Duration = Duration::from_mins(1);
 /// For starting the process and for writing the answer.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// Input that makes a hook crash, in debug builds.
+#[cfg(debug_assertions)]
+const FAILPOINT: &[u8] = b"rampart-failpoint";
+
 /// How long a hook may take in all, a human's answer included. `granted` is the timeout its agent was configured with.
 pub fn patience(agent: &Agent, granted: Option<Duration>) -> Duration {
     let granted = granted.unwrap_or(agent.timeout.min(USUAL));
@@ -26,18 +30,19 @@ pub fn patience(agent: &Agent, granted: Option<Duration>) -> Duration {
 }
 
 /// Answers a hook. Whatever happens (input that is empty, broken, too large or never ends; a gate that hangs), there is
-/// an answer within `patience`.
+/// an answer within `patience`. `begins` is told which agent's session begins.
 pub fn run(
     agent: &'static Agent,
     facts: Facts,
     stdin: impl Read + Send + 'static,
     patience: Duration,
     judge: impl Fn(&Call) -> Verdict + Send + 'static,
+    begins: impl FnOnce(&'static Agent) + Send + 'static,
 ) -> Reply {
     let (done, answer) = mpsc::sync_channel(1);
     let work = move || {
         // Nobody listens any more when the time is over.
-        let _ = done.send(answer_to(agent, &facts, stdin, judge));
+        let _ = done.send(answer_to(agent, &facts, stdin, judge, begins));
     };
     let working = thread::Builder::new().name("hook".to_owned()).spawn(work);
     let refuse = |why: &str| agent.refuse(Reason::GatewayUnreachable, why);
@@ -49,17 +54,28 @@ pub fn run(
     }
 }
 
-fn answer_to(agent: &'static Agent, facts: &Facts, stdin: impl Read, judge: impl Fn(&Call) -> Verdict) -> Reply {
+fn answer_to(
+    agent: &'static Agent,
+    facts: &Facts,
+    stdin: impl Read,
+    judge: impl Fn(&Call) -> Verdict,
+    begins: impl FnOnce(&'static Agent),
+) -> Reply {
     let input = match read(stdin) {
         Ok(input) => input,
         Err(e) => return agent.refuse(Reason::Malformed, &format!("the input cannot be read: {e}")),
     };
+    #[cfg(debug_assertions)]
+    assert!(input != FAILPOINT, "the failpoint of tests");
     let mut heard = match agent.parse(&input, facts) {
         Ok(heard) => heard,
         Err(e) => return agent.refuse(Reason::Malformed, &e.to_string()),
     };
     if heard.calls.is_empty() && heard.moment != Moment::Other {
         return agent.refuse(Reason::Malformed, "the input names nothing to judge");
+    }
+    if heard.begins() {
+        begins(heard.agent);
     }
     let cwd = heard.cwd.as_deref().map(Path::new);
     for call in &mut heard.calls {

@@ -10,4 +10,4 @@ pub mod program;
 pub mod shell;
 
 pub use ask::{Ask, on_demand};
-pub use locate::project;
+pub use locate::{place, project, resolve};

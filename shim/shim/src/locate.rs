@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use rampart_call::{Action, Call, Origin};
 
 /// Fills in where the call's paths lead. `cwd` is where relative ones start.
-pub(crate) fn resolve(call: &mut Call, cwd: Option<&Path>) {
+pub fn resolve(call: &mut Call, cwd: Option<&Path>) {
     let home = call.origin.home.as_deref().map(Path::new);
     if let Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } = &mut call.action {
         for located in paths.iter_mut().filter(|located| located.resolved.is_none()) {
@@ -27,7 +27,7 @@ pub fn project(cwd: &Path, home: Option<&Path>) -> PathBuf {
 }
 
 /// Puts the project in place of the directory that the call came with, or of `cwd`.
-pub(crate) fn place(origin: &mut Origin, cwd: Option<&Path>) {
+pub fn place(origin: &mut Origin, cwd: Option<&Path>) {
     let told = origin.workspace.as_deref().map(Path::new).or(cwd).filter(|folder| folder.is_absolute());
     let project = told.map(|folder| project(folder, origin.home.as_deref().map(Path::new)));
     origin.workspace = project.and_then(|project| project.into_os_string().into_string().ok());

@@ -22,7 +22,12 @@ pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {
     if let Some(name) = shell::name(&argv0) {
         return run_shell(name, argv0, args);
     }
-    match args.iter().map(|arg| arg.to_str()).collect::<Vec<_>>().as_slice() {
+    let mut words: Vec<_> = args.iter().map(|arg| arg.to_str()).collect();
+    // As `rampart hook` has it, so that one can stand for the other.
+    if words.first() == Some(&Some("hook")) && words.get(1) == Some(&Some("--format")) {
+        words.remove(1);
+    }
+    match words.as_slice() {
         [Some("hook"), Some(agent)] => run_hook(agent, None),
         [Some("hook"), Some(agent), Some("--timeout"), Some(seconds)] => match seconds.parse() {
             Ok(seconds) => run_hook(agent, Some(Duration::from_secs(seconds))),
@@ -39,7 +44,7 @@ pub fn run(argv0: OsString, args: Vec<OsString>) -> u8 {
 /// Exit status 2 is a refusal to most agents: a hook that is set up wrongly lets nothing pass.
 fn usage(why: &str) -> u8 {
     let text = format!(
-        "rampart-shim: {why}\nusage: rampart-shim hook AGENT [--timeout SECONDS]\n       rampart-shim --shell NAME \
+        "rampart-shim: {why}\nusage: rampart-shim hook [--format] AGENT [--timeout SECONDS]\n       rampart-shim --shell NAME \
          [ARGUMENT...]\n"
     );
     end(&Ending { stderr: text, exit: 2 })
@@ -50,6 +55,7 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
         let known: Vec<_> = ALL.iter().map(|agent| agent.name).collect();
         return usage(&format!("there is no agent `{name}`; the agents are {}", known.join(", ")));
     };
+    refuse_on_panic(agent);
     let patience = hook::patience(agent, granted);
     let ask = ask().map(|mut ask| {
         // The rest is for what is done when there was no answer.
@@ -57,12 +63,35 @@ fn run_hook(name: &str, granted: Option<Duration>) -> u8 {
         ask
     });
     let reply = match ask {
-        Some(ask) => hook::run(agent, facts(Some(agent)), io::stdin(), patience, move |call| ask.judge(call)),
+        Some(ask) => hook::run(agent, facts(Some(agent)), io::stdin(), patience, move |call| ask.judge(call), heard_of),
         None => agent.refuse(rampart_call::Reason::GatewayUnreachable, NO_HOME),
     };
     // A host that has gone away cannot be answered.
     let _ = io::stdout().write_all(reply.stdout.as_bytes());
     end(&Ending { stderr: reply.stderr, exit: reply.exit })
+}
+
+/// Notes that an agent's session begins, for `rampart doctor`: its hooks are in place. Only where there is a home already.
+fn heard_of(agent: &'static Agent) {
+    let folder = home().map(|home| home.join("state")).filter(|folder| folder.is_dir());
+    let noted = folder.map(|folder| {
+        let folder = folder.join("heard");
+        std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(agent.name), ""))
+    });
+    // It is worth nothing to the session itself.
+    drop(noted);
+}
+
+/// Most hosts run the tool when their hook crashes, so a crash is a refusal too, whichever thread it is in and whether or
+/// not this program was built to unwind.
+#[expect(clippy::exit, reason = "there is nothing to go back to")]
+fn refuse_on_panic(agent: &'static Agent) {
+    std::panic::set_hook(Box::new(move |_| {
+        let reply = agent.refuse(rampart_call::Reason::GatewayUnreachable, "Rampart's hook failed; please report this");
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(reply.stdout.as_bytes()).and_then(|()| stdout.flush());
+        std::process::exit(end(&Ending { stderr: reply.stderr, exit: reply.exit }).into());
+    }));
 }
 
 fn run_shell(name: &'static str, argv0: OsString, args: Vec<OsString>) -> u8 {
@@ -94,15 +123,20 @@ const NO_HOME: &str = "neither RAMPART_HOME nor HOME is set, so there is no plac
 
 /// How to ask the gateway of `RAMPART_HOME`, else of `~/.rampart`. It is started unless `RAMPART_AUTOSTART` is 0.
 fn ask() -> Option<Ask> {
-    let home = match variable("RAMPART_HOME") {
-        Some(home) => std::path::absolute(home).ok()?,
-        None => PathBuf::from(variable("HOME")?).join(".rampart"),
-    };
+    let home = home()?;
     let forbidden = text("RAMPART_AUTOSTART").as_deref() == Some("0");
     let start = (!forbidden).then(|| on_demand(&home, rampart(), variable));
     let mut ask = Ask::new(&home, start);
     ask.settings.token = text("RAMPART_CREDENTIAL");
     Some(ask)
+}
+
+/// `RAMPART_HOME`, else `~/.rampart`.
+fn home() -> Option<PathBuf> {
+    match variable("RAMPART_HOME") {
+        Some(home) => std::path::absolute(home).ok(),
+        None => Some(PathBuf::from(variable("HOME")?).join(".rampart")),
+    }
 }
 
 /// The `rampart` program: beside this one, else on `PATH`.

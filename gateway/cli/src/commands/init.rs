@@ -55,23 +55,36 @@ pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> a
         }
         bail!("there is no profile `{name}`; the profiles are {}", PROFILES.join(", "));
     }
-    let home = Home::at(&environment.home);
+    profile(&Home::at(&environment.home), &args.profile, args.force, printer)?;
+    printer.note("Try `rampart test \"rm -rf /\"`.");
+    Ok(Exit::Yes)
+}
+
+/// Writes a profile in place of the one that is there, and a place for the human's own rules.
+fn profile(home: &Home, name: &str, force: bool, printer: Printer) -> anyhow::Result<()> {
     home.prepare()?;
     let folder = home.policies();
     for name in PROFILES {
-        retire(&folder.join(format!("{name}.yaml")), args.force, printer)?;
+        retire(&folder.join(format!("{name}.yaml")), force, printer)?;
     }
-    let pack = packs::builtin(&args.profile).context("the profile is built in")?;
-    let path = folder.join(format!("{}.yaml", args.profile));
+    let pack = packs::builtin(name).context("the profile is built in")?;
+    let path = folder.join(format!("{name}.yaml"));
     fs::write(&path, profile_file::stamp(&pack.text)).with_context(|| format!("cannot write {}", path.display()))?;
-    printer.out(format!("profile {}: {}", args.profile, path.display()));
+    printer.out(format!("profile {name}: {}", path.display()));
     let custom = folder.join("custom.yaml");
     if !custom.exists() {
         fs::write(&custom, CUSTOM).with_context(|| format!("cannot write {}", custom.display()))?;
         printer.out(format!("your rules: {}", custom.display()));
     }
-    printer.note("Try `rampart test \"rm -rf /\"`.");
-    Ok(Exit::Yes)
+    Ok(())
+}
+
+/// The standard profile and a place for the human's own rules, where there is no policy at all.
+pub(crate) fn first(home: &Home, printer: Printer) -> anyhow::Result<()> {
+    home.prepare()?;
+    let folder = fs::read_dir(home.policies())?;
+    let any = folder.flatten().any(|entry| entry.path().extension().is_some_and(|e| e == "yaml" || e == "yml"));
+    if any { Ok(()) } else { profile(home, "standard", false, printer) }
 }
 
 /// Takes the file of a profile away, unless a person edited it.

@@ -5,17 +5,10 @@ mod clients;
 mod servers;
 mod wrapping;
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use anyhow::{Context as _, bail};
-use rampart_call::FindingClass;
-use rampart_scan::{placeholder, redact, scan, visible};
-use sha2::Digest as _;
-use similar::{ChangeTag, TextDiff};
+use rampart_scan::visible;
 
 use self::{
     clients::{CLIENTS, Place},
@@ -26,7 +19,8 @@ use crate::{
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, styled},
-    user_overrides::{replace, text_of},
+    settings_file::{self, show, shown},
+    user_overrides::text_of,
 };
 
 pub(crate) fn run(args: &McpInstall, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -61,7 +55,7 @@ fn one(place: &Place, args: &McpInstall, environment: &Environment, printer: Pri
     let path = place.path.canonicalize()?;
     let text = text_of(&path)?;
     let own = own_command(place)?;
-    let backup = backup(&path, environment);
+    let backup = settings_file::backup(&path, "mcp", environment);
     let kept = fs::read_to_string(&backup).ok();
     // The backup is what stood here before only as long as nobody else has changed the file.
     let before = kept.filter(|kept| wrap(kept, place.shape, &own).is_ok_and(|wrapped| wrapped.text == text));
@@ -91,16 +85,9 @@ fn one(place: &Place, args: &McpInstall, environment: &Environment, printer: Pri
             Some(before) => before,
             None => unwrap(&text, place.shape)?.text,
         };
-        if let Some(folder) = backup.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        }
-        // It may hold the secrets that servers are given.
-        replace(&backup, &original, 0o600)?;
+        settings_file::keep(&backup, &original, environment)?;
     }
-    if text_of(&path)? != text {
-        bail!("somebody changed it meanwhile; try again");
-    }
-    replace(&path, &changed.text, fs::metadata(&path)?.mode() & 0o777)?;
+    settings_file::swap(&path, Some(&text), Some(&changed.text), 0o600)?;
     printer.note(format!("  {verb}: {names}"));
     if args.remove {
         let _ = fs::remove_file(&backup);
@@ -118,30 +105,4 @@ fn own_command(place: &Place) -> anyhow::Result<String> {
     }
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     own.into_os_string().into_string().map_err(|own| anyhow::anyhow!("the path {} is no text", own.display()))
-}
-
-/// Where it is kept how a file was.
-fn backup(path: &Path, environment: &Environment) -> PathBuf {
-    let id = hex::encode(sha2::Sha256::digest(path.as_os_str().as_encoded_bytes()));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    environment.home.join("mcp").join("before").join(format!("{}-{name}", id.get(..12).unwrap_or_default()))
-}
-
-/// The lines that change, without the secrets in them.
-fn show(before: &str, after: &str, printer: Printer) {
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let sign = match change.tag() {
-            ChangeTag::Equal => continue,
-            ChangeTag::Delete => "-",
-            ChangeTag::Insert => "+",
-        };
-        let line = change.value().trim_end_matches('\n');
-        let mut findings = scan(line);
-        findings.retain(|finding| finding.class == FindingClass::Secret);
-        printer.out(format!("{sign}{}", shown(&redact(line, &findings, |finding, _| placeholder(finding)))));
-    }
-}
-
-fn shown(text: &str) -> String {
-    visible(text).replace('\n', "\\n")
 }

@@ -4,12 +4,6 @@ use crate::{args::NotBuilt, exit::Exit, printer::Printer};
 
 pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
     let (name, today) = match verb {
-        NotBuilt::Setup(_) | NotBuilt::Quickstart(_) => (
-            "setup",
-            "put `rampart hook --format AGENT` into the agent's hook settings, or start it with `rampart wrap -- AGENT`",
-        ),
-        NotBuilt::Preload(_) => ("preload", "use `rampart wrap -- COMMAND`"),
-        NotBuilt::Run(_) => ("run", "use `rampart wrap -- COMMAND`, which has no jail around it"),
         NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
     };

@@ -165,6 +165,7 @@ pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) ->
         [] => true,
         ["policy", "lint" | "explain" | "list" | "show", ..] => true,
         ["rules" | "policy"] | ["rules", "list"] | ["config" | "ca", "show"] => true,
+        ["mcp", "pins", "approve" | "reset", ..] => false,
         ["mcp", "scan" | "pins", ..] => true,
         [first, ..] => SHOWS.contains(first),
     };

@@ -8,6 +8,17 @@ use super::*;
 const LS: &str =
     r#"{"hook_event_name":"PreToolUse","session_id":"s","tool_name":"Bash","tool_input":{"command":"ls"}}"#;
 
+/// A hook whose session's beginning nobody hears of.
+fn run(
+    agent: &'static Agent,
+    facts: Facts,
+    stdin: impl Read + Send + 'static,
+    patience: Duration,
+    judge: impl Fn(&Call) -> Verdict + Send + 'static,
+) -> Reply {
+    super::run(agent, facts, stdin, patience, judge, |_| {})
+}
+
 fn refusal() -> Verdict {
     Verdict::Deny(Refusal { judgement: Judgement::refused(Reason::Rule, "no") })
 }
@@ -111,4 +122,28 @@ fn the_answer_comes_before_the_host_stops_waiting() {
     }
     assert_eq!(patience(claude(), None), Duration::from_secs(58));
     assert_eq!(patience(claude(), Some(Duration::from_mins(10))), Duration::from_secs(598));
+}
+
+#[test]
+fn a_session_that_begins_is_heard_of_and_nothing_is_judged() {
+    for (agent, stdin, begins) in [
+        ("claude-code", r#"{"hook_event_name":"SessionStart","session_id":"s"}"#, true),
+        ("claude-code", r#"{"hook_event_name":"SessionEnd","session_id":"s"}"#, false),
+        ("cline", r#"{"hookName":"agent_start"}"#, true),
+        ("copilot-cli", r#"{"sessionId":"s","source":"new"}"#, true),
+        ("cursor", r#"{"hook_event_name":"sessionStart"}"#, true),
+        ("codex", LS, false),
+    ] {
+        let (told, heard) = mpsc::channel();
+        let tell = move |agent: &'static Agent| told.send(agent.name).unwrap();
+        super::run(
+            find(agent).unwrap(),
+            Facts::default(),
+            stdin.as_bytes(),
+            Duration::from_secs(5),
+            |_| refusal(),
+            tell,
+        );
+        assert_eq!(heard.try_recv().ok(), begins.then_some(agent), "{stdin}");
+    }
 }

@@ -7,26 +7,18 @@ use std::{
     time::Duration,
 };
 
+use rampart_agents::setup::Setup;
 use rampart_client::wire::Status;
 use serde_json::Value;
 
 use super::{Protection, Road};
-use crate::environment::Environment;
+use crate::{
+    commands::setup::{self, Standing, State},
+    environment::Environment,
+};
 
 /// How long the proxy may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Agents with hooks: name, what shows that the agent is used, and the files its hooks stand in, below the home.
-const AGENTS: [(&str, &str, &[&str]); 8] = [
-    ("claude-code", ".claude", &[".claude/settings.json"]),
-    ("codex", ".codex", &[".codex/hooks.json", ".codex/config.toml"]),
-    ("gemini-cli", ".gemini", &[".gemini/settings.json"]),
-    ("qwen-code", ".qwen", &[".qwen/settings.json"]),
-    ("cline", ".cline", &[".cline/hooks/PreToolUse"]),
-    ("cursor", ".cursor", &[".cursor/hooks.json"]),
-    ("copilot-cli", ".copilot", &[".copilot/hooks/rampart.json"]),
-    ("opencode", ".config/opencode", &[".config/opencode/plugins/rampart.js"]),
-];
 
 /// Where clients keep their MCP servers: below the home, and in the project.
 const CLIENTS: [&str; 6] = [
@@ -41,7 +33,7 @@ const PROJECT_CLIENTS: [&str; 3] = [".mcp.json", ".cursor/mcp.json", ".vscode/mc
 
 pub(super) fn roads(environment: &Environment, status: Option<&Status>) -> Vec<Road> {
     let mut roads = vec![mcp(environment), http(status), shell(environment)];
-    roads.extend(hooks(&environment.user_home));
+    roads.extend(hooks(environment));
     roads
 }
 
@@ -151,20 +143,30 @@ fn is_wrapped(server: &Value) -> bool {
 }
 
 /// Hooks: whether the settings of the agents that are used here call us.
-fn hooks(home: &Path) -> Vec<Road> {
-    let used = AGENTS.iter().filter(|(_, sign, _)| home.join(sign).exists());
-    used.map(|(agent, _, files)| {
-        let calls = |file: &&&str| {
-            let text = std::fs::read_to_string(home.join(file)).unwrap_or_default();
-            text.contains("rampart") && text.contains("hook")
-        };
-        if let Some(file) = files.iter().find(calls) {
-            let evidence = format!("{} calls Rampart", home.join(file).display());
-            return road(agent, Protection::Advisory, evidence, None);
+fn hooks(environment: &Environment) -> Vec<Road> {
+    let standing = |setup: &&'static Setup| {
+        let name = setup.agent.name;
+        let Standing { state, file } = setup::standing(setup, environment);
+        match state {
+            State::Absent => None,
+            State::SetUp => {
+                let evidence = format!("{file} calls Rampart; {}", heard(name, environment));
+                Some(road(name, Protection::Advisory, evidence, None))
+            }
+            State::Used => {
+                let remedy = format!("`rampart setup {name}`");
+                Some(road(name, Protection::Open, format!("{file} does not call Rampart"), Some(&remedy)))
+            }
         }
-        let evidence = format!("{} does not call Rampart", home.join(files.first().unwrap_or(&"")).display());
-        let remedy = "put `rampart hook --format AGENT` into its hook settings, or start it with `rampart wrap`";
-        road(agent, Protection::Open, evidence, Some(remedy))
-    })
-    .collect()
+    };
+    rampart_agents::setup::ALL.iter().copied().filter_map(|setup| standing(&setup)).collect()
+}
+
+/// When a session of the agent last told that it began.
+fn heard(agent: &str, environment: &Environment) -> String {
+    let noted = std::fs::metadata(environment.home.join("state/heard").join(agent)).and_then(|meta| meta.modified());
+    match noted.ok().and_then(|at| jiff::Timestamp::try_from(at).ok()) {
+        Some(at) => format!("a session began at {}", at.strftime("%F %H:%MZ")),
+        None => "no session has begun since".to_owned(),
+    }
 }

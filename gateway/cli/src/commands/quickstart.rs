@@ -1,0 +1,65 @@
+//! `rampart quickstart`: a policy, the agents that are used here, a running gateway, and a look at all of it.
+
+use rampart_agents::setup;
+use rampart_gateway::Home;
+
+use crate::{
+    args::{Doctor, Quickstart, Service, Setup},
+    commands::{
+        doctor, init, service,
+        setup::{State, one, state},
+    },
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, Printer, styled},
+    reach,
+};
+
+pub(crate) fn run(args: &Quickstart, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let heading = |text: &str| printer.note(styled(BOLD, text));
+    heading("Policy");
+    if args.dry_run {
+        printer.note("the profile `standard`, unless there is a policy already");
+    } else {
+        init::first(&Home::at(&environment.home), printer)?;
+        printer.note("`rampart test COMMAND` shows what it decides");
+    }
+    heading("Agents");
+    let mut whole = true;
+    let mut seen = false;
+    for setup in setup::ALL.iter().filter(|setup| state(setup, environment) != State::Absent) {
+        seen = true;
+        let wanted = Setup {
+            agent: Some(setup.agent.name.to_owned()),
+            remove: false,
+            force: false,
+            dry_run: args.dry_run,
+            project: false,
+            mcp: false,
+            patch_tools: false,
+        };
+        if let Err(error) = one(setup, &wanted, environment, printer) {
+            printer.note(format!("rampart: {}: {error:#}", setup.title));
+            whole = false;
+        }
+    }
+    if !seen {
+        printer.note("none that has hooks is seen here; start yours with `rampart wrap -- AGENT`");
+    }
+    heading("Gateway");
+    if args.service {
+        let service = Service { system: false, dry_run: args.dry_run, no_start: false };
+        service::install(&service, environment, printer)?;
+    } else if args.dry_run {
+        printer.note("would be started in the background");
+    } else {
+        reach::ensure(environment)?;
+        printer.note("runs in the background; with `rampart serve install` it starts with the machine");
+    }
+    if args.dry_run {
+        return Ok(if whole { Exit::Yes } else { Exit::Error });
+    }
+    heading("Health");
+    let health = doctor::run(&Doctor { fix: false, json: false }, environment, printer)?;
+    Ok(if whole { health } else { Exit::Error })
+}

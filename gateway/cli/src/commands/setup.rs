@@ -1,0 +1,267 @@
+//! `rampart setup AGENT`: puts our hook into an agent's settings, and takes it away again.
+
+mod change;
+mod json;
+mod trust;
+
+use std::{io::IsTerminal as _, path::Path};
+
+use anyhow::{Context as _, bail};
+use rampart_agents::setup::{self, File, Holds, Settings, Setup, Site, holds_ours};
+use rampart_gateway::Home;
+use serde_json::Value;
+
+use self::change::{Way, plan};
+use crate::{
+    args,
+    commands::{init, mcp_install},
+    environment::Environment,
+    exit::Exit,
+    printer::{BOLD, DIM, Printer, styled},
+    settings_file::show,
+};
+
+pub(crate) fn run(args: &args::Setup, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let Some(name) = &args.agent else {
+        if args.remove || args.force || args.project || args.mcp {
+            bail!("say which agent; `rampart setup` lists them");
+        }
+        return list(args, environment, printer);
+    };
+    let Some(setup) = setup::find(name) else {
+        let known: Vec<_> = setup::ALL.iter().map(|setup| setup.agent.name).collect();
+        bail!(
+            "there is no agent `{name}` to set up; there are {}; any other is started with `rampart wrap -- AGENT`",
+            known.join(", ")
+        );
+    };
+    if args.patch_tools {
+        if setup.agent.name != "openclaw" {
+            bail!("--patch-tools is for openclaw");
+        }
+        printer.note("no file of OpenClaw's is patched: a plugin sees every tool call (exec, web_fetch, browser, message and all others), and survives upgrades");
+    }
+    one(setup, args, environment, printer)?;
+    Ok(Exit::Yes)
+}
+
+/// Sets one agent up, or undoes that.
+pub(crate) fn one(
+    setup: &Setup,
+    args: &args::Setup,
+    environment: &Environment,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    if args.project && !setup.of_project {
+        bail!("{} has no hooks of a project; leave --project out", setup.title);
+    }
+    let places = Places::of(environment, args.project)?;
+    let site = places.site();
+    let way = match (args.remove, args.force) {
+        (true, _) => Way::Remove,
+        (false, true) => Way::Force,
+        (false, false) => Way::Put,
+    };
+    let files = (setup.files)(&site);
+    let changes = plan(&files, way, environment)?;
+    if changes.iter().all(change::Change::is_none) {
+        printer.note(format!("{}: {}", setup.title, if args.remove { "nothing to remove" } else { "already set up" }));
+    }
+    for change in changes.iter().filter(|change| !change.is_none()) {
+        printer.note(styled(BOLD, change.path.display()));
+        show(change.before.as_deref().unwrap_or_default(), change.after.as_deref().unwrap_or_default(), printer);
+        if let Some(backup) = change.kept_at().filter(|_| !args.dry_run) {
+            printer.note(styled(DIM, format!("  as it was: {}", backup.display())));
+        }
+    }
+    let was_used = is_used(setup, environment);
+    if !args.dry_run {
+        let mut order: Vec<_> = changes.iter().filter(|change| !change.is_none()).collect();
+        if args.remove {
+            order.reverse();
+        }
+        for change in order {
+            change.make(environment).with_context(|| change.path.display().to_string())?;
+        }
+    }
+    let changed = changes.iter().any(|change| !change.is_none());
+    match (args.remove, args.dry_run) {
+        (false, true) if changed => printer.note(format!("{} would be set up; nothing was changed", setup.title)),
+        (true, true) if changed => printer.note(format!("{} would be as it was; nothing was changed", setup.title)),
+        (true, false) if changed => printer.note(format!("{} no longer asks Rampart", setup.title)),
+        (false, false) => {
+            init::first(&Home::at(&environment.home), printer)?;
+            if changed {
+                printer.note(format!(
+                    "{} asks Rampart before each tool from its next start; `rampart setup {} --remove` undoes it",
+                    setup.title, setup.agent.name
+                ));
+            }
+        }
+        _ => {}
+    }
+    if !args.remove {
+        if !was_used {
+            printer
+                .note(format!("note: {} is not seen here (neither its program on PATH nor its folder)", setup.title));
+        }
+        cautions(setup, &files, environment, printer);
+    }
+    if args.mcp {
+        servers(setup, args, environment, printer);
+    }
+    Ok(())
+}
+
+/// What makes this protection weaker than it looks.
+fn cautions(setup: &Setup, files: &[File], environment: &Environment, printer: Printer) {
+    let shared = setup.also.iter().map(|path| environment.workspace().join(path));
+    let own = files.iter().filter(|file| !matches!(file.holds, Holds::Own { .. })).map(|file| file.path.clone().into());
+    let settings: Vec<Value> = own.chain(shared).filter_map(|path| settings(&path)).collect();
+    for why in (setup.weakened)(&Settings { files: &settings }) {
+        printer.note(format!("weaker than it could be: {why}"));
+    }
+    for limit in setup.limits {
+        printer.note(styled(DIM, format!("note: {limit}")));
+    }
+}
+
+/// Settings as a value, if they can be read.
+fn settings(path: &Path) -> Option<Value> {
+    let text = std::fs::read_to_string(path).ok()?;
+    if path.extension().is_some_and(|ending| ending == "toml") {
+        return serde_json::to_value(toml::from_str::<toml::Table>(&text).ok()?).ok();
+    }
+    json::value(&text).ok()
+}
+
+/// Puts `rampart mcp` in front of the agent's MCP servers too.
+fn servers(setup: &Setup, args: &args::Setup, environment: &Environment, printer: Printer) {
+    let client = match setup.agent.name {
+        "gemini-cli" => "gemini",
+        name @ ("claude-code" | "codex" | "cursor" | "cline") => name,
+        _ => {
+            printer.note(format!(
+                "the MCP servers of {} are not changed: put `rampart mcp --` in front of their commands",
+                setup.title
+            ));
+            return;
+        }
+    };
+    let args = args::McpInstall { client: Some(client.to_owned()), remove: args.remove, dry_run: args.dry_run };
+    if let Err(error) = mcp_install::run(&args, environment, printer) {
+        printer.note(format!("MCP servers: {error:#}"));
+    }
+}
+
+/// How an agent stands here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its settings call us.
+    SetUp,
+    /// It is used here and does not ask us.
+    Used,
+    /// It is not seen here.
+    Absent,
+}
+
+/// How an agent stands here, and the file that shows it.
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    pub(crate) file: String,
+}
+
+/// How an agent stands here, by the user's own settings.
+pub(crate) fn standing(setup: &Setup, environment: &Environment) -> Standing {
+    let calls_us = |file: &&File| {
+        let text = std::fs::read_to_string(&file.path).unwrap_or_default();
+        match &file.holds {
+            Holds::Own { .. } => text.contains("rampart") && text.contains("hook"),
+            Holds::Json(_) => settings(Path::new(&file.path)).is_some_and(|value| holds_ours(&value)),
+            Holds::Trust { .. } => false,
+        }
+    };
+    let files = Places::of(environment, false).map(|places| (setup.files)(&places.site())).unwrap_or_default();
+    let file = files.iter().find(calls_us);
+    let state = match file {
+        Some(_) => State::SetUp,
+        None if is_used(setup, environment) => State::Used,
+        None => State::Absent,
+    };
+    let shown = file.or(files.iter().find(|file| !matches!(file.holds, Holds::Trust { .. })));
+    Standing { state, file: shown.map(|file| file.path.clone()).unwrap_or_default() }
+}
+
+/// The same without the file.
+pub(crate) fn state(setup: &Setup, environment: &Environment) -> State {
+    standing(setup, environment).state
+}
+
+fn is_used(setup: &Setup, environment: &Environment) -> bool {
+    let folders = || std::env::split_paths(&environment.path);
+    setup.signs.iter().any(|sign| environment.user_home.join(sign).exists())
+        || setup.agent.programs.iter().any(|program| folders().any(|folder| folder.join(program).is_file()))
+}
+
+/// Every agent and how it stands; at a terminal each that could be set up is asked about.
+fn list(args: &args::Setup, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    for setup in setup::ALL {
+        let how = match state(setup, environment) {
+            State::SetUp => "asks Rampart",
+            State::Used => "is used here and does not ask",
+            State::Absent => "not seen here",
+        };
+        printer.out(format!("{:<12} {:<20} {how}", setup.agent.name, setup.title));
+    }
+    if args.dry_run || !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        printer.note("`rampart setup AGENT` sets one up, with --dry-run shows what would be changed; any other agent: `rampart wrap -- AGENT`");
+        return Ok(Exit::Yes);
+    }
+    for setup in setup::ALL.iter().filter(|setup| state(setup, environment) == State::Used) {
+        if printer.yes(format!("Set up {}?", setup.title))? {
+            one(setup, args, environment, printer)?;
+        }
+    }
+    Ok(Exit::Yes)
+}
+
+/// The places of a setup, as text.
+struct Places {
+    home: String,
+    rampart: String,
+    project: Option<String>,
+    program: String,
+}
+
+impl Places {
+    fn of(environment: &Environment, project: bool) -> anyhow::Result<Self> {
+        let text = |path: &Path| {
+            let text = path.to_str().with_context(|| format!("the path {} is no text", path.display()))?;
+            anyhow::Ok(text.to_owned())
+        };
+        let program = if project {
+            // Where everybody has it: the file goes to others.
+            "rampart".to_owned()
+        } else {
+            let own = std::env::current_exe().context("cannot find this program's own file")?;
+            let small = own.with_file_name("rampart-shim");
+            text(if small.is_file() { &small } else { &own })?
+        };
+        Ok(Self {
+            home: text(&environment.user_home)?,
+            rampart: text(&environment.home)?,
+            project: project.then(|| text(&environment.workspace())).transpose()?,
+            program,
+        })
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site {
+            home: &self.home,
+            rampart: &self.rampart,
+            project: self.project.as_deref(),
+            program: &self.program,
+            variable: &|name| Environment::variable(name)?.into_string().ok(),
+        }
+    }
+}

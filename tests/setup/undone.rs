@@ -1,0 +1,68 @@
+//! What others do to the files between setting up and undoing.
+
+use serde_json::{Value, json};
+
+use super::{read, used};
+use crate::world::World;
+
+#[test]
+fn what_others_change_meanwhile_stays() {
+    let world = used();
+    let path = "home/.gemini/settings.json";
+    world.run(&["setup", "gemini"]).expect(0);
+    world.write(path, read(&world, path).replacen("\"theme\":\"x\"", "\"theme\":\"y\", \"new\": [1]", 1));
+    world.run(&["setup", "gemini"]).expect(0);
+    world.run(&["setup", "gemini", "--remove"]).expect(0);
+    let left: Value = serde_json::from_str(&read(&world, path)).unwrap();
+    assert_eq!(left, json!({"theme": "y", "new": [1]}));
+}
+
+#[test]
+fn trust_follows_a_hook_that_others_moved() {
+    let world = used();
+    world.run(&["setup", "codex"]).expect(0);
+    let hooks = "home/.codex/hooks.json";
+    let first = "\"PreToolUse\": [\n      {\"hooks\": [{\"type\": \"command\", \"command\": \"mine\"}]},";
+    world.write(hooks, read(&world, hooks).replacen("\"PreToolUse\": [", first, 1));
+    world.run(&["setup", "codex"]).expect(0);
+    let config = read(&world, "home/.codex/config.toml");
+    assert!(config.contains(":pre_tool_use:1:0") && !config.contains(":pre_tool_use:0:0"), "{config}");
+    world.run(&["setup", "codex", "--remove"]).expect(0);
+    let config = read(&world, "home/.codex/config.toml");
+    assert!(!config.contains("trusted_hash"), "{config}");
+    assert!(read(&world, hooks).contains("\"mine\"") && !read(&world, hooks).contains("rampart"));
+}
+
+#[test]
+fn a_hook_of_somebody_elses_gives_way_only_by_force_and_comes_back() {
+    let world = used();
+    let path = "home/.cline/hooks/PreToolUse";
+    world.write(path, "#!/bin/sh\necho '{}'\n");
+    let ran = world.run(&["setup", "cline"]).expect(2);
+    assert!(ran.stderr.contains("somebody else's; --force"), "{ran:?}");
+    assert!(!world.path("home/.cline/hooks/PostToolUse").exists(), "all of it or nothing");
+    world.run(&["setup", "cline", "--force"]).expect(0);
+    assert!(read(&world, path).contains("hook --format cline"));
+    world.run(&["setup", "cline", "--remove"]).expect(0);
+    assert_eq!(read(&world, path), "#!/bin/sh\necho '{}'\n");
+}
+
+#[test]
+fn what_cannot_be_read_or_is_a_link_stays_what_it_is() {
+    let world = used();
+    let path = "home/.qwen/settings.json";
+    world.write(path, "{ \"a\": ");
+    let ran = world.run(&["setup", "qwen"]).expect(2);
+    assert!(ran.stderr.contains("settings.json") && ran.stderr.contains("cannot be read"), "{ran:?}");
+    assert_eq!(read(&world, path), "{ \"a\": ");
+    let world = World::new();
+    world.write("dotfiles/claude.json", "{}");
+    std::fs::create_dir_all(world.path("home/.claude")).unwrap();
+    let link = world.path("home/.claude/settings.json");
+    std::os::unix::fs::symlink(world.path("dotfiles/claude.json"), &link).unwrap();
+    world.run(&["setup", "claude-code"]).expect(0);
+    assert!(link.is_symlink() && read(&world, "dotfiles/claude.json").contains("rampart"));
+    world.run(&["setup", "claude-code", "--remove"]).expect(0);
+    assert!(link.is_symlink());
+    assert_eq!(read(&world, "dotfiles/claude.json"), "{}");
+}

@@ -1,0 +1,111 @@
+//! `rampart wrap` and `rampart run`: what an agent's processes find around them.
+
+use std::process::Stdio;
+
+use crate::world::{Ran, World};
+
+const POLICY: &str = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: tests
+    rules:
+      - action: deny
+        when: {command_matches: ["touch *", "/usr/bin/touch *", "/bin/touch *"]}
+        message: no touching
+"#;
+
+fn run(world: &World, args: &[&str]) -> Ran {
+    Ran::from(world.rampart(args).stdin(Stdio::null()).output().unwrap())
+}
+
+#[test]
+fn what_is_wrapped_finds_shells_that_ask_the_proxy_and_what_to_trust() {
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    let ran = run(&world, &["wrap", "--agent", "mine", "--", "env"]).expect(0);
+    let variable = |name: &str| {
+        let line = ran.stdout.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("{name}: {ran:?}")).to_owned()
+    };
+    let shells = world.home().join("state/shells");
+    assert_eq!(variable("SHELL"), shells.join("bash").to_str().unwrap());
+    assert_eq!(variable("CLAUDE_CODE_SHELL"), variable("SHELL"));
+    assert!(variable("PATH").starts_with(&format!("{}:", shells.display())));
+    let proxy = world.status()["egress"].as_str().unwrap().to_owned();
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        assert!(variable(name).ends_with(&proxy), "{name}");
+    }
+    for name in [
+        "SSL_CERT_FILE",
+        "NODE_EXTRA_CA_CERTS",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "GIT_SSL_CAINFO",
+        "CODEX_CA_CERTIFICATE",
+    ] {
+        assert!(std::path::Path::new(&variable(name)).is_file(), "{name}");
+    }
+    assert_eq!(variable("RAMPART_AGENT"), "mine");
+    assert!(!ran.stdout.contains("RAMPART_TOKEN"));
+}
+
+#[test]
+fn every_shell_on_the_way_asks_and_a_refusal_says_why_and_what_to_do() {
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    for command in [
+        "bash -c 'touch marker'",
+        "sh -ec 'touch marker'",
+        "dash -c 'touch marker'",
+        "$SHELL -lc 'touch marker'",
+        "$CLAUDE_CODE_SHELL -o pipefail -c 'touch marker'",
+        "echo 'touch marker' | sh",
+        "echo 'touch marker' > script; bash script",
+        "echo 'touch marker' | bash -s",
+        "(exec -a -bash bash -c 'touch marker')",
+        "env bash +O extglob -c 'touch marker'",
+    ] {
+        // The first shell is what the user asked for; it is bash for `exec -a`.
+        let ran = run(&world, &["wrap", "--", "bash", "-c", command]);
+        assert_eq!(ran.code, Some(126), "{command}: {ran:?}");
+        assert!(ran.stderr.contains("rampart: refused: no touching. Rule: tests (custom.yaml:"), "{command}: {ran:?}");
+        assert!(ran.stderr.contains("A human can allow it with: rampart allow"), "{command}: {ran:?}");
+        assert!(
+            ran.stderr.contains("rampart: 1 calls judged, 1 refused; `rampart log --deny` shows them"),
+            "{command}: {ran:?}"
+        );
+        assert!(!world.project().join("marker").exists(), "{command}");
+    }
+    let ran = run(&world, &["wrap", "--", "sh", "-c", "sh -c 'exit 7'"]);
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+}
+
+#[test]
+fn what_is_run_has_everything_around_it_and_is_told_how_much_each_part_holds() {
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    let script = "bash -c 'touch one'; /bin/sh -c 'touch two'; python3 -c 'import os; os.system(\"/usr/bin/touch three\")'; env | grep -c -i https_proxy";
+    let ran = run(&world, &["run", "--agent", "claude-code", "--", "/bin/sh", "-c", script]);
+    for name in ["one", "two", "three"] {
+        assert!(!world.project().join(name).exists(), "{name}: {ran:?}");
+    }
+    assert!(ran.stdout.ends_with("2\n"), "{ran:?}");
+    for (road, word) in
+        [("hook", "open"), ("shell", "advisory"), ("preload", "advisory"), ("http", "advisory"), ("jail", "open")]
+    {
+        let told = ran.stderr.lines().find(|line| line.trim_start().starts_with(road));
+        assert!(told.is_some_and(|line| line.contains(word)), "{road}: {ran:?}");
+    }
+    assert!(!ran.stderr.contains("enforced"), "nothing is claimed that is not so: {ran:?}");
+    // A shell that asks by itself is not asked about before it does.
+    let by_shell = |d: &serde_json::Value| d["actor"]["surface"] == "shell";
+    assert_eq!(world.decisions().iter().filter(|d| by_shell(d)).count(), 1);
+    let one: Vec<_> = world.decisions().into_iter().filter(|d| d.to_string().contains("touch one")).collect();
+    assert_eq!(one.len(), 1, "{one:#?}");
+    world.run(&["setup", "claude-code"]).expect(0);
+    let ran = run(&world, &["run", "--agent", "claude-code", "--", "true"]).expect(0);
+    assert!(ran.stderr.contains("settings.json calls Rampart"), "{ran:?}");
+    let quiet = run(&world, &["run", "-q", "--", "true"]).expect(0);
+    assert_eq!(quiet.stderr, "");
+}
