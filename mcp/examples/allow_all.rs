@@ -35,6 +35,7 @@ async fn main() -> std::process::ExitCode {
         origin: Origin::default(),
         env: environment::clean(std::env::vars_os()),
         pins: None,
+        schemas: rampart_mcp::Schemas::default(),
         clean: None,
         alone: false,
         limits: stdio::Limits::default(),

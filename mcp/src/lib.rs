@@ -18,9 +18,11 @@ mod outstanding;
 pub mod pins;
 pub mod relay;
 pub mod scan;
+mod schemas;
 mod server;
 mod skim;
 pub mod stdio;
 mod text;
 
 pub use answer::REFUSED;
+pub use schemas::{Checking, Schemas};

@@ -21,6 +21,7 @@ use crate::{
     orphans,
     pins::store::{Store, StoreError},
     relay::{self, Side},
+    schemas::Schemas,
     server::Server,
 };
 use session::Session;
@@ -38,6 +39,8 @@ pub struct Options {
     pub env: Vec<(OsString, OsString)>,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// What its tools take and give.
+    pub schemas: Schemas,
     /// What becomes of a line of the server's standard error before it goes to ours; without it, the server has ours.
     pub clean: Option<fn(&str) -> String>,
     /// This process has no other children. Then what the server leaves behind when it ends, daemons among it, is ended
@@ -158,7 +161,7 @@ pub(crate) async fn relayed(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, pins, clean, alone, limits } = options;
+    let Options { command, server: name, origin, env, pins, schemas, clean, alone, limits } = options;
     let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
     if alone {
         orphans::adopt();
@@ -168,7 +171,7 @@ pub(crate) async fn relayed(
     let carrying = clean.zip(server.errors()).map(|(clean, errors)| errors::carry(errors, clean));
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface, ..origin };
-    let relay = relay::Relay::new(name, origin, limits.relay);
+    let relay = relay::Relay::new(name, origin, limits.relay).shaped(schemas);
     let relay = match pinned {
         Some(pinned) => relay.pinned(pinned),
         None => relay,

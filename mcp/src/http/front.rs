@@ -35,6 +35,7 @@ use crate::{
         store::{Store, StoreError},
     },
     relay::Side,
+    schemas::Schemas,
 };
 
 /// What to stand in front of, and as whom.
@@ -48,6 +49,8 @@ pub struct Options {
     pub origin: Origin,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// What its tools take and give.
+    pub schemas: Schemas,
     /// Bounds.
     pub limits: Limits,
 }
@@ -98,12 +101,15 @@ impl Front {
     /// # Errors
     /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
-        let Options { url, server, origin, pins, limits } = options;
+        let Options { url, server, origin, pins, schemas, limits } = options;
         Self::check(&url)?;
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
         let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?;
+        if let Some(pins) = &pins {
+            schemas.pinned(&pins.approved());
+        }
         Ok(Self {
-            judge: Judge { gate, server, origin, pins, drops: Mutex::default() },
+            judge: Judge { gate, server, origin, pins, schemas, drops: Mutex::default() },
             upstream,
             url,
             limits,
@@ -151,7 +157,7 @@ impl Front {
         let headers = headers::asked(told);
         match message {
             Message::Request { id, method, params } => {
-                headers::agree(told, &method, &params).map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas).map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
@@ -182,7 +188,7 @@ impl Front {
                 }
             }
             Message::Notification { method, params } => {
-                headers::agree(told, &method, &params).map_err(|why| bad(None, headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas).map_err(|why| bad(None, headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
                 if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {

@@ -14,6 +14,7 @@ use crate::{
     message::Id,
     pins::{first_use, keeper::Keeper},
     relay::Side,
+    schemas::Schemas,
     text,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Judge {
     pub(super) origin: Origin,
     /// What of the server's offer is approved; without it, everything is.
     pub(super) pins: Option<Keeper>,
+    /// What its tools take and give.
+    pub(super) schemas: Schemas,
     /// Messages that went nowhere.
     pub(super) drops: Mutex<Drops>,
 }
@@ -70,6 +73,9 @@ impl Judge {
             // Where nothing is enforced it goes on, and policy has its say as well.
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
+        if let Some(refusal) = self.schemas.refusal(&action) {
+            self.refused(Phase::Before, action.clone(), id, refusal).await?;
+        }
         if let Some(refusal) = elicitation::refusal(&action) {
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
@@ -94,8 +100,12 @@ impl Judge {
         for request in requests {
             self.before(request, Some(id), None).await?;
         }
+        if let Some(refusal) = self.schemas.refusal_of_result(&asked.action, body) {
+            self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await?;
+        }
         let left = self.approved(asked, id, body, raw).await?;
         let raw = left.as_deref().unwrap_or(raw);
+        self.schemas.came(&asked.action, raw);
         let permit = self.looked_at(asked.action.clone(), Some(id), text::of(raw)).await?;
         if permit.edits().is_empty() {
             return Ok((permit, left));

@@ -27,6 +27,9 @@ pub(crate) struct Mcp {
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
+    /// Whether arguments and results must be what the schemas of the server's tools say
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
+    pub(crate) schemas: Shapes,
     /// The MCP server's command; put `--` in front of it
     // Some clients take the `--` for themselves, so it is no condition.
     #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
@@ -42,6 +45,17 @@ pub(crate) enum Pinning {
     Approved,
     /// Everything
     Off,
+}
+
+/// What calls and results are held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shapes {
+    /// They may be anything
+    Off,
+    /// They must be what the schemas say
+    Check,
+    /// The same, and no argument that the schema does not name
+    Closed,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +157,9 @@ pub(crate) struct McpServe {
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
+    /// Whether arguments and results must be what the schemas of the server's tools say
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
+    pub(crate) schemas: Shapes,
     /// Hand this variable to a server that is started (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,

@@ -8,13 +8,13 @@ use rampart_client::{
     Client, blocking,
     wire::{OpenSession, OpenedSession, SessionLasts},
 };
-use rampart_mcp::{environment::clean, stdio};
+use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::mcp_pins;
 use crate::{
-    args::{Mcp, McpVerb},
+    args::{Mcp, McpVerb, Shapes},
     environment::Environment,
     exit::Exit,
     outbound,
@@ -64,6 +64,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let identity = mcp_pins::identity(&server, &args.server, environment);
     let options = stdio::Options {
         pins: mcp_pins::store(args.pins, &server, identity, environment)?,
+        schemas: schemas(args.schemas),
         server,
         env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,
@@ -93,6 +94,15 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
                 error.exit_code()
             }
         }))
+    })
+}
+
+/// The schemas of a server's tools, and what is held to them.
+pub(super) fn schemas(which: Shapes) -> Schemas {
+    Schemas::new(match which {
+        Shapes::Off => Checking::Off,
+        Shapes::Check => Checking::Shape,
+        Shapes::Closed => Checking::Closed,
     })
 }
 

@@ -25,11 +25,11 @@ use tokio::{
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    mcp::{cleaned, explicit, server_name, through_the_proxy},
+    mcp::{cleaned, explicit, schemas, server_name, through_the_proxy},
     mcp_pins,
 };
 use crate::{
-    args::{McpServe, Pinning},
+    args::{McpServe, Pinning, Shapes},
     configuration,
     environment::Environment,
     exit::Exit,
@@ -128,14 +128,14 @@ impl Setting<'_> {
         let endpoints = Endpoints::new(args.allow_host.clone(), Limits::default());
         if let Some(url) = &args.upstream {
             let name = args.name.clone().unwrap_or_else(|| url.host().unwrap_or_default().to_owned());
-            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, args.pins)?));
+            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, (args.pins, args.schemas))?));
         }
         if !args.server.is_empty() {
             let name = args.name.clone().unwrap_or_else(|| server_name(&args.server));
-            let processes = self.processes(args.server.clone(), name, &args.env, args.pins)?;
+            let processes = self.processes(args.server.clone(), name, &args.env, (args.pins, args.schemas))?;
             return Ok(endpoints.processes("/mcp", processes));
         }
-        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, Server { place, pins })| {
+        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, Server { place, pins, schemas })| {
             let path = format!("/mcp/{name}");
             let pins = match pins.as_deref() {
                 None => args.pins,
@@ -143,27 +143,34 @@ impl Setting<'_> {
                 Some("off") => Pinning::Off,
                 Some(_) => Pinning::FirstUse,
             };
+            let shapes = match schemas.as_deref() {
+                None => args.schemas,
+                Some("check") => Shapes::Check,
+                Some("closed") => Shapes::Closed,
+                Some(_) => Shapes::Off,
+            };
             Ok(match place {
                 Place::Url(url) => {
                     let url = url.reveal().parse().with_context(|| format!("the URL of `{name}` in config.yaml"))?;
-                    endpoints.front(path, self.front(url, name.clone(), pins)?)
+                    endpoints.front(path, self.front(url, name.clone(), (pins, shapes))?)
                 }
                 Place::Command(words, env) => {
                     let command = words.iter().map(OsString::from).collect();
                     let env: Vec<String> = env.iter().map(|variable| variable.reveal().to_owned()).collect();
-                    endpoints.processes(path, self.processes(command, name.clone(), &env, pins)?)
+                    endpoints.processes(path, self.processes(command, name.clone(), &env, (pins, shapes))?)
                 }
             })
         })
     }
 
-    fn front(&self, url: http::Uri, server: String, pins: Pinning) -> anyhow::Result<Front> {
+    fn front(&self, url: http::Uri, server: String, (pins, shapes): (Pinning, Shapes)) -> anyhow::Result<Front> {
         // Without the query, which may hold a secret.
         let (scheme, place) = (url.scheme_str().unwrap_or_default(), url.authority());
         let place = place.map(ToString::to_string).unwrap_or_default();
         let identity = format!("{server} ({scheme}://{place}{})", url.path());
         let options = Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
+            schemas: schemas(shapes),
             url,
             server,
             origin: self.origin.clone(),
@@ -178,11 +185,12 @@ impl Setting<'_> {
         command: Vec<OsString>,
         server: String,
         env: &[String],
-        pins: Pinning,
+        (pins, shapes): (Pinning, Shapes),
     ) -> anyhow::Result<Processes> {
         let identity = mcp_pins::identity(&server, &command, self.environment);
         let process = stdio::Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
+            schemas: schemas(shapes),
             server,
             env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
             command,

@@ -23,6 +23,8 @@ pub struct Server {
     pub place: Place,
     /// What of its offer passes: `first-use`, `approved` or `off`.
     pub pins: Option<String>,
+    /// What arguments and results are held to: `off`, `check` or `closed`.
+    pub schemas: Option<String>,
 }
 
 /// How a server is reached.
@@ -50,6 +52,7 @@ struct ServerSource {
     #[serde(default)]
     env: Vec<Word>,
     pins: Option<Word>,
+    schemas: Option<Word>,
 }
 
 impl Mcp {
@@ -67,7 +70,7 @@ impl Mcp {
 }
 
 fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Server> {
-    let ServerSource { url, command, env, pins } = source;
+    let ServerSource { url, command, env, pins, schemas } = source;
     let words = |words: Vec<Word>| words.into_iter().map(|word| word.value);
     let place = match (url, command.is_empty()) {
         (Some(url), true) if env.is_empty() => {
@@ -89,10 +92,12 @@ fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Ser
             return None;
         }
     };
-    let known = |word: &str| ["first-use", "approved", "off"].contains(&word).then(|| Some(word.to_owned()));
-    let mut which = None;
-    reader.read(pins, known, "`first-use`, `approved` or `off`", &mut which);
-    Some(Server { place, pins: which })
+    let one_of = |words: &'static [&str]| move |word: &str| words.contains(&word).then(|| Some(word.to_owned()));
+    let mut server = Server { place, pins: None, schemas: None };
+    let known = one_of(&["first-use", "approved", "off"]);
+    reader.read(pins, known, "`first-use`, `approved` or `off`", &mut server.pins);
+    reader.read(schemas, one_of(&["off", "check", "closed"]), "`off`, `check` or `closed`", &mut server.schemas);
+    Some(server)
 }
 
 /// Whether a name can stand in a path and in a rule as it is.
