@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn results_are_held_to_the_schema_also_when_they_come_later() {
         let knows = knowing(Checking::Shape);
-        let (good, bad) = (json!({"content": [], "structuredContent": {"size": 1}}), json!({"structuredContent": {"size": "x"}}));
+        let (good, bad) =
+            (json!({"content": [], "structuredContent": {"size": 1}}), json!({"structuredContent": {"size": "x"}}));
         let call = action("tools/call", "read", json!({"path": "a"}));
         assert!(knows.refusal_of_result(&call, &good).is_none());
         for result in [&bad, &json!({"content": []})] {

@@ -157,7 +157,8 @@ impl Front {
         let headers = headers::asked(told);
         match message {
             Message::Request { id, method, params } => {
-                headers::agree(told, &method, &params, &self.judge.schemas).map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas)
+                    .map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
@@ -188,7 +189,8 @@ impl Front {
                 }
             }
             Message::Notification { method, params } => {
-                headers::agree(told, &method, &params, &self.judge.schemas).map_err(|why| bad(None, headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas)
+                    .map_err(|why| bad(None, headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
                 if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {

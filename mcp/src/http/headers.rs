@@ -283,7 +283,8 @@ mod tests {
             beside: Value::Null,
         };
         known.listed(&list, &json!({"tools": [{"name": "x", "inputSchema": schema}]}));
-        let params = json!({"name": "x", "arguments": {"region": "eu", "other": "us", "at": {"depth": 3, "sure": true}}});
+        let params =
+            json!({"name": "x", "arguments": {"region": "eu", "other": "us", "at": {"depth": 3, "sure": true}}});
         for (headers, by_schema, by_value) in [
             (&[("mcp-param-region", "eu"), ("mcp-param-depth", "3")][..], true, true),
             (&[("mcp-param-region", "=?base64?ZXU=?=")], true, true),
@@ -300,7 +301,8 @@ mod tests {
         }
         let missing = |headers| complete(&map(headers), "tools/call", &params, &known);
         assert!(missing(&[("mcp-method", "tools/call"), ("mcp-name", "x"), ("mcp-param-depth", "3")]).is_err());
-        let all = [("mcp-method", "tools/call"), ("mcp-name", "x"), ("mcp-param-depth", "3"), ("mcp-param-region", "eu")];
+        let all =
+            [("mcp-method", "tools/call"), ("mcp-name", "x"), ("mcp-param-depth", "3"), ("mcp-param-region", "eu")];
         assert!(missing(&all).is_ok() && missing(&all[1..]).is_err());
     }
 }

@@ -19,8 +19,7 @@ const VALUE: u64 = 100_000;
 const STEPS: u64 = 10_000_000;
 
 /// Keywords that apply schemas to the same place of a value.
-const HERE: [&str; 9] =
-    ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
+const HERE: [&str; 9] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
 /// Keywords that apply schemas to parts of it.
 const INSIDE: [&str; 10] = [
     "properties",

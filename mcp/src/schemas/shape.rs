@@ -95,11 +95,19 @@ mod tests {
         for (what, schema, value) in [
             ("a reference to elsewhere", json!({"$ref": "https://schemas.example/x"}), json!({})),
             ("a reference to a file", json!({"properties": {"a": {"$ref": "file:///etc/passwd"}}}), json!({"a": 1})),
-            ("a base for references", json!({"$defs": {"a": {"$id": "https://x.example/", "type": "string"}}}), json!({})),
+            (
+                "a base for references",
+                json!({"$defs": {"a": {"$id": "https://x.example/", "type": "string"}}}),
+                json!({}),
+            ),
             ("a dynamic reference", json!({"$dynamicRef": "#a"}), json!({})),
             ("a reference to nothing", json!({"$ref": "#/$defs/none"}), json!({})),
             ("a reference to itself", json!({"$ref": "#"}), json!({})),
-            ("two that refer to each other", json!({"$ref": "#/$defs/a", "$defs": {"a": {"not": {"$ref": "#"}}}}), json!({})),
+            (
+                "two that refer to each other",
+                json!({"$ref": "#/$defs/a", "$defs": {"a": {"not": {"$ref": "#"}}}}),
+                json!({}),
+            ),
             ("doubling", json!({"$ref": "#/$defs/d0", "$defs": doubling}), json!("x")),
             ("a tree of alternatives", json!({"$ref": "#/$defs/t", "$defs": {"t": tree}}), nested(60)),
             ("20,000 alternatives", json!({"anyOf": wide}), json!(1)),
@@ -122,10 +130,18 @@ mod tests {
         for (schema, value, fits) in [
             (json!({"type": "object"}), json!({"a": 1}), true),
             (json!(true), json!({"a": 1}), true),
-            (json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "required": ["a"]}), json!({}), false),
+            (
+                json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "required": ["a"]}),
+                json!({}),
+                false,
+            ),
             (tree.clone(), json!({"name": "a", "children": [{"name": "b", "children": []}]}), true),
             (tree, json!({"name": "a", "children": [{"children": []}]}), false),
-            (json!({"$defs": {"a": {"$anchor": "it", "type": "string"}}, "properties": {"x": {"$ref": "#it"}}}), json!({"x": 1}), false),
+            (
+                json!({"$defs": {"a": {"$anchor": "it", "type": "string"}}, "properties": {"x": {"$ref": "#it"}}}),
+                json!({"x": 1}),
+                false,
+            ),
             (json!({"properties": {"n": {"type": "integer", "maximum": 9}}}), json!({"n": 10}), false),
             (json!({"properties": {"a": {"pattern": "^(a+)+$"}}}), json!({"a": "a".repeat(50_000) + "b"}), false),
             (json!(["no schema"]), json!({}), false),

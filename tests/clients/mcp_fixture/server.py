@@ -237,10 +237,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(200)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # A client that has left its stream is no error.
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 if "--stdio" in sys.argv:
     stdio()
 else:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()

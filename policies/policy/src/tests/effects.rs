@@ -112,7 +112,10 @@ fn arguments_of_mcp_tools_are_judged_by_their_kind() {
 fn numbers_and_lengths_of_arguments_have_bounds() {
     let policies = "  - name: p\n    match: { tool: [mcp] }\n    rules:\n      - { action: deny, when: { tool_param_range: { /limit: { gt: 100 }, mode: 1 } } }\n      - { action: deny, when: { tool_param_length: { text: { gte: 3 } } } }\n";
     let ruleset = ruleset(&[user("allow", policies)]);
-    let granted = user("deny", "  - name: p\n    match: { tool: [mcp] }\n    rules:\n      - { action: allow, when: { tool_param_range: { /limit: { lte: 100 } } } }\n");
+    let granted = user(
+        "deny",
+        "  - name: p\n    match: { tool: [mcp] }\n    rules:\n      - { action: allow, when: { tool_param_range: { /limit: { lte: 100 } } } }\n",
+    );
     let granted = super::ruleset(&[granted]);
     for (arguments, expect, grant) in [
         (json!({"limit": 101, "mode": 1}), "deny", "deny"),
