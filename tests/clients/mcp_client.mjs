@@ -91,7 +91,12 @@ async function loggedIn(work, times = 3) {
 await loggedIn(over => client.connect(over));
 let calls = context.toolCalls;
 const { tools } = await client.listTools();
-calls ??= tools.map(tool => ({ name: tool.name, arguments: sample({ type: 'object', ...tool.inputSchema }) }));
+calls ??= tools.map(tool => {
+  const args = sample({ type: 'object', ...tool.inputSchema });
+  // One tool takes the schema of another as the client has understood it.
+  if ('schema' in args) args.schema = tools.find(other => other !== tool)?.inputSchema;
+  return { name: tool.name, arguments: args };
+});
 for (const call of calls) {
   try {
     await client.callTool(call);

@@ -1,7 +1,7 @@
 //! Stands in front of a server that has a URL. Its sessions, event ids and status codes stay its own.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use super::{
     held::{Held, SIGN_OF_LIFE},
     is, json,
     judge::Judge,
-    key,
+    key, oauth,
     sessions::{Asked, Full as TableFull, Hold, Session, Sessions},
     stream::{Passing, spliced},
     streamed,
@@ -77,6 +77,8 @@ pub struct Front {
     url: Uri,
     pub(super) limits: Limits,
     sessions: Sessions,
+    /// Where the server has said that its metadata is.
+    metadata: Mutex<Option<Uri>>,
 }
 
 impl std::fmt::Debug for Front {
@@ -114,6 +116,7 @@ impl Front {
             url,
             limits,
             sessions: Sessions::default(),
+            metadata: Mutex::default(),
         })
     }
 
@@ -121,6 +124,41 @@ impl Front {
     pub async fn last_records(&self) {
         if tokio::time::timeout(LAST_WORDS, self.judge.last_drops()).await.is_err() {
             tracing::warn!("the last dropped messages are not on record: the gateway took too long");
+        }
+    }
+
+    /// What the server tells those who log in, said of the address that clients know. `own` asks for its own metadata, and
+    /// not for that of its whole site.
+    pub(super) async fn metadata(&self, canonical: &str, own: bool) -> Result<Response<Body>, Failed> {
+        let failed = |why: &str| Failed::new(StatusCode::BAD_GATEWAY, None, message::INTERNAL_ERROR, why);
+        let said = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| own);
+        let path = if own { self.url.path() } else { "" };
+        let usual = || {
+            let mut parts = self.url.clone().into_parts();
+            parts.path_and_query = format!("{}{path}", oauth::METADATA).parse().ok();
+            Uri::from_parts(parts).ok()
+        };
+        let url = said.or_else(usual).ok_or_else(|| failed("the server has no place for metadata"))?;
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = url;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let response = self.upstream.clone().oneshot(request).await.map_err(|e| unreached(None, &e))?;
+        if !response.status().is_success() {
+            let mut answer = Response::new(empty());
+            *answer.status_mut() = response.status();
+            return Ok(answer);
+        }
+        let body = collected(response.into_body(), oauth::LIMIT).await;
+        let body = body.map_err(|why| failed(&format!("the server's metadata did not arrive whole: {why}")))?;
+        let told = oauth::metadata(&body, &self.url, canonical).map_err(|why| failed(&why))?;
+        Ok(json(StatusCode::OK, told.into()))
+    }
+
+    /// Has the server's challenges name the metadata here.
+    pub(super) fn challenged(&self, headers: &mut HeaderMap, here: &str) {
+        if let Some(there) = oauth::challenged(headers, &self.url, here) {
+            *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(there);
         }
     }
 
@@ -355,7 +393,15 @@ impl Front {
     ) -> Result<Response<Body>, BoxError> {
         let mut request = Request::builder().method(method).uri(self.url.clone()).body(Full::new(body))?;
         *request.headers_mut() = headers.clone();
-        self.upstream.clone().oneshot(request).await
+        let response = self.upstream.clone().oneshot(request).await?;
+        // A client that went there would take its token along, past the rules.
+        if response.status().is_redirection()
+            && let Some(place) = response.headers().get(header::LOCATION)
+        {
+            let place = place.to_str().unwrap_or_default().chars().take(200).flat_map(char::escape_default);
+            return Err(format!("it sends to `{}`; give that URL instead", place.collect::<String>()).into());
+        }
+        Ok(response)
     }
 
     /// Reads an answer that is not a stream.

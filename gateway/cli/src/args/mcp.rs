@@ -139,12 +139,24 @@ pub(crate) struct McpServe {
     /// The server's endpoint; the same path is served here [default: the servers that config.yaml names]
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub(crate) upstream: Option<http::Uri>,
-    /// Where clients reach it: an address of this machine itself [default: `mcp.listen` of config.yaml, 127.0.0.1:9092]
+    /// Where clients reach it [default: `mcp.listen` of config.yaml, 127.0.0.1:9092]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Answer to this name as well, as the Host header has it (may be repeated)
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
+    /// What clients have before the paths, such as https://mcp.example, if that is another address than --listen
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<http::Uri>,
+    /// PEM file with the certificates to serve TLS with; needed where others than this machine can come
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the private key for them
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// File with tokens of which clients must show one, each on a line; needed where others than this machine can come
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Name of the server in rules and the audit trail [default: the host of the URL, or from the command]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

@@ -1,6 +1,6 @@
 //! Servers that `rampart mcp serve` stands in front of.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -12,6 +12,12 @@ use crate::notify::Secret;
 pub struct Mcp {
     /// Where clients reach them, each at `/mcp/NAME`.
     pub listen: SocketAddr,
+    /// What clients have before these paths, such as `https://mcp.example`, where that is another address.
+    pub public_url: Option<String>,
+    /// The certificates and the key of the listener, in PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// A file with the tokens of which clients must show one, each on a line.
+    pub token_file: Option<PathBuf>,
     /// The servers.
     pub servers: BTreeMap<String, Server>,
 }
@@ -40,7 +46,17 @@ pub enum Place {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct McpSource {
     listen: Option<Word>,
+    public_url: Option<Word>,
+    tls: Option<TlsSource>,
+    token_file: Option<PathBuf>,
     servers: BTreeMap<String, ServerSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsSource {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +74,9 @@ struct ServerSource {
 impl Mcp {
     pub(super) fn read(&mut self, source: McpSource, reader: &mut Reader<'_>) {
         reader.read(source.listen, address, "an address and port such as `127.0.0.1:9092`", &mut self.listen);
+        reader.read(source.public_url, public, "an address such as `https://mcp.example`", &mut self.public_url);
+        self.tls = source.tls.map(|tls| (tls.certificate, tls.key)).or(self.tls.take());
+        self.token_file = source.token_file.or(self.token_file.take());
         for (name, server) in source.servers {
             if !fits(&name) {
                 let help = "write letters, digits, `-`, `_` and `.`: it is part of the server's address".to_owned();
@@ -67,6 +86,13 @@ impl Mcp {
             }
         }
     }
+}
+
+/// An address without a path, as clients have it.
+fn public(word: &str) -> Option<Option<String>> {
+    let url: http::Uri = word.parse().ok()?;
+    let plain = matches!(url.scheme_str(), Some("http" | "https")) && url.path() == "/" && url.query().is_none();
+    (plain && url.host().is_some()).then(|| Some(word.trim_end_matches('/').to_owned()))
 }
 
 fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Server> {
