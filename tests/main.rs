@@ -15,6 +15,7 @@ mod hook;
 mod house;
 mod identity;
 mod mcp;
+mod mcp_access;
 mod mcp_conformance;
 mod mcp_http;
 mod mcp_install;

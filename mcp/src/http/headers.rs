@@ -93,7 +93,7 @@ pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value, schemas: 
         if name == VERSION && body.is_none() {
             continue;
         }
-        if told.is_none() || told.as_deref() != body {
+        if Some(told.as_str()) != body {
             return Err(format!("the header {name} says something else than the body"));
         }
     }
@@ -103,8 +103,8 @@ pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value, schemas: 
     let arguments = params.get("arguments").unwrap_or(&Value::Null);
     let mirrored = params.get("name").and_then(Value::as_str).and_then(|tool| schemas.mirrored(tool));
     for name in headers.keys().filter(|name| name.as_str().starts_with(PARAM)) {
-        let told = only(headers, name)?.flatten();
-        let says = |value: &Value| told.as_deref().is_some_and(|told| spells(value, told));
+        let told = only(headers, name)?.unwrap_or_default();
+        let says = |value: &Value| spells(value, &told);
         let agrees = match &mirrored {
             // Any of several definitions of the tool, as the eras have them.
             Some(known) => {
@@ -161,21 +161,22 @@ fn repeated<'m>(method: &'m str, params: &'m Value) -> [(HeaderName, Option<&'m 
     [(VERSION, meta.and_then(Value::as_str)), (METHOD, Some(method)), (NAME, object.and_then(Value::as_str))]
 }
 
-/// A header that may stand there once, decoded; the inner option is none where it cannot be.
-fn only(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Option<String>>, String> {
+/// A header that may stand there once, decoded.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(format!("the header {name} stands there twice"));
     }
-    Ok(Some(value.to_str().ok().and_then(decoded)))
+    let told = value.to_str().ok().and_then(decoded);
+    told.map(Some).ok_or_else(|| format!("the header {name} cannot be read"))
 }
 
 /// Whether a header's text is how this value is written there.
 fn spells(value: &Value, told: &str) -> bool {
     match value {
         Value::String(text) => text == told,
-        Value::Bool(_) => value.to_string() == told,
+        Value::Bool(value) => told == if *value { "true" } else { "false" },
         Value::Number(number) => number.to_string() == told || number.as_f64().is_some_and(|n| told.parse() == Ok(n)),
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }

@@ -98,14 +98,13 @@ impl Bounds {
             return Err("it is too deep or too large to be checked".into());
         }
         let known = self.steps.lock().unwrap_or_else(PoisonError::into_inner).get(&depth).copied();
-        let steps = match known {
-            Some(steps) => steps,
-            None => {
-                let mut count = Count { root: schema, bounds: self, known: HashMap::new(), open: HashSet::new() };
-                let steps = count.steps(schema, depth)?;
-                self.steps.lock().unwrap_or_else(PoisonError::into_inner).insert(depth, steps);
-                steps
-            }
+        let steps = if let Some(steps) = known {
+            steps
+        } else {
+            let mut count = Count { root: schema, bounds: self, known: HashMap::new(), open: HashSet::new() };
+            let steps = count.steps(schema, depth)?;
+            self.steps.lock().unwrap_or_else(PoisonError::into_inner).insert(depth, steps);
+            steps
         };
         if steps.saturating_mul(parts) > STEPS {
             return Err("its schema makes too much work".into());
@@ -190,9 +189,8 @@ impl<'s> Count<'s> {
         if place.contains('%') {
             return None;
         }
-        match place.is_empty() || place.starts_with('/') {
-            true => self.root.pointer(place),
-            false => self.root.pointer(self.bounds.anchors.get(place)?),
-        }
+        let pointer =
+            if place.is_empty() || place.starts_with('/') { place } else { self.bounds.anchors.get(place)? };
+        self.root.pointer(pointer)
     }
 }

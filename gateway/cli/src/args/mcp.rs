@@ -63,7 +63,7 @@ pub(crate) enum McpVerb {
     /// Say what a server offers and risks, and write a least-privilege policy for it
     Scan(Scan),
     /// Serve MCP over HTTP (Streamable HTTP), in front of a server that has a URL or is started by a command
-    Serve(McpServe),
+    Serve(Box<McpServe>),
     /// Review what servers offer otherwise than approved
     Pins {
         #[command(subcommand)]

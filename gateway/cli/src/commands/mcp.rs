@@ -26,7 +26,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     if let Some(verb) = args.verb {
         return match verb {
             McpVerb::Scan(scan) => super::mcp_scan::run(scan, environment, printer),
-            McpVerb::Serve(serve) => super::mcp_serve::run(serve, environment, printer),
+            McpVerb::Serve(serve) => super::mcp_serve::run(*serve, environment, printer),
             McpVerb::Pins { verb } => super::mcp_pins::run(verb, environment, printer),
             McpVerb::Install(install) => super::mcp_install::run(&install, environment, printer),
         };

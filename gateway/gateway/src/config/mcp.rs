@@ -74,6 +74,7 @@ struct ServerSource {
 impl Mcp {
     pub(super) fn read(&mut self, source: McpSource, reader: &mut Reader<'_>) {
         reader.read(source.listen, address, "an address and port such as `127.0.0.1:9092`", &mut self.listen);
+        let public = |word: &str| public(word).map(Some);
         reader.read(source.public_url, public, "an address such as `https://mcp.example`", &mut self.public_url);
         self.tls = source.tls.map(|tls| (tls.certificate, tls.key)).or(self.tls.take());
         self.token_file = source.token_file.or(self.token_file.take());
@@ -89,10 +90,10 @@ impl Mcp {
 }
 
 /// An address without a path, as clients have it.
-fn public(word: &str) -> Option<Option<String>> {
+fn public(word: &str) -> Option<String> {
     let url: http::Uri = word.parse().ok()?;
     let plain = matches!(url.scheme_str(), Some("http" | "https")) && url.path() == "/" && url.query().is_none();
-    (plain && url.host().is_some()).then(|| Some(word.trim_end_matches('/').to_owned()))
+    (plain && url.host().is_some()).then(|| word.trim_end_matches('/').to_owned())
 }
 
 fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Server> {

@@ -15,6 +15,9 @@ use crate::{
 /// Arguments, and the lowest and highest that each may be.
 type Bounds = Vec<(String, (i64, i64))>;
 
+/// What of a value lies within bounds; nothing of one that has none.
+type Measure = fn(&Value) -> Option<f64>;
+
 /// What is written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
@@ -29,7 +32,7 @@ impl Source {
     }
 
     pub(super) fn compile(&self, into: &mut RuleBuilder<'_>) {
-        let sides: [(&'static str, &Option<Bounds>, fn(&Value) -> Option<f64>); 2] =
+        let sides: [(_, _, Measure); 2] =
             [("tool_param_range", &self.range, number), ("tool_param_length", &self.length, length)];
         for (key, source, measure) in sides {
             let Some(params) = source else { continue };

@@ -133,7 +133,7 @@ fn numbers_and_lengths_of_arguments_have_bounds() {
         let action = rampart_call::Action::Mcp { server, method, tool, arguments: arguments.clone(), beside };
         let call = rampart_call::Call { action, ..call("read", "x") };
         let told = [&ruleset, &granted].map(|ruleset| judge(ruleset, &call).outcome);
-        assert_eq!(told.map(|outcome| outcome.as_str()), [expect, grant], "{arguments}");
+        assert_eq!(told.map(rampart_call::Outcome::as_str), [expect, grant], "{arguments}");
     }
 }
 
