@@ -22,6 +22,7 @@ mod mcp_install;
 mod mcp_pins;
 mod mcp_processes;
 mod mcp_scan;
+mod mcp_shapes;
 mod notify;
 mod policy;
 mod registry;

@@ -4,7 +4,7 @@
 mod access;
 pub(crate) mod events;
 mod front;
-mod headers;
+pub(crate) mod headers;
 mod held;
 mod judge;
 mod legacy;

@@ -16,6 +16,7 @@ pub mod message;
 mod orphans;
 mod outstanding;
 pub mod pins;
+mod redact;
 pub mod relay;
 pub mod scan;
 mod schemas;

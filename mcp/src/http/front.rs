@@ -221,19 +221,26 @@ impl Front {
                     () = hold.cancelled() => return Ok(streamed(stream::empty())),
                 };
                 drop(hold);
-                match decided {
-                    Ok(_permit) => self.ask(id, asked, session, headers, line).await,
-                    Err(refusal) => Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal))),
-                }
+                let mut headers = headers;
+                let refusal = match decided {
+                    Ok(permit) => match self.judge.as_permitted(&permit, &asked.action, &mut headers, line) {
+                        Ok(line) => return self.ask(id, asked, session, headers, line).await,
+                        Err(why) => answer::refused(Reason::Malformed, why),
+                    },
+                    Err(refusal) => refusal,
+                };
+                Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal)))
             }
             Message::Notification { method, params } => {
                 headers::agree(told, &method, &params, &self.judge.schemas)
                     .map_err(|why| bad(None, headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
-                if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {
-                    return Err(withheld(&refusal));
-                }
+                let mut headers = headers;
+                let decided = self.judge.before(action.clone(), None, action::trace(&params)).await;
+                let permit = decided.map_err(|refusal| withheld(&refusal))?;
+                let permitted = self.judge.as_permitted(&permit, &action, &mut headers, line);
+                let line = permitted.map_err(|why| withheld(&answer::refused(Reason::Malformed, why)))?;
                 let cancelled = params.get("requestId").filter(|_| method == "notifications/cancelled");
                 if let Some(id) = cancelled.and_then(|id| Id::from_value(id).ok())
                     && headers.contains_key(headers::SESSION)

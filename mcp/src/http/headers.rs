@@ -12,7 +12,7 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// What the headers begin with that repeat arguments.
-const PARAM: &str = "mcp-param-";
+pub(crate) const PARAM: &str = "mcp-param-";
 /// The first revision whose requests say everything themselves.
 const STATELESS: &str = "2026-07-28";
 /// Nobody in between shall wait for more before it passes an event on.
@@ -197,11 +197,20 @@ fn any(value: &Value, is: impl Fn(&Value) -> bool) -> bool {
 }
 
 /// A header's value, which is `=?base64?…?=` where it holds what a header cannot (MCP 2026-07-28).
-fn decoded(value: &str) -> Option<String> {
+pub(crate) fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(coded) => String::from_utf8(STANDARD.decode(coded).ok()?).ok(),
         None => Some(value.to_owned()),
     }
+}
+
+/// A header's value that says this.
+pub(crate) fn encoded(plain: &str) -> HeaderValue {
+    let literal =
+        !plain.starts_with("=?base64?") && plain.trim() == plain && plain.bytes().all(|b| matches!(b, b' '..=b'~'));
+    let value = if literal { plain.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(plain)) };
+    // It is of printable characters of ASCII by now.
+    HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

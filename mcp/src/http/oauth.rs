@@ -101,6 +101,7 @@ fn value_of(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
                 return Some(start..end);
             }
             // A scheme and its first parameter have but a space between them; the name is what is after it.
+            b' ' | b'\t' if text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('=')) => at += 1,
             b',' | b' ' | b'\t' => (word, at) = (at + 1, at + 1),
             _ => at += 1,
         }

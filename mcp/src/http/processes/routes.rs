@@ -2,16 +2,15 @@
 //! its own, and the client may have one more open.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Range,
 };
 
 use bytes::Bytes;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::message::{self, Id, Message};
+use crate::message::{self, Id, Message, place};
 
 /// How many messages wait for a stream to go to, and their bytes.
 const HELD: usize = 1_000;
@@ -230,17 +229,6 @@ fn told(waiting: &Waiting, text: &str, at: &[&str]) -> Place {
         None => text.to_owned(),
     };
     stream(&waiting.to, text)
-}
-
-/// Where the value of a member of a member stands in a JSON text that [`message::parse`] has accepted.
-fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
-    let mut found = text;
-    for key in path {
-        let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(found).ok()?;
-        found = members.get(*key)?.get();
-    }
-    let start = found.as_ptr().addr() - text.as_ptr().addr();
-    Some(start..start + found.len())
 }
 
 /// The text with this in each of these places, and what stood there, in the order that was asked for.
