@@ -252,6 +252,25 @@ fn what_a_server_says_meanwhile_comes_on_the_stream_of_the_request() {
 }
 
 #[test]
+fn a_daemon_of_one_session_ends_with_it_and_those_of_others_stay() {
+    let Some(road) = Road::open("a_daemon_of_one_session_ends_with_it_and_those_of_others_stay", &[]) else { return };
+    let sessions = [road.session(), road.session()];
+    let daemons = sessions.each_ref().map(|session| road.ask(session, &call(1, "daemon")).text());
+    assert!(daemons.iter().all(|pid| runs(pid)));
+    let ended = road.start(&["-X", "DELETE", "-H", &format!("mcp-session-id: {}", sessions[0])]).answer();
+    assert_eq!(ended.status, "200");
+    until("the daemon of the session that was ended", || !runs(&daemons[0]));
+    until("is no zombie", || !std::path::Path::new(&format!("/proc/{}", daemons[0])).exists());
+    assert!(runs(&daemons[1]), "the other session goes on");
+    // A crash is an end, too.
+    let crashed = road.ask(&sessions[1], &call(2, "crash"));
+    assert!(crashed.body.contains("error"), "{}", crashed.body);
+    until("the daemon of the server that crashed", || !runs(&daemons[1]));
+    let Road { mut front, .. } = road;
+    assert!(front.0.try_wait().unwrap().is_none(), "Rampart itself goes on");
+}
+
+#[test]
 fn a_server_that_crashes_leaves_no_request_without_an_answer() {
     let Some(road) = Road::open("a_server_that_crashes_leaves_no_request_without_an_answer", &[]) else { return };
     let (session, other) = (road.session(), road.session());

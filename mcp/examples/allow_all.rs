@@ -37,7 +37,7 @@ async fn main() -> std::process::ExitCode {
         pins: None,
         schemas: rampart_mcp::Schemas::default(),
         clean: None,
-        alone: false,
+        orphans: stdio::Orphans::Leave,
         limits: stdio::Limits::default(),
     };
     let gate = Arc::new(move |call: Call| judge(&call, deny.as_deref()));

@@ -27,10 +27,12 @@ use super::{
     legacy::Legacy,
     oauth,
 };
-use crate::message;
+use crate::{message, orphans};
 
 /// How often it is looked for sessions that nobody uses any more.
 const SWEEP: Duration = Duration::from_secs(15);
+/// How long what servers have left behind may take to end when everything does.
+const ORPHANS: Duration = Duration::from_millis(500);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -106,6 +108,9 @@ impl Endpoints {
     /// When the listener cannot say where it listens.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let here = listener.local_addr()?;
+        if self.hosting().next().is_some() {
+            orphans::adopt();
+        }
         let seats = Arc::new(Semaphore::new(self.limits.connections));
         let mut sweep = interval(SWEEP);
         loop {
@@ -117,6 +122,7 @@ impl Endpoints {
                 accepted = accepted => accepted?,
                 _ = sweep.tick() => {
                     self.hosting().for_each(|processes| processes.sweep());
+                    orphans::reap_all();
                     continue;
                 }
             };
@@ -159,6 +165,9 @@ impl Endpoints {
             Endpoint::Processes(processes) => processes.end().await,
         });
         futures_util::future::join_all(ends).await;
+        if self.hosting().next().is_some() {
+            orphans::end_marked(None, ORPHANS).await;
+        }
     }
 
     fn hosting(&self) -> impl Iterator<Item = &Arc<Processes>> {

@@ -72,7 +72,7 @@ pub(crate) fn options(command: &[&str]) -> Options {
         pins: None,
         schemas: rampart_mcp::Schemas::default(),
         clean: None,
-        alone: false,
+        orphans: rampart_mcp::stdio::Orphans::Leave,
         limits: Limits { grace: Duration::from_millis(300), drain: Duration::from_secs(2), ..Limits::default() },
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             ..Origin::default()
         },
         clean: Some(cleaned),
-        alone: true,
+        orphans: stdio::Orphans::End,
         limits: stdio::Limits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -266,7 +266,7 @@ impl Setting<'_> {
             command,
             origin: self.origin.clone(),
             clean: Some(cleaned),
-            alone: false,
+            orphans: stdio::Orphans::EndMarked,
             limits: stdio::Limits::default(),
         };
         let hosting = Hosting {
