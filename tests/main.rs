@@ -16,6 +16,7 @@ mod house;
 mod identity;
 mod mcp;
 mod mcp_access;
+mod mcp_attacks;
 mod mcp_conformance;
 mod mcp_http;
 mod mcp_install;
