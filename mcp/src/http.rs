@@ -14,7 +14,7 @@ mod processes;
 mod sessions;
 mod stream;
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
@@ -105,8 +105,11 @@ where
 
 /// A JSON text on one line: between tokens a line end means no more than a space, and inside of one there is none. Every
 /// byte stays in its place.
-fn flattened(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+fn flattened(text: &str) -> Cow<'_, str> {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(text.replace(['\n', '\r'], " ")),
+    }
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Body> {

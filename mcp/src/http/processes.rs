@@ -162,7 +162,7 @@ impl Processes {
             }
             Message::Notification { .. } | Message::Response { .. } if known => {
                 let hosted = self.session(&key, None)?;
-                hosted.say(text + "\n").await;
+                hosted.say(text.into_owned() + "\n").await;
                 if let Message::Notification { method, params } = message
                     && method == "notifications/cancelled"
                     && let Some(Ok(id)) = params.get("requestId").map(Id::from_value)

@@ -195,5 +195,5 @@ impl Passing {
 /// A JSON text with another body of its response.
 pub(super) fn spliced(text: &str, place: std::ops::Range<usize>, body: &str) -> String {
     let (front, back) = (text.get(..place.start).unwrap_or_default(), text.get(place.end..).unwrap_or_default());
-    flattened(&[front, body, back].concat())
+    flattened(&[front, body, back].concat()).into_owned()
 }
