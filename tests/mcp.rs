@@ -1,6 +1,7 @@
 //! The MCP road: `rampart mcp -- SERVER` between real clients and real servers.
 
 use std::{
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -60,13 +61,16 @@ fn the_python_sdk_talks_through_the_firewall() {
     let Some(clients) = clients("the_python_sdk_talks_through_the_firewall") else { return };
     let world = World::with_policy(SEED);
     let dir = shared_files(&world);
-    let mut client = world.command(clients.join("python/bin/python"));
-    client.arg(crate::world::root().join("tests/clients/sdk.py")).arg(&dir).arg(bin("rampart"));
-    client.args(["mcp", "--"]).args(filesystem(&clients, &dir));
-    let seen = Ran::from(client.output().unwrap()).expect(0).json();
-    assert_eq!(seen["read"], "written through the firewall");
-    assert_eq!(seen["concurrent"], 20, "{seen:#}");
-    refused_env(&seen["secret"]);
+    // The SDK's second version, and its first.
+    for python in ["python", "python-1"] {
+        let mut client = world.command(clients.join(python).join("bin/python"));
+        client.arg(crate::world::root().join("tests/clients/sdk.py")).arg(&dir).arg(bin("rampart"));
+        client.args(["mcp", "--"]).args(filesystem(&clients, &dir));
+        let seen = Ran::from(client.output().unwrap()).expect(0).json();
+        assert_eq!(seen["read"], "written through the firewall", "{python}");
+        assert_eq!(seen["concurrent"], 20, "{python}: {seen:#}");
+        refused_env(&seen["secret"]);
+    }
 }
 
 #[test]
@@ -134,6 +138,103 @@ fn what_policy_passes_is_equal_byte_for_byte() {
     let mut through = world.rampart(&["mcp", "--"]);
     through.args(&server);
     assert_eq!(transcript(direct, &lines, 6), transcript(through, &lines, 6));
+}
+
+#[test]
+fn servers_that_people_use_say_the_same_through_the_firewall() {
+    let Some(clients) = clients("servers_that_people_use_say_the_same_through_the_firewall") else { return };
+    let world = World::with_policy("version: \"1\"\ndefault_action: allow\npolicies: []\n");
+    let project = world.project();
+    let git = |args: &[&str]| {
+        let mut git = world.command("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-C"]).arg(&project).args(args);
+        assert!(git.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "one"]);
+    let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", page.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in page.incoming().map_while(Result::ok) {
+            let _ = connection.read(&mut [0; 4096]);
+            let _ =
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello");
+        }
+    });
+    let node = |package: &str| {
+        let script = clients.join("node_modules/@modelcontextprotocol").join(package).join("dist/index.js");
+        vec![clients.join("node_modules/.bin/node").display().to_string(), script.display().to_string()]
+    };
+    let python = |name: &str, args: &[&str]| {
+        let program = clients.join("python/bin").join(name).display().to_string();
+        [vec![program], args.iter().map(|arg| (*arg).to_owned()).collect()].concat()
+    };
+    let entity = json!({"name": "Ada", "entityType": "person", "observations": ["counts"]});
+    let thought = json!({"thought": "t", "nextThoughtNeeded": false, "thoughtNumber": 1, "totalThoughts": 1});
+    for (server, tool, arguments) in [
+        (node("server-memory"), "create_entities", json!({"entities": [entity]})),
+        (node("server-sequential-thinking"), "sequentialthinking", thought),
+        (node("server-everything"), "echo", json!({"message": "hi"})),
+        (python("mcp-server-git", &[]), "git_log", json!({"repo_path": project})),
+        (
+            python("mcp-server-time", &[]),
+            "convert_time",
+            json!({"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}),
+        ),
+        (
+            python("mcp-server-fetch", &["--ignore-robots-txt", "--allow-private-ips"]),
+            "fetch",
+            json!({"url": url, "raw": true}),
+        ),
+    ] {
+        let lines: Vec<String> = [
+            json!({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}),
+            json!({"jsonrpc":"2.0","method":"notifications/initialized"}),
+            json!({"jsonrpc":"2.0","id":2,"method":"tools/list"}),
+            json!({"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":tool,"arguments":arguments}}),
+            json!({"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":tool,"arguments":{"wrong":[1]}}}),
+        ]
+        .iter()
+        .map(Value::to_string)
+        .collect();
+        let heard = |mut command: Command, memory: &str| {
+            command.env("MEMORY_FILE_PATH", world.path(memory)).current_dir(&project);
+            // What comes without being asked for has no fixed place.
+            answers(command, &lines)
+        };
+        let mut direct = world.command(&server[0]);
+        direct.args(&server[1..]);
+        let mut through = world.rampart(&["mcp", "--no-proxy", "--env", "MEMORY_FILE_PATH", "--"]);
+        through.args(&server);
+        let direct = heard(direct, "memory-1");
+        assert!(
+            direct[2].contains("\"content\"") && !direct[2].contains("\"isError\":true"),
+            "{server:?}: {}",
+            direct[2]
+        );
+        let through = heard(through, "memory-2");
+        assert_eq!(through, direct, "{server:?}");
+    }
+}
+
+/// The answers to the requests among these lines, each asked when the one before it is answered.
+fn answers(mut command: Command, lines: &[String]) -> Vec<String> {
+    let mut talk = Talk::start({
+        command.stderr(Stdio::null());
+        command
+    });
+    let mut heard = Vec::new();
+    for line in lines {
+        talk.say(line);
+        let Value::Number(id) = serde_json::from_str::<Value>(line).unwrap()["id"].clone() else { continue };
+        heard.push(loop {
+            let line = talk.hear();
+            if serde_json::from_str::<Value>(&line).unwrap()["id"] == Value::Number(id.clone()) {
+                break line;
+            }
+        });
+    }
+    heard
 }
 
 /// A server of one line of shell.

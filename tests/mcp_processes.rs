@@ -106,7 +106,9 @@ impl Road {
 
     pub(crate) fn post(&self, session: Option<&str>, body: &str) -> Waiting {
         let session = session.map(|session| format!("mcp-session-id: {session}")).unwrap_or_default();
-        self.start(&["-H", &session, "--data-binary", body])
+        let mut args = vec!["-H".to_owned(), session, "--data-binary".to_owned(), body.to_owned()];
+        args.extend(repeated(body).into_iter().flat_map(|header| ["-H".to_owned(), header]));
+        self.start(&args.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     pub(crate) fn ask(&self, session: &str, body: &str) -> Answer {
@@ -138,9 +140,22 @@ fn runs(pid: &str) -> bool {
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
+/// The headers that a request of the stateless era bears.
+fn repeated(body: &str) -> Vec<String> {
+    let message: Value = serde_json::from_str(body).unwrap_or_default();
+    let version = &message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
+    let told = [("protocol-version", version), ("method", &message["method"]), ("name", &message["params"]["name"])];
+    let told = told.into_iter().filter(|_| version.is_string());
+    told.filter_map(|(name, value)| Some(format!("mcp-{name}: {}", value.as_str()?))).collect()
+}
+
 /// A call of the stateless era.
 fn modern(id: u32, tool: &str) -> String {
-    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "progressToken": 1});
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "progressToken": 1,
+    });
     json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "_meta": meta}}).to_string()
 }
 
@@ -237,6 +252,25 @@ fn what_a_server_says_meanwhile_comes_on_the_stream_of_the_request() {
 }
 
 #[test]
+fn a_daemon_of_one_session_ends_with_it_and_those_of_others_stay() {
+    let Some(road) = Road::open("a_daemon_of_one_session_ends_with_it_and_those_of_others_stay", &[]) else { return };
+    let sessions = [road.session(), road.session()];
+    let daemons = sessions.each_ref().map(|session| road.ask(session, &call(1, "daemon")).text());
+    assert!(daemons.iter().all(|pid| runs(pid)));
+    let ended = road.start(&["-X", "DELETE", "-H", &format!("mcp-session-id: {}", sessions[0])]).answer();
+    assert_eq!(ended.status, "200");
+    until("the daemon of the session that was ended", || !runs(&daemons[0]));
+    until("is no zombie", || !std::path::Path::new(&format!("/proc/{}", daemons[0])).exists());
+    assert!(runs(&daemons[1]), "the other session goes on");
+    // A crash is an end, too.
+    let crashed = road.ask(&sessions[1], &call(2, "crash"));
+    assert!(crashed.body.contains("error"), "{}", crashed.body);
+    until("the daemon of the server that crashed", || !runs(&daemons[1]));
+    let Road { mut front, .. } = road;
+    assert!(front.0.try_wait().unwrap().is_none(), "Rampart itself goes on");
+}
+
+#[test]
 fn a_server_that_crashes_leaves_no_request_without_an_answer() {
     let Some(road) = Road::open("a_server_that_crashes_leaves_no_request_without_an_answer", &[]) else { return };
     let (session, other) = (road.session(), road.session());
@@ -281,7 +315,8 @@ fn clients_without_a_session_share_a_process_and_hear_nothing_of_each_other() {
     let waited = waiting.answer();
     assert_eq!((waited.text().as_str(), &waited.json()["id"]), ("waited", &json!(1)));
     // Errors have the status of that era.
-    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let version = "io.modelcontextprotocol/protocolVersion";
+    let meta = json!({version: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
     let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
     let answer = road.post(None, &discover.to_string()).answer();
     assert_eq!((answer.status.as_str(), &answer.json()["error"]["code"]), ("404", &json!(-32_601)));

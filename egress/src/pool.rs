@@ -18,6 +18,9 @@ const IDLE: Duration = Duration::from_secs(50);
 const MAX_IDLE: usize = 64;
 const MAX_SHELVES: usize = 1024;
 const SWEEP: Duration = Duration::from_secs(10);
+/// Shelves with an idle connection. A session that is quiet for longest gives way: each holds a file, and sessions may be
+/// many more than files.
+const MAX_HELD: usize = 256;
 
 /// Whose connection, and where to. Connections are never shared between sessions: origins may tie a login to one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,6 +102,23 @@ impl Pool {
                 shelf.idle.push((sender, address, Instant::now()));
             }
         });
+        self.make_room();
+    }
+
+    /// Lets go of the idle connections that were put back before all others, where too many are held.
+    fn make_room(&self) {
+        let mut guard = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let shelves = &mut guard.0;
+        if shelves.len() <= MAX_HELD {
+            return;
+        }
+        let latest = |shelf: &Shelf| shelf.idle.last().map(|(_, _, at)| *at);
+        let held = shelves.values().filter_map(latest).count();
+        if held > MAX_HELD
+            && let Some(oldest) = shelves.values().filter_map(latest).min()
+        {
+            shelves.values_mut().filter(|shelf| latest(shelf) == Some(oldest)).for_each(|shelf| shelf.idle.clear());
+        }
     }
 
     pub(crate) fn put_shared(&self, key: &Arc<Key>, sender: http2::SendRequest<Body>, address: SocketAddr) {

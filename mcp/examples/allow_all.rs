@@ -35,8 +35,9 @@ async fn main() -> std::process::ExitCode {
         origin: Origin::default(),
         env: environment::clean(std::env::vars_os()),
         pins: None,
+        schemas: rampart_mcp::Schemas::default(),
         clean: None,
-        alone: false,
+        orphans: stdio::Orphans::Leave,
         limits: stdio::Limits::default(),
     };
     let gate = Arc::new(move |call: Call| judge(&call, deny.as_deref()));

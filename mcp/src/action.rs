@@ -11,7 +11,9 @@ pub(crate) fn of(server: &str, method: &str, params: &Value) -> Result<Action, S
     let text = |key: &str| params.get(key).and_then(Value::as_str);
     let needed = match method {
         "tools/call" | "prompts/get" => Some("name"),
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some("uri"),
+        "resources/read" => Some("uri"),
+        // A server of 2026-07-28 has no such methods, and says so whatever stands in the request.
+        "resources/subscribe" | "resources/unsubscribe" if params.get("uri").is_some() => Some("uri"),
         _ => None,
     };
     let tool = match needed {
@@ -136,6 +138,7 @@ mod tests {
             ("tools/call", json!(null)),
             ("tools/call", json!({"name": "re\0ad"})),
             ("resources/read", json!({"name": "x"})),
+            ("resources/subscribe", json!({"uri": ["x"]})),
             ("prompts/get", json!({"uri": "x"})),
         ] {
             assert!(of("fs", method, &params).is_err(), "{method} {params}");

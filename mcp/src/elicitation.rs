@@ -1,6 +1,7 @@
 //! Forms by which a server asks for what no form may ask for. MCP forbids servers to request passwords, keys and the like
 //! so (2025-11-25, Client Features, Elicitation: "Servers MUST NOT use form mode elicitation to request sensitive
-//! information"); a page of the server's own, opened by its URL, is where those belong.
+//! information"); a page of the server's own, opened by its URL, is where those belong. Such a page is one that nobody on the
+//! way can change: it comes by HTTPS, or from this machine.
 
 use rampart_call::{Action, Reason, Refusal};
 use serde_json::Value;
@@ -46,10 +47,18 @@ const LONGEST: usize = 3;
 /// Characters of a foreign name in a text for people.
 const SHOWN: usize = 60;
 
-/// The refusal of a form that asks for a secret.
+/// The refusal of a form that asks for a secret, and of a page that is none of the web.
 pub(crate) fn refusal(action: &Action) -> Option<Refusal> {
     let Action::Mcp { method, arguments, .. } = action else { return None };
-    let fields = arguments.pointer("/requestedSchema/properties").filter(|_| method == "elicitation/create")?;
+    if method != "elicitation/create" {
+        return None;
+    }
+    let by_url = arguments.get("mode").and_then(Value::as_str) == Some("url");
+    if (by_url || arguments.get("url").is_some()) && !arguments.get("url").and_then(Value::as_str).is_some_and(opens) {
+        let why = "the page that the server wants opened is neither on this machine nor an https:// address";
+        return Some(answer::refused(Reason::Malformed, why));
+    }
+    let fields = arguments.pointer("/requestedSchema/properties")?;
     let secret = |(name, field): &(&String, &Value)| {
         asks(name)
             || field.get("title").and_then(Value::as_str).is_some_and(asks)
@@ -59,6 +68,14 @@ pub(crate) fn refusal(action: &Action) -> Option<Refusal> {
     let name: String = name.chars().take(SHOWN).flat_map(char::escape_default).collect();
     let why = format!("the server asks for `{name}` in a form, and a form must not ask for secrets");
     Some(answer::refused(Reason::Malformed, why))
+}
+
+/// Whether a browser may be sent there. A name before the host (`https://bank.example@evil.example`) only deceives.
+fn opens(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let here = matches!(url.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let deceives = url.authority().is_none_or(|authority| authority.as_str().contains('@'));
+    !deceives && (url.scheme_str() == Some("https") || (here && url.scheme_str() == Some("http")))
 }
 
 /// Whether a name has one of these words in it: `API key`, `github_token`, `dbPassword`, but not `pinned` or `tokenizer`.
@@ -130,5 +147,26 @@ mod tests {
         assert!(why(form("elicitation/create", json!({"x": {"type": "string", "format": "password"}}))).is_some());
         assert_eq!(why(form("elicitation/create", json!({"city": {"title": "City"}}))), None);
         assert_eq!(why(form("tools/call", json!({"password": {}}))), None);
+    }
+
+    #[test]
+    fn a_page_to_open_is_one_of_the_web() {
+        for (arguments, opens) in [
+            (json!({"mode": "url", "url": "https://login.example/x?state=1"}), true),
+            (json!({"mode": "url", "url": "http://localhost:8080/callback"}), true),
+            (json!({"mode": "form", "requestedSchema": {}}), true),
+            (json!({"mode": "url", "url": "http://login.example/x"}), false),
+            (json!({"mode": "url", "url": "javascript:alert(1)"}), false),
+            (json!({"mode": "url", "url": "file:///etc/passwd"}), false),
+            (json!({"mode": "url", "url": "https://bank.example@evil.example/"}), false),
+            (json!({"mode": "url", "url": "https://"}), false),
+            (json!({"mode": "url", "url": 1}), false),
+            (json!({"mode": "url"}), false),
+            (json!({"url": "ms-settings:"}), false),
+        ] {
+            let (server, method, tool) = ("s".into(), "elicitation/create".into(), String::new());
+            let action = Action::Mcp { server, method, tool, arguments: arguments.clone(), beside: Value::Null };
+            assert_eq!(refusal(&action).is_none(), opens, "{arguments}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     http::{agree, events::Splitter},
     lines::{Lines, Read},
     message::Id,
+    schemas::Schemas,
 };
 
 /// What the line splitter makes of pieces: lines, and what else it told, until the end.
@@ -44,7 +45,7 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Result<Vec<(Bytes, Option<Strin
 
 /// Whether headers that repeat the body say the same.
 pub fn headers_agree(headers: &HeaderMap, method: &str, params: &Value) -> bool {
-    agree(headers, method, params).is_ok()
+    agree(headers, method, params, &Schemas::default()).is_ok()
 }
 
 struct Pieces<'a>(&'a [&'a [u8]]);

@@ -1,18 +1,20 @@
 //! MCP over Streamable HTTP, of both eras: stands in front of servers that have a URL, and of servers on standard input
 //! and output. What is allowed goes on as the bytes that came.
 
+mod access;
 pub(crate) mod events;
 mod front;
-mod headers;
+pub(crate) mod headers;
 mod held;
 mod judge;
 mod legacy;
 mod listener;
+mod oauth;
 mod processes;
 mod sessions;
 mod stream;
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
@@ -26,6 +28,7 @@ use crate::{
     answer,
     message::{self, Id},
 };
+pub use access::Access;
 pub use front::{Error, Front, Options};
 #[cfg(feature = "fuzz")]
 pub(crate) use headers::agree;
@@ -102,8 +105,11 @@ where
 
 /// A JSON text on one line: between tokens a line end means no more than a space, and inside of one there is none. Every
 /// byte stays in its place.
-fn flattened(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+fn flattened(text: &str) -> Cow<'_, str> {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(text.replace(['\n', '\r'], " ")),
+    }
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Body> {

@@ -16,11 +16,14 @@ pub mod message;
 mod orphans;
 mod outstanding;
 pub mod pins;
+mod redact;
 pub mod relay;
 pub mod scan;
+mod schemas;
 mod server;
 mod skim;
 pub mod stdio;
 mod text;
 
 pub use answer::REFUSED;
+pub use schemas::{Checking, Schemas};

@@ -1,7 +1,7 @@
 //! One line of the wire, read once and strictly. What policy sees is what every peer will read, whichever parser it has:
 //! a line that two parsers could read differently is a [`Fault`].
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
 
 use rampart_call::strict;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
@@ -199,6 +199,17 @@ pub fn parse(line: &[u8]) -> Result<Message, Fault> {
     };
     let start = raw.get().as_ptr().addr() - line.as_ptr().addr();
     Ok(Message::Response { id: read_id(id)?, body, place: start..start + raw.get().len() })
+}
+
+/// Where the value of a member of a member stands in a JSON text that [`parse`] has accepted.
+pub(crate) fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    let mut found = text;
+    for key in path {
+        let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(found).ok()?;
+        found = members.get(*key)?.get();
+    }
+    let start = found.as_ptr().addr() - text.as_ptr().addr();
+    Some(start..start + found.len())
 }
 
 /// The first of `keys` that a member equals when case is ignored, but not exactly. Parsers that match members without

@@ -104,6 +104,11 @@ impl Pins {
         released
     }
 
+    /// What is approved.
+    pub(crate) fn approved(&self) -> &Offered {
+        &self.approved
+    }
+
     /// Whether anything is withheld.
     pub(crate) fn withholds(&self) -> bool {
         self.withheld.values().any(|names| !names.is_empty())

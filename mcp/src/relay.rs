@@ -21,6 +21,7 @@ use crate::{
     outstanding::{Outstanding, State},
     pins::{self, Pins, Screened},
     scan::{Item, Offered, Section},
+    schemas::Schemas,
 };
 
 /// Names a judgement that was asked for.
@@ -139,6 +140,7 @@ pub struct Relay {
     from_server: Half,
     summary: Summary,
     pins: Option<Pins>,
+    schemas: Schemas,
     /// The lists of which the server said that it tells when they change.
     announced: BTreeSet<Section>,
 }
@@ -200,6 +202,7 @@ impl Relay {
             from_server: Half::default(),
             summary: Summary::default(),
             pins: None,
+            schemas: Schemas::default(),
             announced: BTreeSet::new(),
         }
     }
@@ -207,7 +210,14 @@ impl Relay {
     /// Hides and refuses what is not approved of the server's offer.
     #[must_use]
     pub fn pinned(self, pins: Pins) -> Self {
+        self.schemas.pinned(pins.approved());
         Self { pins: Some(pins), ..self }
+    }
+
+    /// Holds calls and results to the shapes of the server's tools.
+    #[must_use]
+    pub fn shaped(self, schemas: Schemas) -> Self {
+        Self { schemas, ..self }
     }
 
     /// Takes one input and says what follows.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, io, os::unix::process::ExitStatusExt, process::ExitStat
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use crate::stdio::Error;
+use crate::{orphans, stdio::Error};
 
 /// A running server. When it is dropped, its process group is killed.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl Server {
         errors: Stdio,
     ) -> Result<(Self, ChildStdin, ChildStdout), Error> {
         let (program, arguments) = command.split_first().ok_or(Error::NoCommand)?;
+        let mut running = orphans::servers();
         let started = Command::new(program)
             .args(arguments)
             .env_clear()
@@ -41,6 +42,8 @@ impl Server {
         };
         let mut child = started.map_err(failed)?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        running.extend(child.id().map(u32::cast_signed));
+        drop(running);
         let pipes = (child.stdin.take(), child.stdout.take());
         let server = Self { child, group };
         match pipes {
@@ -69,13 +72,21 @@ impl Server {
 
     /// Waits until the server's first process has ended, and reaps it. Cancel safe.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let pid = self.child.id();
+        let status = self.child.wait().await;
+        if let Some(pid) = pid {
+            orphans::servers().remove(&pid.cast_signed());
+        }
+        status
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        if let Some(pid) = self.child.id() {
+            orphans::servers().remove(&pid.cast_signed());
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     orphans,
     pins::store::{Store, StoreError},
     relay::{self, Side},
+    schemas::Schemas,
     server::Server,
 };
 use session::Session;
@@ -38,13 +39,27 @@ pub struct Options {
     pub env: Vec<(OsString, OsString)>,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// What its tools take and give.
+    pub schemas: Schemas,
     /// What becomes of a line of the server's standard error before it goes to ours; without it, the server has ours.
     pub clean: Option<fn(&str) -> String>,
-    /// This process has no other children. Then what the server leaves behind when it ends, daemons among it, is ended
-    /// and reaped with it (Linux only).
-    pub alone: bool,
+    /// What is done about processes that the server leaves behind.
+    pub orphans: Orphans,
     /// Bounds of size and time.
     pub limits: Limits,
+}
+
+/// What is done about processes that a server leaves behind when it ends, besides those of its process group, which are
+/// ended wherever they are. Linux only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// Nothing.
+    Leave,
+    /// This process has no other children: daemons, too, are ended and reaped.
+    End,
+    /// This process, which is their next parent, has other servers as well: those are ended that bear this one's mark in
+    /// their environment.
+    EndMarked,
 }
 
 /// Bounds of size and time.
@@ -133,7 +148,7 @@ impl Error {
 }
 
 /// Runs the server and relays between it and the client until both are done. `signals` are the numbers of signals that
-/// came for us; they go on to the server, but for SIGCHLD, which may be passed only by who is [`Options::alone`] and has
+/// came for us; they go on to the server, but for SIGCHLD, which may be passed only by who is [`Orphans::End`] and has
 /// orphans reaped. Nothing that the server has started in its process group is left running,
 /// not even when the future is dropped.
 ///
@@ -158,9 +173,11 @@ pub(crate) async fn relayed(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, pins, clean, alone, limits } = options;
+    let Options { command, server: name, origin, env, pins, schemas, clean, orphans: left, limits } = options;
     let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
-    if alone {
+    let mark = if left == Orphans::EndMarked { orphans::mark() } else { None };
+    let env = env.into_iter().chain(mark.clone()).collect();
+    if left == Orphans::End {
         orphans::adopt();
     }
     let stderr = if clean.is_some() { Stdio::piped() } else { Stdio::inherit() };
@@ -168,7 +185,7 @@ pub(crate) async fn relayed(
     let carrying = clean.zip(server.errors()).map(|(clean, errors)| errors::carry(errors, clean));
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface, ..origin };
-    let relay = relay::Relay::new(name, origin, limits.relay);
+    let relay = relay::Relay::new(name, origin, limits.relay).shaped(schemas);
     let relay = match pinned {
         Some(pinned) => relay.pinned(pinned),
         None => relay,
@@ -201,8 +218,11 @@ pub(crate) async fn relayed(
             else => break,
         }
     }
-    if alone && session.exit.is_some() {
+    if left == Orphans::End && session.exit.is_some() {
         orphans::end(limits.grace).await;
+    }
+    if mark.is_some() && session.exit.is_some() {
+        orphans::end_marked(mark, limits.grace).await;
     }
     if let Some(carrying) = carrying {
         errors::finish(carrying, session::LINGER).await;

@@ -70,6 +70,26 @@ pub(crate) fn edited(json: &str, edits: &[Edit]) -> Result<String, &'static str>
     Ok(out)
 }
 
+/// The same value with other texts in its strings, keys among them.
+///
+/// # Errors
+/// When what is left is not JSON that means one thing (two members may have become equal).
+pub(crate) fn replaced(json: &str, change: impl Fn(&str) -> String) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(json.len());
+    let mut copied = 0;
+    for token in Tokens::of(json).filter(|token| json.get(token.place.start..).is_some_and(|at| at.starts_with('"'))) {
+        let changed = change(&token.text);
+        if changed != *token.text {
+            out.push_str(json.get(copied..token.place.start).unwrap_or_default());
+            out.push_str(&serde_json::Value::String(changed).to_string());
+            copied = token.place.end;
+        }
+    }
+    out.push_str(json.get(copied..).unwrap_or_default());
+    strict::parse(out.as_bytes()).map_err(|_| "what is left is not valid any more")?;
+    Ok(out)
+}
+
 /// A string, number, `true`, `false` or `null` of a JSON text.
 struct Token<'a> {
     text: Cow<'a, str>,

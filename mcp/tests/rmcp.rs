@@ -30,8 +30,9 @@ async fn the_rust_sdk_lists_calls_and_is_refused_through_the_relay() {
         origin: Origin::default(),
         env: clean(std::env::vars_os()),
         pins: None,
+        schemas: rampart_mcp::Schemas::default(),
         clean: None,
-        alone: false,
+        orphans: stdio::Orphans::Leave,
         limits: stdio::Limits::default(),
     };
     let (client_side, our_side) = tokio::io::duplex(1 << 16);

@@ -165,3 +165,20 @@ async fn a_connection_is_used_again_by_its_owner_only() {
     assert_eq!(send(&client(), "a").await, "5");
     assert_eq!(send(&client(), "a").await, "6");
 }
+
+#[tokio::test]
+async fn connections_of_many_owners_are_not_all_held() {
+    let port = counting().await;
+    let whose =
+        |headers: &HeaderMap| headers.get("x-owner").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+    let kept = client().keeping(whose);
+    let mut used = Vec::new();
+    for owner in (0..300).chain([299, 0]) {
+        let mut request = post(&format!("http://127.0.0.1:{port}/"));
+        request.headers_mut().insert("x-owner", HeaderValue::from(owner));
+        let response = kept.clone().oneshot(request).await.unwrap();
+        used.push(String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap());
+    }
+    assert_eq!(used[300], used[299], "the latest owner's is used again");
+    assert_eq!(used[301], "300", "the one that was quiet for longest has given way");
+}

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::{AuditVerb, Export, ExportFormat, Log, Replay, Search, Stats, Tail, Verify};
 pub(crate) use egress::{Check, EgressVerb, Har, Probe};
 pub(crate) use mcp::{
-    Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan,
+    Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 pub(crate) use token::{NewToken, TokenVerb};

@@ -1,7 +1,7 @@
 //! Stands in front of a server that has a URL. Its sessions, event ids and status codes stay its own.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use super::{
     held::{Held, SIGN_OF_LIFE},
     is, json,
     judge::Judge,
-    key,
+    key, oauth,
     sessions::{Asked, Full as TableFull, Hold, Session, Sessions},
     stream::{Passing, spliced},
     streamed,
@@ -35,6 +35,7 @@ use crate::{
         store::{Store, StoreError},
     },
     relay::Side,
+    schemas::Schemas,
 };
 
 /// What to stand in front of, and as whom.
@@ -48,6 +49,8 @@ pub struct Options {
     pub origin: Origin,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
+    /// What its tools take and give.
+    pub schemas: Schemas,
     /// Bounds.
     pub limits: Limits,
 }
@@ -74,6 +77,8 @@ pub struct Front {
     url: Uri,
     pub(super) limits: Limits,
     sessions: Sessions,
+    /// Where the server has said that its metadata is.
+    metadata: Mutex<Option<Uri>>,
 }
 
 impl std::fmt::Debug for Front {
@@ -98,16 +103,20 @@ impl Front {
     /// # Errors
     /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
-        let Options { url, server, origin, pins, limits } = options;
+        let Options { url, server, origin, pins, schemas, limits } = options;
         Self::check(&url)?;
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
         let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?;
+        if let Some(pins) = &pins {
+            schemas.pinned(&pins.approved());
+        }
         Ok(Self {
-            judge: Judge { gate, server, origin, pins, drops: Mutex::default() },
+            judge: Judge { gate, server, origin, pins, schemas, drops: Mutex::default() },
             upstream,
             url,
             limits,
             sessions: Sessions::default(),
+            metadata: Mutex::default(),
         })
     }
 
@@ -115,6 +124,41 @@ impl Front {
     pub async fn last_records(&self) {
         if tokio::time::timeout(LAST_WORDS, self.judge.last_drops()).await.is_err() {
             tracing::warn!("the last dropped messages are not on record: the gateway took too long");
+        }
+    }
+
+    /// What the server tells those who log in, said of the address that clients know. `own` asks for its own metadata, and
+    /// not for that of its whole site.
+    pub(super) async fn metadata(&self, canonical: &str, own: bool) -> Result<Response<Body>, Failed> {
+        let failed = |why: &str| Failed::new(StatusCode::BAD_GATEWAY, None, message::INTERNAL_ERROR, why);
+        let said = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| own);
+        let path = if own { self.url.path() } else { "" };
+        let usual = || {
+            let mut parts = self.url.clone().into_parts();
+            parts.path_and_query = format!("{}{path}", oauth::METADATA).parse().ok();
+            Uri::from_parts(parts).ok()
+        };
+        let url = said.or_else(usual).ok_or_else(|| failed("the server has no place for metadata"))?;
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = url;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let response = self.upstream.clone().oneshot(request).await.map_err(|e| unreached(None, &e))?;
+        if !response.status().is_success() {
+            let mut answer = Response::new(empty());
+            *answer.status_mut() = response.status();
+            return Ok(answer);
+        }
+        let body = collected(response.into_body(), oauth::LIMIT).await;
+        let body = body.map_err(|why| failed(&format!("the server's metadata did not arrive whole: {why}")))?;
+        let told = oauth::metadata(&body, &self.url, canonical).map_err(|why| failed(&why))?;
+        Ok(json(StatusCode::OK, told.into()))
+    }
+
+    /// Has the server's challenges name the metadata here.
+    pub(super) fn challenged(&self, headers: &mut HeaderMap, here: &str) {
+        if let Some(there) = oauth::challenged(headers, &self.url, here) {
+            *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(there);
         }
     }
 
@@ -151,7 +195,8 @@ impl Front {
         let headers = headers::asked(told);
         match message {
             Message::Request { id, method, params } => {
-                headers::agree(told, &method, &params).map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas)
+                    .map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
@@ -176,18 +221,26 @@ impl Front {
                     () = hold.cancelled() => return Ok(streamed(stream::empty())),
                 };
                 drop(hold);
-                match decided {
-                    Ok(_permit) => self.ask(id, asked, session, headers, line).await,
-                    Err(refusal) => Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal))),
-                }
+                let mut headers = headers;
+                let refusal = match decided {
+                    Ok(permit) => match self.judge.as_permitted(&permit, &asked.action, &mut headers, line) {
+                        Ok(line) => return self.ask(id, asked, session, headers, line).await,
+                        Err(why) => answer::refused(Reason::Malformed, why),
+                    },
+                    Err(refusal) => refusal,
+                };
+                Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal)))
             }
             Message::Notification { method, params } => {
-                headers::agree(told, &method, &params).map_err(|why| bad(None, headers::MISMATCH, &why))?;
+                headers::agree(told, &method, &params, &self.judge.schemas)
+                    .map_err(|why| bad(None, headers::MISMATCH, &why))?;
                 let action = action::of(&self.judge.server, &method, &params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
-                if let Err(refusal) = self.judge.before(action.clone(), None, action::trace(&params)).await {
-                    return Err(withheld(&refusal));
-                }
+                let mut headers = headers;
+                let decided = self.judge.before(action.clone(), None, action::trace(&params)).await;
+                let permit = decided.map_err(|refusal| withheld(&refusal))?;
+                let permitted = self.judge.as_permitted(&permit, &action, &mut headers, line);
+                let line = permitted.map_err(|why| withheld(&answer::refused(Reason::Malformed, why)))?;
                 let cancelled = params.get("requestId").filter(|_| method == "notifications/cancelled");
                 if let Some(id) = cancelled.and_then(|id| Id::from_value(id).ok())
                     && headers.contains_key(headers::SESSION)
@@ -347,7 +400,15 @@ impl Front {
     ) -> Result<Response<Body>, BoxError> {
         let mut request = Request::builder().method(method).uri(self.url.clone()).body(Full::new(body))?;
         *request.headers_mut() = headers.clone();
-        self.upstream.clone().oneshot(request).await
+        let response = self.upstream.clone().oneshot(request).await?;
+        // A client that went there would take its token along, past the rules.
+        if response.status().is_redirection()
+            && let Some(place) = response.headers().get(header::LOCATION)
+        {
+            let place = place.to_str().unwrap_or_default().chars().take(200).flat_map(char::escape_default);
+            return Err(format!("it sends to `{}`; give that URL instead", place.collect::<String>()).into());
+        }
+        Ok(response)
     }
 
     /// Reads an answer that is not a stream.

@@ -4,11 +4,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use crate::schemas::Schemas;
+
 /// Session of the server's making (MCP 2025-03-26 to 2025-11-25).
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// What the headers begin with that repeat arguments.
+pub(crate) const PARAM: &str = "mcp-param-";
+/// The first revision whose requests say everything themselves.
+const STATELESS: &str = "2026-07-28";
 /// Nobody in between shall wait for more before it passes an event on.
 pub(super) const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// JSON-RPC code of MCP 2026-07-28: a header says something else than the body.
@@ -48,7 +54,7 @@ pub(super) fn is_of_the_message(name: &HeaderName) -> bool {
         METHOD,
         NAME,
     ];
-    known.contains(name) || name.as_str().starts_with("mcp-param-")
+    known.contains(name) || name.as_str().starts_with(PARAM)
 }
 
 /// The headers that go on to the other side.
@@ -80,38 +86,131 @@ pub(super) fn status(error: Option<i64>) -> StatusCode {
 ///
 /// # Errors
 /// Which of them says something else, or stands there twice.
-pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value) -> Result<(), String> {
-    let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"));
-    let object = match method {
-        "resources/read" => params.get("uri"),
-        _ => params.get("name").or_else(|| params.get("taskId")),
-    };
-    let pairs =
-        [(VERSION, meta.and_then(Value::as_str)), (METHOD, Some(method)), (NAME, object.and_then(Value::as_str))];
-    for (name, body) in pairs {
-        let mut values = headers.get_all(&name).iter();
-        let Some(value) = values.next() else { continue };
-        if values.next().is_some() {
-            return Err(format!("the header {name} stands there twice"));
-        }
+pub(crate) fn agree(headers: &HeaderMap, method: &str, params: &Value, schemas: &Schemas) -> Result<(), String> {
+    for (name, body) in repeated(method, params) {
+        let Some(told) = only(headers, &name)? else { continue };
         // Before 2026-07-28 the body says no version.
         if name == VERSION && body.is_none() {
             continue;
         }
-        let told = value.to_str().ok().and_then(decoded);
-        if told.is_none() || told.as_deref() != body {
+        if Some(told.as_str()) != body {
             return Err(format!("the header {name} says something else than the body"));
+        }
+    }
+    if method != "tools/call" {
+        return Ok(());
+    }
+    let arguments = params.get("arguments").unwrap_or(&Value::Null);
+    let mirrored = params.get("name").and_then(Value::as_str).and_then(|tool| schemas.mirrored(tool));
+    for name in headers.keys().filter(|name| name.as_str().starts_with(PARAM)) {
+        let told = only(headers, name)?.unwrap_or_default();
+        let says = |value: &Value| spells(value, &told);
+        let agrees = match &mirrored {
+            // Any of several definitions of the tool, as the eras have them.
+            Some(known) => {
+                let mut same = known.iter().filter(|m| name.as_str().get(PARAM.len()..) == Some(m.header.as_str()));
+                let places: Vec<_> = same.by_ref().map(|m| arguments.pointer(&m.pointer)).collect();
+                // What the tool does not know is nobody's argument.
+                places.is_empty() || places.iter().flatten().any(|value| says(value))
+            }
+            // Which argument it repeats is not known. One that it does not repeat is none.
+            None => any(arguments, says),
+        };
+        if !agrees {
+            return Err(format!("the header {name} says something else than the arguments"));
         }
     }
     Ok(())
 }
 
+/// Whether a request is one of the revisions without sessions: by its headers, as its body may lack what it should say.
+pub(super) fn are_stateless(headers: &HeaderMap) -> bool {
+    let version = headers.get(VERSION).and_then(|version| version.to_str().ok());
+    version.is_some_and(|version| version >= STATELESS) && !headers.contains_key(SESSION)
+}
+
+/// Whether all headers are there that must be, where this side is the server (MCP 2026-07-28, Streamable HTTP).
+///
+/// # Errors
+/// Which one is missing.
+pub(super) fn complete(headers: &HeaderMap, method: &str, params: &Value, schemas: &Schemas) -> Result<(), String> {
+    for (name, body) in repeated(method, params) {
+        if body.is_some() && !headers.contains_key(&name) {
+            return Err(format!("the header {name} is missing"));
+        }
+    }
+    let tool = params.get("name").and_then(Value::as_str).filter(|_| method == "tools/call");
+    for mirrored in tool.and_then(|tool| schemas.mirrored(tool)).into_iter().flatten() {
+        let value = params.get("arguments").and_then(|arguments| arguments.pointer(&mirrored.pointer));
+        let name = format!("{PARAM}{}", mirrored.header);
+        if value.is_some_and(|value| !value.is_null()) && !headers.contains_key(&name) {
+            return Err(format!("the header {name} is missing"));
+        }
+    }
+    Ok(())
+}
+
+/// The headers that repeat what every request says, and what the body says.
+fn repeated<'m>(method: &'m str, params: &'m Value) -> [(HeaderName, Option<&'m str>); 3] {
+    let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion"));
+    let object = match method {
+        "resources/read" => params.get("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params.get("taskId"),
+        _ => params.get("name"),
+    };
+    [(VERSION, meta.and_then(Value::as_str)), (METHOD, Some(method)), (NAME, object.and_then(Value::as_str))]
+}
+
+/// A header that may stand there once, decoded.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(format!("the header {name} stands there twice"));
+    }
+    let told = value.to_str().ok().and_then(decoded);
+    told.map(Some).ok_or_else(|| format!("the header {name} cannot be read"))
+}
+
+/// Whether a header's text is how this value is written there.
+fn spells(value: &Value, told: &str) -> bool {
+    match value {
+        Value::String(text) => text == told,
+        Value::Bool(value) => told == if *value { "true" } else { "false" },
+        Value::Number(number) => number.to_string() == told || number.as_f64().is_some_and(|n| told.parse() == Ok(n)),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Whether any part of a value is so.
+fn any(value: &Value, is: impl Fn(&Value) -> bool) -> bool {
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(list) => waiting.extend(list),
+            Value::Object(members) => waiting.extend(members.values()),
+            scalar if is(scalar) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// A header's value, which is `=?base64?…?=` where it holds what a header cannot (MCP 2026-07-28).
-fn decoded(value: &str) -> Option<String> {
+pub(crate) fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(coded) => String::from_utf8(STANDARD.decode(coded).ok()?).ok(),
         None => Some(value.to_owned()),
     }
+}
+
+/// A header's value that says this.
+pub(crate) fn encoded(plain: &str) -> HeaderValue {
+    let literal =
+        !plain.starts_with("=?base64?") && plain.trim() == plain && plain.bytes().all(|b| matches!(b, b' '..=b'~'));
+    let value = if literal { plain.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(plain)) };
+    // It is of printable characters of ASCII by now.
+    HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
@@ -170,10 +269,50 @@ mod tests {
             (&[("mcp-name", "=?base64?!?=")], false),
             (&[], true),
         ] {
-            assert_eq!(agree(&map(headers), "tools/call", &params).is_ok(), agrees, "{headers:?}");
+            let schemas = Schemas::default();
+            assert_eq!(agree(&map(headers), "tools/call", &params, &schemas).is_ok(), agrees, "{headers:?}");
         }
-        let legacy = json!({"name": "x"});
-        assert!(agree(&map(&[("mcp-protocol-version", "2025-11-25")]), "tools/call", &legacy).is_ok());
-        assert!(agree(&map(&[("mcp-name", "file:///b")]), "resources/read", &json!({"uri": "file:///a"})).is_err());
+        let agree = |headers, method, params| agree(&map(headers), method, &params, &Schemas::default());
+        assert!(agree(&[("mcp-protocol-version", "2025-11-25")], "tools/call", json!({"name": "x"})).is_ok());
+        assert!(agree(&[("mcp-name", "file:///b")], "resources/read", json!({"uri": "file:///a"})).is_err());
+        assert!(agree(&[("mcp-name", "b")], "tasks/get", json!({"taskId": "a", "name": "b"})).is_err());
+    }
+
+    #[test]
+    fn headers_that_repeat_arguments_are_compared_with_them() {
+        let known = Schemas::default();
+        let schema = json!({"properties": {
+            "region": {"type": "string", "x-mcp-header": "Region"},
+            "at": {"properties": {"depth": {"type": "integer", "x-mcp-header": "Depth"}}},
+        }});
+        let list = rampart_call::Action::Mcp {
+            server: "s".into(),
+            method: "tools/list".into(),
+            tool: String::new(),
+            arguments: Value::Null,
+            beside: Value::Null,
+        };
+        known.listed(&list, &json!({"tools": [{"name": "x", "inputSchema": schema}]}));
+        let params =
+            json!({"name": "x", "arguments": {"region": "eu", "other": "us", "at": {"depth": 3, "sure": true}}});
+        for (headers, by_schema, by_value) in [
+            (&[("mcp-param-region", "eu"), ("mcp-param-depth", "3")][..], true, true),
+            (&[("mcp-param-region", "=?base64?ZXU=?=")], true, true),
+            (&[("mcp-param-region", "=?base64?ZXU?=")], false, false),
+            (&[("mcp-param-region", "us")], false, true),
+            (&[("mcp-param-region", "ap")], false, false),
+            (&[("mcp-param-region", "eu"), ("mcp-param-region", "eu")], false, false),
+            (&[("mcp-param-depth", "4")], false, false),
+            (&[("mcp-param-sure", "true")], true, true),
+            (&[("mcp-param-unknown", "eu")], true, true),
+        ] {
+            let agrees = |schemas| agree(&map(headers), "tools/call", &params, schemas).is_ok();
+            assert_eq!((agrees(&known), agrees(&Schemas::default())), (by_schema, by_value), "{headers:?}");
+        }
+        let missing = |headers| complete(&map(headers), "tools/call", &params, &known);
+        assert!(missing(&[("mcp-method", "tools/call"), ("mcp-name", "x"), ("mcp-param-depth", "3")]).is_err());
+        let all =
+            [("mcp-method", "tools/call"), ("mcp-name", "x"), ("mcp-param-depth", "3"), ("mcp-param-region", "eu")];
+        assert!(missing(&all).is_ok() && missing(&all[1..]).is_err());
     }
 }

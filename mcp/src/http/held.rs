@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream};
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
-use rampart_call::{Permit, Refusal};
+use rampart_call::{Permit, Reason, Refusal};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -79,8 +79,16 @@ impl State {
                         let told = answer::refusal(&held.id, held.asked.form, &refusal);
                         Some((Some(event(&told)), Self::Over))
                     }
-                    Ok(Ok(_permit)) => {
-                        let Held { front, hold, id, asked, session, headers, line, .. } = *held;
+                    Ok(Ok(permit)) => {
+                        let Held { front, hold, id, asked, session, mut headers, line, .. } = *held;
+                        let line = match front.judge.as_permitted(&permit, &asked.action, &mut headers, line) {
+                            Ok(line) => line,
+                            Err(why) => {
+                                let refusal = answer::refused(Reason::Malformed, why);
+                                let told = answer::refusal(&id, asked.form, &refusal);
+                                return Some((Some(event(&told)), Self::Over));
+                            }
+                        };
                         // From here on it is the server that hears of a cancellation.
                         drop(hold);
                         let limit = front.limits.message;

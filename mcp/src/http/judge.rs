@@ -2,18 +2,22 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use http::HeaderMap;
 use rampart_call::{Action, Call, Gate, Origin, Permit, Phase, Reason, Refusal, Response, TraceParent, Verdict};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::sessions::Asked;
+use super::{flattened, sessions::Asked};
 use crate::{
     action, answer,
     drops::{self, Drops},
     elicitation,
     message::Id,
     pins::{first_use, keeper::Keeper},
+    redact::Cuts,
     relay::Side,
+    schemas::Schemas,
     text,
 };
 
@@ -25,6 +29,8 @@ pub(super) struct Judge {
     pub(super) origin: Origin,
     /// What of the server's offer is approved; without it, everything is.
     pub(super) pins: Option<Keeper>,
+    /// What its tools take and give.
+    pub(super) schemas: Schemas,
     /// Messages that went nowhere.
     pub(super) drops: Mutex<Drops>,
 }
@@ -70,15 +76,46 @@ impl Judge {
             // Where nothing is enforced it goes on, and policy has its say as well.
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
+        if let Some(refusal) = self.schemas.refusal(&action) {
+            self.refused(Phase::Before, action.clone(), id, refusal).await?;
+        }
         if let Some(refusal) = elicitation::refusal(&action) {
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
-        let permit = self.ask(Phase::Before, action, id, trace, None).await?;
+        self.ask(Phase::Before, action, id, trace, None).await
+    }
+
+    /// The same for what the server says, of which nothing is taken out before its client is asked or told.
+    pub(super) async fn of_server(
+        &self,
+        action: Action,
+        id: Option<&Id>,
+        trace: Option<TraceParent>,
+    ) -> Result<Permit, Refusal> {
+        let permit = self.before(action, id, trace).await?;
         if permit.edits().is_empty() {
             return Ok(permit);
         }
-        let why = "policy wants parts of it redacted, which only a response can be";
+        let why = "policy wants parts of it redacted, which only calls and answers can be";
         Err(answer::refused(Reason::Malformed, why))
+    }
+
+    /// A message of the client's as it may go on, with the headers that repeat it.
+    ///
+    /// # Errors
+    /// Why what policy takes out cannot be taken out.
+    pub(super) fn as_permitted(
+        &self,
+        permit: &Permit,
+        action: &Action,
+        headers: &mut HeaderMap,
+        line: Bytes,
+    ) -> Result<Bytes, &'static str> {
+        let Some(cuts) = Cuts::of(permit.edits(), action)? else { return Ok(line) };
+        let text = std::str::from_utf8(&line).map_err(|_| "it is no text")?;
+        let changed = cuts.line(&flattened(text), &self.server)?;
+        cuts.headers(headers);
+        Ok(changed.into())
     }
 
     /// Whether an answer may go on, of which `raw` is the body; with what in its place where parts are redacted.
@@ -92,10 +129,14 @@ impl Judge {
         let requests = action::of_input_requests(&self.server, body)
             .map_err(|why| answer::refused(Reason::Malformed, format!("the answer of the server: {why}")))?;
         for request in requests {
-            self.before(request, Some(id), None).await?;
+            self.of_server(request, Some(id), None).await?;
+        }
+        if let Some(refusal) = self.schemas.refusal_of_result(&asked.action, body) {
+            self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await?;
         }
         let left = self.approved(asked, id, body, raw).await?;
         let raw = left.as_deref().unwrap_or(raw);
+        self.schemas.came(&asked.action, raw);
         let permit = self.looked_at(asked.action.clone(), Some(id), text::of(raw)).await?;
         if permit.edits().is_empty() {
             return Ok((permit, left));

@@ -5,22 +5,45 @@ use std::{collections::BTreeMap, convert::Infallible, io, net::SocketAddr, sync:
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore, time::interval};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+    time::{interval, timeout},
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tower::BoxError;
 
-use super::{Body, Failed, Front, Limits, Processes, collected, is, json, legacy::Legacy};
-use crate::message;
+use super::{
+    Body, Failed, Front, Limits, Processes,
+    access::{Access, stranger},
+    collected, is, json,
+    legacy::Legacy,
+    oauth,
+};
+use crate::{message, orphans};
 
 /// How often it is looked for sessions that nobody uses any more.
 const SWEEP: Duration = Duration::from_secs(15);
+/// How long what servers have left behind may take to end when everything does.
+const ORPHANS: Duration = Duration::from_millis(500);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The servers behind one listener, by the paths of their endpoints.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Endpoints {
     places: BTreeMap<String, Endpoint>,
-    /// Names that the listener may be asked for besides those of loopback.
-    hosts: Vec<String>,
+    access: Access,
+    /// What clients have before the paths; without it, the address that is listened to.
+    public: Option<String>,
+    tls: Option<TlsAcceptor>,
     limits: Limits,
     legacy: Arc<Legacy>,
 }
@@ -43,9 +66,21 @@ enum Door {
 }
 
 impl Endpoints {
-    /// No servers yet. The listener may be asked for by `hosts` besides the names of loopback.
-    pub fn new(hosts: Vec<String>, limits: Limits) -> Self {
-        Self { places: BTreeMap::new(), hosts, limits, legacy: Arc::default() }
+    /// No servers yet.
+    pub fn new(access: Access, limits: Limits) -> Self {
+        Self { access, limits, ..Self::default() }
+    }
+
+    /// Clients reach the listener by this, such as `https://mcp.example`; what OAuth says of servers is said of it.
+    #[must_use]
+    pub fn known_as(self, public: Option<String>) -> Self {
+        Self { public: public.map(|public| public.trim_end_matches('/').to_owned()), ..self }
+    }
+
+    /// Clients come by TLS.
+    #[must_use]
+    pub fn behind(self, tls: Option<ServerConfig>) -> Self {
+        Self { tls: tls.map(|tls| TlsAcceptor::from(Arc::new(tls))), ..self }
     }
 
     /// Puts a server that has a URL behind this path.
@@ -73,6 +108,9 @@ impl Endpoints {
     /// When the listener cannot say where it listens.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let here = listener.local_addr()?;
+        if self.hosting().next().is_some() {
+            orphans::adopt();
+        }
         let seats = Arc::new(Semaphore::new(self.limits.connections));
         let mut sweep = interval(SWEEP);
         loop {
@@ -84,6 +122,7 @@ impl Endpoints {
                 accepted = accepted => accepted?,
                 _ = sweep.tick() => {
                     self.hosting().for_each(|processes| processes.sweep());
+                    orphans::reap_all();
                     continue;
                 }
             };
@@ -101,13 +140,17 @@ impl Endpoints {
                 let endpoints = Arc::clone(&endpoints);
                 async move { Ok::<_, Infallible>(endpoints.answer(request, here).await) }
             });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10))
-                .max_headers(64)
-                .serve_connection(TokioIo::new(stream), service);
+            let tls = self.tls.clone();
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                let served = match tls {
+                    None => connection(stream, service).await,
+                    Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => connection(stream, service).await,
+                        Ok(Err(error)) => Err(error.into()),
+                        Err(_) => Err("the handshake took too long".into()),
+                    },
+                };
+                if let Err(error) = served {
                     tracing::debug!(%error, "a connection ended early");
                 }
                 drop(seat);
@@ -122,6 +165,9 @@ impl Endpoints {
             Endpoint::Processes(processes) => processes.end().await,
         });
         futures_util::future::join_all(ends).await;
+        if self.hosting().next().is_some() {
+            orphans::end_marked(None, ORPHANS).await;
+        }
     }
 
     fn hosting(&self) -> impl Iterator<Item = &Arc<Processes>> {
@@ -131,48 +177,49 @@ impl Endpoints {
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>, here: SocketAddr) -> Response<Body> {
-        let answered = match self.admits(&request, here) {
-            Ok(()) => self.route(request).await,
+    async fn answer(&self, mut request: Request<Incoming>, here: SocketAddr) -> Response<Body> {
+        let answered = match self.access.admits(request.headers(), here.port()) {
+            Ok(()) if request.uri().path().starts_with(oauth::METADATA) => self.metadata(&request, here).await,
+            Ok(()) if !self.access.knows(request.headers_mut()) => return stranger(),
+            Ok(()) => self.route(request, here).await,
             Err(failed) => Err(failed),
         };
         answered.unwrap_or_else(|Failed(status, body)| json(status, body))
     }
 
-    /// Turns away what a page of another site can send, by whatever name it has found us (DNS rebinding).
-    fn admits(&self, request: &Request<Incoming>, here: SocketAddr) -> Result<(), Failed> {
-        let refuse = |why| Err(Failed::new(StatusCode::FORBIDDEN, None, message::INVALID_REQUEST, why));
-        let only = |name| {
-            let mut values = request.headers().get_all(name).iter();
-            (values.next().map(|v| v.to_str().unwrap_or_default()), values.next().is_some())
+    /// What clients have before a path.
+    fn base(&self, here: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.public.clone().unwrap_or_else(|| format!("{scheme}://{here}"))
+    }
+
+    /// What a server tells clients who log in. It is for everybody.
+    async fn metadata(&self, request: &Request<Incoming>, here: SocketAddr) -> Result<Response<Body>, Failed> {
+        let path = request.uri().path().strip_prefix(oauth::METADATA).unwrap_or_default();
+        let place = match path {
+            // Where there is one server, it may be asked for by its site alone.
+            "" | "/" if self.places.len() == 1 => self.places.iter().next(),
+            _ => self.places.get_key_value(path),
         };
-        let ours = |authority: &str| {
-            let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
-                Some((host, port)) => (host, port.parse().ok()),
-                None => (authority, Some(here.port())),
-            };
-            let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&host) && port.is_some();
-            loopback || self.hosts.iter().any(|known| known == host || known == authority)
-        };
-        match only(header::HOST) {
-            (Some(host), false) if ours(host) => {}
-            _ => return refuse("this is not the host you asked for; name others with --allow-host"),
-        }
-        match only(header::ORIGIN) {
-            (None, _) => Ok(()),
-            (Some(origin), false) if origin.split_once("://").is_some_and(|(_, authority)| ours(authority)) => Ok(()),
-            _ => refuse("requests from other sites are not answered"),
+        match place {
+            Some((place, Endpoint::Front(front))) if request.method() == Method::GET => {
+                front.metadata(&format!("{}{place}", self.base(here)), path.len() > 1).await
+            }
+            _ => {
+                let why = "no server here has a login of its own";
+                Err(Failed::new(StatusCode::NOT_FOUND, None, message::INVALID_REQUEST, why))
+            }
         }
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Failed> {
-        let Some((endpoint, door)) = self.door(request.uri().path()) else {
+    async fn route(&self, request: Request<Incoming>, here: SocketAddr) -> Result<Response<Body>, Failed> {
+        let Some((place, endpoint, door)) = self.door(request.uri().path()) else {
             let paths: Vec<&str> = self.paths().collect();
             let why = format!("there is nothing here; what there is: {}", paths.join(", "));
             return Err(Failed::new(StatusCode::NOT_FOUND, None, message::INVALID_REQUEST, &why));
         };
-        let endpoint = endpoint.clone();
-        match (door, request.method()) {
+        let (endpoint, metadata) = (endpoint.clone(), format!("{}{}{place}", self.base(here), oauth::METADATA));
+        let answered = match (door, request.method()) {
             (Door::Endpoint, &Method::POST) => {
                 let (_, headers, line) = self.read(request).await?;
                 endpoint.post(&headers, line).await
@@ -195,23 +242,29 @@ impl Endpoints {
                 };
                 Err(Failed::new(StatusCode::METHOD_NOT_ALLOWED, None, message::INVALID_REQUEST, why))
             }
-        }
+        };
+        answered.map(|mut response| {
+            if let Some(Endpoint::Front(front)) = self.places.get(place) {
+                front.challenged(response.headers_mut(), &metadata);
+            }
+            response
+        })
     }
 
     /// The server that a path leads to, and by which door. Where there is one server, old clients find it without its path.
-    fn door(&self, path: &str) -> Option<(&Endpoint, Door)> {
-        if let Some(endpoint) = self.places.get(path) {
-            return Some((endpoint, Door::Endpoint));
+    fn door(&self, path: &str) -> Option<(&str, &Endpoint, Door)> {
+        if let Some((place, endpoint)) = self.places.get_key_value(path) {
+            return Some((place, endpoint, Door::Endpoint));
         }
         let (place, door) = path.rsplit_once('/')?;
-        let endpoint = match (self.places.get(place), place) {
-            (Some(endpoint), _) => endpoint,
-            (None, "") if self.places.len() == 1 => self.places.values().next()?,
+        let (name, endpoint) = match (self.places.get_key_value(place), place) {
+            (Some(found), _) => found,
+            (None, "") if self.places.len() == 1 => self.places.iter().next()?,
             _ => return None,
         };
         match door {
-            "sse" => Some((endpoint, Door::Events(format!("{place}/messages")))),
-            "messages" => Some((endpoint, Door::Messages)),
+            "sse" => Some((name, endpoint, Door::Events(format!("{place}/messages")))),
+            "messages" => Some((name, endpoint, Door::Messages)),
             _ => None,
         }
     }
@@ -230,6 +283,25 @@ impl Endpoints {
         })?;
         Ok((head.uri, head.headers, line))
     }
+}
+
+impl std::fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoints").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+/// Answers what comes on one connection.
+async fn connection<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S) -> Result<(), BoxError>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(10))
+        .max_headers(64)
+        .serve_connection(TokioIo::new(stream), service);
+    connection.await.map_err(Into::into)
 }
 
 impl Endpoint {

@@ -32,7 +32,7 @@ const LAST: Duration = Duration::from_secs(5);
 /// What to run for clients. The surface of who asks becomes [`Surface::McpHttp`].
 #[derive(Debug, Clone)]
 pub struct Hosting {
-    /// Each process; that other sessions have theirs is known here, so `alone` and its limits are not looked at.
+    /// Each process; that other sessions have theirs is known here, so its orphans and limits are not looked at.
     pub process: stdio::Options,
     /// Bounds of size.
     pub limits: Limits,
@@ -66,7 +66,8 @@ impl Processes {
     /// Nothing runs until a client comes.
     pub fn new(hosting: Hosting, gate: Arc<dyn Gate>) -> Self {
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..hosting.process.origin.clone() };
-        let judge = Judge { gate, server: hosting.process.server.clone(), origin, pins: None, drops: Mutex::default() };
+        let (server, schemas) = (hosting.process.server.clone(), hosting.process.schemas.clone());
+        let judge = Judge { gate, server, origin, pins: None, schemas, drops: Mutex::default() };
         Self { hosting, judge, running: Mutex::default() }
     }
 
@@ -116,13 +117,21 @@ impl Processes {
             message::parse(text.as_bytes()).map_err(|fault| bad(fault.id.as_ref(), fault.code, &fault.why))?;
         if let Message::Request { method, params, .. } | Message::Notification { method, params } = &message {
             let id = if let Message::Request { id, .. } = &message { Some(id) } else { None };
-            headers::agree(told, method, params).map_err(|why| bad(id, headers::MISMATCH, &why))?;
+            let schemas = &self.judge.schemas;
+            headers::agree(told, method, params, schemas).map_err(|why| bad(id, headers::MISMATCH, &why))?;
+            if stateless(told, params) {
+                headers::complete(told, method, params, schemas).map_err(|why| bad(id, headers::MISMATCH, &why))?;
+                if !says_everything(params) {
+                    let why = "`_meta` must say the protocol's version and the client's capabilities";
+                    return Err(bad(id, message::INVALID_PARAMS, why));
+                }
+            }
         }
         let key = key(told);
         let known = !key.0.is_empty();
         match message {
             Message::Request { id, method, params } => {
-                let starts = !known && method == "initialize";
+                let starts = !known && method == "initialize" && !says_everything(&params);
                 let (hosted, made) = match () {
                     () if known => (self.session(&key, Some(&id))?, None),
                     () if starts => {
@@ -153,7 +162,7 @@ impl Processes {
             }
             Message::Notification { .. } | Message::Response { .. } if known => {
                 let hosted = self.session(&key, None)?;
-                hosted.say(text + "\n").await;
+                hosted.say(text.into_owned() + "\n").await;
                 if let Message::Notification { method, params } = message
                     && method == "notifications/cancelled"
                     && let Some(Ok(id)) = params.get("requestId").map(Id::from_value)
@@ -234,7 +243,16 @@ impl Processes {
     }
 }
 
+/// Whether a request is one of the revisions without sessions.
+fn stateless(headers: &HeaderMap, params: &Value) -> bool {
+    headers::are_stateless(headers) || says(params, "protocolVersion")
+}
+
 /// Whether a request says what else a session would know (MCP 2026-07-28).
 fn says_everything(params: &Value) -> bool {
-    params.get("_meta").is_some_and(|meta| meta.get("io.modelcontextprotocol/protocolVersion").is_some())
+    says(params, "protocolVersion") && says(params, "clientCapabilities")
+}
+
+fn says(params: &Value, what: &str) -> bool {
+    params.get("_meta").is_some_and(|meta| meta.get(format!("io.modelcontextprotocol/{what}")).is_some())
 }

@@ -98,7 +98,7 @@ impl Passing {
                 let Ok(action) = action::of(&judge.server, &method, &params) else {
                     return self.dropped(&event, "a notification that does not say what it is about");
                 };
-                match judge.before(action, None, action::trace(&params)).await {
+                match judge.of_server(action, None, action::trace(&params)).await {
                     Ok(_permit) => event.raw,
                     Err(_refused) => event.without(),
                 }
@@ -150,7 +150,7 @@ impl Passing {
         // Who resumes the stream goes on behind it, so its id goes first.
         let late = event.without();
         let mut verdict: BoxFuture<'static, (Event, bool)> = Box::pin(async move {
-            let Err(refusal) = front.judge.before(action, Some(&id), trace).await else { return (event, true) };
+            let Err(refusal) = front.judge.of_server(action, Some(&id), trace).await else { return (event, true) };
             session.of_server().take(&id);
             front.tell_server(&headers, answer::refusal(&id, Form::Error, &refusal)).await;
             (event, false)
@@ -195,5 +195,5 @@ impl Passing {
 /// A JSON text with another body of its response.
 pub(super) fn spliced(text: &str, place: std::ops::Range<usize>, body: &str) -> String {
     let (front, back) = (text.get(..place.start).unwrap_or_default(), text.get(place.end..).unwrap_or_default());
-    flattened(&[front, body, back].concat())
+    flattened(&[front, body, back].concat()).into_owned()
 }

@@ -9,6 +9,7 @@ use super::{
     Pins, Screened,
     store::{Stamp, Store, StoreError},
 };
+use crate::scan::Offered;
 
 /// The pins of one server.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ impl Keeper {
 
     fn held(&self) -> MutexGuard<'_, (Pins, Stamp)> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is approved now.
+    pub(crate) fn approved(&self) -> Offered {
+        self.held().0.approved.clone()
     }
 
     /// The refusal of a call of something that is not approved.

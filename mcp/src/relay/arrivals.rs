@@ -106,7 +106,10 @@ impl Relay {
             instead: None,
         };
         let refusal = match side {
-            Side::Client => self.pins.as_ref().and_then(|pins| pins.refusal(&call.action)),
+            Side::Client => {
+                let unpinned = self.pins.as_ref().and_then(|pins| pins.refusal(&call.action));
+                unpinned.or_else(|| self.schemas.refusal(&call.action))
+            }
             Side::Server => elicitation::refusal(&call.action),
         };
         let question = match refusal {
@@ -204,6 +207,8 @@ impl Relay {
             }
         };
         // Where that is not enforced, the gate has its say about each.
+        let misshapen = self.schemas.refusal_of_result(&action, body).filter(|_| side == Side::Server);
+        let misshapen = misshapen.map(|refusal| (self.call(Phase::After, action.clone(), Some(&id), None), refusal));
         let forbidden = more.iter().find_map(|call| Some((call.clone(), elicitation::refusal(&call.action)?)));
         let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
         let (instead, refusal) = match self.withhold(side, &action, body, raw, effects) {
@@ -220,9 +225,10 @@ impl Relay {
         let question = match refusal {
             // Judged from the last to the first: the permit that counts is the one for the response itself.
             None => {
+                self.schemas.came(&action, raw);
                 let response = Response { text: text::of(raw), ..Response::default() };
                 more.insert(0, self.call(Phase::After, action, Some(&id), Some(response)));
-                match forbidden {
+                match forbidden.or(misshapen) {
                     Some(forbidden) => Some(Effect::Refuse(ticket, Box::new(forbidden))),
                     None => more.pop().map(|first| Effect::Judge(ticket, Box::new(first))),
                 }

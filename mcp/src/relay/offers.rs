@@ -53,8 +53,10 @@ impl Relay {
         }
         let raw = pending.line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
         let response = Response { text: text::of(raw), ..Response::default() };
+        let shown = raw.to_owned();
         let (id, asker) = (id.clone(), pending.from.other());
         let Some(asked) = self.half(asker).asked.get(&id) else { return };
+        self.schemas.came(&asked.action, &shown);
         let call = self.call(Phase::After, asked.action.clone(), Some(&id), Some(response));
         let Some(pending) = self.pending.get_mut(&ticket) else { return };
         pending.more.insert(0, call);
@@ -66,6 +68,7 @@ impl Relay {
     /// A person has approved something. The client hears of it as it would from the server.
     pub(super) fn approved(&mut self, offered: Offered, effects: &mut Vec<Effect>) {
         let Some(pins) = &mut self.pins else { return };
+        self.schemas.pinned(&offered);
         for section in pins.approve(offered) {
             if self.announced.contains(&section) {
                 let method = format!("notifications/{}/list_changed", kind(section));

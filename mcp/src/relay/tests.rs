@@ -171,7 +171,7 @@ fn a_question_that_reaches_the_relay_is_a_refusal() {
 }
 
 #[test]
-fn redactions_are_made_inside_the_response_only() {
+fn redactions_are_made_inside_the_response_and_the_parameters_only() {
     let mut s = Session::new();
     s.pass(Client, &call(1, "read"));
     s.line(Server, r#"{"id":1,"result":{"text":"key \u0041KIA!"},"jsonrpc":"2.0","x":"AKIA"}"#);
@@ -186,8 +186,16 @@ fn redactions_are_made_inside_the_response_only() {
     assert!(
         s.step(Input::Verdict(4, allowed(span(5, 9)))).contains("the response is withheld: a redaction lies outside")
     );
-    s.line(Client, &call(3, "write"));
-    assert!(s.step(Input::Verdict(5, allowed(span(0, 1)))).contains("which only a response can be"));
+    let said = r#"{"id":3,"jsonrpc":"2.0","x":"AKIA","params":{"arguments":{"b":1.50,"a":"\u0041KIA!"},"name":"write"},"method":"tools/call"}"#;
+    s.line(Client, said);
+    // The place is one in the arguments as `Action::mcp_text` writes them.
+    let start = s.calls[&5].action.mcp_text().unwrap().find("AKIA").unwrap();
+    assert_eq!(
+        s.step(Input::Verdict(5, allowed(span(start, start + 4)))),
+        format!("Server <- {}\n", said.replace(r"\u0041KIA", "[aws-key]"))
+    );
+    s.line(Client, &call(4, "write"));
+    assert!(s.step(Input::Verdict(6, allowed(span(900, 901)))).contains("a redaction lies outside the call"));
 }
 
 #[test]

@@ -7,9 +7,11 @@ use rampart_call::{Action, Call, Origin, Permit, Phase, Reason, Refusal, Respons
 
 use super::{Effect, Kind, Pending, Relay, Side, Ticket};
 use crate::{
+    action,
     answer::{self, Form},
-    message::Id,
+    message::{self, Id, Message},
     outstanding::State,
+    redact::Cuts,
     text,
 };
 
@@ -100,11 +102,24 @@ impl Relay {
         let Pending { from, line, kind, more, .. } = pending;
         let to = from.other();
         let is_response = matches!(kind, Kind::Response { .. }) && more.is_empty();
-        if !permit.edits().is_empty() && !is_response {
-            let why = "policy wants parts of it redacted, which only a response can be";
-            let pending = Pending { from, line, kind, more, overtakes: false, instead: None };
-            return self.refuse(pending, &answer::refused(Reason::Malformed, why), effects);
-        }
+        let said = match &kind {
+            Kind::Response { .. } if is_response => Ok(None),
+            Kind::Response { .. } => {
+                Err("policy wants parts of what it asks redacted, which an answer's questions cannot be")
+            }
+            _ => self.redacted(&line, &permit),
+        };
+        let line = match said {
+            Ok(None) => line,
+            Ok(Some(changed)) => {
+                self.summary.redacted += 1;
+                changed
+            }
+            Err(why) => {
+                let pending = Pending { from, line, kind, more, overtakes: false, instead: None };
+                return self.refuse(pending, &answer::refused(Reason::Malformed, why), effects);
+            }
+        };
         let line = match kind {
             Kind::Request(id) => {
                 self.half_mut(from).asked.advance(&id, State::Sent);
@@ -143,6 +158,22 @@ impl Relay {
         };
         self.summary.forwarded += 1;
         effects.push(Effect::Send(to, line));
+    }
+
+    /// A request or notification without what policy takes out of it.
+    fn redacted(&self, line: &Bytes, permit: &Permit) -> Result<Option<Bytes>, &'static str> {
+        if permit.edits().is_empty() {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(line).map_err(|_| "it is no text")?;
+        let action = match message::parse(line) {
+            Ok(Message::Request { method, params, .. } | Message::Notification { method, params }) => {
+                action::of(&self.server, &method, &params).map_err(|_| "it does not say what it calls")?
+            }
+            _ => return Err("it is no request"),
+        };
+        let Some(cuts) = Cuts::of(permit.edits(), &action)? else { return Ok(None) };
+        cuts.line(text, &self.server).map(|line| Some(line.into()))
     }
 
     pub(super) fn refuse(&mut self, pending: Pending, refusal: &Refusal, effects: &mut Vec<Effect>) {

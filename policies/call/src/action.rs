@@ -175,6 +175,16 @@ impl Action {
         }
     }
 
+    /// What a call of an MCP server says: its arguments, and what stands beside them, as JSON. The edits of a permit for such
+    /// a call are places in this text.
+    pub fn mcp_text(&self) -> Option<String> {
+        match self {
+            Self::Mcp { arguments, beside, .. } if beside.is_null() => Some(arguments.to_string()),
+            Self::Mcp { arguments, beside, .. } => Some(format!("{arguments}\n{beside}")),
+            _ => None,
+        }
+    }
+
     /// The action that a tool name and its parameters describe, as `POST /v1/preflight/{tool}` and `rampart test`
     /// give them.
     ///

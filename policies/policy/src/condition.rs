@@ -22,6 +22,7 @@ mod port;
 mod response;
 mod session;
 pub(crate) mod tool_param;
+mod tool_param_range;
 mod url;
 mod url_path;
 
@@ -60,6 +61,7 @@ pub(crate) struct When {
     pub(crate) session: Pair,
     pub(crate) agent_depth: agent_depth::Source,
     pub(crate) tool_param: tool_param::Source,
+    pub(crate) tool_param_range: tool_param_range::Source,
     pub(crate) call_count: call_count::Source,
     pub(crate) effect: effect::Source,
     pub(crate) label: label::Source,
@@ -101,6 +103,7 @@ impl When {
             session: Pair::read(f, reader, "session_matches", "session_not_matches"),
             agent_depth: agent_depth::Source::read(f, reader),
             tool_param: tool_param::Source::read(f, reader),
+            tool_param_range: tool_param_range::Source::read(f, reader),
             call_count: call_count::Source::read(f, reader),
             effect: effect::Source::read(f, reader),
             label: label::Source::read(f, reader),
@@ -133,6 +136,7 @@ impl When {
             session,
             agent_depth,
             tool_param,
+            tool_param_range,
             call_count,
             effect,
             label,
@@ -158,6 +162,7 @@ impl When {
         session::compile(session, into);
         agent_depth.compile(into);
         tool_param.compile(into);
+        tool_param_range.compile(into);
         call_count.compile(into);
         effect.compile(into);
         label.compile(into);

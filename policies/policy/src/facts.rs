@@ -228,8 +228,7 @@ impl<'a> Known<'a> {
                 let body = body.as_deref().unwrap_or_default();
                 format!("{url}\n{}\n{body}", headers.collect::<String>())
             }
-            Action::Mcp { arguments, beside, .. } if beside.is_null() => arguments.to_string(),
-            Action::Mcp { arguments, beside, .. } => format!("{arguments}\n{beside}"),
+            Action::Mcp { .. } => self.call.action.mcp_text().unwrap_or_default(),
             Action::Tool { input, .. } => input.to_string(),
         }
     }

@@ -244,14 +244,17 @@ fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>, 
     }
 }
 
-/// What must be taken out of a response.
+/// What must be taken out of a response, or of what a tool is told.
 fn edits(facts: &Facts<'_>, matches: &[Match<'_>]) -> Vec<Edit> {
-    let Some(response) = facts.call.response.as_ref().filter(|_| facts.call.phase == Phase::After) else {
-        return Vec::new();
+    let text = match (&facts.call.response, facts.call.phase) {
+        (Some(response), Phase::After) => response.text.as_str(),
+        (None, Phase::After) => return Vec::new(),
+        // Only detectors look at it.
+        (_, Phase::Before) => "",
     };
     let mut cuts: Vec<(std::ops::Range<usize>, String)> = Vec::new();
     for redaction in matches.iter().filter_map(|m| m.rule.redaction.as_ref()) {
-        let found = crate::condition::response_spans(&redaction.regexes, &response.text);
+        let found = crate::condition::response_spans(&redaction.regexes, text);
         cuts.extend(found.into_iter().map(|span| (span, "redacted".to_owned())));
         if redaction.detects.0.is_some() {
             let findings = facts.findings().iter().filter(|f| redaction.detects.covers(f));

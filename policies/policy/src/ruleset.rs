@@ -276,14 +276,24 @@ impl Compiler {
             let help = "say what to take out with `response_matches` or `detects`";
             reader.error_with("nothing-to-redact", &source.span, "the rule does not say what to redact", help);
         }
-        let only_after = after || action == Action::Redact;
+        // Arguments of tools have a shape that can be kept; what else is sent goes as it is, or not at all.
+        let of_tools = |tool: &str| tool == "mcp" || tool.starts_with("mcp__");
+        let named = policy.matching.tool.as_ref().filter(|tools| !tools.is_empty());
+        let of_tools = named.is_some_and(|tools| tools.iter().all(|tool| of_tools(&tool.value)));
+        let sent = policy.matching.phase == Some(rampart_call::Phase::Before) && of_tools && !after;
+        let only_after = after || (action == Action::Redact && !sent);
         let (before, after) = match policy.matching.phase {
             Some(rampart_call::Phase::Before) => (!only_after, false),
             Some(rampart_call::Phase::After) => (false, true),
             None => (!only_after, only_after || content),
         };
         if !before && !after {
-            reader.error("never-true", &source.span, "no call can match: there is no response before a call");
+            let message = "no call can match: there is no response before a call";
+            let help = "what is sent is redacted in a policy of `tool: mcp` and `phase: before`, by `detects`";
+            match action {
+                Action::Redact => reader.error_with("never-true", &source.span, message, help),
+                _ => reader.error("never-true", &source.span, message),
+            }
         }
         let build = |action: Action, tests: Vec<Test>, grant: Option<Grant>, triggers: Option<&[Trigger]>| {
             let effects =

@@ -27,6 +27,9 @@ pub(crate) struct Mcp {
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
+    /// Whether arguments and results must be what the schemas of the server's tools say
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
+    pub(crate) schemas: Shapes,
     /// The MCP server's command; put `--` in front of it
     // Some clients take the `--` for themselves, so it is no condition.
     #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
@@ -44,12 +47,23 @@ pub(crate) enum Pinning {
     Off,
 }
 
+/// What calls and results are held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shapes {
+    /// They may be anything
+    Off,
+    /// They must be what the schemas say
+    Check,
+    /// The same, and no argument that the schema does not name
+    Closed,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum McpVerb {
     /// Say what a server offers and risks, and write a least-privilege policy for it
     Scan(Scan),
     /// Serve MCP over HTTP (Streamable HTTP), in front of a server that has a URL or is started by a command
-    Serve(McpServe),
+    Serve(Box<McpServe>),
     /// Review what servers offer otherwise than approved
     Pins {
         #[command(subcommand)]
@@ -125,12 +139,24 @@ pub(crate) struct McpServe {
     /// The server's endpoint; the same path is served here [default: the servers that config.yaml names]
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub(crate) upstream: Option<http::Uri>,
-    /// Where clients reach it: an address of this machine itself [default: `mcp.listen` of config.yaml, 127.0.0.1:9092]
+    /// Where clients reach it [default: `mcp.listen` of config.yaml, 127.0.0.1:9092]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Answer to this name as well, as the Host header has it (may be repeated)
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
+    /// What clients have before the paths, such as https://mcp.example, if that is another address than --listen
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<http::Uri>,
+    /// PEM file with the certificates to serve TLS with; needed where others than this machine can come
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the private key for them
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// File with tokens of which clients must show one, each on a line; needed where others than this machine can come
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Name of the server in rules and the audit trail [default: the host of the URL, or from the command]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -143,6 +169,9 @@ pub(crate) struct McpServe {
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
+    /// Whether arguments and results must be what the schemas of the server's tools say
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
+    pub(crate) schemas: Shapes,
     /// Hand this variable to a server that is started (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,

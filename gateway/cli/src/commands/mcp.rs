@@ -8,13 +8,13 @@ use rampart_client::{
     Client, blocking,
     wire::{OpenSession, OpenedSession, SessionLasts},
 };
-use rampart_mcp::{environment::clean, stdio};
+use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::mcp_pins;
 use crate::{
-    args::{Mcp, McpVerb},
+    args::{Mcp, McpVerb, Shapes},
     environment::Environment,
     exit::Exit,
     outbound,
@@ -26,7 +26,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     if let Some(verb) = args.verb {
         return match verb {
             McpVerb::Scan(scan) => super::mcp_scan::run(scan, environment, printer),
-            McpVerb::Serve(serve) => super::mcp_serve::run(serve, environment, printer),
+            McpVerb::Serve(serve) => super::mcp_serve::run(*serve, environment, printer),
             McpVerb::Pins { verb } => super::mcp_pins::run(verb, environment, printer),
             McpVerb::Install(install) => super::mcp_install::run(&install, environment, printer),
         };
@@ -64,6 +64,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let identity = mcp_pins::identity(&server, &args.server, environment);
     let options = stdio::Options {
         pins: mcp_pins::store(args.pins, &server, identity, environment)?,
+        schemas: schemas(args.schemas),
         server,
         env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,
@@ -76,7 +77,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
             ..Origin::default()
         },
         clean: Some(cleaned),
-        alone: true,
+        orphans: stdio::Orphans::End,
         limits: stdio::Limits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -93,6 +94,15 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
                 error.exit_code()
             }
         }))
+    })
+}
+
+/// The schemas of a server's tools, and what is held to them.
+pub(super) fn schemas(which: Shapes) -> Schemas {
+    Schemas::new(match which {
+        Shapes::Off => Checking::Off,
+        Shapes::Check => Checking::Shape,
+        Shapes::Closed => Checking::Closed,
     })
 }
 

@@ -1,10 +1,11 @@
 //! `rampart mcp serve`: MCP over HTTP, in front of a server that has a URL, one that is started by a command, or those
 //! that `config.yaml` names.
 
-use std::{ffi::OsString, sync::Arc, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use rampart_call::{Gate, Origin};
+use rampart_certs::{ServerConfig, serving};
 use rampart_client::{
     Client, blocking,
     wire::{OpenSession, SessionLasts},
@@ -15,7 +16,7 @@ use rampart_gateway::{
 };
 use rampart_mcp::{
     environment::clean,
-    http::{Endpoints, Front, Hosting, Limits, Options, Processes, owner},
+    http::{Access, Endpoints, Front, Hosting, Limits, Options, Processes, owner},
     stdio,
 };
 use tokio::{
@@ -25,11 +26,11 @@ use tokio::{
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    mcp::{cleaned, explicit, server_name, through_the_proxy},
+    mcp::{cleaned, explicit, schemas, server_name, through_the_proxy},
     mcp_pins,
 };
 use crate::{
-    args::{McpServe, Pinning},
+    args::{McpServe, Pinning, Shapes},
     configuration,
     environment::Environment,
     exit::Exit,
@@ -38,15 +39,13 @@ use crate::{
     reach,
 };
 
+/// Characters of a token that nobody guesses.
+const SHORTEST: usize = 16;
+
 pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let config = configuration::read(&Home::at(environment.home.clone()), printer)?;
     let listen = args.listen.unwrap_or(config.mcp.listen);
-    if !listen.ip().is_loopback() {
-        bail!(
-            "{listen}: others than this machine could call the server there, and this version has no TLS and no tokens \
-             for them; listen on 127.0.0.1 and put a proxy that has both in front"
-        );
-    }
+    let door = Door::new(&args, &config, listen)?;
     let named = args.upstream.is_none() && args.server.is_empty();
     if named && config.mcp.servers.is_empty() {
         bail!(
@@ -89,7 +88,9 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     };
     let gate: Arc<dyn Gate> = Arc::new(Client::new(road));
     let setting = Setting { args: &args, config: &config, environment, origin, proxy, gate };
-    let endpoints = setting.endpoints()?;
+    let scheme = if door.tls.is_some() { "https" } else { "http" };
+    let public = door.public.clone();
+    let endpoints = setting.endpoints(door)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let endpoints = Arc::new(endpoints);
@@ -97,8 +98,9 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
             .await
             .with_context(|| format!("cannot listen on {listen}; choose another place with --listen"))?;
         let here = listener.local_addr()?;
+        let base = public.unwrap_or_else(|| format!("{scheme}://{here}"));
         for path in endpoints.paths() {
-            printer.out(format!("http://{here}{path}"));
+            printer.out(format!("{base}{path}"));
         }
         let (mut end, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let ended = tokio::select! {
@@ -109,6 +111,74 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
         endpoints.end().await;
         ended
     })
+}
+
+/// How clients come in.
+struct Door {
+    access: Access,
+    public: Option<String>,
+    tls: Option<ServerConfig>,
+}
+
+impl Door {
+    /// # Errors
+    /// When others than this machine could come and would not have to show who they are, or a file cannot be used.
+    fn new(args: &McpServe, config: &Config, listen: SocketAddr) -> anyhow::Result<Self> {
+        let public = match &args.public_url {
+            Some(url) if url.scheme().is_none() || url.path() != "/" || url.query().is_some() => {
+                bail!("--public-url {url}: write what stands before the paths, such as https://mcp.example");
+            }
+            Some(url) => Some(url.to_string().trim_end_matches('/').to_owned()),
+            None => config.mcp.public_url.clone(),
+        };
+        let flags = args.tls_cert.clone().zip(args.tls_key.clone());
+        let tls = flags.or(config.mcp.tls.clone());
+        let tokens = args.token_file.as_ref().or(config.mcp.token_file.as_ref());
+        let mut hosts = args.allow_host.clone();
+        let host = public.as_deref().and_then(|public| public.parse::<http::Uri>().ok());
+        hosts.extend(host.and_then(|url| Some(url.host()?.to_owned())));
+        if !listen.ip().is_loopback() {
+            if tls.is_none() || tokens.is_none() {
+                bail!(
+                    "{listen}: others than this machine could call the server there; give --tls-cert, --tls-key and \
+                     --token-file, or listen on 127.0.0.1 and put a proxy that has TLS and tokens in front"
+                );
+            }
+            if listen.ip().is_unspecified() && hosts.is_empty() {
+                bail!("{listen}: say by which name clients come, with --public-url or --allow-host");
+            }
+            hosts.extend([listen.ip().to_string(), listen.to_string()]);
+        }
+        let tokens = tokens.map(|path| read_tokens(path)).transpose()?.unwrap_or_default();
+        let access = Access::new(hosts, tokens.lines().map(str::trim).filter(|line| !line.is_empty()));
+        let tls = tls.map(|(certificate, key)| tls_of(&certificate, &key)).transpose()?;
+        Ok(Self { access, public, tls })
+    }
+}
+
+/// The tokens of a file that nobody else can read.
+fn read_tokens(path: &Path) -> anyhow::Result<String> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the tokens in {}", path.display()))?;
+    let open = std::fs::metadata(path)?.permissions().mode() & 0o077 != 0;
+    if open {
+        bail!("{}: others on this machine can read the tokens; run chmod 600 on it", path.display());
+    }
+    let tokens: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if tokens.is_empty() || tokens.iter().any(|token| token.len() < SHORTEST) {
+        bail!(
+            "{}: write tokens of at least {SHORTEST} characters, each on a line; `openssl rand -hex 32` makes one",
+            path.display()
+        );
+    }
+    Ok(text)
+}
+
+/// TLS for clients.
+fn tls_of(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let made = serving(&read(certificate)?, &read(key)?);
+    made.map_err(|why| anyhow!("{} and {}: {why}", certificate.display(), key.display()))
 }
 
 /// What all servers of one listener share.
@@ -123,19 +193,19 @@ struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    fn endpoints(&self) -> anyhow::Result<Endpoints> {
+    fn endpoints(&self, door: Door) -> anyhow::Result<Endpoints> {
         let args = self.args;
-        let endpoints = Endpoints::new(args.allow_host.clone(), Limits::default());
+        let endpoints = Endpoints::new(door.access, Limits::default()).known_as(door.public).behind(door.tls);
         if let Some(url) = &args.upstream {
             let name = args.name.clone().unwrap_or_else(|| url.host().unwrap_or_default().to_owned());
-            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, args.pins)?));
+            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, (args.pins, args.schemas))?));
         }
         if !args.server.is_empty() {
             let name = args.name.clone().unwrap_or_else(|| server_name(&args.server));
-            let processes = self.processes(args.server.clone(), name, &args.env, args.pins)?;
+            let processes = self.processes(args.server.clone(), name, &args.env, (args.pins, args.schemas))?;
             return Ok(endpoints.processes("/mcp", processes));
         }
-        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, Server { place, pins })| {
+        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, Server { place, pins, schemas })| {
             let path = format!("/mcp/{name}");
             let pins = match pins.as_deref() {
                 None => args.pins,
@@ -143,27 +213,34 @@ impl Setting<'_> {
                 Some("off") => Pinning::Off,
                 Some(_) => Pinning::FirstUse,
             };
+            let shapes = match schemas.as_deref() {
+                None => args.schemas,
+                Some("check") => Shapes::Check,
+                Some("closed") => Shapes::Closed,
+                Some(_) => Shapes::Off,
+            };
             Ok(match place {
                 Place::Url(url) => {
                     let url = url.reveal().parse().with_context(|| format!("the URL of `{name}` in config.yaml"))?;
-                    endpoints.front(path, self.front(url, name.clone(), pins)?)
+                    endpoints.front(path, self.front(url, name.clone(), (pins, shapes))?)
                 }
                 Place::Command(words, env) => {
                     let command = words.iter().map(OsString::from).collect();
                     let env: Vec<String> = env.iter().map(|variable| variable.reveal().to_owned()).collect();
-                    endpoints.processes(path, self.processes(command, name.clone(), &env, pins)?)
+                    endpoints.processes(path, self.processes(command, name.clone(), &env, (pins, shapes))?)
                 }
             })
         })
     }
 
-    fn front(&self, url: http::Uri, server: String, pins: Pinning) -> anyhow::Result<Front> {
+    fn front(&self, url: http::Uri, server: String, (pins, shapes): (Pinning, Shapes)) -> anyhow::Result<Front> {
         // Without the query, which may hold a secret.
         let (scheme, place) = (url.scheme_str().unwrap_or_default(), url.authority());
         let place = place.map(ToString::to_string).unwrap_or_default();
         let identity = format!("{server} ({scheme}://{place}{})", url.path());
         let options = Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
+            schemas: schemas(shapes),
             url,
             server,
             origin: self.origin.clone(),
@@ -178,17 +255,18 @@ impl Setting<'_> {
         command: Vec<OsString>,
         server: String,
         env: &[String],
-        pins: Pinning,
+        (pins, shapes): (Pinning, Shapes),
     ) -> anyhow::Result<Processes> {
         let identity = mcp_pins::identity(&server, &command, self.environment);
         let process = stdio::Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
+            schemas: schemas(shapes),
             server,
             env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
             command,
             origin: self.origin.clone(),
             clean: Some(cleaned),
-            alone: false,
+            orphans: stdio::Orphans::EndMarked,
             limits: stdio::Limits::default(),
         };
         let hosting = Hosting {

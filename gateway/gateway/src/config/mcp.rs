@@ -1,6 +1,6 @@
 //! Servers that `rampart mcp serve` stands in front of.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -12,6 +12,12 @@ use crate::notify::Secret;
 pub struct Mcp {
     /// Where clients reach them, each at `/mcp/NAME`.
     pub listen: SocketAddr,
+    /// What clients have before these paths, such as `https://mcp.example`, where that is another address.
+    pub public_url: Option<String>,
+    /// The certificates and the key of the listener, in PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// A file with the tokens of which clients must show one, each on a line.
+    pub token_file: Option<PathBuf>,
     /// The servers.
     pub servers: BTreeMap<String, Server>,
 }
@@ -23,6 +29,8 @@ pub struct Server {
     pub place: Place,
     /// What of its offer passes: `first-use`, `approved` or `off`.
     pub pins: Option<String>,
+    /// What arguments and results are held to: `off`, `check` or `closed`.
+    pub schemas: Option<String>,
 }
 
 /// How a server is reached.
@@ -38,7 +46,17 @@ pub enum Place {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct McpSource {
     listen: Option<Word>,
+    public_url: Option<Word>,
+    tls: Option<TlsSource>,
+    token_file: Option<PathBuf>,
     servers: BTreeMap<String, ServerSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsSource {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,11 +68,16 @@ struct ServerSource {
     #[serde(default)]
     env: Vec<Word>,
     pins: Option<Word>,
+    schemas: Option<Word>,
 }
 
 impl Mcp {
     pub(super) fn read(&mut self, source: McpSource, reader: &mut Reader<'_>) {
         reader.read(source.listen, address, "an address and port such as `127.0.0.1:9092`", &mut self.listen);
+        let public = |word: &str| public(word).map(Some);
+        reader.read(source.public_url, public, "an address such as `https://mcp.example`", &mut self.public_url);
+        self.tls = source.tls.map(|tls| (tls.certificate, tls.key)).or(self.tls.take());
+        self.token_file = source.token_file.or(self.token_file.take());
         for (name, server) in source.servers {
             if !fits(&name) {
                 let help = "write letters, digits, `-`, `_` and `.`: it is part of the server's address".to_owned();
@@ -66,8 +89,15 @@ impl Mcp {
     }
 }
 
+/// An address without a path, as clients have it.
+fn public(word: &str) -> Option<String> {
+    let url: http::Uri = word.parse().ok()?;
+    let plain = matches!(url.scheme_str(), Some("http" | "https")) && url.path() == "/" && url.query().is_none();
+    (plain && url.host().is_some()).then(|| word.trim_end_matches('/').to_owned())
+}
+
 fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Server> {
-    let ServerSource { url, command, env, pins } = source;
+    let ServerSource { url, command, env, pins, schemas } = source;
     let words = |words: Vec<Word>| words.into_iter().map(|word| word.value);
     let place = match (url, command.is_empty()) {
         (Some(url), true) if env.is_empty() => {
@@ -89,10 +119,12 @@ fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Ser
             return None;
         }
     };
-    let known = |word: &str| ["first-use", "approved", "off"].contains(&word).then(|| Some(word.to_owned()));
-    let mut which = None;
-    reader.read(pins, known, "`first-use`, `approved` or `off`", &mut which);
-    Some(Server { place, pins: which })
+    let one_of = |words: &'static [&str]| move |word: &str| words.contains(&word).then(|| Some(word.to_owned()));
+    let mut server = Server { place, pins: None, schemas: None };
+    let known = one_of(&["first-use", "approved", "off"]);
+    reader.read(pins, known, "`first-use`, `approved` or `off`", &mut server.pins);
+    reader.read(schemas, one_of(&["off", "check", "closed"]), "`off`, `check` or `closed`", &mut server.schemas);
+    Some(server)
 }
 
 /// Whether a name can stand in a path and in a rule as it is.

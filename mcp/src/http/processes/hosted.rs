@@ -78,7 +78,7 @@ impl Hosted {
             drain: Duration::from_millis(500),
             ..stdio::Limits::default()
         };
-        let options = stdio::Options { alone: false, limits, ..hosting.process.clone() };
+        let options = stdio::Options { orphans: stdio::Orphans::EndMarked, limits, ..hosting.process.clone() };
         let runs = Arc::clone(&hosted).run(options, gate, lines, signalled);
         (hosted, runs)
     }

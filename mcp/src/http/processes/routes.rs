@@ -2,16 +2,15 @@
 //! its own, and the client may have one more open.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Range,
 };
 
 use bytes::Bytes;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::message::{self, Id, Message};
+use crate::message::{self, Id, Message, place};
 
 /// How many messages wait for a stream to go to, and their bytes.
 const HELD: usize = 1_000;
@@ -20,6 +19,9 @@ const HELD_BYTES: usize = 4 << 20;
 const BEHIND: usize = 64;
 /// The id of the request that opened a subscription (MCP 2026-07-28), on all that comes of it.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// What a request says that wants to hear of the server's log (MCP 2026-07-28).
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// A message on its way to a stream.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ struct Waiting {
     to: mpsc::Sender<Said>,
     order: i64,
     token: Option<Value>,
+    /// It has asked to hear what the server writes into its log (MCP 2026-07-28).
+    logs: bool,
     /// The id and the token as the client wrote them, where the server was told others.
     written: Option<(String, Option<String>)>,
 }
@@ -88,12 +92,13 @@ impl Routes {
         let order = self.next;
         self.next += 1;
         let token = params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned();
+        let logs = params.get("_meta").is_some_and(|meta| meta.get(LOG_LEVEL).is_some());
         let (to, stream) = mpsc::channel(BEHIND);
         if !self.shared {
             if self.waiting.contains_key(&id) {
                 return Err(Taken);
             }
-            self.waiting.insert(id.clone(), Waiting { to, order, token, written: None });
+            self.waiting.insert(id.clone(), Waiting { to, order, token, logs, written: None });
             return Ok((id, Bytes::copy_from_slice(line.as_bytes()), stream));
         }
         // Each client counts from one.
@@ -104,7 +109,7 @@ impl Routes {
         let written_token = token.as_ref().and_then(|_| (written.len() > 1).then(|| written.remove(1)));
         let written = Some((written.pop().unwrap_or_default(), written_token));
         let token = token.map(|_| Value::from(order));
-        self.waiting.insert(Id::Number(order), Waiting { to, order, token, written });
+        self.waiting.insert(Id::Number(order), Waiting { to, order, token, logs, written });
         Ok((Id::Number(order), renamed.into(), stream))
     }
 
@@ -157,6 +162,15 @@ impl Routes {
                         Some(waiting) => told(waiting, &text, &["params", "progressToken"]),
                         None if shared => Place::Nobody("its request is over"),
                         None => self.related(text),
+                    }
+                }
+                // A server writes no log for requests that did not ask for it, so it is for the one that did.
+                ("notifications/message", true) => {
+                    let mut asked = self.waiting.values().filter(|waiting| waiting.logs);
+                    match (asked.next(), asked.next()) {
+                        (Some(waiting), None) => told(waiting, &text, &[]),
+                        (Some(_), Some(_)) => Place::Nobody("it does not say which client it is for"),
+                        (None, _) => self.subscribed(&params, &text),
                     }
                 }
                 (_, true) => self.subscribed(&params, &text),
@@ -232,17 +246,6 @@ fn told(waiting: &Waiting, text: &str, at: &[&str]) -> Place {
     stream(&waiting.to, text)
 }
 
-/// Where the value of a member of a member stands in a JSON text that [`message::parse`] has accepted.
-fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
-    let mut found = text;
-    for key in path {
-        let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(found).ok()?;
-        found = members.get(*key)?.get();
-    }
-    let start = found.as_ptr().addr() - text.as_ptr().addr();
-    Some(start..start + found.len())
-}
-
 /// The text with this in each of these places, and what stood there, in the order that was asked for.
 fn replaced(text: &str, places: Vec<Range<usize>>, with: &str) -> (String, Vec<String>) {
     let stood = places.iter().filter_map(|place| text.get(place.clone())).map(str::to_owned).collect();
@@ -296,6 +299,21 @@ mod tests {
         assert!(hears(&mut routes, whose, &mut first).contains("message"), "the only one that is left");
         let request = r#"{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage"}"#;
         assert!(matches!(routes.place(request.into()), Place::Unanswerable(Id::Number(9))));
+    }
+
+    #[test]
+    fn what_a_shared_server_logs_goes_to_the_one_who_asked_for_it() {
+        let mut routes = Routes::new(true);
+        let line = r#"{"id":1}"#;
+        let logging = json!({"_meta": {LOG_LEVEL: "info"}});
+        let (_, _, _other) = routes.ask(Id::Number(1), &Value::Null, line).unwrap();
+        let (first, _, mut stream) = routes.ask(Id::Number(1), &logging, line).unwrap();
+        let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
+        assert_eq!(hears(&mut routes, log, &mut stream), log);
+        let (_, _, mut second) = routes.ask(Id::Number(1), &logging, line).unwrap();
+        assert!(matches!(routes.place(log.into()), Place::Nobody(_)), "two have asked");
+        routes.leave(&first);
+        assert_eq!(hears(&mut routes, log, &mut second), log);
     }
 
     #[test]

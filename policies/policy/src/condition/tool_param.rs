@@ -57,7 +57,7 @@ impl Source {
 }
 
 /// The values under a name: a JSON pointer finds one, a name is looked for at the top and, read broadly, everywhere.
-fn find<'v>(arguments: &'v Value, name: &str, reading: Reading) -> Vec<&'v Value> {
+pub(super) fn find<'v>(arguments: &'v Value, name: &str, reading: Reading) -> Vec<&'v Value> {
     if name.starts_with('/') {
         return arguments.pointer(name).into_iter().collect();
     }

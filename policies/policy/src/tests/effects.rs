@@ -109,6 +109,35 @@ fn arguments_of_mcp_tools_are_judged_by_their_kind() {
 }
 
 #[test]
+fn numbers_and_lengths_of_arguments_have_bounds() {
+    let policies = "  - name: p\n    match: { tool: [mcp] }\n    rules:\n      - { action: deny, when: { tool_param_range: { /limit: { gt: 100 }, mode: 1 } } }\n      - { action: deny, when: { tool_param_length: { text: { gte: 3 } } } }\n";
+    let ruleset = ruleset(&[user("allow", policies)]);
+    let granted = user(
+        "deny",
+        "  - name: p\n    match: { tool: [mcp] }\n    rules:\n      - { action: allow, when: { tool_param_range: { /limit: { lte: 100 } } } }\n",
+    );
+    let granted = super::ruleset(&[granted]);
+    for (arguments, expect, grant) in [
+        (json!({"limit": 101, "mode": 1}), "deny", "deny"),
+        (json!({"limit": 100.5, "mode": "1"}), "deny", "deny"),
+        (json!({"limit": "1e9", "inner": {"mode": 1}}), "deny", "deny"),
+        (json!({"limit": [1, 200], "mode": 1}), "deny", "deny"),
+        (json!({"limit": 100, "mode": 1}), "allow", "allow"),
+        (json!({"limit": 101, "mode": 2}), "allow", "deny"),
+        (json!({"inner": {"limit": 101}, "mode": 1}), "allow", "deny"),
+        (json!({"text": "äöü"}), "deny", "deny"),
+        (json!({"text": "ab", "limit": 1}), "allow", "allow"),
+    ] {
+        let (server, method, tool) = ("s".into(), "tools/call".into(), "t".into());
+        let beside = serde_json::Value::Null;
+        let action = rampart_call::Action::Mcp { server, method, tool, arguments: arguments.clone(), beside };
+        let call = rampart_call::Call { action, ..call("read", "x") };
+        let told = [&ruleset, &granted].map(|ruleset| judge(ruleset, &call).outcome);
+        assert_eq!(told.map(rampart_call::Outcome::as_str), [expect, grant], "{arguments}");
+    }
+}
+
+#[test]
 fn what_a_server_offers_beyond_the_known_is_a_policy_of_its_own() {
     let policies = "  - name: rest\n    match: { server: [files], method: [tools/call], not_tool: [read_*, 'star\\*'] }\n    rules:\n      - { action: deny }\n";
     let ruleset = ruleset(&[user("allow", policies)]);

@@ -3,6 +3,7 @@
 use rampart_call::{Phase, Response};
 
 use super::{call, judge, ruleset, user};
+use crate::load;
 
 fn came_back(text: &str) -> rampart_call::Call {
     let response = Some(Response { text: text.to_owned(), ..Response::default() });
@@ -31,6 +32,38 @@ fn redaction_cuts_what_was_found_and_lets_the_rest_pass() {
     assert_eq!(judgement.outcome.as_str(), "watch");
     let cuts: Vec<(usize, usize)> = judgement.edits.iter().map(|e| (e.span.start, e.span.end)).collect();
     assert_eq!(cuts, [(2, 6), (9, 11)]);
+}
+
+#[test]
+fn what_a_tool_is_told_is_cut_where_a_policy_says_so() {
+    let secret = ["ghp_", "1B4a2e77838347a7E420", "ce178F2E7c", "05URMu"].concat();
+    let policy = |default: &str, matching: &str| {
+        user(
+            default,
+            &format!(
+                "  - name: mask\n    match: {{ {matching} }}\n    rules:\n      - {{ action: redact, when: {{ detects: [secret] }} }}\n"
+            ),
+        )
+    };
+    let action = rampart_call::Action::Mcp {
+        server: "s".into(),
+        method: "tools/call".into(),
+        tool: "t".into(),
+        arguments: serde_json::json!({"a": {"text": format!("key {secret} end")}}),
+        beside: serde_json::json!({"requestState": secret}),
+    };
+    let call = rampart_call::Call { action, ..call("read", "x") };
+    let text = call.action.mcp_text().unwrap();
+    for (default, outcome) in [("allow", "watch"), ("deny", "deny")] {
+        let judgement = judge(&ruleset(&[policy(default, "tool: mcp, phase: before")]), &call);
+        assert_eq!(judgement.outcome.as_str(), outcome, "a redaction allows nothing");
+        let cut: Vec<&str> = judgement.edits.iter().map(|e| &text[e.span.start..e.span.end]).collect();
+        assert_eq!(cut, [secret.as_str(), secret.as_str()]);
+    }
+    assert!(judge(&ruleset(&[policy("allow", "tool: mcp, phase: after")]), &call).edits.is_empty());
+    for matching in ["phase: before", "tool: [mcp, fetch], phase: before"] {
+        assert!(load(&[policy("allow", matching)]).is_err(), "{matching}");
+    }
 }
 
 #[test]
