@@ -34,6 +34,32 @@ fn trust_follows_a_hook_that_others_moved() {
 }
 
 #[test]
+fn what_was_set_up_and_is_no_longer_is_noticed_and_mended() {
+    let mut world = used();
+    world.serve(&[]);
+    for (agent, path, lost) in [
+        ("claude-code", "home/.claude/settings.json", "{}"),
+        ("codex", "home/.codex/config.toml", "model = \"x\"\n"),
+        ("openclaw", "home/.openclaw/openclaw.json", "{}"),
+        ("opencode", "home/.config/opencode/plugins/rampart.js", ""),
+    ] {
+        world.run(&["setup", agent]).expect(0);
+        let whole = read(&world, path);
+        world.run(&["doctor"]).expect(0);
+        world.write(path, lost);
+        let seen = world.run(&["doctor"]).expect(1);
+        assert!(seen.stdout.contains("was set up, and its settings are no longer so"), "{agent}: {seen:?}");
+        let mended = world.run(&["doctor", "--fix"]);
+        assert!(mended.stdout.contains("asks Rampart again"), "{agent}: {mended:?}");
+        assert!(
+            read(&world, path).contains(if agent == "openclaw" { "agents/openclaw" } else { "rampart" }),
+            "{agent}: {whole}"
+        );
+        world.run(&["doctor"]).expect(0);
+    }
+}
+
+#[test]
 fn a_hook_of_somebody_elses_gives_way_only_by_force_and_comes_back() {
     let world = used();
     let path = "home/.cline/hooks/PreToolUse";

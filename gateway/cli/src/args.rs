@@ -161,7 +161,7 @@ pub(crate) struct Dashboard {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Mend what can be mended without a decision: modes and missing folders of Rampart's home
+    /// Mend what can be mended without a decision: modes and missing folders of Rampart's home, agents that were set up
     #[arg(long)]
     pub(crate) fix: bool,
     /// Print JSON

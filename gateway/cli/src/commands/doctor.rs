@@ -7,11 +7,13 @@ mod roads;
 
 use std::path::PathBuf;
 
+use rampart_agents::setup::{self, Setup};
 use rampart_call::Outcome;
 use serde::Serialize;
 
 use crate::{
     args::Doctor,
+    commands::setup::{again, has_drifted},
     environment::Environment,
     exit::Exit,
     printer::{BOLD, DIM, Printer, outcome_style, styled},
@@ -53,6 +55,8 @@ enum Fix {
     Mode(PathBuf, u32),
     /// Make the folders of the home.
     Folders,
+    /// Set an agent up again.
+    Setup(&'static Setup),
 }
 
 /// How much a road holds.
@@ -134,8 +138,17 @@ pub(crate) fn run(args: &Doctor, environment: &Environment, printer: Printer) ->
     Ok(if report.ok { Exit::Yes } else { Exit::No })
 }
 
+/// Agents that were set up and are no longer.
+fn agents(environment: &Environment) -> impl Iterator<Item = Check> {
+    setup::ALL.iter().copied().filter(|setup| has_drifted(setup, environment)).map(|setup| {
+        let found = format!("{} was set up, and its settings are no longer so", setup.title);
+        Check::fail("agents", found, format!("`rampart setup {}`", setup.agent.name)).fixed_by(Fix::Setup(setup))
+    })
+}
+
 fn look(environment: &Environment) -> Report {
     let mut checks = home::checks(environment);
+    checks.extend(agents(environment));
     let status = gateway::checks(environment, &mut checks);
     let roads = roads::roads(environment, status.as_ref());
     let ok = checks.iter().all(|check| check.state != State::Fail);
@@ -149,6 +162,10 @@ fn mend(checks: &[Check], environment: &Environment) -> Vec<String> {
             Fix::Mode(path, mode) => match home::set_mode(path, *mode) {
                 Ok(()) => Some(format!("{} has mode {mode:04o} now", path.display())),
                 Err(e) => Some(format!("{} could not be made private: {e}", path.display())),
+            },
+            Fix::Setup(setup) => match again(setup, environment) {
+                Ok(()) => Some(format!("{} asks Rampart again", setup.title)),
+                Err(e) => Some(format!("{} could not be set up: {e:#}", setup.title)),
             },
             Fix::Folders => match rampart_gateway::Home::at(&environment.home).prepare() {
                 Ok(()) => Some(format!("the folders of {} are there now", environment.home.display())),
@@ -190,6 +207,6 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
     }
     printer.note(styled(DIM, "advisory: a program that does not take part can walk around it"));
     if !fixing && report.checks.iter().any(|check| check.fixable) {
-        printer.note("`rampart doctor --fix` mends what is marked by its remedy as a mode or a folder");
+        printer.note("`rampart doctor --fix` mends modes, folders and the settings of agents");
     }
 }

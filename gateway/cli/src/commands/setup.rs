@@ -7,7 +7,7 @@ mod trust;
 use std::{io::IsTerminal as _, path::Path};
 
 use anyhow::{Context as _, bail};
-use rampart_agents::setup::{self, File, Holds, Settings, Setup, Site, holds_ours};
+use rampart_agents::setup::{self, Entry, File, Holds, Settings, Setup, Site, holds_ours};
 use rampart_gateway::Home;
 use serde_json::Value;
 
@@ -113,6 +113,13 @@ pub(crate) fn one(
     Ok(())
 }
 
+/// Sets an agent up again, without a word about it.
+pub(crate) fn again(setup: &Setup, environment: &Environment) -> anyhow::Result<()> {
+    let places = Places::of(environment, false)?;
+    let changes = plan(&(setup.files)(&places.site()), Way::Put, environment)?;
+    changes.iter().filter(|change| !change.is_none()).try_for_each(|change| change.make(environment))
+}
+
 /// What makes this protection weaker than it looks.
 fn cautions(setup: &Setup, files: &[File], environment: &Environment, printer: Printer) {
     let shared = setup.also.iter().map(|path| environment.workspace().join(path));
@@ -177,24 +184,42 @@ pub(crate) fn standing(setup: &Setup, environment: &Environment) -> Standing {
         let text = std::fs::read_to_string(&file.path).unwrap_or_default();
         match &file.holds {
             Holds::Own { .. } => text.contains("rampart") && text.contains("hook"),
-            Holds::Json(_) => settings(Path::new(&file.path)).is_some_and(|value| holds_ours(&value)),
+            Holds::Json(entries) => {
+                // A hook, or the place of a plugin.
+                let place =
+                    |entry: &Entry| matches!(entry, Entry::Element(_, Value::String(place)) if text.contains(place));
+                entries.iter().any(place) || settings(Path::new(&file.path)).is_some_and(|value| holds_ours(&value))
+            }
             Holds::Trust { .. } => false,
         }
     };
     let files = Places::of(environment, false).map(|places| (setup.files)(&places.site())).unwrap_or_default();
-    let file = files.iter().find(calls_us);
+    // The agent's own settings say it; only where it has none for this, a file of ours does.
+    let in_settings = |file: &&File| matches!(file.holds, Holds::Json(_));
+    let file = match files.iter().find(in_settings) {
+        Some(file) => Some(file).filter(calls_us),
+        None => files.iter().find(calls_us),
+    };
     let state = match file {
         Some(_) => State::SetUp,
         None if is_used(setup, environment) => State::Used,
         None => State::Absent,
     };
-    let shown = file.or(files.iter().find(|file| !matches!(file.holds, Holds::Trust { .. })));
+    let shown = file.or(files.iter().find(in_settings)).or(files.first());
     Standing { state, file: shown.map(|file| file.path.clone()).unwrap_or_default() }
 }
 
 /// The same without the file.
 pub(crate) fn state(setup: &Setup, environment: &Environment) -> State {
     standing(setup, environment).state
+}
+
+/// Whether the agent was set up and its settings are no longer so: somebody took our hook out, or an upgrade did, or this
+/// program has moved.
+pub(crate) fn has_drifted(setup: &Setup, environment: &Environment) -> bool {
+    let Ok(places) = Places::of(environment, false) else { return false };
+    let Ok(changes) = plan(&(setup.files)(&places.site()), Way::Put, environment) else { return false };
+    changes.iter().any(change::Change::was_made) && !changes.iter().all(change::Change::is_none)
 }
 
 fn is_used(setup: &Setup, environment: &Environment) -> bool {

@@ -103,6 +103,11 @@ fn one(file: &File, way: Way, earlier: &[Change], environment: &Environment) -> 
 }
 
 impl Change {
+    /// Whether the file was set up before, and nobody undid that.
+    pub(super) fn was_made(&self) -> bool {
+        self.backup.exists() || was_absent(&self.backup)
+    }
+
     pub(super) fn is_none(&self) -> bool {
         self.before == self.after
     }
@@ -166,7 +171,7 @@ impl Edit<'_> {
     fn put(&self, text: Option<&str>, way: Way) -> anyhow::Result<String> {
         match self.holds {
             Holds::Own { text: own, .. } => {
-                if way == Way::Put && text.is_some_and(|text| !is_ours(text)) {
+                if way == Way::Put && text.is_some_and(|text| !text.trim().is_empty() && !is_ours(text)) {
                     bail!(
                         "it is there already and somebody else's; --force puts ours in its place, and `--remove` then brings it back"
                     );
