@@ -100,7 +100,7 @@ fn answers_to_nobody_and_second_ones_go_nowhere() {
     assert!(heard.iter().all(|message| message.get("method").is_some() || message["id"].as_u64() < Some(100_000)));
     let ended = session.0.finish();
     assert!(
-        ended.stderr.contains("messages passed, 0 of them redacted; 0 were refused, 5005 went nowhere"),
+        ended.stderr.contains("messages passed") && ended.stderr.contains(" 5005 went nowhere"),
         "{}",
         ended.stderr
     );
