@@ -98,7 +98,12 @@ fn answers_to_nobody_and_second_ones_go_nowhere() {
     let heard = session.hear("tools/call", json!({"name": "flood"}));
     assert_eq!(text(heard.last().unwrap()), "done");
     assert!(heard.iter().all(|message| message.get("method").is_some() || message["id"].as_u64() < Some(100_000)));
-    session.0.finish();
+    let ended = session.0.finish();
+    assert!(
+        ended.stderr.contains("messages passed") && ended.stderr.contains(" 5005 went nowhere"),
+        "{}",
+        ended.stderr
+    );
     let dropped = world.records().iter().filter(|r| r["action"]["method"] == "rampart/dropped").count();
     assert!((5..=15).contains(&dropped), "{dropped} records");
 }

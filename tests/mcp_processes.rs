@@ -515,6 +515,7 @@ fn what_a_server_asks_of_people_is_neither_a_secret_nor_on_a_blocked_site() {
         ("elicit-inside", form("api_key"), Some("a form must not ask for secrets")),
         ("elicit", page("login.evil.example"), Some("Not that site")),
         ("elicit-inside", page("login.evil.example"), Some("Not that site")),
+        ("elicit-first", page("login.evil.example"), Some("Not that site")),
         ("elicit-inside", form("city"), None),
         ("elicit-inside", page("login.example"), None),
     ] {

@@ -290,10 +290,10 @@ impl Talk {
         stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n")).expect("it listens");
     }
 
-    /// The next line, within ten seconds.
+    /// The next line, within half a minute.
     #[track_caller]
     pub(crate) fn hear(&mut self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("it answers")
+        self.lines.recv_timeout(Duration::from_secs(30)).expect("it answers")
     }
 
     #[track_caller]

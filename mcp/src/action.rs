@@ -65,13 +65,20 @@ fn completed(params: &Value) -> Option<&str> {
     reference.get("name").or_else(|| reference.get("uri"))?.as_str()
 }
 
-/// The requests that a result carries for the client (`inputRequests` of MCP 2026-07-28), as actions.
+/// The error by which a server wants pages opened before it answers (MCP 2025-11-25, URL mode elicitation).
+const ELICITATION_REQUIRED: i64 = -32_042;
+
+/// The requests that an answer carries for the client, as actions: `inputRequests` of a result (MCP 2026-07-28), pages to
+/// open in an error (MCP 2025-11-25).
 ///
 /// # Errors
 /// When one of them cannot be read.
 pub(crate) fn of_input_requests(server: &str, result: &Value) -> Result<Vec<Action>, String> {
     let Some(requests) = result.get("inputRequests") else {
-        return Ok(Vec::new());
+        let is_error = result.get("code").and_then(Value::as_i64) == Some(ELICITATION_REQUIRED);
+        let pages = result.pointer("/data/elicitations").filter(|_| is_error);
+        let pages = pages.and_then(Value::as_array).into_iter().flatten();
+        return pages.map(|page| of(server, "elicitation/create", page)).collect();
     };
     let Value::Object(requests) = requests else {
         return Err("`inputRequests` must be an object".into());
@@ -163,5 +170,10 @@ mod tests {
         assert!(of_input_requests("s", &json!({"inputRequests": [1]})).is_err());
         assert!(of_input_requests("s", &json!({"inputRequests": {"a": {"Method": "x"}}})).is_err());
         assert_eq!(of_input_requests("s", &json!({"content": []})), Ok(vec![]));
+        let page = json!({"mode": "url", "url": "https://login.example", "elicitationId": "e", "message": "?"});
+        let error = json!({"code": -32_042, "message": "log in", "data": {"elicitations": [page, page]}});
+        let expected = of("s", "elicitation/create", &page).unwrap();
+        assert_eq!(of_input_requests("s", &error), Ok(vec![expected.clone(), expected]));
+        assert_eq!(of_input_requests("s", &json!({"code": 1, "data": {"elicitations": [page]}})), Ok(vec![]));
     }
 }

@@ -38,6 +38,8 @@ def call(number, tool, arguments, meta):
     elif tool == "elicit-inside":
         inside = {"form": {"method": "elicitation/create", "params": arguments}}
         say({"id": number, "result": {"resultType": "input_required", "inputRequests": inside, "requestState": "s"}})
+    elif tool == "elicit-first":
+        say({"id": number, "error": {"code": -32042, "message": "open this", "data": {"elicitations": [arguments]}}})
     elif tool == "changed":
         say({"method": "notifications/tools/list_changed"})
         text(number, "done")

@@ -88,12 +88,27 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         let session = tokio::spawn(stdio::run(options, gate, client_in, client_out, signals()?));
         let outcome = session.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
         Ok(Exit::Child(match outcome {
-            Ok(outcome) => outcome.exit_code,
+            Ok(outcome) => {
+                if let Some(told) = summed_up(&outcome.summary) {
+                    printer.note(format!("rampart: {told}"));
+                }
+                outcome.exit_code
+            }
             Err(error) => {
                 printer.note(format!("rampart: {error}"));
                 error.exit_code()
             }
         }))
+    })
+}
+
+/// What became of a session's messages, where not all of them passed as they were.
+fn summed_up(summary: &stdio::Summary) -> Option<String> {
+    let stdio::Summary { forwarded, redacted, refused, dropped, .. } = *summary;
+    (redacted + refused + dropped > 0).then(|| {
+        format!(
+            "{forwarded} messages passed, {redacted} of them redacted; {refused} were refused, {dropped} went nowhere"
+        )
     })
 }
 
