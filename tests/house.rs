@@ -51,6 +51,7 @@ const LICENCES: &[&str] = &[
     "OpenSSL",
     "Unlicense",
     "0BSD",
+    "MIT-0",
     "MPL-2.0",
     "BSL-1.0",
     "LLVM-exception",
