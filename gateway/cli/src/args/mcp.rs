@@ -145,7 +145,7 @@ pub(crate) struct McpServe {
     /// Answer to this name as well, as the Host header has it (may be repeated)
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
-    /// What clients have before the paths, such as https://mcp.example, if that is another address than --listen
+    /// What clients have before the paths, such as `https://mcp.example`, if that is another address than --listen
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<http::Uri>,
     /// PEM file with the certificates to serve TLS with; needed where others than this machine can come
