@@ -71,6 +71,6 @@ pub(crate) fn surround(
         libraries.push(others);
     }
     command.env("LD_PRELOAD", libraries).env(VARIABLE, told);
-    broker::listen(listener, launch, args.mode == Mode::Monitor, environment);
+    broker::listen(listener, launch, args.mode == Mode::Monitor, environment)?;
     Ok(Socket(path))
 }

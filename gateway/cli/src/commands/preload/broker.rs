@@ -17,15 +17,25 @@ use std::{
     thread,
 };
 
-use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase, Surface, Verdict};
-use rampart_client::blocking::Client;
+use anyhow::Context as _;
+use rampart_call::{Action, Call, CommandLine, Gate as _, Located, Origin, Phase, Surface, Verdict};
+use rampart_client::Client;
 use rampart_frame::{GO, HEAD, Kind, NO, read_head, words};
 use rampart_shim::{place, resolve};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{environment::Environment, launch::Launch};
 
 /// Answers on `listener` as long as this process lives. With `always` everything may go on, and is asked about all the same.
-pub(super) fn listen(listener: UnixListener, launch: &Launch, always: bool, environment: &Environment) {
+///
+/// # Errors
+/// When the system has no room for another runtime.
+pub(super) fn listen(
+    listener: UnixListener,
+    launch: &Launch,
+    always: bool,
+    environment: &Environment,
+) -> anyhow::Result<()> {
     let origin = Origin {
         surface: Surface::Preload,
         agent: launch.agent.clone(),
@@ -39,6 +49,7 @@ pub(super) fn listen(listener: UnixListener, launch: &Launch, always: bool, envi
     let broker = Broker {
         shell,
         client: Client::new(launch.road().clone()),
+        runtime: Builder::new_current_thread().enable_all().build().context("cannot ask the gateway")?,
         origin,
         always,
         listener,
@@ -46,10 +57,13 @@ pub(super) fn listen(listener: UnixListener, launch: &Launch, always: bool, envi
         threads: AtomicUsize::new(0),
     };
     Broker::work(&Arc::new(broker));
+    Ok(())
 }
 
 struct Broker {
     client: Client,
+    /// Driven by whichever thread waits for a verdict, so that the connections to the gateway are kept.
+    runtime: Runtime,
     origin: Origin,
     always: bool,
     listener: UnixListener,
@@ -95,8 +109,12 @@ impl Broker {
         let calls = self.read(&mut stream).unwrap_or_default();
         let asks_itself = calls.iter().any(|call| self.is_our_shell(&call.action));
         let may = asks_itself
-            || !calls.is_empty() && calls.iter().all(|call| matches!(self.client.judge(call), Verdict::Allow(_)));
+            || !calls.is_empty() && calls.into_iter().all(|call| matches!(self.judge(call), Verdict::Allow(_)));
         let _ = stream.write_all(&[if may || self.always { GO } else { NO }]);
+    }
+
+    fn judge(&self, call: Call) -> Verdict {
+        self.runtime.block_on(self.client.judge(call))
     }
 
     /// One of the links of `rampart wrap` to the shell that asks before it becomes the real one.
