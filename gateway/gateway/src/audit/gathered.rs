@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{Unavailable, record::Draft, writer::Answer};
 
 /// Where records come closer together than this, another is likely about to come.
-const CLOSE: Duration = Duration::from_micros(100);
+const CLOSE: Duration = Duration::from_micros(25);
 
 /// Records that nobody has taken to write yet, and who waits for each.
 #[derive(Debug)]
