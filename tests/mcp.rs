@@ -222,7 +222,8 @@ fn answers(mut command: Command, lines: &[String]) -> Vec<String> {
     let mut talk = Talk::start({
         command.stderr(Stdio::null());
         command
-    });
+    })
+    .that_is_slow();
     let mut heard = Vec::new();
     for line in lines {
         talk.say(line);

@@ -17,7 +17,8 @@ impl Session {
             Talk::start({
                 command.arg(world.path("log"));
                 command
-            }),
+            })
+            .that_is_slow(),
             0,
         );
         session.ask("initialize", json!({"protocolVersion": "2025-11-25", "capabilities": {}}));
