@@ -37,6 +37,8 @@ pub struct Known<'a> {
     pub(crate) redirected: bool,
     /// The analysis saw everything it could.
     pub(crate) complete: bool,
+    /// Numbers of the rules that may match.
+    pub(crate) candidates: Ids,
     findings: OnceCell<Vec<Finding>>,
     rampart_home: Option<&'a str>,
 }
@@ -135,6 +137,7 @@ impl<'a> Known<'a> {
             verbatim: Ids::default(),
             redirected: false,
             complete: true,
+            candidates: Ids::default(),
             findings: OnceCell::new(),
         };
         let around = facts.surroundings();
@@ -156,6 +159,7 @@ impl<'a> Known<'a> {
             Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
         }
         facts.add_own_interface(ruleset.own_ports(), &around, sets);
+        facts.candidates = ruleset.index(call.phase).candidates(&facts);
         facts
     }
 

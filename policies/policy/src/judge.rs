@@ -47,7 +47,7 @@ impl Ruleset {
     pub fn look_at<'a>(&self, call: &'a Call, rampart_home: Option<&'a str>) -> Known<'a> {
         let known = Known::of(call, rampart_home, self);
         let searched = |id| self.rules.get(id as usize).is_some_and(Rule::searches);
-        if self.index(call.phase).candidates(&known).iter().any(searched) {
+        if known.candidates.iter().any(searched) {
             known.findings();
         }
         known
@@ -85,7 +85,7 @@ impl Ruleset {
         }
     }
 
-    fn index(&self, phase: Phase) -> &Index {
+    pub(crate) fn index(&self, phase: Phase) -> &Index {
         match phase {
             Phase::Before => &self.before,
             Phase::After => &self.after,
@@ -94,12 +94,7 @@ impl Ruleset {
 
     /// Every rule that matches.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> Matches<'_> {
-        let candidates: Vec<&Rule> = self
-            .index(facts.call.phase)
-            .candidates(facts)
-            .iter()
-            .filter_map(|id| self.rules.get(id as usize))
-            .collect();
+        let candidates: Vec<&Rule> = facts.candidates.iter().filter_map(|id| self.rules.get(id as usize)).collect();
         let matches = candidates.iter().filter_map(|rule| rule.matches(facts).map(|hit| Match { rule, hit }));
         let mut all: Vec<Match<'_>> = matches.collect();
         // Rules may also allow together: the overrides among themselves, and then all of them.
