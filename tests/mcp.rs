@@ -358,6 +358,31 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
 }
 
 #[test]
+fn a_session_that_is_only_watched_refuses_nothing_even_when_the_gateway_is_away() {
+    let deny =
+        "version: \"1\"\npolicies:\n  - name: none\n    match: { tool: [mcp] }\n    rules:\n      - { action: deny }\n";
+    let mut world = World::with_policy(deny);
+    world.serve(&[]);
+    let echo = r#"while read line; do n=$((n+1)); echo '{"jsonrpc":"2.0","id":'$n',"result":{"content":[]}}'; done"#;
+    let mut command = world.rampart(&["mcp", "--mode", "monitor", "--", "sh", "-c"]);
+    command.arg(echo);
+    let mut talk = Talk::start(command);
+    talk.say(&request(1));
+    assert!(talk.hear_json()["result"]["content"].is_array());
+    let seen = world.decisions();
+    let call = seen.iter().find(|d| d["outcome"] == "deny").unwrap_or_else(|| panic!("{seen:#?}"));
+    assert_eq!((&call["verdict"], &call["mode"]), (&json!("allow"), &json!("monitor")), "{call:#}");
+    world.freeze();
+    talk.say(&request(2));
+    assert_eq!(talk.hear_json()["result"], json!({"content": []}));
+    world.thaw();
+
+    let mut talk = Talk::start(mcp_sh(&world, echo));
+    talk.say(&request(1));
+    assert_eq!(talk.hear_json()["result"]["isError"], true, "the next session is enforced");
+}
+
+#[test]
 fn a_daemon_of_the_server_does_not_outlive_the_session_and_none_stays_a_zombie() {
     let world = World::with_policy(SEED);
     // A second fork in a session of its own: no signal to the server's group reaches it.

@@ -4,6 +4,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::SessionMode;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Mcp {
@@ -18,6 +20,9 @@ pub(crate) struct Mcp {
     /// Session in rules and the audit trail [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
@@ -166,6 +171,9 @@ pub(crate) struct McpServe {
     /// Session in rules and the audit trail [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,

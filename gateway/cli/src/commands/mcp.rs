@@ -6,7 +6,7 @@ use anyhow::bail;
 use rampart_call::{FindingClass, Origin};
 use rampart_client::{
     Client, blocking,
-    wire::{OpenSession, OpenedSession, SessionLasts},
+    wire::{OpenSession, OpenedSession},
 };
 use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::mcp_pins;
 use crate::{
-    args::{Mcp, McpVerb, Shapes},
+    args::{Mcp, McpVerb, SessionMode, Shapes},
     environment::Environment,
     exit::Exit,
     outbound,
@@ -46,19 +46,23 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         let wanted = OpenSession {
             agent: agent.clone(),
             session: Some(session.clone()),
-            lasts: SessionLasts::Process,
-            secrets: Vec::new(),
+            monitor: args.mode == SessionMode::Monitor,
+            ..OpenSession::default()
         };
         match blocking::Client::new(road.clone()).open_session(&wanted) {
             Ok(opened) => {
                 if !args.no_proxy {
                     proxy = through_the_proxy(&opened, environment, printer);
                 }
-                (session, road.token) = (opened.session, Some(opened.credential));
+                reach::note_enforced(args.mode, &opened, printer);
+                road = reach::road_of(&opened, environment);
+                session = opened.session;
             }
             // As above: what is refused, is refused in its own protocol.
             Err(error) => printer.note(format!("rampart: {error}")),
         }
+    } else if args.mode == SessionMode::Monitor {
+        printer.note("rampart: --mode monitor is not heard here: this session began outside and stays as it is");
     }
     let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
     let identity = mcp_pins::identity(&server, &args.server, environment);
