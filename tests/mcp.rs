@@ -254,8 +254,27 @@ fn the_servers_exit_code_and_standard_error_are_ours() {
     let world = World::with_policy(SEED);
     let ran = run_with(mcp_sh(&world, "echo its own words >&2; cat >/dev/null; exit 7"), b"").expect(7);
     assert!(ran.stderr.contains("its own words"), "{ran:?}");
+    let told = ran.stderr.lines().find(|line| line.starts_with("rampart: in front of `")).unwrap_or_default();
+    let (_, command) = told.split_once("every call is judged; `rampart ").unwrap_or_else(|| panic!("{ran:?}"));
+    let log: Vec<&str> = command.trim_end_matches("` shows them").split(' ').collect();
+    world.run(&log).expect(0);
     let ran = run_with(world.rampart(&["mcp", "--", "no-such-server-program"]), b"").expect(127);
     assert!(ran.stderr.contains("no-such-server-program"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_says_nothing_about_a_request_in_time_loses_it() {
+    let world = World::with_policy(SEED);
+    let mut command = world.rampart(&["mcp", "--timeout", "1", "--", "sh", "-c"]);
+    command.arg(r#"read line; read line; echo "$line" >&2; cat >/dev/null"#);
+    let mut talk = Talk::start(command);
+    talk.say(&request(1));
+    let begun = std::time::Instant::now();
+    let answer = talk.hear_json();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)), "{answer}");
+    let ran = talk.finish();
+    assert!(ran.stderr.contains("notifications/cancelled"), "the server hears of it: {ran:?}");
 }
 
 #[test]

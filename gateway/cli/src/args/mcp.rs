@@ -35,6 +35,9 @@ pub(crate) struct Mcp {
     /// Whether arguments and results must be what the schemas of the server's tools say
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
     pub(crate) schemas: Shapes,
+    /// Seconds that the server may be silent about a request before that gets an error [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: Option<u64>,
     /// The MCP server's command; put `--` in front of it
     // Some clients take the `--` for themselves, so it is no condition.
     #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
@@ -192,6 +195,9 @@ pub(crate) struct McpServe {
     /// Seconds after which a session that nobody uses is ended, and its process
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) idle_timeout: u64,
+    /// Seconds that a server that is started may be silent about a request before that gets an error [default: no limit]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "upstream", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: Option<u64>,
     /// The command of a server that speaks on standard input and output; put `--` in front of it
     #[arg(trailing_var_arg = true, value_name = "SERVER")]
     pub(crate) server: Vec<OsString>,

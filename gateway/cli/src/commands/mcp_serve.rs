@@ -266,7 +266,7 @@ impl Setting<'_> {
             origin: self.origin.clone(),
             clean: Some(cleaned),
             orphans: stdio::Orphans::EndMarked,
-            limits: stdio::Limits::default(),
+            limits: stdio::Limits { answer: self.args.timeout.map(Duration::from_secs), ..stdio::Limits::default() },
         };
         let hosting = Hosting {
             process,
