@@ -15,6 +15,7 @@ mod stream;
 mod test;
 mod token;
 mod tool;
+mod web;
 
 use std::sync::Arc;
 
@@ -83,7 +84,10 @@ pub(crate) fn table() -> Vec<Route> {
         ("POST", "/v1/dashboard/link", Approve, Both, post(dashboard::link)),
         ("GET", "/dashboard/login/{ticket}", Open, Both, get(dashboard::login)),
         ("GET", "/dashboard", Open, Both, get(dashboard::way)),
-        ("GET", "/dashboard/", Approve, Both, get(dashboard::show)),
+        ("GET", "/dashboard/", Approve, Both, get(web::page)),
+        ("GET", "/dashboard/app.js", Approve, Both, get(web::script)),
+        ("GET", "/dashboard/app.css", Approve, Both, get(web::style)),
+        ("GET", "/dashboard/approvals", Approve, Both, get(dashboard::show)),
         ("GET", "/dashboard/approvals/{id}", Approve, Both, get(dashboard::question)),
         ("POST", "/dashboard/approvals/{id}", Approve, Both, post(dashboard::answer)),
         ("POST", "/dashboard/logout", Approve, Both, post(dashboard::logout)),

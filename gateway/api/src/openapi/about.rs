@@ -31,6 +31,8 @@ type Asked = &'static [(&'static str, &'static str)];
 
 const JSON: &str = "application/json";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
 const METRICS: &str = metrics::CONTENT_TYPE;
 const JSONL: &str = "application/jsonl";
@@ -125,7 +127,10 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
             other("Exchanges that link for a cookie, and leads on to `/dashboard/`.").with_status(303)
         }
         ("GET", "/dashboard") => other("The way there without its last stroke.").with_status(308),
-        ("GET", "/dashboard/") => page("The page of the browser that is logged in."),
+        ("GET", "/dashboard/") => page("The dashboard, which asks for all that it shows by the other routes."),
+        ("GET", "/dashboard/app.js") => other("Its script.").giving(SCRIPT),
+        ("GET", "/dashboard/app.css") => other("Its style.").giving(STYLE),
+        ("GET", "/dashboard/approvals") => page("Who is logged in and what waits for them, on a page without scripts."),
         ("GET", "/dashboard/approvals/{id}") => page("A question on a page. It changes nothing."),
         ("POST", "/dashboard/approvals/{id}") => page("The form of that page answers the question.").form(),
         ("POST", "/dashboard/logout") => page("The form of the page ends the login.").form(),

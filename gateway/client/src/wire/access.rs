@@ -102,4 +102,11 @@ pub struct WhoAmI {
     /// What keeps the caller from more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// When the login of a browser ends (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What a page of ours sends as `x-rampart-csrf` with whatever changes something. Only a browser that is logged in has
+    /// one, and only a script of the same origin can read this answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
 }
