@@ -6,6 +6,7 @@ pub(crate) mod dashboard;
 mod form;
 mod judge;
 pub(crate) mod link;
+mod mcp;
 pub(crate) mod page;
 mod policy;
 mod rules;
@@ -16,6 +17,7 @@ mod test;
 mod token;
 mod tool;
 mod web;
+mod what_if;
 
 use std::sync::Arc;
 
@@ -66,6 +68,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/policy", Decide, Both, get(policy::gone)),
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),
         ("POST", "/v1/policy/reload", Admin, Both, post(policy::reload)),
+        ("POST", "/v1/policy/what-if", Approve, Both, post(what_if::what_if)),
         ("GET", "/v1/rules", Admin, Both, get(rules::list)),
         ("POST", "/v1/rules", Admin, Both, post(rules::add)),
         ("DELETE", "/v1/rules", Admin, Both, delete(rules::reset)),
@@ -95,6 +98,11 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/audit/export", Approve, Both, get(audit::export)),
         ("GET", "/v1/audit/stats", Approve, Both, get(audit::stats)),
         ("GET", "/v1/audit/verify", Approve, Both, get(audit::verify)),
+        ("GET", "/v1/audit/destinations", Approve, Both, get(audit::destinations)),
+        ("GET", "/v1/credentials", Approve, Both, get(status::credentials)),
+        ("GET", "/v1/roads", Approve, Both, get(mcp::roads)),
+        ("GET", "/v1/mcp/servers", Approve, Both, get(mcp::servers)),
+        ("POST", "/v1/mcp/approve", Admin, Both, post(mcp::approve)),
         ("POST", "/v1/events/ticket", Approve, Both, post(stream::ticket)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]
@@ -131,7 +139,7 @@ pub(crate) struct Needs {
 
 /// What changes nothing although it is posted. Loading the files again is what happens by itself a moment after they
 /// change.
-const HARMLESS: [&str; 3] = ["/v1/policy/reload", "/v1/test", "/v1/events/ticket"];
+const HARMLESS: [&str; 4] = ["/v1/policy/reload", "/v1/policy/what-if", "/v1/test", "/v1/events/ticket"];
 
 /// Whether a route changes something.
 pub(crate) fn acts(method: &str, path: &str) -> bool {

@@ -7,15 +7,25 @@ import { get, loggedOut, me, type Me } from "./api.ts";
 import { listen, useKeys } from "./keys.ts";
 import { begin, questions, standing } from "./live.ts";
 import { Approvals } from "./tabs/approvals.tsx";
+import { Egress } from "./tabs/egress.tsx";
+import { Health } from "./tabs/health.tsx";
+import { History } from "./tabs/history.tsx";
 import { Live } from "./tabs/live.tsx";
+import { Mcp } from "./tabs/mcp.tsx";
+import { Policy } from "./tabs/policy.tsx";
 import { Keys } from "./ui/keys.tsx";
-import { go, tab, TABS, type Tab } from "./where.ts";
+import { go, opened, tab, TABS, type Tab } from "./where.ts";
 import { plain } from "./words/shown.ts";
 import "./style.css";
 
-const PAGES: Partial<Record<Tab, { title: string; page: FunctionComponent }>> = {
+const PAGES: Record<Tab, { title: string; page: FunctionComponent }> = {
   live: { title: "Live", page: Live },
   approvals: { title: "Approvals", page: Approvals },
+  history: { title: "History", page: History },
+  policy: { title: "Policy", page: Policy },
+  mcp: { title: "MCP", page: Mcp },
+  egress: { title: "Egress", page: Egress },
+  health: { title: "Health", page: Health },
 };
 
 const keysShown = signal(false);
@@ -24,14 +34,14 @@ const STANDS = { connecting: "connecting", live: "live", waiting: "no gateway, t
 
 function App() {
   const main = useRef<HTMLElement>(null);
-  const numbered = TABS.filter((name) => PAGES[name]).map((name, nth) => [String(nth + 1), () => go(name)] as const);
+  const numbered = TABS.map((name, nth) => [String(nth + 1), () => go(name)] as const);
   useKeys({ ...Object.fromEntries(numbered), "?": () => (keysShown.value = !keysShown.value) });
   const waiting = questions.value.length;
   useEffect(() => {
-    document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${PAGES[tab.value]?.title ?? ""} · Rampart`;
+    document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${PAGES[tab.value].title} · Rampart`;
   }, [waiting, tab.value]);
   if (loggedOut.value) return <LoggedOut />;
-  const Page = PAGES[tab.value]?.page ?? Live;
+  const Page = PAGES[tab.value].page;
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>
@@ -42,17 +52,12 @@ function App() {
           Rampart
         </h1>
         <nav aria-label="pages">
-          {TABS.map((name) => {
-            const page = PAGES[name];
-            return (
-              page && (
-                <a href={`#/${name}`} aria-current={tab.value === name ? "page" : undefined} onClick={(event) => { event.preventDefault(); go(name); }}>
-                  {page.title}
-                  {name === "approvals" && waiting > 0 && <span class="count" aria-label={`${waiting} waiting`}>{waiting}</span>}
-                </a>
-              )
-            );
-          })}
+          {TABS.map((name) => (
+            <a href={`#/${name}`} aria-current={tab.value === name ? "page" : undefined} onClick={(event) => { event.preventDefault(); go(name); }}>
+              {PAGES[name].title}
+              {name === "approvals" && waiting > 0 && <span class="count">{waiting}<span class="hidden"> waiting</span></span>}
+            </a>
+          ))}
         </nav>
         <span class={`standing ${standing.value}`} role="status">
           {STANDS[standing.value]}
@@ -68,7 +73,7 @@ function App() {
         </form>
       </header>
       <main id="main" ref={main} tabIndex={-1}>
-        <Page key={tab.value} />
+        <Page key={`${tab.value} ${opened.value}`} />
       </main>
       {keysShown.value && <Keys close={() => (keysShown.value = false)} />}
     </>

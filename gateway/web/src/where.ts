@@ -13,9 +13,12 @@ const named = (): Tab => TABS.find((tab) => tab === location.hash.replace(/^#\/?
 
 export const tab = signal<Tab>(named());
 export const openedWith = signal<With>({});
+/** How often a page was opened: opened again, it begins anew. */
+export const opened = signal(0);
 
-export function go(to: Tab, opened: With = {}) {
-  openedWith.value = opened;
+export function go(to: Tab, given: With = {}) {
+  openedWith.value = given;
+  opened.value += 1;
   tab.value = to;
   location.hash = `/${to}`;
 }

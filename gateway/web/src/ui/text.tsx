@@ -2,15 +2,15 @@
 // stays in sight.
 
 import { useState } from "preact/hooks";
-import { cut, oneLine, pieces } from "../words/shown.ts";
+import { cut, escapes, oneLine, pieces } from "../words/shown.ts";
 
 /** Characters that one press on "more" adds; a page of a megabyte helps nobody. */
 const MORE = 50_000;
 
-function Shown({ text }: { text: string }) {
+function Shown({ text, written = false }: { text: string; written?: boolean }) {
   return (
     <>
-      {pieces(text).map((piece) =>
+      {(written ? escapes(text) : pieces(text)).map((piece) =>
         piece.escaped ? (
           <span class="escape" title="a character that cannot be seen, or passes for another">
             {piece.text}
@@ -23,19 +23,19 @@ function Shown({ text }: { text: string }) {
   );
 }
 
-/** A text with its own lines. */
-export function Block({ text, limit = 4000, label }: { text: string; limit?: number; label?: string }) {
+/** A text with its own lines. In one that is `written` as JSON writes it, escapes stand already. */
+export function Block({ text, limit = 4000, label, written = false }: { text: string; limit?: number; label?: string; written?: boolean }) {
   const [most, setMost] = useState(limit);
   const [head, left, tail] = cut(text, most);
   return (
     <pre class="block" tabIndex={0} role="region" aria-label={label ?? "text"}>
-      <Shown text={head} />
+      <Shown text={head} written={written} />
       {left > 0 && (
         <button type="button" class="more" onClick={() => setMost(most + MORE)}>
           … {left.toLocaleString("en")} characters left out: show {left > MORE ? "more" : "all"} …
         </button>
       )}
-      {left > 0 && <Shown text={tail} />}
+      {left > 0 && <Shown text={tail} written={written} />}
     </pre>
   );
 }

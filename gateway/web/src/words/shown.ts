@@ -40,6 +40,11 @@ export function pieces(text: string): Piece[] {
   return out;
 }
 
+/** The pieces of a text in which escapes stand already, as JSON writes them. */
+export function escapes(text: string): Piece[] {
+  return text.split(/((?:\\u[0-9a-f]{4})+)/).map((text, nth) => ({ text, escaped: nth % 2 === 1 }));
+}
+
 /** The same as one text, for what takes no markup: titles and labels. */
 export function plain(text: string): string {
   return pieces(text).map((piece) => piece.text).join("");
