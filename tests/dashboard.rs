@@ -162,6 +162,19 @@ fn a_person_allows_for_a_while_on_a_telephone() {
 }
 
 #[test]
+fn without_scripts_questions_are_answered_all_the_same() {
+    if !ready("without_scripts_questions_are_answered_all_the_same") {
+        return;
+    }
+    let world = served();
+    let waiting = hook(&world, "s-1", "touch made");
+    waits(&world, 1);
+    let seen = play(&world, "plain", &json!({}), &[]);
+    assert!(seen["said"].as_str().unwrap().contains("It was let through"), "{seen}");
+    assert_eq!(Ran::from(waiting.wait_with_output().unwrap()).code, Some(0));
+}
+
+#[test]
 fn hostile_text_is_text_on_every_page() {
     if !ready("hostile_text_is_text_on_every_page") {
         return;
@@ -169,7 +182,7 @@ fn hostile_text_is_text_on_every_page() {
     let world = served();
     let list = std::fs::read_to_string(root().join("tests/dashboard/hostile.txt")).unwrap();
     let all: Vec<String> =
-        list.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).map(|line| unescaped(line)).collect();
+        list.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).map(unescaped).collect();
     assert!(all.len() >= 60, "{}", all.len());
     for (nth, text) in all.iter().enumerate() {
         // By turns in each place that a record has.

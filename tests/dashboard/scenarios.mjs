@@ -44,6 +44,17 @@ export async function tap({ page, browser, args }) {
   return { wide, small, answers: await phone.locator('.answers').innerText() };
 }
 
+/** Answers with scripts switched off. */
+export async function plain({ browser, args }) {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(args.link);
+  await page.waitForURL('**/dashboard/approvals');
+  await page.click('dt a');
+  await page.click('button[value=approve]');
+  return { said: await page.locator('h1').innerText() };
+}
+
 /** Everything that was said is text: on every page, and in the details of every record. */
 export async function hostile({ page, enter, picture }) {
   await enter();
