@@ -20,6 +20,7 @@ use rustix::{
 use crate::{
     attempt::Attempt,
     is_named_otherwise,
+    loader::{is_loader, loaded},
     names::also_by_argument,
     place::{Identity, Thread, real},
     script::{HEAD, Interpreter},
@@ -50,6 +51,8 @@ impl<E: Into<io::Error>> From<E> for Unfit {
 pub(crate) struct Program {
     /// The script, what runs it, and so on. Held open: as long as they are, no other file has the same identity.
     steps: Vec<Step>,
+    /// What a loader would load, which is the loader's doing and not the kernel's.
+    loaded: Option<Step>,
 }
 
 /// One file of it.
@@ -88,13 +91,21 @@ impl Program {
             steps.push(step);
             (script, interpreter) = (next.path, deeper);
         }
-        Ok(Self { steps })
+        let loaded = steps.last().filter(|step| step.is_loader()).and_then(|step| loaded(&step.argv));
+        let loaded = match loaded {
+            Some(argv @ [path, ..]) if !path.is_empty() => {
+                let file = thread.open(AT_FDCWD, path, true)?;
+                Some(Step::new(file, named_path(thread, AT_FDCWD, path)?, argv.to_vec(), twins)?.0)
+            }
+            _ => None,
+        };
+        Ok(Self { steps, loaded })
     }
 
     /// The argument vectors to judge, each with what really starts in front, whatever the program is told that its name is.
     pub(crate) fn readings(&self) -> Vec<Vec<String>> {
         let mut all = Vec::new();
-        for Step { named, real, twin, argv, .. } in &self.steps {
+        for Step { named, real, twin, argv, .. } in self.steps.iter().chain(&self.loaded) {
             let names = [Some(named.as_path()), is_named_otherwise(named, real).then_some(real), twin.as_deref()];
             let told = argv.first().map(|name| Path::new(OsStr::from_bytes(name)));
             let told = told.filter(|told| also_by_argument(real, named, told));
@@ -153,6 +164,12 @@ impl Step {
         let twin = twins.of(&real, &mut content, stat.st_size.unsigned_abs());
         let interpreter = Interpreter::of(&head);
         Ok((Self { identity: Identity::from(&stat), _file: file, named, real, twin, argv }, interpreter))
+    }
+}
+
+impl Step {
+    fn is_loader(&self) -> bool {
+        [Some(&self.named), Some(&self.real), self.twin.as_ref()].into_iter().flatten().any(|path| is_loader(path))
     }
 }
 

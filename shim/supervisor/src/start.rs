@@ -14,7 +14,7 @@ use rustix::{
     io::{Errno, IoSlice, IoSliceMut},
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+        SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
     },
 };
 
@@ -41,7 +41,7 @@ impl Held {
         Ok(Self { socket: ours })
     }
 
-    /// Starts it, and lets its first execs go on unasked: they are what a person wanted. `start` must let go of the command.
+    /// Starts it, and lets its first execs go on unasked: they are what a person wanted.
     pub(crate) fn start<E: From<io::Error> + Send>(
         self,
         unasked: usize,
@@ -49,7 +49,12 @@ impl Held {
     ) -> Result<(Child, Listener), E> {
         thread::scope(|scope| {
             // It waits for the child's exec, which waits for us.
-            let spawned = scope.spawn(start);
+            let spawned = scope.spawn(|| {
+                let started = start();
+                // One that never came to the filter says nothing more.
+                let _ = shutdown(&self.socket, Shutdown::Read);
+                started
+            });
             let taken = self.take_over().and_then(|listener| {
                 for _ in 0..unasked {
                     listener.wait()?;

@@ -46,7 +46,7 @@ pub fn run(mut command: Command, supervision: Supervision<'_>) -> io::Result<Exi
     run_held(Held::new(&mut command)?, move || command.spawn(), supervision)
 }
 
-/// The same for a command that is started in its own way: by `start`, on another thread, which must let go of the command.
+/// The same for a command that is started in its own way: by `start`, on another thread.
 ///
 /// # Errors
 /// As `start`, or when it cannot be supervised.

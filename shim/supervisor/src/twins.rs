@@ -8,8 +8,16 @@ use std::{
     sync::OnceLock,
 };
 
+use crate::loader::is_loader;
+
 /// Where programs are that rules know by name.
 const FOLDERS: [&str; 5] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/bin", "/sbin"];
+
+/// Where their loaders are, among much else.
+#[cfg(target_arch = "x86_64")]
+const LIBRARIES: [&str; 3] = ["/lib", "/lib64", "/lib/x86_64-linux-gnu"];
+#[cfg(not(target_arch = "x86_64"))]
+const LIBRARIES: [&str; 2] = ["/lib", "/lib/aarch64-linux-gnu"];
 
 /// The largest program that is compared, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -29,17 +37,19 @@ impl Twins {
         {
             return None;
         }
-        let programs = self.programs.get_or_init(|| by_size(&FOLDERS));
+        let programs = self.programs.get_or_init(|| by_size());
         programs.get(&size)?.iter().find(|program| is_same(file, program).unwrap_or(false)).cloned()
     }
 }
 
-fn by_size(folders: &[&str]) -> HashMap<u64, Vec<PathBuf>> {
+fn by_size() -> HashMap<u64, Vec<PathBuf>> {
     let mut programs: HashMap<u64, Vec<PathBuf>> = HashMap::new();
     let mut seen = std::collections::HashSet::new();
     let folders =
-        folders.iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).filter(|f| seen.insert(f.clone()));
-    for entry in folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
+        FOLDERS.iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).filter(|f| seen.insert(f.clone()));
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let loaders = LIBRARIES.iter().flat_map(|folder| entries(folder.into())).filter(|entry| is_loader(&entry.path()));
+    for entry in folders.flat_map(entries).chain(loaders) {
         if let Ok(about) = entry.metadata()
             && about.is_file()
         {

@@ -16,8 +16,8 @@ use super::{Launch, ignoring_interrupts, summary};
 use crate::{environment::Environment, exit::Exit, printer::Printer};
 
 impl Launch {
-    /// Runs the command to its end as [`run`](Launch::run) does, and has judged whatever its processes start. `start` starts it,
-    /// and lets go of it; `unasked` are the programs that it becomes before it is what a person asked for, that one included.
+    /// Runs the command to its end as [`run`](Launch::run) does, and has judged whatever its processes start. `start` starts
+    /// it; `unasked` are the programs that it becomes before it is what a person asked for, that one included.
     ///
     /// # Errors
     /// When it cannot be started, or not be supervised.

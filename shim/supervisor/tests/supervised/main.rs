@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod races;
+mod unchanged;
+mod ways;
 
 use std::{
     fs,
