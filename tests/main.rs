@@ -11,6 +11,7 @@ mod audit;
 mod docs;
 mod doctor;
 mod egress;
+mod exec_check;
 mod faults;
 mod guard;
 mod hook;
