@@ -28,6 +28,7 @@ mod mcp_processes;
 mod mcp_scan;
 mod mcp_shapes;
 mod notify;
+mod packaging;
 mod policy;
 mod preload;
 mod registry;

@@ -4,7 +4,7 @@ use rampart_agents::setup;
 use rampart_client::wire::OpenedSession;
 
 use crate::{
-    args::{Mode, Preload, Run},
+    args::{Mode, Preload, Run, SessionMode},
     commands::{
         preload,
         setup::{Standing, State, standing},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: Run, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let launch = Launch::new(args.command, args.agent, environment, printer)?;
+    let launch = Launch::new(args.command, args.agent, SessionMode::Enforce, environment, printer)?;
     let mut command = launch.command(environment);
     wrap::surround(&mut command, &launch, environment)?;
     let told = Preload { agent: None, mode: Mode::Enforce, files: args.files, net: args.net, command: Vec::new() };
