@@ -12,6 +12,7 @@ mod dashboard;
 mod docs;
 mod doctor;
 mod egress;
+mod exec_check;
 mod faults;
 mod guard;
 mod hook;

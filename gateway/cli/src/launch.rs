@@ -1,5 +1,7 @@
 //! Starting a person's command in a session of its own, and what is said about it at the end.
 
+mod supervised;
+
 use std::{
     ffi::{OsStr, OsString},
     os::unix::{
