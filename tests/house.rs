@@ -19,6 +19,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("egress", &["call", "certs"]),
     ("agents", &["call"]),
     ("frame", &[]),
+    ("jail", &[]),
     ("shim", &["agents", "call", "client"]),
     ("client", &["call"]),
     ("gateway", &["call", "policy", "scan"]),
