@@ -27,8 +27,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agents", "api", "call", "certs", "client", "egress", "frame", "gateway", "mcp", "policy", "scan", "shell",
-            "shim",
+            "agents", "api", "call", "certs", "client", "egress", "frame", "gateway", "jail", "mcp", "policy", "scan",
+            "shell", "shim",
         ],
     ),
     ("verify", &["call", "egress", "scan"]),

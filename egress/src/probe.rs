@@ -110,9 +110,25 @@ async fn connect(to: SocketAddr) -> Result<TcpStream, String> {
     }
 }
 
+/// Whether our proxy answers what is sent to this address: its own, as clients that know of it ask there (`known`), or any.
+///
+/// # Errors
+/// What was found instead, for people.
+pub async fn proxy_answers(at: SocketAddr, known: bool) -> Result<(), String> {
+    let target = if known { format!("http://{NOBODY}/") } else { "/".to_owned() };
+    match asked(at, &target).await? {
+        (Leads::ToUs, _) => Ok(()),
+        (_, found) => Err(found),
+    }
+}
+
 async fn over_http(to: SocketAddr) -> Found {
+    asked(to, "/").await
+}
+
+async fn asked(to: SocketAddr, target: &str) -> Found {
     let mut tcp = connect(to).await?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {NOBODY}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {NOBODY}\r\nConnection: close\r\n\r\n");
     let mut said = Vec::new();
     let talk = async {
         let _ = tcp.write_all(request.as_bytes()).await;
@@ -221,7 +237,12 @@ fn echo(to: IpAddr, kind: Type) -> Found {
 /// Whether there is a socket that sends what no rule for packets sees (packet(7)).
 fn frame() -> Found {
     Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(|e| format!("no such socket: {e}"))?;
-    Ok((Leads::Out, "frames can be sent past all rules".to_owned()))
+    let interfaces = std::fs::read_to_string("/proc/self/net/dev").map_err(|e| e.to_string())?;
+    let names = interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim()));
+    match names.into_iter().find(|name| *name != "lo") {
+        Some(name) => Ok((Leads::Out, format!("frames can be sent by {name} past all rules"))),
+        None => Err("there is no interface but lo".to_owned()),
+    }
 }
 
 fn late(error: &std::io::Error) -> String {

@@ -4,6 +4,7 @@ mod audit;
 mod egress;
 mod mcp;
 mod rules;
+mod sidecar;
 mod token;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -16,6 +17,7 @@ pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
+pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
 pub(crate) use token::{NewToken, TokenVerb};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
@@ -111,6 +113,11 @@ pub(crate) enum Verb {
     Egress {
         #[command(subcommand)]
         verb: EgressVerb,
+    },
+    /// Containers in which Rampart is the only way out: close all others, and try whether they are
+    Sidecar {
+        #[command(subcommand)]
+        verb: SidecarVerb,
     },
     /// What is configured, and where each value comes from
     Config {

@@ -1,0 +1,44 @@
+//! `rampart sidecar init`: what root does once, before the proxy and the agent start without any power.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::Path,
+};
+
+use anyhow::{Context as _, bail};
+use rampart_jail::Redirection;
+
+use crate::{args::SidecarInit, exit::Exit, printer::Printer};
+
+pub(super) fn run(args: &SidecarInit, printer: Printer) -> anyhow::Result<Exit> {
+    // The folder of certificates is for all to read, the home for nobody else.
+    for (folder, mode) in [(&args.home, 0o700), (&args.shared, 0o755)] {
+        if let Some(folder) = folder {
+            give(folder, args.proxy_uid, mode)?;
+            printer.out(format!("{} belongs to user {}", folder.display(), args.proxy_uid));
+        }
+    }
+    let rules = Redirection { tcp: args.tcp, dns: args.dns, exempt: Some(args.proxy_uid) };
+    rules.install()?;
+    if !rules.stands()? {
+        bail!("the kernel took the rules and does not have them: something else writes the table `rampart` too");
+    }
+    printer.out(format!(
+        "of everybody but user {}, TCP goes to port {} and questions for names to port {}; all else is refused",
+        args.proxy_uid, args.tcp, args.dns
+    ));
+    Ok(Exit::Yes)
+}
+
+/// A folder that is there already keeps what is in it.
+fn give(folder: &Path, uid: u32, mode: u32) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let link = fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink());
+    if link {
+        bail!("{} is a symbolic link: name the folder itself", folder.display());
+    }
+    chown(folder, Some(uid), Some(uid))
+        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(mode)))
+        .with_context(|| format!("cannot give {} to user {uid}", folder.display()))
+}
