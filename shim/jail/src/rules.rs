@@ -12,12 +12,12 @@ use self::expression::{
 use crate::netlink::{Attribute, Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, Netlink, read};
 
 /// Where the connections of this network namespace are sent instead of to where they were going. As `nft` would show it
-/// (the lines with `skuid` and `icmpv6` only where somebody is exempt):
+/// (the lines with `skuid`, `icmpv6` and `127.0.0.11` only where somebody is exempt):
 ///
 /// ```text
 /// table inet rampart {
 ///     chain nat_output {
-///         type nat hook output priority -100; policy accept;
+///         type nat hook output priority -110; policy accept;
 ///         meta skuid 1337 return
 ///         meta l4proto udp udp dport 53 redirect to :15053
 ///         meta l4proto tcp tcp dport 53 redirect to :15053
@@ -30,6 +30,7 @@ use crate::netlink::{Attribute, Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, 
 ///         meta skuid 1337 accept
 ///         meta l4proto icmpv6 icmpv6 type { 133, 135, 136 } accept      (one rule each)
 ///         ct state established,related accept
+///         ip daddr 127.0.0.11 reject with icmpx admin-prohibited
 ///         ip daddr 127.0.0.0/8 accept
 ///         ip6 daddr ::1 accept
 ///         reject with icmpx admin-prohibited
@@ -38,8 +39,9 @@ use crate::netlink::{Attribute, Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, 
 /// ```
 ///
 /// TCP arrives at 127.0.0.1 or `::1`, whichever it was, and `SO_ORIGINAL_DST` tells where it was going; so does every
-/// question for a name, even one to a resolver on the own loopback (Docker's 127.0.0.11, systemd's 127.0.0.53). The rest of
-/// the loopback stays the namespace's own. All else is refused, and the sender told so at once, so that clients that try QUIC
+/// question for a name, even one to a resolver on the own loopback (Docker's 127.0.0.11, systemd's 127.0.0.53): Docker has a
+/// rule of its own for those, at priority -100, and the first one counts. Docker's resolver really listens at another port of
+/// that address, so beside a proxy all of it is closed. The rest of the loopback stays the namespace's own. All else is refused, and the sender told so at once, so that clients that try QUIC
 /// go on to TCP. The loopback is named by address, not by interface, because in a namespace where everything is local all
 /// packets leave through `lo`, and because a redirected packet still shows the interface that it would have left through.
 ///
@@ -85,6 +87,7 @@ const NFPROTO_IPV6: u8 = 10;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
+const DOCKER_RESOLVER: [u8; 4] = [127, 0, 0, 11];
 const LOOPBACK_V6: [u8; 16] = std::net::Ipv6Addr::LOCALHOST.octets();
 
 const NFNL_SUBSYS_NFTABLES: u16 = 10;
@@ -206,14 +209,16 @@ impl Redirection {
         }));
         // NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED.
         let known = [connection_state(), mask(&(2_u32 | 4).to_ne_bytes()), is_not(&[0; 4])];
+        filter.push(rule("ct state established,related accept", &[&known, &end(Verdict::Accept)]));
+        let docker = [meta(Meta::Family), is(&[NFPROTO_IPV4]), payload(Header::Network, 16, 4), is(&DOCKER_RESOLVER)];
+        filter.extend(exempt.iter().map(|_| rule("ip daddr 127.0.0.11 reject", &[&docker, &[reject()]])));
         filter.extend([
-            rule("ct state established,related accept", &[&known, &end(Verdict::Accept)]),
             rule("ip daddr 127.0.0.0/8 accept", &[&loopback_v4, &end(Verdict::Accept)]),
             rule("ip6 daddr ::1 accept", &[&loopback_v6, &end(Verdict::Accept)]),
             rule("reject with icmpx admin-prohibited", &[&[reject()]]),
         ]);
         [
-            Chain { name: NAT, kind: "nat", priority: -100, policy: Policy::Accept, rules: nat },
+            Chain { name: NAT, kind: "nat", priority: -110, policy: Policy::Accept, rules: nat },
             Chain { name: FILTER, kind: "filter", priority: 0, policy: Policy::Drop, rules: filter },
         ]
     }

@@ -78,7 +78,7 @@ fn nft_shows_the_rules_of_the_description() {
         [
             "table inet rampart {",
             "chain nat_output {",
-            "type nat hook output priority -100; policy accept;",
+            "type nat hook output priority -110; policy accept;",
             "meta skuid 1337 return",
             "udp dport 53 redirect to :15053",
             "tcp dport 53 redirect to :15053",
@@ -93,6 +93,7 @@ fn nft_shows_the_rules_of_the_description() {
             "icmpv6 type nd-neighbor-solicit accept",
             "icmpv6 type nd-neighbor-advert accept",
             "ct state established,related accept",
+            "ip daddr 127.0.0.11 reject with icmpx admin-prohibited",
             "ip daddr 127.0.0.0/8 accept",
             "ip6 daddr ::1 accept",
             "reject with icmpx admin-prohibited",
