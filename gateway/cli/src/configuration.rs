@@ -61,8 +61,12 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
         let syslog = config.syslog.as_mut().context("--cef needs a collector: add `--syslog HOST:PORT`")?;
         syslog.layout = Layout::Cef;
     }
-    if !config.listen.ip().is_loopback() {
-        bail!("{} can be reached from other machines; the API listens on loopback only", config.listen);
+    if !config.listen.ip().is_loopback() && config.listen_as.is_empty() {
+        bail!(
+            "{} can be reached from other machines; the API listens on loopback only, or in a container under the names \
+             that `listen_as` in config.yaml has",
+            config.listen
+        );
     }
     Ok(config)
 }

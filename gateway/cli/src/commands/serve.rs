@@ -127,6 +127,9 @@ async fn serve(
     if let Some(token) = &environment.token {
         gateway.credentials().accept(ENVIRONMENT, token);
     }
+    for host in &config.listen_as {
+        api = api.answers_to(host);
+    }
     if let Some(base_url) = &config.approval_base_url {
         api = api.links_at(base_url);
     }
