@@ -165,7 +165,7 @@ fn quic(to: IpAddr) -> Found {
 
 /// A question for text, which our own answerer refuses and others do not.
 fn dns(to: IpAddr) -> Found {
-    answered(&over_udp(SocketAddr::new(to, 53), &question())?)
+    Ok(answered(&over_udp(SocketAddr::new(to, 53), &question())?))
 }
 
 /// The same over TCP, behind its length (RFC 1035 section 4.2.2).
@@ -179,7 +179,7 @@ async fn dns_over_tcp(to: SocketAddr) -> Found {
         let _ = tcp.take(length.into()).read_to_end(&mut reply).await;
     };
     let _ = timeout(TALK, talk).await;
-    if reply.is_empty() { Ok((Leads::Out, format!("{to} took the connection"))) } else { answered(&reply) }
+    Ok(if reply.is_empty() { (Leads::Out, format!("{to} took the connection")) } else { answered(&reply) })
 }
 
 fn question() -> Vec<u8> {
@@ -192,11 +192,11 @@ fn question() -> Vec<u8> {
     question
 }
 
-fn answered(reply: &[u8]) -> Found {
+fn answered(reply: &[u8]) -> (Leads, String) {
     const REFUSED: u8 = 5;
     match reply.get(3).map(|flags| flags & 0x0f) {
-        Some(REFUSED) => Ok((Leads::ToUs, "the question was refused, as Rampart refuses it".to_owned())),
-        _ => Ok((Leads::Out, "a server answered".to_owned())),
+        Some(REFUSED) => (Leads::ToUs, "the question was refused, as Rampart refuses it".to_owned()),
+        _ => (Leads::Out, "a server answered".to_owned()),
     }
 }
 

@@ -477,11 +477,21 @@ pub(crate) enum CaVerb {
     /// Print the certificate (PEM)
     Export,
     /// Print the variables that make a shell's tools trust it, without the proxy
-    TrustEnv(Env),
+    TrustEnv(TrustEnv),
     /// Make the system's and the browsers' own stores trust it
     Install(CaInstall),
     /// Put a new authority in its place
     Rotate(CaRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustEnv {
+    /// Syntax of the output
+    #[arg(long, default_value = "sh")]
+    pub(crate) shell: EnvShell,
+    /// For programs that have the files of `rampart serve --shared` in this folder, as in another container
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

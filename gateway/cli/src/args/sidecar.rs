@@ -29,6 +29,9 @@ pub(crate) struct SidecarInit {
     /// Make this folder and give it to the proxy's user for its socket and certificates, for all to read
     #[arg(long, value_name = "FOLDER")]
     pub(crate) shared: Option<PathBuf>,
+    /// Copy this program into this folder, for agents to begin with `sidecar validate`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) program: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

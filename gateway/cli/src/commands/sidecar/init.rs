@@ -19,6 +19,16 @@ pub(super) fn run(args: &SidecarInit, printer: Printer) -> anyhow::Result<Exit> 
             printer.out(format!("{} belongs to user {}", folder.display(), args.proxy_uid));
         }
     }
+    if let Some(folder) = &args.program {
+        let to = folder.join("rampart");
+        // Aside and then in place at once: an agent may be running the one that is there.
+        let draft = folder.join(".rampart.new");
+        fs::copy(std::env::current_exe()?, &draft)
+            .and_then(|_| fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)))
+            .and_then(|()| fs::rename(&draft, &to))
+            .with_context(|| format!("cannot write {}", to.display()))?;
+        printer.out(format!("{} is this program", to.display()));
+    }
     let rules = Redirection { tcp: args.tcp, dns: args.dns, exempt: Some(args.proxy_uid) };
     rules.install()?;
     if !rules.stands()? {

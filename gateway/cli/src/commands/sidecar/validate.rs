@@ -79,7 +79,8 @@ async fn awaited(args: &Validate, until: Instant) -> anyhow::Result<CertificateD
 }
 
 fn authority(file: &Path) -> anyhow::Result<CertificateDer<'static>> {
-    let text = std::fs::read(file).with_context(|| format!("cannot read the proxy's certificate {}", file.display()))?;
+    let text =
+        std::fs::read(file).with_context(|| format!("cannot read the proxy's certificate {}", file.display()))?;
     let found = parse_pem(&text).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
     found.into_iter().next().with_context(|| format!("{} holds no certificate", file.display()))
 }
