@@ -30,7 +30,7 @@ const NOBODY: &str = "probe.rampart.invalid";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
     /// Which: `tcp-80`, `tcp-443`, `tls-853`, `udp-443`, `dns-53`, `dns-tcp-53`, `ipv6-tcp-443`, `ipv6-udp-443`, `metadata`,
-    /// `icmp`, `raw-ip`, `raw-frame`.
+    /// `icmp`, `raw-ip`, `raw-frame`; `resolver`.
     pub name: &'static str,
     /// Where it leads.
     pub leads: Leads,
@@ -165,13 +165,29 @@ fn quic(to: IpAddr) -> Found {
 
 /// A question for text, which our own answerer refuses and others do not.
 fn dns(to: IpAddr) -> Found {
-    Ok(answered(&over_udp(SocketAddr::new(to, 53), &question())?))
+    Ok(answered(&over_udp(SocketAddr::new(to, 53), &question(NOBODY))?))
+}
+
+/// Whether one of these servers tells more than we would: a text of a name that everybody may look up.
+pub fn resolvers(servers: &[IpAddr]) -> Way {
+    let name = "resolver";
+    let mut evidence = "no server for names is in reach".to_owned();
+    for server in servers {
+        let Ok(reply) = over_udp(SocketAddr::new(*server, 53), &question("example.com")) else { continue };
+        // NOERROR, and a record in the answer (RFC 1035 section 4.1.1).
+        let told = reply.get(3).is_some_and(|flags| flags & 0x0f == 0) && reply.get(6..8).is_some_and(|n| n != [0, 0]);
+        if told {
+            return Way { name, leads: Leads::Out, evidence: format!("{server} looks up any name") };
+        }
+        evidence = format!("{server} answers without looking up");
+    }
+    Way { name, leads: Leads::Nowhere, evidence }
 }
 
 /// The same over TCP, behind its length (RFC 1035 section 4.2.2).
 async fn dns_over_tcp(to: SocketAddr) -> Found {
     let mut tcp = connect(to).await?;
-    let question = question();
+    let question = question(NOBODY);
     let mut reply = Vec::new();
     let talk = async {
         let _ = tcp.write_all(&[&(question.len() as u16).to_be_bytes()[..], &question].concat()).await;
@@ -182,9 +198,9 @@ async fn dns_over_tcp(to: SocketAddr) -> Found {
     Ok(if reply.is_empty() { (Leads::Out, format!("{to} took the connection")) } else { answered(&reply) })
 }
 
-fn question() -> Vec<u8> {
+fn question(name: &str) -> Vec<u8> {
     let mut question = vec![0x52, 0x50, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in NOBODY.split('.') {
+    for label in name.split('.') {
         question.push(label.len() as u8);
         question.extend_from_slice(label.as_bytes());
     }

@@ -1,7 +1,7 @@
 //! `rampart sidecar validate`: no agent starts while anything leaks.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
     path::Path,
     process::Command,
@@ -10,13 +10,15 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rampart_certs::{CertificateDer, parse_pem};
-use rampart_egress::{Leads, Way, probe, proxy_answers};
+use rampart_egress::{Leads, Way, probe, proxy_answers, resolvers};
 use rampart_policy::parse_duration;
 use serde_json::json;
 
 use super::powers;
 use crate::{args::Validate, environment::Environment, exit::Exit, launch, printer::Printer};
 
+/// Where Docker answers in every container of a network that has names.
+const DOCKER_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
 /// How long after one look the next one follows, while the proxy is waited for.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -29,6 +31,7 @@ pub(super) fn run(args: &Validate, environment: &Environment, printer: Printer) 
         Ok::<_, anyhow::Error>(probe(args.to, args.to6, &authority).await?)
     })?;
     drop(runtime);
+    ways.push(resolvers(&name_servers()));
     ways.extend(powers::tried(args.proxy_uid));
     let open: Vec<&Way> = ways.iter().filter(|way| way.leads == Leads::Out).collect();
     if args.json {
@@ -83,6 +86,21 @@ fn authority(file: &Path) -> anyhow::Result<CertificateDer<'static>> {
         std::fs::read(file).with_context(|| format!("cannot read the proxy's certificate {}", file.display()))?;
     let found = parse_pem(&text).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
     found.into_iter().next().with_context(|| format!("{} holds no certificate", file.display()))
+}
+
+/// Who may answer questions for names here: those of resolv.conf(5), Docker's own, and the first address of each network,
+/// where engines have theirs.
+fn name_servers() -> Vec<IpAddr> {
+    let configured = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let configured = configured.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok());
+    let routes = std::fs::read_to_string("/proc/self/net/route").unwrap_or_default();
+    let networks = routes.lines().skip(1).filter_map(|line| {
+        // Destination, as the machine keeps the four bytes; 0 is the way to everywhere else.
+        let network = u32::from_str_radix(line.split_whitespace().nth(1)?, 16).ok().filter(|network| *network != 0)?;
+        let first = u32::from_be_bytes(network.to_ne_bytes()).checked_add(1)?;
+        Some(IpAddr::from(Ipv4Addr::from(first)))
+    });
+    configured.chain([DOCKER_RESOLVER]).chain(networks).collect()
 }
 
 fn become_command(args: &Validate, environment: &Environment) -> anyhow::Result<Exit> {
