@@ -320,6 +320,9 @@ pub(crate) struct Serve {
     /// Also listen on this socket, in a folder that only we can write to, for every user of the machine
     #[arg(long, value_name = "PATH")]
     pub(crate) shared: Option<PathBuf>,
+    /// Take what `rampart sidecar init` sends here: TCP at port 15001, questions for names at 15053
+    #[arg(long)]
+    pub(crate) sidecar: bool,
     /// Start in the background and return when it answers
     #[arg(long, conflicts_with = "shared")]
     pub(crate) background: bool,

@@ -367,6 +367,9 @@ fn flags(args: &Serve) -> Vec<String> {
     push("mode", args.mode.map(|m| format!("{m:?}").to_lowercase()));
     push("approval-timeout", args.approval_timeout.clone());
     push("syslog", args.syslog.clone());
+    if args.sidecar {
+        flags.push("--sidecar".to_owned());
+    }
     if args.headless {
         flags.push("--headless".to_owned());
     }

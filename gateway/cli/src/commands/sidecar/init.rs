@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::Path,
 };
 
@@ -43,12 +43,17 @@ pub(super) fn run(args: &SidecarInit, printer: Printer) -> anyhow::Result<Exit> 
 
 /// A folder that is there already keeps what is in it.
 fn give(folder: &Path, uid: u32, mode: u32) -> anyhow::Result<()> {
+    let cannot = || format!("cannot give {} to user {uid}", folder.display());
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let link = fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink());
-    if link {
+    let meta = fs::symlink_metadata(folder).with_context(cannot)?;
+    if meta.is_symlink() {
         bail!("{} is a symbolic link: name the folder itself", folder.display());
     }
-    chown(folder, Some(uid), Some(uid))
-        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(mode)))
-        .with_context(|| format!("cannot give {} to user {uid}", folder.display()))
+    if meta.uid() == uid && meta.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    // In this order CAP_CHOWN is enough: who has given it away may not change its mode any more.
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+        .and_then(|()| chown(folder, Some(uid), Some(uid)))
+        .with_context(cannot)
 }
