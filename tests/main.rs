@@ -8,6 +8,7 @@ mod agents;
 mod api;
 mod approvals;
 mod audit;
+mod docker;
 mod docs;
 mod doctor;
 mod egress;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The open internet of a test: outside.py FOLDER, in a network namespace where every address is local.
+"""The open internet of a test: outside.py FOLDER, in a network namespace where every address is local. Or, as
+outside.py --names ADDRESS:PORT, only a server for names.
 
 Says one line for each thing that reaches it: `dns NAME`, `tcp PORT`, `udp PORT`, `tls NAME`. Answers questions for names (all are
 203.0.113.80), HTTP on port 80, TLS on 443 and 853 (its authority is FOLDER/origin-ca.pem), and packets on UDP port 443.
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import threading
 
-folder = pathlib.Path(sys.argv[1])
 ANSWER = "203.0.113.80"
 
 
@@ -53,6 +53,7 @@ def reply(question):
 def answer_as_it_came(server):
     """Packets are answered from the address that they were sent to, which a wildcard socket does not do by itself."""
     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    server.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND: also from an address that no interface has
     while True:
         data, control, _, peer = server.recvmsg(4096, 256)
         info = next(c[2] for c in control if c[:2] == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO))
@@ -114,6 +115,18 @@ def names(connection):
     connection.sendall(struct.pack(">H", len(answer)) + answer)
 
 
+def only_names(address, port):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, int(port)))
+    say("ready")
+    while True:
+        question, peer = server.recvfrom(4096)
+        server.sendto(reply(question), peer)
+
+
+if sys.argv[1] == "--names":
+    only_names(*sys.argv[2].split(":"))
+folder = pathlib.Path(sys.argv[1])
 certificate()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder / "origin.pem", folder / "origin.key")
