@@ -4,6 +4,7 @@ mod audit;
 mod egress;
 mod mcp;
 mod rules;
+mod sidecar;
 mod token;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -16,6 +17,7 @@ pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
+pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
 pub(crate) use token::{NewToken, TokenVerb};
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
@@ -111,6 +113,11 @@ pub(crate) enum Verb {
     Egress {
         #[command(subcommand)]
         verb: EgressVerb,
+    },
+    /// Containers in which Rampart is the only way out: close all others, and try whether they are
+    Sidecar {
+        #[command(subcommand)]
+        verb: SidecarVerb,
     },
     /// What is configured, and where each value comes from
     Config {
@@ -326,6 +333,9 @@ pub(crate) struct Serve {
     /// Also listen on this socket, in a folder that only we can write to, for every user of the machine
     #[arg(long, value_name = "PATH")]
     pub(crate) shared: Option<PathBuf>,
+    /// Take what `rampart sidecar init` sends here: TCP at port 15001, questions for names at 15053
+    #[arg(long)]
+    pub(crate) sidecar: bool,
     /// Start in the background and return when it answers
     #[arg(long, conflicts_with = "shared")]
     pub(crate) background: bool,
@@ -483,11 +493,21 @@ pub(crate) enum CaVerb {
     /// Print the certificate (PEM)
     Export,
     /// Print the variables that make a shell's tools trust it, without the proxy
-    TrustEnv(Env),
+    TrustEnv(TrustEnv),
     /// Make the system's and the browsers' own stores trust it
     Install(CaInstall),
     /// Put a new authority in its place
     Rotate(CaRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustEnv {
+    /// Syntax of the output
+    #[arg(long, default_value = "sh")]
+    pub(crate) shell: EnvShell,
+    /// For programs that have the files of `rampart serve --shared` in this folder, as in another container
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
