@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::world::{Ran, World, bin, cannot, have, root};
+use crate::world::{Ran, World, bin, cannot, have, root, skip};
 
 /// Networks and published ports are the machine's, so one test at a time has containers.
 static ONE: Mutex<()> = Mutex::new(());
@@ -29,6 +29,10 @@ impl Engine {
         let programs =
             ["buildah", "podman", "runc", "ip", "nft", "nsenter", "unshare", "strip", "curl", "python3", "openssl"];
         if !have(test, &programs) {
+            return None;
+        }
+        if !Path::new("/usr/lib/podman/netavark").exists() {
+            skip(test, "netavark and aardvark-dns");
             return None;
         }
         if !Command::new("unshare").args(["-nm", "true"]).status().is_ok_and(|status| status.success()) {

@@ -57,6 +57,13 @@ fn an_agent_in_a_network_that_leads_nowhere_reaches_others_through_the_proxy() {
     assert_eq!(status("http://127.0.0.1:9090/healthz", "localhost:9090"), "200");
     assert_eq!(status("http://127.0.0.1:9090/healthz", "rampart:9090"), "421");
     assert_eq!(status("http://127.0.0.1:9090/v1/status", "localhost:9090"), "401");
+    let link =
+        compose.engine.podman(&["exec", "-t", "rampart_rampart_1", "rampart", "dashboard", "--no-open"]).expect(0);
+    let link = link.stdout.lines().next().unwrap().trim().to_owned();
+    let mut browser = compose.engine.command("curl");
+    browser.args(["-sS", "-L", "-c", "jar", "-b", "jar", "-w", " %{http_code}", &link]);
+    let page = Ran::from(browser.output().unwrap());
+    assert!(page.stdout.ends_with(" 200"), "{link}: {page:?}");
 }
 
 #[test]
