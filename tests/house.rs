@@ -23,11 +23,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("client", &["call"]),
     ("gateway", &["call", "policy", "scan"]),
     ("api", &["call", "client", "gateway"]),
+    ("tui", &["call", "client", "scan"]),
     (
         "cli",
         &[
             "agents", "api", "call", "certs", "client", "egress", "frame", "gateway", "mcp", "policy", "scan", "shell",
-            "shim",
+            "shim", "tui",
         ],
     ),
     ("verify", &["call", "egress", "scan"]),

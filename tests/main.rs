@@ -38,5 +38,6 @@ mod setup;
 mod telemetry;
 mod upgrade;
 mod verify;
+mod watch;
 mod world;
 mod wrap;

@@ -5,6 +5,7 @@ mod egress;
 mod mcp;
 mod rules;
 mod token;
+mod watch;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -17,6 +18,7 @@ pub(crate) use mcp::{
 };
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 pub(crate) use token::{NewToken, TokenVerb};
+pub(crate) use watch::Watch;
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -88,6 +90,8 @@ pub(crate) enum Verb {
     Approve(Approve),
     /// Refuse a waiting call
     Deny(Deny),
+    /// Watch decisions as they are made, and answer what waits
+    Watch(Watch),
     /// Recent decisions
     Log(Log),
     /// Read and verify the audit trail
@@ -133,8 +137,6 @@ pub(crate) enum Verb {
 /// Verbs that a later version brings. They say so when they are called.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NotBuilt {
-    #[command(hide = true)]
-    Watch(Rest),
     #[command(hide = true)]
     Report(Rest),
 }

@@ -38,4 +38,5 @@ pub(crate) mod suite;
 pub(crate) mod test;
 pub(crate) mod token;
 pub(crate) mod upgrade;
+pub(crate) mod watch;
 pub(crate) mod wrap;

@@ -4,7 +4,6 @@ use crate::{args::NotBuilt, exit::Exit, printer::Printer};
 
 pub(crate) fn run(verb: &NotBuilt, printer: Printer) -> Exit {
     let (name, today) = match verb {
-        NotBuilt::Watch(_) => ("watch", "see `rampart audit tail --follow`"),
         NotBuilt::Report(_) => ("report", "see `rampart log`"),
     };
     printer.note(format!("rampart: `{name}` is not built in this version; {today}"));
