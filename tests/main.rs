@@ -31,6 +31,7 @@ mod policy;
 mod preload;
 mod registry;
 mod reload;
+mod report;
 mod rules;
 mod sdks;
 mod service;

@@ -163,7 +163,8 @@ fn hooks_that_wait_are_answered_from_watch() {
     assert!(world.run(&["rules"]).expect(0).stdout.contains("kubectl get pods"));
     let answers: Vec<_> =
         world.records().into_iter().filter(|r| r["type"] == "approval" && r["event"] != "asked").collect();
-    let told: Vec<_> = answers.iter().map(|r| (r["event"].as_str().unwrap(), r["scope"].as_str().unwrap_or_default())).collect();
+    let told: Vec<_> =
+        answers.iter().map(|r| (r["event"].as_str().unwrap(), r["scope"].as_str().unwrap_or_default())).collect();
     assert_eq!(told, [("granted", "once"), ("denied", ""), ("granted", "always")]);
     assert_eq!(answers[1]["message"], "not on a Friday");
     screen.types(&["q"]);

@@ -18,6 +18,7 @@ pub mod read;
 mod record;
 mod recovery;
 mod redact;
+pub mod report;
 mod retention;
 mod segment;
 mod settings;
