@@ -185,11 +185,24 @@ pub(crate) enum Mode {
     Disabled,
 }
 
+/// What becomes of the refusals in one session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SessionMode {
+    /// Decide, record and refuse
+    #[default]
+    Enforce,
+    /// Decide and record, refuse nothing; where an agent's process says this it is enforced all the same
+    Monitor,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Wrap {
     /// Name of the agent in rules and the audit trail [default: the program's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

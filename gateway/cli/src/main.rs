@@ -17,7 +17,6 @@ mod printer;
 mod profile_file;
 mod reach;
 mod record;
-mod recorded;
 mod registry;
 mod release;
 mod rules;

@@ -18,8 +18,10 @@ mod open;
 mod outside;
 pub mod overrides;
 mod questions;
+pub mod recorded;
 mod records;
 mod reload;
+pub mod replay;
 mod retire;
 mod rules;
 mod running;
@@ -29,6 +31,7 @@ mod status;
 mod tokens;
 mod unanswered;
 mod webhook;
+pub mod what_if;
 
 pub use approvals::{Agreed, Ended, Ending, NotTaken, Question, Reply};
 pub use clock::{rfc3339, wall_ms};

@@ -5,6 +5,7 @@
 
 mod chain;
 mod checkpoint;
+pub mod destinations;
 mod directory;
 pub mod export;
 mod gathered;
