@@ -25,6 +25,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("client", &["call"]),
     ("gateway", &["call", "policy", "scan"]),
     ("api", &["call", "client", "gateway"]),
+    ("tui", &["call", "client", "scan"]),
     (
         "cli",
         &[
@@ -43,6 +44,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "shell",
             "shim",
             "supervisor",
+            "tui",
         ],
     ),
     ("verify", &["call", "egress", "scan"]),
