@@ -7,8 +7,12 @@ import { TOLD, type AuditRecord } from "./words/records.ts";
 
 /** Records that are kept; older ones are in the history. */
 const KEPT = 1000;
-/** A flood is taken over this often; a single record at once. */
+/** A single record is shown at once. The next ones are taken over together after a while, and a flood after a longer one:
+ * nobody reads it, and each row costs. */
 const APART_MS = 200;
+const FLOOD_APART_MS = 500;
+/** Records that are a flood when they come together. */
+const FLOOD = 50;
 /** Seconds that the rate is shown for. */
 export const SECONDS = 60;
 
@@ -25,6 +29,7 @@ export const seen = signal(0);
 
 let waiting: AuditRecord[] = [];
 let taken = 0;
+let apart = APART_MS;
 let planned = false;
 
 /** Starts once. */
@@ -62,6 +67,7 @@ function plan() {
   const take = () => {
     planned = false;
     taken = performance.now();
+    apart = waiting.length > FLOOD ? FLOOD_APART_MS : APART_MS;
     const fresh = waiting.reverse();
     waiting = [];
     batch(() => {
@@ -69,7 +75,7 @@ function plan() {
       records.value = fresh.length >= KEPT ? fresh.slice(0, KEPT) : [...fresh, ...records.value.slice(0, KEPT - fresh.length)];
     });
   };
-  setTimeout(() => (document.hidden ? take() : requestAnimationFrame(take)), Math.max(0, taken + APART_MS - performance.now()));
+  setTimeout(() => (document.hidden ? take() : requestAnimationFrame(take)), Math.max(0, taken + apart - performance.now()));
 }
 
 let now = { calls: 0, denied: 0 };

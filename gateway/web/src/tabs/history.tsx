@@ -119,14 +119,17 @@ export function History() {
             </label>
             <button type="submit" class="first">Search</button>
           </div>
-          <div class="fields">
+          <details open={matchMedia("(min-width: 44rem)").matches}>
+            <summary>More conditions</summary>
+            <div class="fields">
             {FIELDS.map(([name, title, hint]) => (
               <label>
                 {title}
                 <input value={wanted.value[name]} placeholder={hint} autoComplete="off" spellcheck={false} onInput={(event) => set(name, event.currentTarget.value)} />
               </label>
             ))}
-          </div>
+            </div>
+          </details>
           <div class="bar after">
             <span class="dim" role="status">
               {busy.value ? "reading the trail …" : took.value === undefined ? "" : `${found.value.length}${more.value ? " and more" : ""} records in ${Math.round(took.value)} ms`}

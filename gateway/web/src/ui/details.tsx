@@ -62,7 +62,7 @@ export function Details({ record, close }: { record: AuditRecord; close?: () => 
           </button>
         )}
       </header>
-      {record.message ? (
+      {record.message && action ? (
         <p class="message">
           <Line text={record.message} limit={1000} />
         </p>

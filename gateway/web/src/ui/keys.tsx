@@ -1,6 +1,7 @@
 // The keys, shown by `?`.
 
 import { useEffect, useRef } from "preact/hooks";
+import { useKeys } from "../keys.ts";
 
 const KEYS: [string, [string, string][]][] = [
   ["Everywhere", [["1 – 7", "pages"], ["?", "this"], ["Esc", "close, or leave a field"]]],
@@ -12,6 +13,7 @@ const KEYS: [string, [string, string][]][] = [
 export function Keys({ close }: { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
+  useKeys({ Escape: close, "?": close });
   return (
     <dialog ref={dialog} aria-label="keys" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
       <header>

@@ -29,8 +29,8 @@ class Row extends Component<RowProps> {
         </td>
         <td class="dim tool">{record.type === "result" ? "response" : <Line text={record.tool ?? ""} limit={24} />}</td>
         <td class="mono what">
-          <button type="button" class="row" tabIndex={-1} aria-label={`details of record ${record.seq}`}>
-            <Line text={record.action ? subject(record.action) : saying(record)} limit={240} />
+          <button type="button" class="row" tabIndex={-1}>
+            <Line text={(record.action ? subject(record.action) : saying(record)) || `record ${record.seq}`} limit={240} />
           </button>
         </td>
         <td class="dim rule">

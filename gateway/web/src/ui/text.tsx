@@ -44,8 +44,10 @@ export function Block({ text, limit = 4000, label, written = false }: { text: st
 export function Line({ text, limit = 300 }: { text: string; limit?: number }) {
   if (text === "") return null;
   const [head, left, tail] = cut(text.replaceAll("\n", "⏎").replaceAll("\t", "⇥"), limit);
+  // Rows cut what is long; a short text needs no second place where all of it stands.
+  const whole = text.length > 24 ? oneLine(text, 1000) : undefined;
   return (
-    <span class="line" title={oneLine(text, 1000)}>
+    <span class="line" title={whole}>
       <Shown text={head} />
       {left > 0 && <span class="escape"> … {left.toLocaleString("en")} characters left out … </span>}
       {left > 0 && <Shown text={tail} />}

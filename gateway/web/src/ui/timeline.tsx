@@ -52,9 +52,9 @@ export function Timeline({ records, chosen, choose }: Props) {
                 ))}
                 <td>{record.outcome ? <Word outcome={record.outcome} /> : <span class="word">{record.type}</span>}</td>
                 <td class="mono what">
-                  <button type="button" class="row" tabIndex={-1} aria-label={`details of record ${record.seq}`}>
+                  <button type="button" class="row" tabIndex={-1}>
                     {record.type === "result" && <span class="dim">← </span>}
-                    <Line text={record.action ? subject(record.action) : saying(record)} limit={240} />
+                    <Line text={(record.action ? subject(record.action) : saying(record)) || `record ${record.seq}`} limit={240} />
                   </button>
                 </td>
               </tr>

@@ -15,11 +15,14 @@ const KNOWN = ["allow", "watch", "ask", "webhook", "deny", "ok", "degraded", "en
 export function Time({ at }: { at: string }) {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return <Line text={at} limit={40} />;
-  const today = date.toDateString() === new Date().toDateString();
-  const clock = date.toLocaleTimeString("en-GB");
+  const now = new Date();
+  const two = (n: number) => String(n).padStart(2, "0");
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const today = date.getDate() === now.getDate() && Math.abs(now.getTime() - date.getTime()) < 86_400_000;
   return (
-    <time dateTime={date.toISOString()} title={date.toISOString()}>
-      {today ? clock : `${date.toLocaleDateString("en-CA")} ${clock}`}
+    <time dateTime={at} title={at}>
+      {today ? clock : `${day} ${clock}`}
     </time>
   );
 }
