@@ -121,13 +121,18 @@ fn what_is_run_has_everything_around_it_and_is_told_how_much_each_part_holds() {
         assert!(!world.project().join(name).exists(), "{name}: {ran:?}");
     }
     assert!(ran.stdout.ends_with("2\n"), "{ran:?}");
-    for (road, word) in
-        [("hook", "open"), ("shell", "advisory"), ("preload", "advisory"), ("http", "advisory"), ("jail", "open")]
-    {
+    for (road, word) in [
+        ("hook", "open"),
+        ("shell", "advisory"),
+        ("exec", "enforced"),
+        ("preload", "off"),
+        ("http", "advisory"),
+        ("jail", "open"),
+    ] {
         let told = ran.stderr.lines().find(|line| line.trim_start().starts_with(road));
         assert!(told.is_some_and(|line| line.contains(word)), "{road}: {ran:?}");
     }
-    assert!(!ran.stderr.contains("enforced"), "nothing is claimed that is not so: {ran:?}");
+    assert_eq!(ran.stderr.matches("enforced").count(), 1, "nothing is claimed that is not so: {ran:?}");
     // A shell that asks by itself is not asked about before it does.
     let by_shell = |d: &serde_json::Value| d["actor"]["surface"] == "shell";
     assert_eq!(world.decisions().iter().filter(|d| by_shell(d)).count(), 1);

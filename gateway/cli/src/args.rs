@@ -3,8 +3,11 @@
 mod audit;
 mod egress;
 mod mcp;
+mod report;
 mod rules;
+mod sidecar;
 mod token;
+mod watch;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -15,8 +18,11 @@ pub(crate) use egress::{Check, EgressVerb, Har, Probe};
 pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
+pub(crate) use report::Report;
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
+pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
 pub(crate) use token::{NewToken, TokenVerb};
+pub(crate) use watch::Watch;
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -88,8 +94,12 @@ pub(crate) enum Verb {
     Approve(Approve),
     /// Refuse a waiting call
     Deny(Deny),
+    /// Watch decisions as they are made, and answer what waits
+    Watch(Watch),
     /// Recent decisions
     Log(Log),
+    /// What agents did, what was stopped and why, who answered what: for people who were not there
+    Report(Report),
     /// Read and verify the audit trail
     Audit {
         #[command(subcommand)]
@@ -112,6 +122,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: EgressVerb,
     },
+    /// Containers in which Rampart is the only way out: close all others, and try whether they are
+    Sidecar {
+        #[command(subcommand)]
+        verb: SidecarVerb,
+    },
     /// What is configured, and where each value comes from
     Config {
         #[command(subcommand)]
@@ -125,18 +140,6 @@ pub(crate) enum Verb {
     Completions { shell: clap_complete::Shell },
     /// Look at everything that protection stands on, try what can be tried, and say what was seen
     Doctor(Doctor),
-
-    #[command(flatten)]
-    NotBuilt(NotBuilt),
-}
-
-/// Verbs that a later version brings. They say so when they are called.
-#[derive(Debug, Subcommand)]
-pub(crate) enum NotBuilt {
-    #[command(hide = true)]
-    Watch(Rest),
-    #[command(hide = true)]
-    Report(Rest),
 }
 
 #[derive(Debug, Args)]
@@ -289,12 +292,6 @@ pub(crate) struct Quickstart {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) rest: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Serve {
     #[command(subcommand)]
@@ -326,6 +323,9 @@ pub(crate) struct Serve {
     /// Also listen on this socket, in a folder that only we can write to, for every user of the machine
     #[arg(long, value_name = "PATH")]
     pub(crate) shared: Option<PathBuf>,
+    /// Take what `rampart sidecar init` sends here: TCP at port 15001, questions for names at 15053
+    #[arg(long)]
+    pub(crate) sidecar: bool,
     /// Start in the background and return when it answers
     #[arg(long, conflicts_with = "shared")]
     pub(crate) background: bool,
@@ -483,11 +483,21 @@ pub(crate) enum CaVerb {
     /// Print the certificate (PEM)
     Export,
     /// Print the variables that make a shell's tools trust it, without the proxy
-    TrustEnv(Env),
+    TrustEnv(TrustEnv),
     /// Make the system's and the browsers' own stores trust it
     Install(CaInstall),
     /// Put a new authority in its place
     Rotate(CaRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustEnv {
+    /// Syntax of the output
+    #[arg(long, default_value = "sh")]
+    pub(crate) shell: EnvShell,
+    /// For programs that have the files of `rampart serve --shared` in this folder, as in another container
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! Starting a person's command in a session of its own, and what is said about it at the end.
 
+mod supervised;
+
 use std::{
     ffi::{OsStr, OsString},
     os::unix::{
@@ -157,7 +159,7 @@ fn base_name(program: &OsStr) -> String {
 }
 
 /// The program as a shell would find it.
-fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+pub(crate) fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
     if Path::new(program).components().count() > 1 {
         return Some(PathBuf::from(program));
     }

@@ -86,11 +86,14 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Pending(args) => c::pending::list(&args, environment, printer),
         Verb::Approve(args) => c::resolve::approve(&args, environment, printer),
         Verb::Deny(args) => c::resolve::deny(&args, environment, printer),
+        Verb::Watch(args) => c::watch::run(args, environment, printer),
         Verb::Log(args) => c::log::run(args, environment, printer),
+        Verb::Report(args) => c::report::run(args, environment, printer),
         Verb::Audit { verb } => c::audit::run(verb, environment, printer),
         Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
         Verb::Egress { verb } => c::egress::run(verb, environment, printer),
+        Verb::Sidecar { verb } => c::sidecar::run(verb, environment, printer),
         Verb::Token { verb } => c::token::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
         Verb::Dashboard(args) => c::dashboard::run(&args, environment, printer),
@@ -100,6 +103,5 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
             Ok(Exit::Yes)
         }
         Verb::Doctor(args) => c::doctor::run(&args, environment, printer),
-        Verb::NotBuilt(verb) => Ok(c::not_built::run(&verb, printer)),
     }
 }

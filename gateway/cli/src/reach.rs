@@ -19,7 +19,7 @@ pub(crate) fn ensure(environment: &Environment) -> anyhow::Result<()> {
 }
 
 /// How a person's command asks the gateway: with `RAMPART_TOKEN` where it is set.
-fn settings(environment: &Environment) -> Settings {
+pub(crate) fn settings(environment: &Environment) -> Settings {
     Settings { token: environment.token.clone(), ..Settings::of(&environment.home) }
 }
 

@@ -26,7 +26,6 @@ mod retire;
 mod rules;
 mod running;
 mod session;
-pub mod shown;
 mod spans;
 mod status;
 mod tokens;
@@ -46,7 +45,7 @@ pub use questions::{Look, Resolution, ResolveError};
 /// What the rules in force are described with.
 pub use rampart_policy::{Diagnostic, Layer, Override, OverrideAction, Policy, parse_duration};
 /// What looks through text.
-pub use rampart_scan::{redact, scan};
+pub use rampart_scan::{redact, scan, shown};
 pub use records::{Following, Lookup};
 pub use rules::{FETCHED, layer, policy_files};
 pub use running::FileStatus;

@@ -19,6 +19,7 @@ pub mod read;
 mod record;
 mod recovery;
 mod redact;
+pub mod report;
 mod retention;
 mod segment;
 mod settings;
