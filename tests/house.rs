@@ -215,9 +215,12 @@ fn the_workspace_uses_each_dependency_it_lists() {
     for file in files("Cargo.toml") {
         let text = std::fs::read_to_string(file).unwrap();
         let table: toml::Table = text.parse().unwrap();
-        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for name in table.get(section).and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::keys) {
-                *used.entry(name.clone()).or_default() += 1;
+        let of_targets = table.get("target").and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::values);
+        for table in std::iter::once(&table).chain(of_targets.filter_map(toml::Value::as_table)) {
+            for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+                for name in table.get(section).and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::keys) {
+                    *used.entry(name.clone()).or_default() += 1;
+                }
             }
         }
     }
