@@ -9,6 +9,7 @@ mod api;
 mod approvals;
 mod audit;
 mod dashboard;
+mod docker;
 mod docs;
 mod doctor;
 mod egress;

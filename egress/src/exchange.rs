@@ -49,7 +49,7 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
                 request,
                 route.protocol,
             )?;
-            return exchange.go(Ok(route.clone())).await;
+            return exchange.go(Towards::Found(route.clone())).await;
         }
         Scope::Forward => (proxy.origin(request.headers())?, absolute(request.uri())?),
         Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
@@ -59,9 +59,7 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
     agreed(proxy, &origin, &to, &request).await?;
     let session = session(&origin);
     let exchange = Exchange::read(proxy, origin, &to, request, Protocol::Http1)?;
-    let resolved = proxy.resolver.resolve(&to).await;
-    let key = Arc::new(Key { session, to });
-    exchange.go(resolved.map(|addresses| Route { key, addresses, protocol: Protocol::Http1 })).await
+    exchange.go(Towards::Named(Arc::new(Key { session, to }))).await
 }
 
 /// The origin of a request that may be part of a trace. Its `traceparent` goes on to the origin server unchanged.
@@ -90,6 +88,14 @@ pub(crate) async fn record_failure(proxy: &Proxy, origin: &Origin, action: Actio
     let call = Call { origin: origin.clone(), phase: Phase::After, action, response: Some(response) };
     // What is told to the client is our own text, whatever a rule about responses says of it.
     let _ = proxy.judge(call).await;
+}
+
+/// Where a request goes.
+enum Towards {
+    /// To whom the tunnel that it came through was opened.
+    Found(Route),
+    /// To whoever has this name.
+    Named(Arc<Key>),
 }
 
 /// A request in its canonical form.
@@ -160,8 +166,16 @@ impl<'a> Exchange<'a> {
         Ok(Self { proxy, origin, url, wishes, request, filling, echo, client })
     }
 
-    async fn go(mut self, route: Result<Route, Refused>) -> Result<Response<Body>, Refused> {
-        let mut action = self.action(route.as_ref().ok());
+    async fn go(mut self, towards: Towards) -> Result<Response<Body>, Refused> {
+        let named = |key: &Arc<Key>, addresses| Route { key: Arc::clone(key), addresses, protocol: Protocol::Http1 };
+        let route = match &towards {
+            Towards::Found(route) => Some(Ok(route.clone())),
+            Towards::Named(key) => {
+                let found = self.proxy.look_up(&key.to, || inspect::call(&self.origin, &self.action(None), None)).await;
+                found.map(|found| found.map(|addresses| named(key, addresses)))
+            }
+        };
+        let mut action = self.action(route.as_ref().and_then(|route| route.as_ref().ok()));
         // A client that waits to be told to go on is judged without its body first: reading it is telling it.
         if self.wishes.go_ahead {
             self.judge(&action).await?;
@@ -175,6 +189,11 @@ impl<'a> Exchange<'a> {
         }
         self.request = self.request.map(|body| body.metered(&meter, Way::Out));
         let (proxy, origin) = (self.proxy, self.origin.clone());
+        let route = match (route, towards) {
+            (Some(route), _) => route,
+            (None, Towards::Found(route)) => Ok(route),
+            (None, Towards::Named(key)) => proxy.resolver.resolve(&key.to).await.map(|found| named(&key, found)),
+        };
         match self.send(permit, route).await {
             Ok((response, relay)) => {
                 let response = answer(proxy, origin, action, response, relay, &meter).await?;

@@ -45,7 +45,7 @@ pub use options::{Identify, Limits, Options};
 pub use outlook::{Outlook, Unreached};
 pub use pac::pac;
 pub use passthrough::Passthrough;
-pub use probe::{Leads, Way, probe};
+pub use probe::{Leads, Way, probe, proxy_answers, resolvers};
 pub use proxy::{Fault, serve};
 pub use resolve::Override;
 pub use upstream::ClientCertificate;

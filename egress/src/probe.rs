@@ -3,7 +3,7 @@
 
 use std::{
     io::Read as _,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::Arc,
     time::Duration,
 };
@@ -21,13 +21,16 @@ use tokio_rustls::TlsConnector;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long one of who has taken the connection: our own proxy may first look the name up in vain.
 const TALK: Duration = Duration::from_secs(8);
+/// Where clouds tell a machine's own secrets to whoever asks from it.
+const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 /// A name that no server has and that our proxy refuses like any other.
 const NOBODY: &str = "probe.rampart.invalid";
 
 /// What was found on one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// Which: `tcp-80`, `tcp-443`, `udp-443`, `dns-53`, `ipv6-tcp-443`, `icmp`, `raw-ip`.
+    /// Which: `tcp-80`, `tcp-443`, `tls-853`, `udp-443`, `dns-53`, `dns-tcp-53`, `ipv6-tcp-443`, `ipv6-udp-443`, `metadata`,
+    /// `icmp`, `raw-ip`, `raw-frame`; `resolver`.
     pub name: &'static str,
     /// Where it leads.
     pub leads: Leads,
@@ -70,19 +73,24 @@ pub async fn probe(v4: IpAddr, v6: IpAddr, authority: &CertificateDer<'static>) 
         .with_root_certificates(roots)
         .with_no_client_auth();
     let ours = TlsConnector::from(Arc::new(config));
-    let blocking = |name, work: fn(IpAddr) -> Found| async move {
-        let found = tokio::task::spawn_blocking(move || work(v4)).await;
+    let blocking = |name, to: IpAddr, work: fn(IpAddr) -> Found| async move {
+        let found = tokio::task::spawn_blocking(move || work(to)).await;
         (name, found.unwrap_or_else(|e| Err(e.to_string())))
     };
-    let (plain, tls, six) = (SocketAddr::new(v4, 80), SocketAddr::new(v4, 443), SocketAddr::new(v6, 443));
-    let found: [(&'static str, Found); 7] = tokio::join!(
-        async { ("tcp-80", over_http(plain).await) },
-        async { ("tcp-443", over_tls(tls, &ours).await) },
-        blocking("udp-443", quic),
-        blocking("dns-53", dns),
-        async { ("ipv6-tcp-443", over_tls(six, &ours).await) },
-        blocking("icmp", |to| echo(to, Type::DGRAM)),
-        blocking("raw-ip", |to| echo(to, Type::RAW)),
+    let (ours, four, six) = (&ours, |port| SocketAddr::new(v4, port), SocketAddr::new(v6, 443));
+    let found: [(&'static str, Found); 12] = tokio::join!(
+        async { ("tcp-80", over_http(four(80)).await) },
+        async { ("tcp-443", over_tls(four(443), ours).await) },
+        async { ("tls-853", over_tls(four(853), ours).await) },
+        blocking("udp-443", v4, quic),
+        blocking("dns-53", v4, dns),
+        async { ("dns-tcp-53", dns_over_tcp(four(53)).await) },
+        async { ("ipv6-tcp-443", over_tls(six, ours).await) },
+        blocking("ipv6-udp-443", v6, quic),
+        async { ("metadata", over_http(METADATA).await) },
+        blocking("icmp", v4, |to| echo(to, Type::DGRAM)),
+        blocking("raw-ip", v4, |to| echo(to, Type::RAW)),
+        blocking("raw-frame", v4, |_| frame()),
     )
     .into();
     let way = |(name, found): (&'static str, Found)| match found {
@@ -102,9 +110,25 @@ async fn connect(to: SocketAddr) -> Result<TcpStream, String> {
     }
 }
 
+/// Whether our proxy answers what is sent to this address: its own, as clients that know of it ask there (`known`), or any.
+///
+/// # Errors
+/// What was found instead, for people.
+pub async fn proxy_answers(at: SocketAddr, known: bool) -> Result<(), String> {
+    let target = if known { format!("http://{NOBODY}/") } else { "/".to_owned() };
+    match asked(at, &target).await? {
+        (Leads::ToUs, _) => Ok(()),
+        (_, found) => Err(found),
+    }
+}
+
 async fn over_http(to: SocketAddr) -> Found {
+    asked(to, "/").await
+}
+
+async fn asked(to: SocketAddr, target: &str) -> Found {
     let mut tcp = connect(to).await?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {NOBODY}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {NOBODY}\r\nConnection: close\r\n\r\n");
     let mut said = Vec::new();
     let talk = async {
         let _ = tcp.write_all(request.as_bytes()).await;
@@ -141,17 +165,54 @@ fn quic(to: IpAddr) -> Found {
 
 /// A question for text, which our own answerer refuses and others do not.
 fn dns(to: IpAddr) -> Found {
-    const REFUSED: u8 = 5;
+    Ok(answered(&over_udp(SocketAddr::new(to, 53), &question(NOBODY))?))
+}
+
+/// Whether one of these servers tells more than we would: a text of a name that everybody may look up.
+pub fn resolvers(servers: &[IpAddr]) -> Way {
+    let name = "resolver";
+    let mut evidence = "no server for names is in reach".to_owned();
+    for server in servers {
+        let Ok(reply) = over_udp(SocketAddr::new(*server, 53), &question("example.com")) else { continue };
+        // NOERROR, and a record in the answer (RFC 1035 section 4.1.1).
+        let told = reply.get(3).is_some_and(|flags| flags % 16 == 0) && reply.get(6..8).is_some_and(|n| n != [0, 0]);
+        if told {
+            return Way { name, leads: Leads::Out, evidence: format!("{server} looks up any name") };
+        }
+        evidence = format!("{server} answers without looking up");
+    }
+    Way { name, leads: Leads::Nowhere, evidence }
+}
+
+/// The same over TCP, behind its length (RFC 1035 section 4.2.2).
+async fn dns_over_tcp(to: SocketAddr) -> Found {
+    let mut tcp = connect(to).await?;
+    let question = question(NOBODY);
+    let mut reply = Vec::new();
+    let talk = async {
+        let _ = tcp.write_all(&[&(question.len() as u16).to_be_bytes()[..], &question].concat()).await;
+        let length = tcp.read_u16().await.unwrap_or(0);
+        let _ = tcp.take(length.into()).read_to_end(&mut reply).await;
+    };
+    let _ = timeout(TALK, talk).await;
+    Ok(if reply.is_empty() { (Leads::Out, format!("{to} took the connection")) } else { answered(&reply) })
+}
+
+fn question(name: &str) -> Vec<u8> {
     let mut question = vec![0x52, 0x50, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in NOBODY.split('.') {
+    for label in name.split('.') {
         question.push(label.len() as u8);
         question.extend_from_slice(label.as_bytes());
     }
     question.extend_from_slice(&[0, 0, 16, 0, 1]);
-    let reply = over_udp(SocketAddr::new(to, 53), &question)?;
+    question
+}
+
+fn answered(reply: &[u8]) -> (Leads, String) {
+    const REFUSED: u8 = 5;
     match reply.get(3).map(|flags| flags & 0x0f) {
-        Some(REFUSED) => Ok((Leads::ToUs, "the question was refused, as Rampart refuses it".to_owned())),
-        _ => Ok((Leads::Out, "a server answered".to_owned())),
+        Some(REFUSED) => (Leads::ToUs, "the question was refused, as Rampart refuses it".to_owned()),
+        _ => (Leads::Out, "a server answered".to_owned()),
     }
 }
 
@@ -186,6 +247,17 @@ fn echo(to: IpAddr, kind: Type) -> Found {
         if said.get(head) == Some(&0) {
             return Ok((Leads::Out, format!("{to} answered")));
         }
+    }
+}
+
+/// Whether there is a socket that sends what no rule for packets sees (packet(7)).
+fn frame() -> Found {
+    Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(|e| format!("no such socket: {e}"))?;
+    let interfaces = std::fs::read_to_string("/proc/self/net/dev").map_err(|e| e.to_string())?;
+    let names = interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim()));
+    match names.into_iter().find(|name| *name != "lo") {
+        Some(name) => Ok((Leads::Out, format!("frames can be sent by {name} past all rules"))),
+        None => Err("there is no interface but lo".to_owned()),
     }
 }
 

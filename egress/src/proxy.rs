@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method, Request, Response, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rampart_call::{Call, Gate, Origin, Permit, Surface, Verdict};
+use rampart_call::{Call, Gate, Origin, Outcome, Permit, Surface, Verdict};
 use rampart_certs::Authority;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,7 +32,7 @@ use crate::{
     pac,
     passthrough::Passthrough,
     refusal::{Refused, prefers_html},
-    resolve::Resolver,
+    resolve::{Addresses, Resolver},
     stall::{self, Taking},
     strict::{HeadLimits, Hold, Strict},
     tunnel::{self, Tunnel},
@@ -276,6 +276,20 @@ impl Proxy {
     pub(crate) fn judge(&self, call: Call) -> impl Future<Output = Result<Permit, Refused>> {
         let verdict = self.gate.judge(call);
         async { permitted(verdict.await) }
+    }
+
+    /// The addresses of a destination; none where rules refuse its name as such, so that nobody is told a name that must not
+    /// be contacted, whatever stands in its labels. `unseen` is the call as it is without them.
+    pub(crate) async fn look_up(
+        &self,
+        to: &Destination,
+        unseen: impl FnOnce() -> Call,
+    ) -> Option<Result<Addresses, Refused>> {
+        let refused = |call: &Call| self.gate.preview(call).is_some_and(|would| would.outcome == Outcome::Deny);
+        if matches!(to.host, Host::Name(_)) && refused(&unseen()) {
+            return None;
+        }
+        Some(self.resolver.resolve(to).await)
     }
 
     /// Whose request it is, by the credentials in it (RFC 7617).

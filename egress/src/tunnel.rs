@@ -125,15 +125,20 @@ fn host_agrees(headers: &HeaderMap, to: &Destination) -> Result<(), Refused> {
 }
 
 async fn judge(proxy: &Proxy, origin: &Origin, to: &Destination) -> Result<(Permit, Addresses), Refused> {
-    let resolved = proxy.resolver.resolve(to).await;
-    let action = Action::Connect {
-        host: to.host.text(),
-        port: to.port,
-        addresses: resolved.as_ref().map(Addresses::ips).unwrap_or_default(),
+    let connect = |addresses| {
+        let action = Action::Connect { host: to.host.text(), port: to.port, addresses };
+        Call { origin: origin.clone(), phase: Phase::Before, action, response: None }
     };
-    let call = Call { origin: origin.clone(), phase: Phase::Before, action: action.clone(), response: None };
+    let found = proxy.look_up(to, || connect(Vec::new())).await;
+    let addresses = found.as_ref().and_then(|found| Some(found.as_ref().ok()?.ips()));
+    let call = connect(addresses.unwrap_or_default());
+    let action = call.action.clone();
     // Also for a name without an address: the attempt is on record, and a rule about the name comes first.
     let permit = proxy.judge(call).await?;
+    let resolved = match found {
+        Some(found) => found,
+        None => proxy.resolver.resolve(to).await,
+    };
     match resolved.and_then(|addresses| proxy.resolver.check(to, &addresses).map(|()| addresses)) {
         Ok(addresses) => Ok((permit, addresses)),
         Err(refused) => {

@@ -10,7 +10,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for watched in ["preload/src", "preload/build.rs", "preload/exports.map", "preload/Cargo.toml", "frame/src"] {
         println!("cargo:rerun-if-changed={}", shim.join(watched).display());
     }
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+    let target_is = |part: &str, what: &str| env::var(format!("CARGO_CFG_TARGET_{part}")).as_deref() == Ok(what);
+    // With musl a program is one file that loads no library, and the system around it has another libc.
+    if !target_is("OS", "linux") || target_is("ENV", "musl") {
         fs::write(library, [])?;
         return Ok(());
     }

@@ -199,7 +199,7 @@ fn g8_what_gets_out_past_the_proxy_is_found_by_trying() {
     };
     let (verdict, closed) = ways(nothing);
     assert_eq!((verdict.as_str(), *first), ("enforced", "exit 0"), "{nothing}");
-    assert!(closed.len() == 7 && closed.iter().all(|way| way.ends_with("closed")), "{closed:?}");
+    assert!(closed.len() == 12 && closed.iter().all(|way| way.ends_with("closed")), "{closed:?}");
     let (verdict, open) = ways(server);
     assert_eq!((verdict.as_str(), *second), ("advisory", "exit 1"), "{server}");
     for way in ["tcp-80 open", "tcp-443 open", "raw-ip open"] {

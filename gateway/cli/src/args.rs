@@ -6,6 +6,7 @@ mod groups;
 mod mcp;
 mod report;
 mod rules;
+mod sidecar;
 mod token;
 mod watch;
 
@@ -21,6 +22,7 @@ pub(crate) use mcp::{
 };
 pub(crate) use report::Report;
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
+pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
 pub(crate) use token::{NewToken, TokenVerb};
 pub(crate) use watch::Watch;
 
@@ -121,6 +123,11 @@ pub(crate) enum Verb {
     Egress {
         #[command(subcommand)]
         verb: EgressVerb,
+    },
+    /// Containers in which Rampart is the only way out: close all others, and try whether they are
+    Sidecar {
+        #[command(subcommand)]
+        verb: SidecarVerb,
     },
     /// What is configured, and where each value comes from
     Config {
@@ -327,6 +334,9 @@ pub(crate) struct Serve {
     /// Also listen on this socket, in a folder that only we can write to, for every user of the machine
     #[arg(long, value_name = "PATH")]
     pub(crate) shared: Option<PathBuf>,
+    /// Take what `rampart sidecar init` sends here: TCP at port 15001, questions for names at 15053
+    #[arg(long)]
+    pub(crate) sidecar: bool,
     /// Start in the background and return when it answers
     #[arg(long, conflicts_with = "shared")]
     pub(crate) background: bool,
@@ -484,11 +494,21 @@ pub(crate) enum CaVerb {
     /// Print the certificate (PEM)
     Export,
     /// Print the variables that make a shell's tools trust it, without the proxy
-    TrustEnv(Env),
+    TrustEnv(TrustEnv),
     /// Make the system's and the browsers' own stores trust it
     Install(CaInstall),
     /// Put a new authority in its place
     Rotate(CaRotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustEnv {
+    /// Syntax of the output
+    #[arg(long, default_value = "sh")]
+    pub(crate) shell: EnvShell,
+    /// For programs that have the files of `rampart serve --shared` in this folder, as in another container
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

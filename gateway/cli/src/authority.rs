@@ -54,7 +54,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
         Verb::Test(_) | Verb::Bench(_) | Verb::Convert(_) => Who::Anybody,
         Verb::Status(_) | Verb::Pending(_) | Verb::Log(_) | Verb::Audit { .. } => Who::Anybody,
         Verb::Ca { verb: CaVerb::Rotate(_) | CaVerb::Install(CaInstall { dry_run: false, .. }) } => Who::Person,
-        Verb::Ca { .. } | Verb::Config { .. } | Verb::Egress { .. } => Who::Anybody,
+        Verb::Ca { .. } | Verb::Config { .. } | Verb::Egress { .. } | Verb::Sidecar { .. } => Who::Anybody,
         Verb::Policy { verb: PolicyVerb::Fetch(_) } => Who::Person,
         Verb::Policy { .. } => Who::Anybody,
         Verb::Rules(Rules { verb: None | Some(RulesVerb::List(_)), .. }) => Who::Anybody,

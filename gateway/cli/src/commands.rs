@@ -34,6 +34,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod setup;
+pub(crate) mod sidecar;
 pub(crate) mod status;
 pub(crate) mod suite;
 pub(crate) mod test;

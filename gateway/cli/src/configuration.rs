@@ -1,6 +1,6 @@
 //! `config.yaml` of this home, with what flags say on top.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
 use rampart_gateway::{
@@ -50,6 +50,10 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
         config.approval_timeout = std::time::Duration::from_millis(ms.unsigned_abs());
     }
     config.headless |= args.headless;
+    if args.sidecar {
+        config.egress.transparent.get_or_insert(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 15001));
+        config.egress.dns_listen.get_or_insert(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 15053));
+    }
     if let Some(text) = &args.syslog {
         let peer = Peer::parse(text).with_context(|| {
             format!("`{text}` is no address of a collector; write localhost:514, tcp://HOST:PORT or tls://HOST:PORT")
@@ -61,8 +65,12 @@ pub(crate) fn with_flags(mut config: Config, args: &args::Serve) -> anyhow::Resu
         let syslog = config.syslog.as_mut().context("--cef needs a collector: add `--syslog HOST:PORT`")?;
         syslog.layout = Layout::Cef;
     }
-    if !config.listen.ip().is_loopback() {
-        bail!("{} can be reached from other machines; the API listens on loopback only", config.listen);
+    if !config.listen.ip().is_loopback() && config.listen_as.is_empty() {
+        bail!(
+            "{} can be reached from other machines; the API listens on loopback only, or in a container under the names \
+             that `listen_as` in config.yaml has",
+            config.listen
+        );
     }
     Ok(config)
 }

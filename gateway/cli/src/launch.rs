@@ -159,7 +159,7 @@ fn base_name(program: &OsStr) -> String {
 }
 
 /// The program as a shell would find it.
-fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+pub(crate) fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
     if Path::new(program).components().count() > 1 {
         return Some(PathBuf::from(program));
     }

@@ -93,6 +93,7 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
         Verb::Egress { verb } => c::egress::run(verb, environment, printer),
+        Verb::Sidecar { verb } => c::sidecar::run(verb, environment, printer),
         Verb::Token { verb } => c::token::run(&verb, environment, printer),
         Verb::Config { verb } => c::config::run(&verb, environment, printer),
         Verb::Dashboard(args) => c::dashboard::run(&args, environment, printer),

@@ -190,9 +190,9 @@ pub(crate) fn publish(home: &Home, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The variables that make tools trust the authority of a home.
-pub(crate) fn trust(home: &Home) -> anyhow::Result<Vec<(&'static str, String)>> {
-    Ok(Files::write(home)?.variables())
+/// The variables that make tools trust the authority of a home, or of the gateway whose public files are in `folder`.
+pub(crate) fn trust(home: &Home, folder: Option<&Path>) -> anyhow::Result<Vec<(&'static str, String)>> {
+    Ok(folder.map_or_else(|| Files::write(home), |folder| Ok(Files::below(folder)))?.variables())
 }
 
 /// Puts a file in place at once, unless it is there already.

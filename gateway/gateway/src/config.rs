@@ -31,6 +31,8 @@ pub use secret::{Credential, Follow, Followed, From, Secrets};
 pub struct Config {
     /// Where the API listens beside its socket.
     pub listen: SocketAddr,
+    /// By which names it may be asked for, where it listens beyond loopback: what a browser sends as `Host`.
+    pub listen_as: Vec<String>,
     /// The egress proxy.
     pub egress: Egress,
     /// MCP servers for clients over HTTP.
@@ -229,6 +231,7 @@ impl Default for Config {
         let loopback = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         Self {
             listen: loopback(9090),
+            listen_as: Vec::new(),
             egress: Egress {
                 listen: loopback(9091),
                 resolve: Vec::new(),

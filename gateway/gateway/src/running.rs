@@ -101,6 +101,7 @@ fn taking_over(now: &Config, fresh: &Config) -> Config {
 fn waiting(now: &Config, fresh: &Config) -> Vec<&'static str> {
     let keys = [
         ("listen", now.listen != fresh.listen),
+        ("listen_as", now.listen_as != fresh.listen_as),
         ("egress", now.egress != fresh.egress),
         ("audit", now.audit != fresh.audit),
         ("approvals.base_url", now.approval_base_url != fresh.approval_base_url),

@@ -28,7 +28,7 @@ pub(crate) fn run(verb: &CaVerb, environment: &Environment, printer: Printer) ->
             );
         }
         CaVerb::Export => printer.out_raw(Authority::open(&home.ca())?.certificate_pem()),
-        CaVerb::TrustEnv(args) => env::print(&outbound::trust(&home)?, args.shell, printer)?,
+        CaVerb::TrustEnv(args) => env::print(&outbound::trust(&home, args.folder.as_deref())?, args.shell, printer)?,
         CaVerb::Install(args) => {
             Authority::open(&home.ca())?;
             return install::run(args, &Authority::certificate_path(&home.ca()), environment, printer);

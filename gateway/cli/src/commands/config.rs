@@ -42,6 +42,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
     });
     vec![
         ("listen", config.listen.to_string()),
+        ("listen_as", list(config.listen_as.clone())),
         ("mode", config.mode.as_str().to_owned()),
         ("egress.listen", config.egress.listen.to_string()),
         ("egress.resolve", list(resolve.collect())),

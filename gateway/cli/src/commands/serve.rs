@@ -129,6 +129,9 @@ async fn serve(
     if let Some(token) = &environment.token {
         gateway.credentials().accept(ENVIRONMENT, token);
     }
+    for host in &config.listen_as {
+        api = api.answers_to(host);
+    }
     if let Some(base_url) = &config.approval_base_url {
         api = api.links_at(base_url);
     }
@@ -377,6 +380,9 @@ fn flags(args: &Serve) -> Vec<String> {
     push("mode", args.mode.map(|m| format!("{m:?}").to_lowercase()));
     push("approval-timeout", args.approval_timeout.clone());
     push("syslog", args.syslog.clone());
+    if args.sidecar {
+        flags.push("--sidecar".to_owned());
+    }
     if args.headless {
         flags.push("--headless".to_owned());
     }

@@ -24,6 +24,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 struct Source {
     listen: Option<Word>,
+    listen_as: Vec<Word>,
     mode: Option<Word>,
     egress: EgressSource,
     mcp: McpSource,
@@ -173,6 +174,8 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     };
     let mut config = Config::default();
     reader.read(source.listen, address, "an address and port such as `127.0.0.1:9090`", &mut config.listen);
+    let name = "a host and port such as `localhost:9090`, as a browser sends it";
+    reader.read_all(source.listen_as, authority, name, &mut config.listen_as);
     reader.read(source.mode, mode, "`enforce`, `monitor` or `disabled`", &mut config.mode);
     reader.read(
         source.egress.listen,
@@ -426,6 +429,11 @@ fn https(word: &str) -> Option<String> {
 }
 
 /// A place that the egress proxy reads: anything but a URL or something empty.
+fn authority(word: &str) -> Option<String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    (!word.is_empty() && word.bytes().all(plain)).then(|| word.to_ascii_lowercase())
+}
+
 fn private(word: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".:-*/[]_".contains(c);
     (!word.is_empty() && word.chars().all(plain) && !word.contains("//")).then(|| word.to_owned())

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, StatVfsMountFlags};
 
 use super::HomeError;
 
@@ -58,6 +58,10 @@ pub(super) fn check_file(path: &Path, meta: &Metadata, closed: u32) -> Result<()
 }
 
 fn check_owner(path: &Path, meta: &Metadata, closed: u32, wanted: u32) -> Result<(), HomeError> {
+    // Where only writing is a concern: what a container was given read-only has the owner that it has outside.
+    if closed & 0o055 == 0 && is_mounted_read_only(path) {
+        return Ok(());
+    }
     let us = rustix::process::geteuid().as_raw();
     if meta.uid() != us {
         return Err(HomeError::Foreign { path: path.to_owned(), uid: meta.uid(), us });
@@ -67,4 +71,9 @@ fn check_owner(path: &Path, meta: &Metadata, closed: u32, wanted: u32) -> Result
         return Err(HomeError::Open { path: path.to_owned(), mode, wanted });
     }
     Ok(())
+}
+
+/// Whether nobody can change it here, whoever owns it (statvfs(3), ST_RDONLY).
+fn is_mounted_read_only(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -14,6 +14,7 @@ fn a_file_that_says_everything_is_read() {
     let text = "
 listen: localhost:19090
 mode: monitor
+listen_as: ['LOCALHOST:9090']
 egress:
   listen: 127.0.0.1:19091
   resolve: ['Example.test:127.0.0.1', 'x.io:443:10.0.0.1:8443', 'y.io:80:[::1]']
@@ -52,6 +53,7 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
 ";
     let config = parse(text, "config.yaml").unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:19090");
+    assert_eq!(config.listen_as, ["localhost:9090"]);
     assert_eq!(config.mode, Mode::Monitor);
     assert_eq!(config.egress.allow_private, ["10.0.0.0/8", "*.corp.test"]);
     assert_eq!(config.egress.passthrough, ["pinned.test:443", "*.bank.test"]);
