@@ -254,8 +254,27 @@ fn the_servers_exit_code_and_standard_error_are_ours() {
     let world = World::with_policy(SEED);
     let ran = run_with(mcp_sh(&world, "echo its own words >&2; cat >/dev/null; exit 7"), b"").expect(7);
     assert!(ran.stderr.contains("its own words"), "{ran:?}");
+    let told = ran.stderr.lines().find(|line| line.starts_with("rampart: in front of `")).unwrap_or_default();
+    let (_, command) = told.split_once("every call is judged; `rampart ").unwrap_or_else(|| panic!("{ran:?}"));
+    let log: Vec<&str> = command.trim_end_matches("` shows them").split(' ').collect();
+    world.run(&log).expect(0);
     let ran = run_with(world.rampart(&["mcp", "--", "no-such-server-program"]), b"").expect(127);
     assert!(ran.stderr.contains("no-such-server-program"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_says_nothing_about_a_request_in_time_loses_it() {
+    let world = World::with_policy(SEED);
+    let mut command = world.rampart(&["mcp", "--timeout", "1", "--", "sh", "-c"]);
+    command.arg(r#"read line; read line; echo "$line" >&2; cat >/dev/null"#);
+    let mut talk = Talk::start(command);
+    talk.say(&request(1));
+    let begun = std::time::Instant::now();
+    let answer = talk.hear_json();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)), "{answer}");
+    let ran = talk.finish();
+    assert!(ran.stderr.contains("notifications/cancelled"), "the server hears of it: {ran:?}");
 }
 
 #[test]
@@ -355,6 +374,31 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("gateway"), "{answer}");
     world.thaw();
+}
+
+#[test]
+fn a_session_that_is_only_watched_refuses_nothing_even_when_the_gateway_is_away() {
+    let deny =
+        "version: \"1\"\npolicies:\n  - name: none\n    match: { tool: [mcp] }\n    rules:\n      - { action: deny }\n";
+    let mut world = World::with_policy(deny);
+    world.serve(&[]);
+    let echo = r#"while read line; do n=$((n+1)); echo '{"jsonrpc":"2.0","id":'$n',"result":{"content":[]}}'; done"#;
+    let mut command = world.rampart(&["mcp", "--mode", "monitor", "--", "sh", "-c"]);
+    command.arg(echo);
+    let mut talk = Talk::start(command);
+    talk.say(&request(1));
+    assert!(talk.hear_json()["result"]["content"].is_array());
+    let seen = world.decisions();
+    let call = seen.iter().find(|d| d["outcome"] == "deny").unwrap_or_else(|| panic!("{seen:#?}"));
+    assert_eq!((&call["verdict"], &call["mode"]), (&json!("allow"), &json!("monitor")), "{call:#}");
+    world.freeze();
+    talk.say(&request(2));
+    assert_eq!(talk.hear_json()["result"], json!({"content": []}));
+    world.thaw();
+
+    let mut talk = Talk::start(mcp_sh(&world, echo));
+    talk.say(&request(1));
+    assert_eq!(talk.hear_json()["result"]["isError"], true, "the next session is enforced");
 }
 
 #[test]

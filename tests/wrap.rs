@@ -1,8 +1,10 @@
 //! `rampart wrap` and `rampart run`: what an agent's processes find around them.
 
-use std::process::Stdio;
+use std::{fs, process::Stdio};
 
-use crate::world::{Ran, World};
+use serde_json::json;
+
+use crate::world::{Ran, World, bin};
 
 const POLICY: &str = r#"
 version: "1"
@@ -82,6 +84,34 @@ fn every_shell_on_the_way_asks_and_a_refusal_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_session_is_watched_only_where_a_person_says_so() {
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    let ran = run(&world, &["wrap", "--mode", "monitor", "--", "bash", "-c", "sh -c 'touch marker'"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(world.project().join("marker").exists(), "{ran:?}");
+    let decisions = world.decisions();
+    assert_eq!(decisions.len(), 1, "{decisions:#?}");
+    assert_eq!(
+        (&decisions[0]["outcome"], &decisions[0]["verdict"]),
+        (&json!("deny"), &json!("allow")),
+        "{decisions:#?}"
+    );
+    assert_eq!(decisions[0]["mode"], "monitor", "{decisions:#?}");
+    assert_eq!(world.status()["mode"], "enforce", "of the gateway nothing changed");
+
+    // Inside of a session that is enforced it is an agent that asks.
+    fs::remove_file(world.project().join("marker")).unwrap();
+    let rampart = bin("rampart");
+    for verb in ["wrap", "preload"] {
+        let inner = format!("{} {verb} --mode monitor -- bash -c 'sh -c \"/usr/bin/touch marker\"'", rampart.display());
+        let ran = run(&world, &["wrap", "--", "/bin/sh", "-c", &inner]);
+        assert!(!world.project().join("marker").exists(), "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("--mode monitor is for people"), "{verb}: {ran:?}");
+    }
+}
+
+#[test]
 fn what_is_run_has_everything_around_it_and_is_told_how_much_each_part_holds() {
     let mut world = World::with_policy(POLICY);
     world.serve(&[]);
@@ -91,13 +121,18 @@ fn what_is_run_has_everything_around_it_and_is_told_how_much_each_part_holds() {
         assert!(!world.project().join(name).exists(), "{name}: {ran:?}");
     }
     assert!(ran.stdout.ends_with("2\n"), "{ran:?}");
-    for (road, word) in
-        [("hook", "open"), ("shell", "advisory"), ("preload", "advisory"), ("http", "advisory"), ("jail", "open")]
-    {
+    for (road, word) in [
+        ("hook", "open"),
+        ("shell", "advisory"),
+        ("exec", "enforced"),
+        ("preload", "off"),
+        ("http", "advisory"),
+        ("jail", "open"),
+    ] {
         let told = ran.stderr.lines().find(|line| line.trim_start().starts_with(road));
         assert!(told.is_some_and(|line| line.contains(word)), "{road}: {ran:?}");
     }
-    assert!(!ran.stderr.contains("enforced"), "nothing is claimed that is not so: {ran:?}");
+    assert_eq!(ran.stderr.matches("enforced").count(), 1, "nothing is claimed that is not so: {ran:?}");
     // A shell that asks by itself is not asked about before it does.
     let by_shell = |d: &serde_json::Value| d["actor"]["surface"] == "shell";
     assert_eq!(world.decisions().iter().filter(|d| by_shell(d)).count(), 1);

@@ -77,6 +77,12 @@ pub(crate) fn still_waiting(token: &Value, round: u32) -> Bytes {
     write(json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 }
 
+/// Tells the server that nobody waits for its answer any more.
+pub(crate) fn cancelled(id: &Id, why: &str) -> Bytes {
+    let params = json!({"requestId": id.to_value(), "reason": why});
+    write(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}))
+}
+
 fn write(message: Value) -> Bytes {
     Bytes::from(format!("{message}\n"))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Asked {
     pub(crate) size: usize,
     /// How far it has come.
     pub(crate) state: State,
+    /// For how many rounds the other side has been silent about it.
+    pub(crate) silent: u32,
 }
 
 /// How far a request has come.
@@ -117,6 +119,30 @@ impl Outstanding {
         self.by_id.iter().filter(|(_, asked)| wanted(asked.state)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// The requests that the other side has been silent about for more than so many rounds. What says nothing until it
+    /// ends by its nature is none of them: a stream of notifications (2026-07-28), a task that is waited for (2025-11-25).
+    pub(crate) fn overdue(&mut self, rounds: u32) -> Vec<Id> {
+        let mut overdue = Vec::new();
+        for (id, asked) in &mut self.by_id {
+            let Action::Mcp { method, .. } = &asked.action else { continue };
+            if asked.state != State::Sent || matches!(method.as_str(), "subscriptions/listen" | "tasks/result") {
+                continue;
+            }
+            asked.silent += 1;
+            if asked.silent > rounds {
+                overdue.push(id.clone());
+            }
+        }
+        overdue
+    }
+
+    /// The other side shows that it works on the request with this token.
+    pub(crate) fn progressed(&mut self, token: &Value) {
+        for asked in self.by_id.values_mut().filter(|asked| asked.progress.as_ref() == Some(token)) {
+            asked.silent = 0;
+        }
+    }
+
     /// The tokens of the held requests that deserve a sign of life, with its number. A request that was held for less
     /// than a whole round gets none yet.
     pub(crate) fn signs_of_life(&mut self) -> Vec<(Value, u32)> {
@@ -145,7 +171,7 @@ mod tests {
             arguments: Value::Null,
             beside: Value::Null,
         };
-        Asked { action, form: Form::Error, progress: None, size, state: State::Sent }
+        Asked { action, form: Form::Error, progress: None, size, state: State::Sent, silent: 0 }
     }
 
     #[test]

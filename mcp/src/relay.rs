@@ -13,7 +13,7 @@ mod verdicts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rampart_call::{Call, Origin, Phase, Refusal, Verdict};
+use rampart_call::{Action, Call, Origin, Phase, Refusal, Verdict};
 
 use crate::{
     answer, drops,
@@ -23,6 +23,10 @@ use crate::{
     scan::{Item, Offered, Section},
     schemas::Schemas,
 };
+
+/// A request gets an error in place of its answer when the server was silent about it for that many [`Input::Round`]s, and
+/// the part of one in which it was sent.
+pub const ROUNDS: u32 = 4;
 
 /// Names a judgement that was asked for.
 pub type Ticket = u64;
@@ -71,6 +75,8 @@ pub enum Input {
     GiveUp,
     /// Some seconds have passed: clients that wait deserve a sign of life.
     Tick,
+    /// A part of the time is over that the server has for an answer; see [`ROUNDS`].
+    Round,
     /// This is approved of the server's offer now.
     Approved(Offered),
 }
@@ -237,6 +243,7 @@ impl Relay {
                 self.from_client.ended = true;
                 self.abandon_all("the client left before a decision was made", &mut effects);
             }
+            Input::Round => self.round(&mut effects),
             Input::Tick => {
                 for (token, round) in self.from_client.asked.signs_of_life() {
                     effects.push(Effect::Send(Side::Client, answer::still_waiting(&token, round)));
@@ -263,6 +270,11 @@ impl Relay {
     /// Nobody waits for anything: neither the client for an answer, nor any message for a verdict.
     pub fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.from_client.asked.live() == 0
+    }
+
+    /// Whether the client waits for an answer.
+    pub fn expects(&self) -> bool {
+        self.from_client.asked.live() > 0
     }
 
     /// Whether a client waits that should get signs of life.
@@ -325,6 +337,24 @@ impl Relay {
         for id in self.from_client.asked.ids(which) {
             self.from_client.asked.remove(&id);
             effects.push(Effect::Send(Side::Client, answer::error(Some(&id), message::INTERNAL_ERROR, why)));
+        }
+    }
+
+    /// Gives up the requests that the server takes too long to answer. Where it has asked something itself, it waits, and
+    /// no time is counted.
+    fn round(&mut self, effects: &mut Vec<Effect>) {
+        if self.from_server.asked.live() > 0 {
+            return;
+        }
+        for id in self.from_client.asked.overdue(ROUNDS) {
+            let method = self.from_client.asked.get(&id).map(|asked| asked.action.clone());
+            self.from_client.asked.give_up(&id, State::Disowned);
+            let why = "the server did not answer in time (--timeout)";
+            effects.push(Effect::Send(Side::Client, answer::error(Some(&id), message::INTERNAL_ERROR, why)));
+            // It is the one request that must not be cancelled (2025-11-25, "Cancellation").
+            if !matches!(method, Some(Action::Mcp { method, .. }) if method == "initialize") {
+                effects.push(Effect::Send(Side::Server, answer::cancelled(&id, why)));
+            }
         }
     }
 

@@ -77,6 +77,9 @@ pub struct Limits {
     pub grace: Duration,
     /// How often a client whose request is held gets a progress notification.
     pub progress: Duration,
+    /// How long the server may be silent about a request, up to a quarter more; without it, as long as it likes. Progress
+    /// notifications begin it anew.
+    pub answer: Option<Duration>,
     /// How often it is looked whether something was approved that is withheld.
     pub pins: Duration,
 }
@@ -89,6 +92,7 @@ impl Default for Limits {
             drain: Duration::from_secs(30),
             grace: Duration::from_millis(1_500),
             progress: Duration::from_secs(5),
+            answer: None,
             pins: Duration::from_secs(1),
         }
     }
@@ -196,6 +200,8 @@ pub(crate) async fn relayed(
     let mut signals = pin!(signals.fuse());
     let mut progress = interval(limits.progress);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rounds = interval(limits.answer.unwrap_or(Duration::from_hours(24)) / relay::ROUNDS);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut approvals = interval(limits.pins);
     approvals.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
@@ -214,6 +220,7 @@ pub(crate) async fn relayed(
             status = server.wait(), if session.exit.is_none() => session.exited(&server, status),
             () = sleep_until(session.deadline), if session.has_deadline() => session.expired(&server),
             _ = progress.tick(), if session.relay.holds() => session.step(relay::Input::Tick),
+            _ = rounds.tick(), if limits.answer.is_some() && session.relay.expects() => session.step(relay::Input::Round),
             _ = approvals.tick(), if session.watches() => session.look_at_pins(),
             else => break,
         }

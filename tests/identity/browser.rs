@@ -150,6 +150,8 @@ fn a_person_logs_in_sees_what_waits_answers_and_logs_out() {
     let link = world.run(&["dashboard", "--json"]).expect(0).json()["url"].as_str().unwrap().to_owned();
     browser.visit(&link);
     assert!(!browser.run("return location.href").as_str().unwrap().contains("login"), "no secret stays in its address");
+    // The pages without scripts; tests/dashboard.rs looks at the others.
+    browser.visit(&format!("http://{}/dashboard/approvals", address(&world)));
     let text = browser.text();
     assert!(text.contains("What waits for an answer") && text.contains("<b>end</b>") && text.contains("bot"), "{text}");
     assert!(text.contains("and 1 more of the same"), "{text}");
@@ -172,7 +174,7 @@ fn a_person_logs_in_sees_what_waits_answers_and_logs_out() {
     assert_eq!(answer["allowed"], true, "{answer}");
     let granted = world.records().into_iter().find(|record| record["event"] == "granted").unwrap();
     assert_eq!((granted["from"].as_str(), granted["message"].as_str()), (Some("dashboard"), Some("looks fine")));
-    browser.click("//a[@href='/dashboard/']");
+    browser.click("//a[@href='/dashboard/approvals']");
     assert!(browser.text().contains("Nothing waits."), "{}", browser.text());
     browser.click("//button[text()='Log out']");
     assert!(browser.text().contains("You are logged out"), "{}", browser.text());

@@ -65,7 +65,7 @@ fn c2_a_browser_logs_in_by_the_link_that_is_printed_and_opened() {
 
     let entered = curl(&world, &[], &["-L", "-c", "jar", "-b", "jar", &url]);
     assert_eq!((entered.status, entered.header("location")), (303, "/dashboard/"), "{}", entered.head);
-    assert!(entered.body.contains("You are"), "the page behind the redirect: {}", entered.body);
+    assert!(entered.body.contains("id=\"app\""), "the page behind the redirect: {}", entered.body);
     assert_eq!(curl(&world, &[], &[&url]).status, 404, "once");
     let page = curl(&world, &[], &["-b", "jar", &format!("http://{}/dashboard/", address(&world))]);
     assert_eq!(page.status, 200, "{}", page.body);

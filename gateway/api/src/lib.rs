@@ -4,6 +4,7 @@
 
 mod access;
 mod awake;
+mod beside;
 mod body;
 mod error;
 mod listen;
@@ -21,6 +22,7 @@ use rampart_gateway::{Gateway, credentials};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Peer, Scope};
+pub use beside::Beside;
 pub use listen::{ListenError, bind_shared_socket, bind_socket, bind_tcp};
 pub use routes::router;
 pub use serve::{serve, serve_everybody};
@@ -43,6 +45,7 @@ pub struct Api {
     listen: Option<SocketAddr>,
     egress: Option<SocketAddr>,
     placeholders: BTreeMap<String, String>,
+    beside: Option<Arc<Beside>>,
     version: String,
     /// Ends the streams that would go on for ever.
     stop: CancellationToken,
@@ -64,6 +67,7 @@ impl Api {
             listen: None,
             egress: None,
             placeholders: BTreeMap::new(),
+            beside: None,
             version: version.into(),
             stop,
         }
@@ -124,6 +128,12 @@ impl Api {
     /// Where the egress proxy listens, for `status`.
     pub fn egress_on(mut self, address: SocketAddr) -> Self {
         self.egress = Some(address);
+        self
+    }
+
+    /// What can be looked at beside the gateway.
+    pub fn looks_beside(mut self, beside: Beside) -> Self {
+        self.beside = Some(Arc::new(beside));
         self
     }
 

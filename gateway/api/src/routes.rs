@@ -6,6 +6,7 @@ pub(crate) mod dashboard;
 mod form;
 mod judge;
 pub(crate) mod link;
+mod mcp;
 pub(crate) mod page;
 mod policy;
 mod rules;
@@ -15,6 +16,8 @@ mod stream;
 mod test;
 mod token;
 mod tool;
+mod web;
+mod what_if;
 
 use std::sync::Arc;
 
@@ -65,6 +68,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/policy", Decide, Both, get(policy::gone)),
         ("GET", "/v1/policies", Admin, Both, get(policy::list)),
         ("POST", "/v1/policy/reload", Admin, Both, post(policy::reload)),
+        ("POST", "/v1/policy/what-if", Approve, Both, post(what_if::what_if)),
         ("GET", "/v1/rules", Admin, Both, get(rules::list)),
         ("POST", "/v1/rules", Admin, Both, post(rules::add)),
         ("DELETE", "/v1/rules", Admin, Both, delete(rules::reset)),
@@ -83,7 +87,10 @@ pub(crate) fn table() -> Vec<Route> {
         ("POST", "/v1/dashboard/link", Approve, Both, post(dashboard::link)),
         ("GET", "/dashboard/login/{ticket}", Open, Both, get(dashboard::login)),
         ("GET", "/dashboard", Open, Both, get(dashboard::way)),
-        ("GET", "/dashboard/", Approve, Both, get(dashboard::show)),
+        ("GET", "/dashboard/", Approve, Both, get(web::page)),
+        ("GET", "/dashboard/app.js", Approve, Both, get(web::script)),
+        ("GET", "/dashboard/app.css", Approve, Both, get(web::style)),
+        ("GET", "/dashboard/approvals", Approve, Both, get(dashboard::show)),
         ("GET", "/dashboard/approvals/{id}", Approve, Both, get(dashboard::question)),
         ("POST", "/dashboard/approvals/{id}", Approve, Both, post(dashboard::answer)),
         ("POST", "/dashboard/logout", Approve, Both, post(dashboard::logout)),
@@ -91,6 +98,11 @@ pub(crate) fn table() -> Vec<Route> {
         ("GET", "/v1/audit/export", Approve, Both, get(audit::export)),
         ("GET", "/v1/audit/stats", Approve, Both, get(audit::stats)),
         ("GET", "/v1/audit/verify", Approve, Both, get(audit::verify)),
+        ("GET", "/v1/audit/destinations", Approve, Both, get(audit::destinations)),
+        ("GET", "/v1/credentials", Approve, Both, get(status::credentials)),
+        ("GET", "/v1/roads", Approve, Both, get(mcp::roads)),
+        ("GET", "/v1/mcp/servers", Approve, Both, get(mcp::servers)),
+        ("POST", "/v1/mcp/approve", Admin, Both, post(mcp::approve)),
         ("POST", "/v1/events/ticket", Approve, Both, post(stream::ticket)),
         ("GET", "/v1/events/stream", Approve, Both, get(stream::stream)),
     ]
@@ -127,7 +139,7 @@ pub(crate) struct Needs {
 
 /// What changes nothing although it is posted. Loading the files again is what happens by itself a moment after they
 /// change.
-const HARMLESS: [&str; 3] = ["/v1/policy/reload", "/v1/test", "/v1/events/ticket"];
+const HARMLESS: [&str; 4] = ["/v1/policy/reload", "/v1/policy/what-if", "/v1/test", "/v1/events/ticket"];
 
 /// Whether a route changes something.
 pub(crate) fn acts(method: &str, path: &str) -> bool {

@@ -15,14 +15,17 @@ use axum::{Router, body::Body};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use rampart_call::{Action, Call, Located, Origin, Phase, Surface};
-use rampart_client::{Client, blocking};
+use rampart_client::{
+    Client, blocking,
+    wire::{McpServer, McpWaiting, Road},
+};
 use rampart_gateway::{Config, Gateway, Home, Settings};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{Api, Peer, bind_socket, bind_tcp, router, serve};
+use crate::{Api, Beside, Peer, bind_socket, bind_tcp, router, serve};
 
 const TOKEN: &str = "a-token-of-at-least-sixteen-characters";
 
@@ -51,6 +54,30 @@ struct World {
     serving: JoinHandle<()>,
 }
 
+/// One road, and one server with a tool that waits for approval.
+fn beside() -> Beside {
+    let waiting = McpWaiting {
+        section: "tools".into(),
+        name: "run".into(),
+        now: vec![Value::from("a definition")],
+        hashes: vec!["ab".into()],
+        ..McpWaiting::default()
+    };
+    let server = McpServer { server: "files".into(), lock: "/x/rampart.lock".into(), ..McpServer::default() };
+    let server = McpServer { waiting: vec![waiting], ..server };
+    Beside {
+        user_home: "/home/ann".into(),
+        roads: Box::new(|status| {
+            let evidence = format!("the gateway is in mode {}", status.mode);
+            vec![Road { road: "mcp".into(), protection: "advisory".into(), evidence, remedy: None }]
+        }),
+        servers: Box::new(move || Ok(vec![server.clone()])),
+        approve: Box::new(|wanted| {
+            Ok(wanted.items.iter().map(|item| format!("{}/{}", item.section, item.name)).collect())
+        }),
+    }
+}
+
 impl World {
     async fn new() -> Self {
         Self::with(Config::default()).await
@@ -67,7 +94,8 @@ impl World {
         let socket = bind_socket(&home.socket()).unwrap();
         let tcp = bind_tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = tcp.local_addr().unwrap();
-        let api = Api::new(Arc::clone(&gateway), TOKEN, "0.0.0", stop.clone()).listens_on(address);
+        let api =
+            Api::new(Arc::clone(&gateway), TOKEN, "0.0.0", stop.clone()).listens_on(address).looks_beside(beside());
         let router = router(api);
         let serving = tokio::spawn(serve(router.clone(), socket, Some(tcp), stop.clone()));
         Self { _dir: dir, home, gateway, router, address, stop, serving }

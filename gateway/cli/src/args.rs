@@ -3,9 +3,11 @@
 mod audit;
 mod egress;
 mod mcp;
+mod report;
 mod rules;
 mod sidecar;
 mod token;
+mod watch;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -16,9 +18,11 @@ pub(crate) use egress::{Check, EgressVerb, Har, Probe};
 pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
+pub(crate) use report::Report;
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
 pub(crate) use token::{NewToken, TokenVerb};
+pub(crate) use watch::Watch;
 
 /// A firewall for AI agents: every command, file access, tool call and request is judged by your policy before it
 /// happens, and recorded.
@@ -90,8 +94,12 @@ pub(crate) enum Verb {
     Approve(Approve),
     /// Refuse a waiting call
     Deny(Deny),
+    /// Watch decisions as they are made, and answer what waits
+    Watch(Watch),
     /// Recent decisions
     Log(Log),
+    /// What agents did, what was stopped and why, who answered what: for people who were not there
+    Report(Report),
     /// Read and verify the audit trail
     Audit {
         #[command(subcommand)]
@@ -132,18 +140,6 @@ pub(crate) enum Verb {
     Completions { shell: clap_complete::Shell },
     /// Look at everything that protection stands on, try what can be tried, and say what was seen
     Doctor(Doctor),
-
-    #[command(flatten)]
-    NotBuilt(NotBuilt),
-}
-
-/// Verbs that a later version brings. They say so when they are called.
-#[derive(Debug, Subcommand)]
-pub(crate) enum NotBuilt {
-    #[command(hide = true)]
-    Watch(Rest),
-    #[command(hide = true)]
-    Report(Rest),
 }
 
 #[derive(Debug, Args)]
@@ -196,11 +192,24 @@ pub(crate) enum Mode {
     Disabled,
 }
 
+/// What becomes of the refusals in one session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SessionMode {
+    /// Decide, record and refuse
+    #[default]
+    Enforce,
+    /// Decide and record, refuse nothing; where an agent's process says this it is enforced all the same
+    Monitor,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Wrap {
     /// Name of the agent in rules and the audit trail [default: the program's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -280,12 +289,6 @@ pub(crate) struct Quickstart {
     /// Only show what would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) rest: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

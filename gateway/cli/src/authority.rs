@@ -73,7 +73,7 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
             verb: None | Some(ServeVerb::Stop | ServeVerb::Install(_) | ServeVerb::Uninstall(_)),
             ..
         }) => Who::Person,
-        Verb::Doctor(Doctor { fix: false, .. }) => Who::Reader,
+        Verb::Doctor(Doctor { fix: false, .. }) | Verb::Report(_) => Who::Reader,
         // Whatever is not named here.
         _ => Who::Person,
     }

@@ -1,5 +1,7 @@
 //! Starting a person's command in a session of its own, and what is said about it at the end.
 
+mod supervised;
+
 use std::{
     ffi::{OsStr, OsString},
     os::unix::{
@@ -14,12 +16,13 @@ use anyhow::Context as _;
 use rampart_client::{
     Settings,
     blocking::Client,
-    wire::{OpenSession, OpenedSession, SessionLasts},
+    wire::{OpenSession, OpenedSession},
 };
 use rampart_gateway::Home;
 use rustix::process::WaitOptions;
 
 use crate::{
+    args::SessionMode,
     configuration,
     environment::Environment,
     exit::Exit,
@@ -46,6 +49,7 @@ impl Launch {
     pub(crate) fn new(
         words: Vec<OsString>,
         agent: Option<String>,
+        mode: SessionMode,
         environment: &Environment,
         printer: Printer,
     ) -> anyhow::Result<Self> {
@@ -55,12 +59,13 @@ impl Launch {
         let program = find(name, &environment.path).with_context(|| {
             format!("cannot find `{}`; check its name and PATH, or give its full path", name.to_string_lossy())
         })?;
-        let mut road = reach::road(environment);
         let config = configuration::read(&Home::at(&environment.home), printer)?;
         let secrets = secrets::of_session(&config, environment);
-        let wanted = OpenSession { agent: agent.clone(), session: None, lasts: SessionLasts::Process, secrets };
-        let session = Client::new(road.clone()).open_session(&wanted)?;
-        road.token = Some(session.credential.clone());
+        let monitor = mode == SessionMode::Monitor;
+        let wanted = OpenSession { agent: agent.clone(), monitor, secrets, ..OpenSession::default() };
+        let session = Client::new(reach::road(environment)).open_session(&wanted)?;
+        reach::note_enforced(mode, &session, printer);
+        let road = reach::road_of(&session, environment);
         Ok(Self { session, agent, program, words, road })
     }
 

@@ -17,7 +17,6 @@ mod printer;
 mod profile_file;
 mod reach;
 mod record;
-mod recorded;
 mod registry;
 mod release;
 mod rules;
@@ -87,7 +86,9 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Pending(args) => c::pending::list(&args, environment, printer),
         Verb::Approve(args) => c::resolve::approve(&args, environment, printer),
         Verb::Deny(args) => c::resolve::deny(&args, environment, printer),
+        Verb::Watch(args) => c::watch::run(args, environment, printer),
         Verb::Log(args) => c::log::run(args, environment, printer),
+        Verb::Report(args) => c::report::run(args, environment, printer),
         Verb::Audit { verb } => c::audit::run(verb, environment, printer),
         Verb::Replay(args) => c::replay::run(args, environment, printer),
         Verb::Ca { verb } => c::ca::run(&verb, environment, printer),
@@ -102,6 +103,5 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
             Ok(Exit::Yes)
         }
         Verb::Doctor(args) => c::doctor::run(&args, environment, printer),
-        Verb::NotBuilt(verb) => Ok(c::not_built::run(&verb, printer)),
     }
 }

@@ -214,6 +214,8 @@ pub(crate) struct Line {
     silence: Duration,
     patience: Duration,
     began: Instant,
+    /// The last read filled the buffer, so that there is more.
+    more: bool,
 }
 
 impl Line {
@@ -228,7 +230,7 @@ impl Line {
             }
         };
         stream.set_nonblocking(false).map_err(|_| Fault::HungUp)?;
-        Ok(Self { stream, silence: settings.silence, patience: settings.patience, began })
+        Ok(Self { stream, silence: settings.silence, patience: settings.patience, began, more: false })
     }
 
     /// How long the next wait may be.
@@ -269,11 +271,19 @@ impl Line {
             self.stream.set_read_timeout(Some(self.wait()?)).map_err(|_| Fault::HungUp)?;
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Fault::HungUp),
-                Ok(size) => return reading.feed(buffer.get(..size).unwrap_or_default()),
+                Ok(size) => {
+                    self.more = size == buffer.len();
+                    return reading.feed(buffer.get(..size).unwrap_or_default());
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.fault(&e)),
             }
         }
+    }
+
+    /// Whether there is more to read without waiting.
+    pub(crate) fn more(&self) -> bool {
+        self.more
     }
 
     fn rest(&mut self, mut reading: Reading) -> Result<Vec<u8>, Fault> {

@@ -33,6 +33,11 @@ impl Events {
         Self { line, reading, parser: Parser::default(), ready: VecDeque::new(), over: false }
     }
 
+    /// Whether all that had arrived was given, and the next event has to be waited for.
+    pub fn caught_up(&self) -> bool {
+        self.ready.is_empty() && !self.line.more()
+    }
+
     fn next_event(&mut self) -> Result<Option<Event>, Fault> {
         loop {
             let body = self.reading.take_body();

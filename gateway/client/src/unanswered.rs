@@ -23,15 +23,22 @@ pub enum Unanswered {
     /// What the gateway of this home said when it started: in monitor mode, and for surfaces that may fail open, the call
     /// goes on and is written down.
     AsTold(PathBuf),
+    /// The session is only watched: the call goes on, and is written down in this home.
+    GoOn(PathBuf),
 }
 
 impl Unanswered {
     /// Whether a call goes on in spite of this; if so, that is written down.
     pub(crate) fn lets_pass(&self, call: &Call, fault: &Fault) -> bool {
-        let Self::AsTold(home) = self else { return false };
-        let Ok(standing) = standing(home) else { return false };
-        let fails_open = || fault.is_absence() && standing.fail_open.contains(&call.origin.surface);
-        let passes = standing.only_watches() || fails_open();
+        let (home, passes) = match self {
+            Self::Refuse => return false,
+            Self::GoOn(home) => (home, true),
+            Self::AsTold(home) => {
+                let Ok(standing) = standing(home) else { return false };
+                let fails_open = || fault.is_absence() && standing.fail_open.contains(&call.origin.surface);
+                (home, standing.only_watches() || fails_open())
+            }
+        };
         if passes {
             // A surface that only watches holds nothing up because it cannot write.
             let _ = write_down(home, &Lost::of(call, fault.word(), now_ms()));

@@ -5,18 +5,22 @@ mod access;
 mod approvals;
 mod audit;
 mod error;
+mod mcp;
 mod rules;
 mod session;
 mod status;
 mod tool;
 
-pub use access::{CreateToken, CreatedToken, DashboardLink, Ticket, TokenInfo, WhoAmI};
+pub use access::{BoundCredential, CreateToken, CreatedToken, DashboardLink, Ticket, TokenInfo, WhoAmI};
 pub use approvals::{Detail, Pending, Resolve, Resolved};
 pub use audit::{AuditEvents, AuditRecord};
 pub use error::{ErrorBody, ErrorText};
-pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule};
+pub use mcp::{ApproveMcp, ApprovedMcp, McpRisk, McpServer, McpWaiting, SeenMcp};
+pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule, WhatIf};
 pub use session::{FollowedSecret, OpenSession, OpenedSession, SessionLasts, SessionSummary};
-pub use status::{AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Status, TelemetryStatus, WitnessStatus};
+pub use status::{
+    AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Road, Status, TelemetryStatus, WitnessStatus,
+};
 pub use tool::{Decision, ScanRequest, Scanned, TestRequest, ToolRequest};
 
 /// Secrets are shown to whoever was meant to get them, and by no debugging.

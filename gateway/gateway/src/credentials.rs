@@ -44,6 +44,8 @@ struct Book {
     given: BTreeMap<String, Given>,
     /// Sessions by the process that everything of theirs is below.
     roots: HashMap<Process, Session>,
+    /// How many launch credentials are of sessions that are only watched.
+    watched: usize,
 }
 
 #[derive(Debug)]
@@ -225,6 +227,17 @@ impl Credentials {
         self.book().roots.get(&process).cloned()
     }
 
+    /// Whether a session is only watched. All who opened one of that name must have wanted that.
+    pub(crate) fn only_watches(&self, session: &str) -> bool {
+        let book = self.book();
+        if book.watched == 0 || session.is_empty() {
+            return false;
+        }
+        let launches = book.kept.values().filter_map(|entry| entry.token.launch.as_ref());
+        let mut named = launches.filter(|launch| launch.session == session).peekable();
+        named.peek().is_some() && named.all(|launch| launch.monitor)
+    }
+
     /// Whether a session is open whose processes are known by where they stand.
     pub fn knows_processes(&self) -> bool {
         !self.book().roots.is_empty()
@@ -384,6 +397,7 @@ pub(crate) struct Prepared {
 impl Book {
     fn add(&mut self, token: Token, wall: u64) {
         let ends = token.expires_ms.map(|at| clock::boot_ms() + at.saturating_sub(wall));
+        self.watched += usize::from(token.launch.as_ref().is_some_and(|launch| launch.monitor));
         if let Some(launch) = token.launch.as_ref().filter(|launch| launch.below) {
             let agent = token.agent.clone().unwrap_or_default();
             self.roots.insert(launch.process, Session { name: launch.session.clone(), agent });
@@ -394,6 +408,7 @@ impl Book {
     fn remove(&mut self, id: &str) {
         let Some(Entry { token, life, .. }) = self.kept.remove(id) else { return };
         if let Some(launch) = token.launch {
+            self.watched -= usize::from(launch.monitor);
             self.roots.remove(&launch.process);
         }
         life.cancel();

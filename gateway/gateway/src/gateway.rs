@@ -95,7 +95,7 @@ impl Gateway {
     pub async fn refused(&self, call: Call, refusal: Judgement) -> Answer {
         let began = Instant::now();
         self.sessions.remember().enter(&call);
-        let (verdict, judgement) = match self.mode() {
+        let (verdict, judgement) = match self.mode_of(&call) {
             Mode::Enforce => (Outcome::Deny, refusal),
             Mode::Monitor => (Outcome::Allow, refusal),
             Mode::Disabled => (Outcome::Allow, Judgement::allowed(Reason::Disabled)),
@@ -192,7 +192,7 @@ impl Gateway {
 
     /// Asks the external service that a rule leaves the decision to. Monitoring holds no call, so there nobody is asked.
     async fn consult(&self, call: &Call, facts: &Facts, judgement: Judgement) -> Judgement {
-        if judgement.outcome != Outcome::Webhook || self.mode() != Mode::Enforce {
+        if judgement.outcome != Outcome::Webhook || self.mode_of(call) != Mode::Enforce {
             return judgement;
         }
         let rule = facts.rules.as_ref().ok().zip(judgement.rule.as_ref()).and_then(|(rules, at)| rules.rule(at));
@@ -211,7 +211,7 @@ impl Gateway {
             let rule = judgement.rule.as_ref().zip(facts.rules.as_ref().ok());
             people > 1 || rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
         };
-        let verdict = match (self.mode(), judgement.outcome) {
+        let verdict = match (self.mode_of(call), judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
             // Whoever should have decided was not even asked.
             (Mode::Enforce, Outcome::Deny | Outcome::Webhook) => Outcome::Deny,
@@ -236,12 +236,13 @@ impl Gateway {
 
     async fn record(&self, call: &Call, mut answer: Answer) -> Answer {
         let Answer { verdict, judgement, .. } = &answer;
-        let decision = Decision { call, judgement, verdict: *verdict, mode: self.mode().as_str() };
+        let mode = self.mode_of(call);
+        let decision = Decision { call, judgement, verdict: *verdict, mode: mode.as_str() };
         match self.trail.append(Entry::Decision(decision)).await {
             Ok(seq) => answer.seq = Some(seq),
-            Err(unavailable) => answer = self.unrecorded(answer, &unavailable),
+            Err(unavailable) => answer = self.unrecorded(answer, mode, &unavailable),
         }
-        if self.mode() == Mode::Monitor {
+        if mode == Mode::Monitor {
             // Monitoring changes nothing, so nothing is cut out of responses either.
             answer.judgement.edits.clear();
         }
@@ -249,8 +250,8 @@ impl Gateway {
     }
 
     /// A decision that is not on record has not been made, unless the human chose otherwise.
-    fn unrecorded(&self, answer: Answer, unavailable: &Unavailable) -> Answer {
-        if self.mode() == Mode::Enforce && !self.config.now().audit.allow_on_failure {
+    fn unrecorded(&self, answer: Answer, mode: Mode, unavailable: &Unavailable) -> Answer {
+        if mode == Mode::Enforce && !self.config.now().audit.allow_on_failure {
             return refuse(answer, Reason::AuditUnavailable, unavailable.to_string());
         }
         if answer.verdict == Outcome::Allow {
@@ -314,7 +315,7 @@ impl Gateway {
         self.notices.tell(in_force.ruleset.notify(), answer, || {
             let redact = |text: &str| self.trail.redacted_text(text);
             let (id, link) = (question.map(|q| q.id.clone()), question.and_then(|q| self.link(q)));
-            Event { question: id, link, ..Event::new(call, answer, self.mode(), redact) }
+            Event { question: id, link, ..Event::new(call, answer, self.mode_of(call), redact) }
         });
     }
 }
@@ -361,7 +362,7 @@ impl Gate for Gateway {
 
     fn preview(&self, call: &Call) -> Option<Judgement> {
         let mut judgement = self.would_decide(call, &Facts { counted: true, ..self.facts(call) });
-        if self.mode() == Mode::Monitor {
+        if self.mode_of(call) == Mode::Monitor {
             judgement.edits.clear();
         }
         // A part that changes nothing is not judged, and passes all the same.

@@ -18,18 +18,20 @@ mod open;
 mod outside;
 pub mod overrides;
 mod questions;
+pub mod recorded;
 mod records;
 mod reload;
+pub mod replay;
 mod retire;
 mod rules;
 mod running;
 mod session;
-pub mod shown;
 mod spans;
 mod status;
 mod tokens;
 mod unanswered;
 mod webhook;
+pub mod what_if;
 
 pub use approvals::{Agreed, Ended, Ending, NotTaken, Question, Reply};
 pub use clock::{rfc3339, wall_ms};
@@ -43,7 +45,7 @@ pub use questions::{Look, Resolution, ResolveError};
 /// What the rules in force are described with.
 pub use rampart_policy::{Diagnostic, Layer, Override, OverrideAction, Policy, parse_duration};
 /// What looks through text.
-pub use rampart_scan::{redact, scan};
+pub use rampart_scan::{redact, scan, shown};
 pub use records::{Following, Lookup};
 pub use rules::{FETCHED, layer, policy_files};
 pub use running::FileStatus;

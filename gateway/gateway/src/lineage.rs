@@ -131,8 +131,21 @@ impl Process {
 
 /// What the process is that had this number `connected` milliseconds after the machine started.
 pub fn standing(pid: u32, connected: u64, agents: Agents<'_>) -> Standing {
+    attempt(|| walk(pid, connected, agents, &agent))
+}
+
+/// The same of a process that opens a session: a `rampart wrap` and its like is not yet an agent by what it will run.
+pub fn opener(pid: u32, connected: u64, agents: Agents<'_>) -> Standing {
+    let looks = |at: u32, stat: &Stat, programs: &[&str]| {
+        let is_itself = at == pid && is_runner(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default());
+        if is_itself { marked(at).then(|| stat.name.clone()) } else { agent(at, stat, programs) }
+    };
+    attempt(|| walk(pid, connected, agents, &looks))
+}
+
+fn attempt(walk: impl Fn() -> io::Result<Standing>) -> Standing {
     for _ in 0..ATTEMPTS {
-        match walk(pid, connected, agents) {
+        match walk() {
             Ok(standing) => return standing,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(_) => break,
@@ -169,7 +182,10 @@ pub fn now() -> u64 {
     clock::boot_ms()
 }
 
-fn walk(pid: u32, connected: u64, agents: Agents<'_>) -> io::Result<Standing> {
+/// Says which agent a process looks like, if it does.
+type Looks<'a> = &'a dyn Fn(u32, &Stat, &[&str]) -> Option<String>;
+
+fn walk(pid: u32, connected: u64, agents: Agents<'_>, looks: Looks<'_>) -> io::Result<Standing> {
     let first = stat(pid)?;
     // Times are cut to whole ticks, so the process that connected never seems to start after it did.
     if first.started * 1000 / TICKS > connected {
@@ -183,7 +199,7 @@ fn walk(pid: u32, connected: u64, agents: Agents<'_>) -> io::Result<Standing> {
             let what = if agent.is_empty() { "an agent".to_owned() } else { agent };
             return Ok(Standing::Agent { pid, what, session: Some(name) });
         }
-        if let Some(what) = agent(pid, &seen, agents.programs) {
+        if let Some(what) = looks(pid, &seen, agents.programs) {
             standing = Standing::Agent { pid, what, session: None };
         }
         if seen.parent <= 1 {
@@ -203,9 +219,13 @@ fn agent(pid: u32, stat: &Stat, programs: &[&str]) -> Option<String> {
     if let Some(name) = names.into_iter().find(|name| programs.contains(&name.as_str())) {
         return Some(name);
     }
-    let marked = |v: &[u8]| v.strip_prefix(SESSION).is_some_and(|id| !id.is_empty());
-    let is_agent = is_runner(&cmdline) || read("environ").split(|b| *b == 0).any(marked);
-    is_agent.then(|| stat.name.clone())
+    (is_runner(&cmdline) || marked(pid)).then(|| stat.name.clone())
+}
+
+/// Whether a process was started in a session.
+fn marked(pid: u32) -> bool {
+    let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environ.split(|b| *b == 0).any(|v| v.strip_prefix(SESSION).is_some_and(|id| !id.is_empty()))
 }
 
 fn is_runner(cmdline: &[u8]) -> bool {

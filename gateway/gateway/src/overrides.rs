@@ -142,6 +142,21 @@ pub fn plan_addition(home: &Home, rule: &Override, place: &Place) -> Result<Plan
     Ok(Planned { overrides, text, done })
 }
 
+/// The policy files of a home as they are and as they would be with a rule, which is tried out as for adding it.
+///
+/// # Errors
+/// When it can be no rule, or would change nothing.
+pub(crate) fn files_around(
+    home: &Home,
+    rule: &Override,
+    place: &Place,
+) -> Result<(Vec<SourceFile>, Vec<SourceFile>), OverrideError> {
+    let planned = plan_addition(home, rule, place)?;
+    let before = files(home, &Place::default())?;
+    let after = Overrides::files_with(&before, &planned.text);
+    Ok((before, after))
+}
+
 /// What taking a rule back comes to, by its number in the list or its name.
 ///
 /// # Errors
@@ -239,6 +254,15 @@ impl Gateway {
         }
         let added = self.change_rules(planned, "added", by, &told).await?;
         Ok(Added { rules: self.rules.in_force().ruleset.rule_count(), ..added })
+    }
+
+    /// Says what adding a rule would come to. Nothing is written.
+    ///
+    /// # Errors
+    /// When it is no rule, or would change nothing.
+    pub async fn try_rule(&self, rule: Override, place: Place) -> Result<Added, OverrideError> {
+        let home = self.home.clone();
+        aside(move || plan_addition(&home, &rule, &place).map(|planned| planned.done)).await
     }
 
     /// Takes a rule back, by its number in the list or its name.

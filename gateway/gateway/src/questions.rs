@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use rampart_call::{Action, Call};
+use rampart_call::Call;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
@@ -259,7 +259,7 @@ impl Question {
 
     /// What belongs to the call beside its subject, each with a name: where it would run, what it would write or send.
     pub fn details(&self) -> Vec<(&'static str, String)> {
-        details(&self.call.action)
+        self.call.action.details()
     }
 
     fn end(&self, now: &Now) -> Deadline {
@@ -269,41 +269,6 @@ impl Question {
     fn about(&self) -> About<'_> {
         About { id: &self.id, payload: &self.payload, expires_ms: self.expires_ms }
     }
-}
-
-fn details(action: &Action) -> Vec<(&'static str, String)> {
-    let json = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    let mut all = Vec::new();
-    match action {
-        Action::Exec { cwd, .. } => all.extend(cwd.clone().map(|cwd| ("in", cwd))),
-        Action::Read { paths } => all.extend(really(paths)),
-        Action::Write { paths, content } | Action::Edit { paths, content } => {
-            all.extend(really(paths));
-            all.extend(content.clone().map(|content| ("content", content)));
-        }
-        Action::Fetch { headers, body, addresses, .. } => {
-            all.extend(addresses.iter().map(|address| ("address", address.to_string())));
-            all.extend(headers.iter().map(|(name, value)| ("header", format!("{name}: {value}"))));
-            all.extend(body.clone().map(|body| ("body", body)));
-        }
-        Action::Connect { addresses, .. } => {
-            all.extend(addresses.iter().map(|address| ("address", address.to_string())));
-        }
-        Action::Mcp { method, arguments, beside, .. } => {
-            all.push(("method", method.clone()));
-            all.push(("arguments", json(arguments)));
-            if !beside.is_null() {
-                all.push(("beside", json(beside)));
-            }
-        }
-        Action::Tool { input, .. } => all.push(("input", json(input))),
-    }
-    all
-}
-
-fn really(paths: &[rampart_call::Located]) -> impl Iterator<Item = (&'static str, String)> {
-    let other = paths.iter().filter(|p| p.resolved.as_ref().is_some_and(|resolved| *resolved != p.path));
-    other.filter_map(|p| Some(("really", p.resolved.clone()?)))
 }
 
 /// Records the questions that end while nobody waits for them.

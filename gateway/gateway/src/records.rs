@@ -11,7 +11,7 @@ use crate::{
     Gateway,
     audit::{
         Recorded, Trail,
-        read::{Filter, Forward, Record, backward_from, forward},
+        read::{Filter, Forward, Part, Record, forward, search},
     },
 };
 
@@ -51,17 +51,8 @@ impl Gateway {
     /// When the files of the trail cannot be read.
     pub fn records(&self, lookup: &Lookup) -> io::Result<Vec<Record>> {
         let Lookup { filter, after, before, limit } = lookup;
-        let sieve = filter.clone().sieve();
-        let wanted = |record: &io::Result<Record>| record.as_ref().map_or(true, |record| sieve.admits(record));
-        match after {
-            Some(after) => {
-                let early =
-                    |record: &io::Result<Record>| record.as_ref().map_or(true, |r| r.seq < before.unwrap_or(u64::MAX));
-                let records = forward(&self.home.audit(), after.saturating_add(1));
-                records.take_while(early).filter(wanted).take(*limit).collect()
-            }
-            None => backward_from(&self.home.audit(), *before)?.filter(wanted).take(*limit).collect(),
-        }
+        let part = Part { after: *after, before: *before, limit: *limit };
+        search(&self.home.audit(), &filter.clone().sieve(), part)
     }
 }
 

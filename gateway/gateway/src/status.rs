@@ -1,5 +1,6 @@
 //! What the gateway says of itself. Everything here is measured or in force, nothing is derived from intentions.
 
+use rampart_call::Call;
 use rampart_policy::{Diagnostic, Ruleset, SourceFile};
 use std::sync::Arc;
 
@@ -29,6 +30,14 @@ impl Gateway {
     /// What becomes of its decisions.
     pub fn mode(&self) -> Mode {
         self.config.now().mode
+    }
+
+    /// What becomes of a decision about a call: a session can be one that is only watched.
+    pub(crate) fn mode_of(&self, call: &Call) -> Mode {
+        match self.mode() {
+            Mode::Enforce if self.credentials.only_watches(&call.origin.session) => Mode::Monitor,
+            mode => mode,
+        }
     }
 
     /// When it started (RFC 3339).

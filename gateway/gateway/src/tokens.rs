@@ -6,7 +6,7 @@ use tracing::warn;
 
 use crate::{
     Gateway,
-    audit::{Change, Entry},
+    audit::{Change, Entry, Unavailable},
     clock,
     credentials::{Browser, Credentials, ENVIRONMENT, HOME, Launch, Scope, Token, TokenError, Wanted},
     lineage::Process,
@@ -25,6 +25,15 @@ impl Gateway {
     /// The credentials of this home.
     pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
+    }
+
+    /// Puts on record that a person approves what an MCP server offers, before it is so.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn offer_approved(&self, server: &str, what: &str, by: &str) -> Result<(), Unavailable> {
+        let change = Change { event: "approved", subject: server, by, message: what, ..Change::default() };
+        self.trail.append(Entry::Config(change)).await.map(|_| ())
     }
 
     /// Makes a token.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use rampart_call::{Call, Judgement, Outcome, Reason};
 use rampart_policy::Webhook;
+use rampart_scan::shown::one_line;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::Semaphore, time::timeout};
@@ -14,7 +15,6 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     audit::Trail,
     outside::{self, Http},
-    shown::one_line,
 };
 
 /// Questions to services at once; what comes beyond waits in its own time.

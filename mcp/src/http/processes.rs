@@ -32,7 +32,8 @@ const LAST: Duration = Duration::from_secs(5);
 /// What to run for clients. The surface of who asks becomes [`Surface::McpHttp`].
 #[derive(Debug, Clone)]
 pub struct Hosting {
-    /// Each process; that other sessions have theirs is known here, so its orphans and limits are not looked at.
+    /// Each process; that other sessions have theirs is known here, so its orphans are not looked at, nor some of
+    /// its limits.
     pub process: stdio::Options,
     /// Bounds of size.
     pub limits: Limits,

@@ -92,6 +92,7 @@ impl Relay {
             progress: params.get("_meta").and_then(|m| m.get("progressToken")).cloned(),
             size: line.len(),
             state: State::Held(ticket, 0),
+            silent: 0,
         };
         let mut call = self.call(Phase::Before, action, Some(&id), None);
         call.origin.trace = action::trace(params).or(call.origin.trace);
@@ -150,6 +151,11 @@ impl Relay {
         line: Bytes,
         effects: &mut Vec<Effect>,
     ) {
+        if method == "notifications/progress"
+            && let Some(token) = params.get("progressToken")
+        {
+            self.half_mut(side.other()).asked.progressed(token);
+        }
         let kind = if method == "notifications/cancelled" {
             match params.get("requestId").map(Id::from_value) {
                 Some(Ok(id)) => Kind::Cancellation(id),

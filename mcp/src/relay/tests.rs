@@ -452,6 +452,38 @@ fn a_held_request_gives_signs_of_life_that_only_increase() {
     assert_eq!(s.step(Input::Tick), "");
 }
 
+#[test]
+fn a_server_that_is_silent_about_a_request_loses_it() {
+    let mut s = Session::new();
+    for (ticket, line) in [
+        (1, request(1, "tools/call", r#"{"name":"x","_meta":{"progressToken":"t"}}"#)),
+        (2, call(2, "slow")),
+        (3, request(3, "subscriptions/listen", "{}")),
+        (4, request(4, "initialize", "{}")),
+    ] {
+        s.line(Client, &line);
+        s.allow(ticket);
+    }
+    s.line(Client, &call(5, "held"));
+    let rounds = |s: &mut Session, n| (0..n).map(|_| s.step(Input::Round)).collect::<String>();
+    assert_eq!(rounds(&mut s, ROUNDS), "");
+    s.line(Server, &notification("notifications/progress", r#"{"progressToken":"t","progress":1}"#));
+    let log = s.step(Input::Round);
+    let why = "the server did not answer in time (--timeout)";
+    let lost = |id| format!(r#"Client <- {{"error":{{"code":-32603,"message":"{why}"}},"id":{id},"jsonrpc":"2.0"}}"#);
+    let params = format!(r#"{{"reason":"{why}","requestId":2}}"#);
+    let cancelled = format!(r#"Server <- {{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+    let told: std::collections::BTreeSet<&str> = log.lines().collect();
+    let (two, four) = (lost(2), lost(4));
+    assert_eq!(told, [two.as_str(), &cancelled, &four].into(), "an initialize is not cancelled");
+    // What it says now goes nowhere, and nothing is told twice.
+    assert!(s.line(Server, &result(2, "{}")).contains("dropped"));
+    assert_eq!(rounds(&mut s, ROUNDS - 1), "");
+    // While it waits for the client itself, no time passes.
+    s.line(Server, &request(9, "roots/list", "{}"));
+    assert_eq!(rounds(&mut s, 20), "");
+}
+
 fn any_line() -> impl Strategy<Value = String> {
     let id = prop_oneof!["[0-3]", Just("\"a\"".to_owned())];
     prop_oneof![

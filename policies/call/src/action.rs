@@ -261,6 +261,42 @@ impl Action {
             Self::Tool { name, .. } => name.clone(),
         }
     }
+
+    /// What belongs to it beside its subject, with names: where it would run, what it would write or send.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        let json = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+        let mut all = Vec::new();
+        match self {
+            Self::Exec { cwd, .. } => all.extend(cwd.clone().map(|cwd| ("in", cwd))),
+            Self::Read { paths } => all.extend(really(paths)),
+            Self::Write { paths, content } | Self::Edit { paths, content } => {
+                all.extend(really(paths));
+                all.extend(content.clone().map(|content| ("content", content)));
+            }
+            Self::Fetch { headers, body, addresses, .. } => {
+                all.extend(addresses.iter().map(|address| ("address", address.to_string())));
+                all.extend(headers.iter().map(|(name, value)| ("header", format!("{name}: {value}"))));
+                all.extend(body.clone().map(|body| ("body", body)));
+            }
+            Self::Connect { addresses, .. } => {
+                all.extend(addresses.iter().map(|address| ("address", address.to_string())));
+            }
+            Self::Mcp { method, arguments, beside, .. } => {
+                all.push(("method", method.clone()));
+                all.push(("arguments", json(arguments)));
+                if !beside.is_null() {
+                    all.push(("beside", json(beside)));
+                }
+            }
+            Self::Tool { input, .. } => all.push(("input", json(input))),
+        }
+        all
+    }
+}
+
+fn really(paths: &[Located]) -> impl Iterator<Item = (&'static str, String)> {
+    let other = paths.iter().filter(|p| p.resolved.as_ref().is_some_and(|resolved| *resolved != p.path));
+    other.filter_map(|p| Some(("really", p.resolved.clone()?)))
 }
 
 fn header_list(headers: Option<&Value>) -> Vec<(String, String)> {

@@ -76,6 +76,8 @@ pub enum Surface {
     Shell,
     /// The preload library.
     Preload,
+    /// The exec check of `rampart run`.
+    Supervisor,
     /// MCP over standard input and output.
     McpStdio,
     /// MCP over HTTP.
@@ -89,8 +91,16 @@ pub enum Surface {
 
 impl Surface {
     /// Every surface, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Hook, Self::Shell, Self::Preload, Self::McpStdio, Self::McpHttp, Self::Egress, Self::Api];
+    pub const ALL: [Self; 8] = [
+        Self::Hook,
+        Self::Shell,
+        Self::Preload,
+        Self::Supervisor,
+        Self::McpStdio,
+        Self::McpHttp,
+        Self::Egress,
+        Self::Api,
+    ];
 
     /// The word used in policies, the audit trail and the API.
     pub const fn as_str(self) -> &'static str {
@@ -98,6 +108,7 @@ impl Surface {
             Self::Hook => "hook",
             Self::Shell => "shell",
             Self::Preload => "preload",
+            Self::Supervisor => "supervisor",
             Self::McpStdio => "mcp-stdio",
             Self::McpHttp => "mcp-http",
             Self::Egress => "egress",

@@ -42,6 +42,41 @@ impl Effect {
     }
 }
 
+impl Effect {
+    /// What it is done to, and what is known about that, in words for people; either may be empty. Every face says it so.
+    pub fn in_words(&self) -> (String, String) {
+        let (target, mut about) = match &self.target {
+            Some(Target::Path { path, scope, sensitivity, .. }) => {
+                (path.clone(), format!("{}, {}", words(scope), words(sensitivity)))
+            }
+            Some(Target::Host { host, port, url }) => {
+                let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+                (url.clone().unwrap_or(host), String::new())
+            }
+            Some(Target::Program { name, .. }) => (name.clone(), String::new()),
+            Some(Target::Named { what, name }) => (format!("{what} {name}"), String::new()),
+            None => (String::new(), String::new()),
+        };
+        if !about.is_empty() && !self.note.is_empty() {
+            about.push_str("  ");
+        }
+        about.push_str(&self.note);
+        (target, about)
+    }
+}
+
+/// The name of a variant in words.
+fn words(variant: &impl std::fmt::Debug) -> String {
+    let mut text = String::new();
+    for c in format!("{variant:?}").chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
 /// The kinds of effects that rules can name (`when: { effect: [delete, net] }`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -20,6 +20,7 @@ mod prefilter;
 mod redact;
 mod scanning;
 mod seed;
+pub mod shown;
 mod stream;
 mod visible;
 

@@ -192,6 +192,13 @@ impl Caller {
         pid.map_or(Standing::Gone, |pid| lineage::standing(pid, self.connection.accepted, agents))
     }
 
+    /// The same where it opens a session.
+    pub(crate) fn opener(&self, pid: u32, api: &Api) -> Standing {
+        let session = |process| api.gateway().credentials().session_of(process);
+        let agents = Agents { programs: &api.agents, session: &session };
+        lineage::opener(pid, self.connection.accepted, agents)
+    }
+
     /// Who they are where people are told apart.
     pub(crate) fn person(&self) -> Option<String> {
         match (&self.proof, self.peer) {

@@ -3,13 +3,15 @@
 
 use rampart_call::{Answer, Call, Refused};
 use rampart_client::wire::{
-    AddedRule, AuditEvents, CreateToken, CreatedToken, DashboardLink, Decision, Health, NewRule, OpenSession,
-    OpenedSession, Pending, Policy, PolicyStatus, RemovedRule, ResetRules, Resolve, Resolved, Rule, ScanRequest,
-    Scanned, SessionSummary, Status, TestRequest, Ticket, TokenInfo, ToolRequest, WhoAmI,
+    AddedRule, ApproveMcp, ApprovedMcp, AuditEvents, BoundCredential, CreateToken, CreatedToken, DashboardLink,
+    Decision, Health, McpServer, NewRule, OpenSession, OpenedSession, Pending, Policy, PolicyStatus, RemovedRule,
+    ResetRules, Resolve, Resolved, Road, Rule, ScanRequest, Scanned, SessionSummary, Status, TestRequest, Ticket,
+    TokenInfo, ToolRequest, WhatIf, WhoAmI,
 };
 use rampart_gateway::{
-    audit::{stats::Stats, verify::Report},
+    audit::{destinations::Destination, stats::Stats, verify::Report},
     metrics,
+    replay::Replayed,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
@@ -31,6 +33,8 @@ type Asked = &'static [(&'static str, &'static str)];
 
 const JSON: &str = "application/json";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
 const METRICS: &str = metrics::CONTENT_TYPE;
 const JSONL: &str = "application/jsonl";
@@ -125,7 +129,10 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
             other("Exchanges that link for a cookie, and leads on to `/dashboard/`.").with_status(303)
         }
         ("GET", "/dashboard") => other("The way there without its last stroke.").with_status(308),
-        ("GET", "/dashboard/") => page("The page of the browser that is logged in."),
+        ("GET", "/dashboard/") => page("The dashboard, which asks for all that it shows by the other routes."),
+        ("GET", "/dashboard/app.js") => other("Its script.").giving(SCRIPT),
+        ("GET", "/dashboard/app.css") => other("Its style.").giving(STYLE),
+        ("GET", "/dashboard/approvals") => page("Who is logged in and what waits for them, on a page without scripts."),
         ("GET", "/dashboard/approvals/{id}") => page("A question on a page. It changes nothing."),
         ("POST", "/dashboard/approvals/{id}") => page("The form of that page answers the question.").form(),
         ("POST", "/dashboard/logout") => page("The form of the page ends the login.").form(),
@@ -134,6 +141,22 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
             .asked(FILTER)
             .asked(FORMAT),
         ("GET", "/v1/audit/stats") => gives::<Stats>("Decisions counted.").asked(FILTER).asked(TOP),
+        ("GET", "/v1/audit/destinations") => {
+            gives::<Vec<Destination>>("Where calls would go, in numbers.").asked(FILTER).asked(TOP)
+        }
+        ("POST", "/v1/policy/what-if") => {
+            takes::<WhatIf, Replayed>("What a further policy or rule would have come to for the calls on record.")
+        }
+        ("GET", "/v1/credentials") => {
+            gives::<Vec<BoundCredential>>("What is bound to hosts, by name and never by value.")
+        }
+        ("GET", "/v1/roads") => gives::<Vec<Road>>("How much each road holds, and what shows it."),
+        ("GET", "/v1/mcp/servers") => {
+            gives::<Vec<McpServer>>("What MCP servers offer: what was approved of it, and what waits for that.")
+        }
+        ("POST", "/v1/mcp/approve") => {
+            takes::<ApproveMcp, ApprovedMcp>("Approves what a server offers, as it was seen.")
+        }
         ("GET", "/v1/audit/verify") => gives::<Report>("Whether anybody changed the trail.").asked(HEAD),
         ("GET", "/v1/openapi.json") => gives::<Map<String, Value>>("This document."),
         ("GET", "/v1/status") => gives::<Status>("How the gateway is and what is in force."),

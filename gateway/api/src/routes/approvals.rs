@@ -17,11 +17,11 @@ pub(super) const LONGEST_REASON: usize = 2048;
 const LONGEST_SCOPE: usize = 32;
 
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<Vec<Pending>> {
-    Json(api.gateway().pending().into_iter().map(pending).collect())
+    Json(api.gateway().pending().into_iter().map(|question| pending(question, &api)).collect())
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<Pending>, Error> {
-    Ok(Json(pending(api.gateway().question(&id)?)))
+    Ok(Json(pending(api.gateway().question(&id)?, &api)))
 }
 
 pub(super) async fn resolve(
@@ -34,6 +34,7 @@ pub(super) async fn resolve(
     caller.covers(&question)?;
     let from = match caller.peer {
         Peer::Socket { .. } => "cli",
+        Peer::Tcp if caller.page_token().is_some() => "dashboard",
         Peer::Tcp => "api",
     };
     let scope = scope.unwrap_or_else(|| "once".to_owned());
@@ -60,14 +61,16 @@ pub(super) async fn resolve(
     Ok(Json(resolved))
 }
 
-fn pending(question: Question) -> Pending {
+/// A question as people see it; only its call, to which the answer is bound, is as it came.
+fn pending(question: Question, api: &Api) -> Pending {
+    let redact = |text: &str| api.gateway().without_secrets(text);
     let details = question.details().into_iter();
     Pending {
         asked: question.asked(),
         expires: question.expires(),
-        details: details.map(|(name, text)| Detail { name: name.to_owned(), text }).collect(),
+        details: details.map(|(name, text)| Detail { name: name.to_owned(), text: redact(&text) }).collect(),
         expires_in_ms: question.expires_in_ms(),
-        subject: question.call.action.subject(),
+        subject: redact(&question.call.action.subject()),
         approvals: question.approvals,
         agreed: question.agreed.into_iter().map(|agreed| agreed.by).collect(),
         id: question.id,

@@ -19,6 +19,7 @@ use http::{StatusCode, header};
 use rampart_gateway::{
     Lookup,
     audit::{
+        destinations::{Destination, Destinations},
         export::{Format, export as write_records},
         read::forward,
         stats::{Counter, Stats},
@@ -54,7 +55,9 @@ fn unreadable(e: impl std::fmt::Display) -> Error {
 }
 
 /// Runs something that reads the whole trail, unless somebody else does already.
-async fn whole<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn whole<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
     let busy = || {
         let text = "somebody has the whole trail read right now; ask again when that is done";
         Error::new(StatusCode::TOO_MANY_REQUESTS, "busy", text)
@@ -133,6 +136,25 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, pairs: Pairs) -> Result<J
     let counted = whole(move || {
         let sieve = wanted.filter.sieve();
         let mut counter = Counter::default();
+        for record in forward(&dir, 0) {
+            let record = record?;
+            if sieve.admits(&record) {
+                counter.add(&record);
+            }
+        }
+        Ok(counter.finish(top))
+    });
+    Ok(Json(counted.await?))
+}
+
+/// The hosts that calls would reach, those most called first; `top` of them.
+pub(super) async fn destinations(State(api): State<Arc<Api>>, pairs: Pairs) -> Result<Json<Vec<Destination>>, Error> {
+    let mut wanted = wanted(pairs, &["top"])?;
+    let top = wanted.number("top")?.unwrap_or(100).min(MOST_NAMES);
+    let dir = api.gateway().home().audit();
+    let counted = whole(move || {
+        let sieve = wanted.filter.sieve();
+        let mut counter = Destinations::default();
         for record in forward(&dir, 0) {
             let record = record?;
             if sieve.admits(&record) {

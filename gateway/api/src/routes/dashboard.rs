@@ -1,6 +1,6 @@
-//! `/dashboard/`: logging a browser in, and what it shows. `rampart dashboard` has a link made that is good once; opening it
-//! gives the browser a cookie, and the link is worth nothing from then on. Forms on the pages bear a token that only a page
-//! of ours knows, and browsers of other sites are turned away before anything is looked at.
+//! `/dashboard/`: logging a browser in, and the pages that need no scripts. `rampart dashboard` has a link made that is good
+//! once; opening it gives the browser a cookie, and the link is worth nothing from then on. Forms on the pages bear a token
+//! that only a page of ours knows, and browsers of other sites are turned away before anything is looked at.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,11 @@ use rampart_client::wire::DashboardLink;
 use rampart_gateway::{
     Reply,
     credentials::{Bearer, Browser, Wanted},
-    rfc3339,
 };
 
 use super::{
     form::{self, Answer},
-    page,
+    page, token,
 };
 use crate::{
     Api, Scope,
@@ -111,9 +110,7 @@ async fn exchange(api: &Api, caller: &Caller, ticket: &str, opens: bool) -> Resu
 
 /// Who is logged in, and what waits for them.
 pub(super) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Response {
-    let tokens = api.gateway().credentials().list();
-    let own = caller.bearer().and_then(|bearer| tokens.into_iter().find(|token| *token.id == *bearer.id));
-    let until = own.and_then(|token| token.expires_ms).map(rfc3339);
+    let until = token::ends(&caller, &api);
     let waiting = api.gateway().pending();
     let redact = |text: &str| api.gateway().without_secrets(text);
     page::html(StatusCode::OK, page::landing(&caller.name(), until.as_deref(), caller.page_token(), &waiting, redact))

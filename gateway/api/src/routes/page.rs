@@ -71,7 +71,7 @@ pub(super) enum Entrance {
 impl Entrance {
     fn back(self) -> &'static str {
         match self {
-            Self::Dashboard => "<p><a href=\"/dashboard/\">What waits for an answer</a></p>",
+            Self::Dashboard => "<p><a href=\"/dashboard/approvals\">What waits for an answer</a></p>",
             Self::Link => "",
         }
     }

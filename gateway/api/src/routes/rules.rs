@@ -26,7 +26,33 @@ pub(super) async fn add(
     Extension(caller): Extension<Caller>,
     Strict(new): Strict<NewRule>,
 ) -> Result<Json<AddedRule>, Error> {
-    let NewRule { action, pattern, tool, params, message, description, lasts_s, once, cwd, workspace, home } = new;
+    let preview = new.preview;
+    let (rule, place) = meant(new)?;
+    let gateway = api.gateway();
+    let done = if preview {
+        gateway.try_rule(rule, place).await?
+    } else {
+        gateway.add_rule(rule, place, &caller.name()).await?
+    };
+    Ok(Json(added(done)))
+}
+
+/// The rule that is wanted, and where the call would be made that it is tried with.
+pub(super) fn meant(new: NewRule) -> Result<(Override, Place), Error> {
+    let NewRule {
+        action,
+        pattern,
+        tool,
+        params,
+        message,
+        description,
+        lasts_s,
+        once,
+        preview: _,
+        cwd,
+        workspace,
+        home,
+    } = new;
     let action = word(&action)?;
     let ends = |seconds: u64| rfc3339(rampart_gateway::wall_ms().saturating_add(seconds.saturating_mul(1000)));
     let by = || format!("added through the API on {}", today());
@@ -42,7 +68,7 @@ pub(super) async fn add(
     };
     let path = |text: Option<String>| text.map(PathBuf::from);
     let place = Place { cwd: path(cwd), workspace: path(workspace), home: path(home) };
-    Ok(Json(added(api.gateway().add_rule(rule, place, &caller.name()).await?)))
+    Ok((rule, place))
 }
 
 pub(super) async fn remove(

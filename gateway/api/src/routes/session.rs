@@ -25,15 +25,17 @@ const MOST_SECRETS: usize = 256;
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Strict(OpenSession { agent, session, lasts, secrets }): Strict<OpenSession>,
+    Strict(OpenSession { agent, session, lasts, monitor, secrets }): Strict<OpenSession>,
 ) -> Result<Json<OpenedSession>, Error> {
     let Peer::Socket { pid, .. } = caller.peer else { return Err(Error::unauthorized()) };
     let gone = || Error::new(StatusCode::FORBIDDEN, "unknown_process", "the kernel does not tell which process asks");
-    let (outer, by_person) = match caller.standing(pid, &api) {
+    let (outer, by_person) = match pid.map_or(Standing::Gone, |pid| caller.opener(pid, &api)) {
         Standing::Gone => return Err(gone()),
         Standing::Agent { session, .. } => (session, false),
         Standing::Free { .. } => (None, true),
     };
+    // An agent's wish not to be refused anything is not heard.
+    let monitor = monitor && by_person;
     let pid = pid.ok_or_else(gone)?;
     let (process, below) = match lasts {
         SessionLasts::Process => (Process::of(pid), true),
@@ -45,7 +47,7 @@ pub(super) async fn open(
         let text = "a session's name has at most 100 letters, digits, hyphens, underscores and dots";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
-    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below };
+    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below, monitor };
     let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
     if !secrets.is_empty() {
         // An agent can have more followed, and bind nothing.
@@ -58,7 +60,8 @@ pub(super) async fn open(
         api.gateway().follow_secrets(secrets.into_iter().take(MOST_SECRETS).map(value).collect());
     }
     let egress = api.egress().map(|address| address.to_string());
-    Ok(Json(OpenedSession { session, credential: made.text, egress, placeholders: api.placeholders.clone() }))
+    let placeholders = api.placeholders.clone();
+    Ok(Json(OpenedSession { session, credential: made.text, monitor, egress, placeholders }))
 }
 
 /// What became of the calls of a session. A session sees its own only.

@@ -8,8 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use rampart_client::wire::{AuditStatus, ConfigStatus, Health, Status, TelemetryStatus, WitnessStatus};
-use rampart_gateway::{FileStatus, audit::Attested, metrics::CONTENT_TYPE};
+use rampart_client::wire::{
+    AuditStatus, BoundCredential, ConfigStatus, Health, Status, TelemetryStatus, WitnessStatus,
+};
+use rampart_gateway::{FileStatus, audit::Attested, config::Credential, metrics::CONTENT_TYPE};
 
 use crate::{Api, routes::policy};
 
@@ -29,10 +31,15 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
+    Json(now(&api))
+}
+
+/// How it is at this moment.
+pub(super) fn now(api: &Api) -> Status {
     let gateway = api.gateway();
     let health = gateway.audit_health();
     let FileStatus { rejected, waiting, mode } = gateway.config_file();
-    Json(Status {
+    Status {
         version: api.version().to_owned(),
         pid: std::process::id(),
         mode: gateway.mode().to_string(),
@@ -59,7 +66,20 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
             let [spans_lost, log_records_lost, requests_lost] = losses.counted();
             TelemetryStatus { spans_lost, log_records_lost, requests_lost }
         }),
-    })
+    }
+}
+
+/// What is bound to hosts, by name.
+pub(super) async fn credentials(State(api): State<Arc<Api>>) -> Json<Vec<BoundCredential>> {
+    let bound = api.gateway().config().credentials.clone().into_iter();
+    let bound = bound.map(|Credential { name, hosts, methods, paths, env, .. }| BoundCredential {
+        name,
+        hosts,
+        methods,
+        paths,
+        env,
+    });
+    Json(bound.collect())
 }
 
 fn witness(Attested { witness, size, problem }: Attested) -> WitnessStatus {

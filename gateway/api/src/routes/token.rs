@@ -65,7 +65,16 @@ pub(super) async fn whoami(State(api): State<Arc<Api>>, Extension(caller): Exten
     let (reads, acts) = (scopes.map(word).collect(), acts.map(word).collect());
     let session = caller.bearer().and_then(|bearer| bearer.session.clone());
     let why = caller.require(Scope::Admin, true, &api).err().map(|error| error.message);
-    Json(WhoAmI { name: caller.name(), reads, acts, session, why })
+    let until = caller.page_token().and_then(|_| ends(&caller, &api));
+    let page_token = caller.page_token().map(str::to_owned);
+    Json(WhoAmI { name: caller.name(), reads, acts, session, why, until, page_token })
+}
+
+/// When the caller's token ends (RFC 3339).
+pub(super) fn ends(caller: &Caller, api: &Api) -> Option<String> {
+    let bearer = caller.bearer()?;
+    let own = api.gateway().credentials().list().into_iter().find(|token| *token.id == *bearer.id);
+    own.and_then(|token| token.expires_ms).map(rfc3339)
 }
 
 fn word(scope: Scope) -> String {

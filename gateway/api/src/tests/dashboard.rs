@@ -70,7 +70,7 @@ impl Browser<'_> {
 
     /// What its pages know, as their forms have it.
     async fn page_token(&self) -> String {
-        let page = self.get("/dashboard/").await;
+        let page = self.get("/dashboard/approvals").await;
         assert_eq!(page.status, 200, "{}", page.body);
         page.body.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
@@ -94,7 +94,7 @@ async fn a_login_link_is_good_once_and_leaves_no_secret_behind() {
 
     let secret = cookie.split(['=', ';']).nth(1).unwrap();
     let browser = Browser { world: &world, cookie: format!("rampart_session={secret}") };
-    let page = browser.get("/dashboard/").await;
+    let page = browser.get("/dashboard/approvals").await;
     assert_eq!(page.status, 200);
     assert!(
         page.body.contains("the home&#39;s token at the dashboard") && !page.body.contains(secret),
@@ -219,7 +219,7 @@ async fn a_question_is_answered_on_its_page() {
     let asking = tokio::spawn(async move { gateway.answer(call).await });
     until("the question", || !world.gateway.pending().is_empty()).await;
     let id = world.gateway.pending().remove(0).id;
-    let list = browser.get("/dashboard/").await.body;
+    let list = browser.get("/dashboard/approvals").await.body;
     assert!(list.contains(&format!("<a href=\"/dashboard/approvals/{id}\">/deploy/now</a>")), "{list}");
     let path = format!("/dashboard/approvals/{id}");
     let page = browser.get(&path).await;

@@ -60,7 +60,7 @@ impl Wanted {
     }
 }
 
-fn outcome(word: &str) -> Result<Outcome, &'static str> {
+pub(super) fn outcome(word: &str) -> Result<Outcome, &'static str> {
     serde_json::from_value(word.into()).map_err(|_| "write allow, watch, ask, webhook or deny")
 }
 

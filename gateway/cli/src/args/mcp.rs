@@ -4,6 +4,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::SessionMode;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Mcp {
@@ -18,6 +20,9 @@ pub(crate) struct Mcp {
     /// Session in rules and the audit trail [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// Hand this variable to the server (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
@@ -30,6 +35,9 @@ pub(crate) struct Mcp {
     /// Whether arguments and results must be what the schemas of the server's tools say
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
     pub(crate) schemas: Shapes,
+    /// Seconds that the server may be silent about a request before that gets an error [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: Option<u64>,
     /// The MCP server's command; put `--` in front of it
     // Some clients take the `--` for themselves, so it is no condition.
     #[arg(trailing_var_arg = true, required = true, value_name = "SERVER")]
@@ -166,6 +174,9 @@ pub(crate) struct McpServe {
     /// Session in rules and the audit trail [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
     /// What of the server's tools, prompts and instructions may be seen and called
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Pinning::FirstUse)]
     pub(crate) pins: Pinning,
@@ -184,6 +195,9 @@ pub(crate) struct McpServe {
     /// Seconds after which a session that nobody uses is ended, and its process
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) idle_timeout: u64,
+    /// Seconds that a server that is started may be silent about a request before that gets an error [default: no limit]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "upstream", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: Option<u64>,
     /// The command of a server that speaks on standard input and output; put `--` in front of it
     #[arg(trailing_var_arg = true, value_name = "SERVER")]
     pub(crate) server: Vec<OsString>,

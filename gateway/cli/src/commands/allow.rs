@@ -128,6 +128,7 @@ fn add_to_home(
         description: rule.description.clone(),
         lasts_s,
         once: rule.once,
+        preview: false,
         cwd: text(&place.cwd),
         workspace: text(&place.workspace),
         home: text(&place.home),

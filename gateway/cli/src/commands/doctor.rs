@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use rampart_agents::setup::{self, Setup};
 use rampart_call::Outcome;
+use rampart_client::wire;
 use serde::Serialize;
 
 use crate::{
@@ -153,6 +154,17 @@ fn look(environment: &Environment) -> Report {
     let roads = roads::roads(environment, status.as_ref());
     let ok = checks.iter().all(|check| check.state != State::Fail);
     Report { schema: "rampart.doctor.v1", ok, checks, roads, fixed: Vec::new() }
+}
+
+/// How much each road holds, by what can be seen from a gateway.
+pub(super) fn roads_from(environment: &Environment, status: &wire::Status) -> Vec<wire::Road> {
+    let told = |Road { name, protection, evidence, remedy }: Road| wire::Road {
+        road: name.to_owned(),
+        protection: protection.as_str().to_owned(),
+        evidence,
+        remedy,
+    };
+    roads::roads_of_all(environment, status).into_iter().map(told).collect()
 }
 
 /// Does what is safe to do, and says what was done.

@@ -22,7 +22,8 @@ pub(crate) fn run(args: &Env, environment: &Environment, printer: Printer) -> an
     // The terminal's own: what a person starts by hand is told apart from what an agent does.
     let config = configuration::read(&Home::at(&environment.home), printer)?;
     let secrets = secrets::of_session(&config, environment);
-    let wanted = OpenSession { agent: "shell".to_owned(), session: None, lasts: SessionLasts::Terminal, secrets };
+    let wanted =
+        OpenSession { agent: "shell".to_owned(), lasts: SessionLasts::Terminal, secrets, ..OpenSession::default() };
     let opened = Client::new(reach::road(environment)).open_session(&wanted)?;
     let mut variables: Vec<(&str, String)> =
         outbound::variables(&opened, &outbound::Files::of(environment)?, environment.node_options.as_deref())?;

@@ -13,14 +13,12 @@ use rampart_gateway::{
         Kind,
         read::{Filter, backward},
     },
+    recorded::Recorded,
 };
 use rampart_policy::{Context, History, Layer, Ruleset, SourceFile, load, parse_duration};
 
 use self::draft::Seen;
-use crate::{
-    args::Init, environment::Environment, exit::Exit, printer::Printer, recorded::Recorded, rules,
-    user_overrides::replace,
-};
+use crate::{args::Init, environment::Environment, exit::Exit, printer::Printer, rules, user_overrides::replace};
 
 pub(crate) fn run(args: &Init, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let (calls, skipped) = calls(args.last.as_deref(), environment)?;
@@ -78,6 +76,7 @@ fn calls(last: Option<&str>, environment: &Environment) -> anyhow::Result<(Vec<C
     };
     let sieve = Filter { since_ms, ..Filter::default() }.sieve();
     let home = Home::at(&environment.home);
+    let user_home = environment.user_home.display().to_string();
     home.prepare()?;
     let (mut calls, mut lines, mut skipped): (Vec<Call>, BTreeSet<String>, usize) = (Vec::new(), BTreeSet::new(), 0);
     for record in backward(&home.audit())? {
@@ -89,7 +88,7 @@ fn calls(last: Option<&str>, environment: &Environment) -> anyhow::Result<(Vec<C
         if !sieve.admits(&record) {
             break;
         }
-        let Ok(Recorded { call, outcome, flaw, .. }) = Recorded::read(&record, environment) else { continue };
+        let Ok(Recorded { call, outcome, flaw, .. }) = Recorded::read(&record, &user_home) else { continue };
         if !outcome.passes() {
             continue;
         }

@@ -1,12 +1,12 @@
 //! `rampart mcp -- SERVER`: stands between an MCP client and a server on standard input and output.
 
-use std::{ffi::OsString, path::Path, sync::Arc};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use rampart_call::{FindingClass, Origin};
 use rampart_client::{
-    Client, blocking,
-    wire::{OpenSession, OpenedSession, SessionLasts},
+    Client, Unanswered, blocking,
+    wire::{OpenSession, OpenedSession},
 };
 use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::mcp_pins;
 use crate::{
-    args::{Mcp, McpVerb, Shapes},
+    args::{Mcp, McpVerb, SessionMode, Shapes},
     environment::Environment,
     exit::Exit,
     outbound,
@@ -46,21 +46,31 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         let wanted = OpenSession {
             agent: agent.clone(),
             session: Some(session.clone()),
-            lasts: SessionLasts::Process,
-            secrets: Vec::new(),
+            monitor: args.mode == SessionMode::Monitor,
+            ..OpenSession::default()
         };
         match blocking::Client::new(road.clone()).open_session(&wanted) {
             Ok(opened) => {
                 if !args.no_proxy {
                     proxy = through_the_proxy(&opened, environment, printer);
                 }
-                (session, road.token) = (opened.session, Some(opened.credential));
+                reach::note_enforced(args.mode, &opened, printer);
+                road = reach::road_of(&opened, environment);
+                session = opened.session;
             }
             // As above: what is refused, is refused in its own protocol.
             Err(error) => printer.note(format!("rampart: {error}")),
         }
+    } else if args.mode == SessionMode::Monitor {
+        printer.note("rampart: --mode monitor is not heard here: this session began outside and stays as it is");
     }
     let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
+    let how = match (&road.token, &road.unanswered) {
+        (None, _) => "every call is refused",
+        (Some(_), Unanswered::GoOn(_)) => "calls are recorded and none is refused",
+        (Some(_), _) => "every call is judged",
+    };
+    printer.note(format!("rampart: in front of `{server}`: {how}; `rampart log --session {session}` shows them"));
     let identity = mcp_pins::identity(&server, &args.server, environment);
     let options = stdio::Options {
         pins: mcp_pins::store(args.pins, &server, identity, environment)?,
@@ -78,7 +88,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         },
         clean: Some(cleaned),
         orphans: stdio::Orphans::End,
-        limits: stdio::Limits::default(),
+        limits: stdio::Limits { answer: args.timeout.map(Duration::from_secs), ..stdio::Limits::default() },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

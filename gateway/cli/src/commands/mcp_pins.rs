@@ -4,8 +4,9 @@ mod difference;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use rampart_call::{Action, Call, FindingClass, Judgement, Origin, Phase, Reason, Refusal, Verdict};
+use rampart_client::wire::{ApproveMcp, McpRisk, McpServer, SeenMcp};
 use rampart_mcp::{
     pins::store::{FirstUse, Store, read, update},
     scan::{self, Catalogue, Lock, Offered, Pinned, Risk},
@@ -257,16 +258,7 @@ fn approve(args: &PinsApprove, environment: &Environment, printer: Printer) -> a
         printer.note("nothing waits for approval");
         return Ok(Exit::Yes);
     }
-    update(&entry.book.lock, |lock| {
-        for waiting in &approved {
-            lock.replace(&entry.key, &waiting.section, &waiting.name, waiting.now.clone());
-        }
-    })?;
-    update(&entry.book.seen, |seen| {
-        for waiting in &approved {
-            seen.forget(&entry.key, &waiting.section, &waiting.name);
-        }
-    })?;
+    keep(&entry, &approved)?;
     let places: Vec<String> = approved.iter().map(|waiting| waiting.place()).collect();
     let hashes = approved.iter().map(|w| (w.place(), w.now.hashes().collect::<Vec<_>>().into()));
     let hashes: serde_json::Map<_, _> = hashes.collect();
@@ -278,6 +270,66 @@ fn approve(args: &PinsApprove, environment: &Environment, printer: Printer) -> a
         printer.note(format!("approved in {}: {places}", entry.book.lock.display()));
     }
     Ok(Exit::Yes)
+}
+
+/// What servers offer and people approved, for people who look elsewhere than in a terminal.
+///
+/// # Errors
+/// When a lock cannot be relied on.
+pub(super) fn servers(environment: &Environment) -> anyhow::Result<Vec<McpServer>> {
+    let entries = entries(environment)?;
+    let told = |entry: &Entry| {
+        let approved = entry.approved.iter().filter(|(section, _)| *section != "server");
+        let risk = |risk: Risk| McpRisk {
+            id: risk.id.to_string(),
+            severity: risk.severity.as_str().to_owned(),
+            item: risk.item,
+            message: risk.message,
+        };
+        McpServer {
+            server: entry.key.clone(),
+            lock: entry.book.lock.clone(),
+            approved: approved.map(|(section, items)| (section.clone(), items.len())).collect(),
+            waiting: entry.waiting.iter().map(Waiting::told).collect(),
+            risks: shadows(entry, &entries).into_iter().map(risk).collect(),
+        }
+    };
+    Ok(entries.iter().map(told).collect())
+}
+
+/// Approves what a server offers as somebody saw it; what has changed since is not approved. Gives the places.
+///
+/// # Errors
+/// When one of them is offered otherwise by now, and when a lock cannot be written.
+pub(super) fn approve_seen(wanted: &ApproveMcp, environment: &Environment) -> anyhow::Result<Vec<String>> {
+    let all = entries(environment)?;
+    let entry = all.iter().find(|entry| entry.key == wanted.server && entry.book.lock == wanted.lock);
+    let entry = entry.context("no such server has anything that waits for approval")?;
+    let seen = |item: &SeenMcp| {
+        let waits = entry.waiting.iter().find(|w| w.section == item.section && w.name == item.name);
+        let same = waits.filter(|waits| waits.now.hashes().eq(item.hashes.iter().map(String::as_str)));
+        same.with_context(|| {
+            format!("`{}/{}` is offered otherwise by now", visible(&item.section), visible(&item.name))
+        })
+    };
+    let approved = wanted.items.iter().map(seen).collect::<anyhow::Result<Vec<_>>>()?;
+    keep(entry, &approved)?;
+    Ok(approved.iter().map(|waiting| waiting.place()).collect())
+}
+
+/// Moves what is approved from what was seen into the lock.
+fn keep(entry: &Entry, approved: &[&Waiting]) -> anyhow::Result<()> {
+    update(&entry.book.lock, |lock| {
+        for waiting in approved {
+            lock.replace(&entry.key, &waiting.section, &waiting.name, waiting.now.clone());
+        }
+    })?;
+    update(&entry.book.seen, |seen| {
+        for waiting in approved {
+            seen.forget(&entry.key, &waiting.section, &waiting.name);
+        }
+    })?;
+    Ok(())
 }
 
 fn reset(args: &PinsReset, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {

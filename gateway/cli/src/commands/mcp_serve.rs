@@ -6,10 +6,7 @@ use std::{ffi::OsString, net::SocketAddr, os::unix::fs::PermissionsExt as _, pat
 use anyhow::{Context as _, anyhow, bail};
 use rampart_call::{Gate, Origin};
 use rampart_certs::{ServerConfig, serving};
-use rampart_client::{
-    Client, blocking,
-    wire::{OpenSession, SessionLasts},
-};
+use rampart_client::{Client, blocking, wire::OpenSession};
 use rampart_gateway::{
     Config, Home,
     config::{Place, Server},
@@ -30,7 +27,7 @@ use super::{
     mcp_pins,
 };
 use crate::{
-    args::{McpServe, Pinning, Shapes},
+    args::{McpServe, Pinning, SessionMode, Shapes},
     configuration,
     environment::Environment,
     exit::Exit,
@@ -69,14 +66,16 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
         let wanted = OpenSession {
             agent: agent.clone(),
             session: Some(session.clone()),
-            lasts: SessionLasts::Process,
-            secrets: Vec::new(),
+            monitor: args.mode == SessionMode::Monitor,
+            ..OpenSession::default()
         };
         let opened = blocking::Client::new(road.clone()).open_session(&wanted)?;
         if !args.no_proxy {
             proxy = through_the_proxy(&opened, environment, printer);
         }
-        (session, road.token) = (opened.session, Some(opened.credential));
+        reach::note_enforced(args.mode, &opened, printer);
+        road = reach::road_of(&opened, environment);
+        session = opened.session;
     }
     let origin = Origin {
         agent,
@@ -267,7 +266,7 @@ impl Setting<'_> {
             origin: self.origin.clone(),
             clean: Some(cleaned),
             orphans: stdio::Orphans::EndMarked,
-            limits: stdio::Limits::default(),
+            limits: stdio::Limits { answer: self.args.timeout.map(Duration::from_secs), ..stdio::Limits::default() },
         };
         let hosting = Hosting {
             process,

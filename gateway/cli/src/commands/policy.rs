@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use rampart_call::{Effect, Target};
+use rampart_call::Effect;
 use rampart_client::wire::Decision;
 use rampart_policy::{Explanation, History, Severity, explain, lint};
 use rampart_scan::visible;
@@ -159,20 +159,8 @@ fn underlined(text: &str, effect: Option<&Effect>) -> Option<String> {
 }
 
 fn effect_line(effect: &Effect) -> String {
-    let (target, place) = match &effect.target {
-        Some(Target::Path { path, scope, sensitivity, .. }) => {
-            (path.clone(), format!("  {scope:?}, {sensitivity:?}").to_lowercase())
-        }
-        Some(Target::Host { host, port, url }) => {
-            let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-            (url.clone().unwrap_or(host), String::new())
-        }
-        Some(Target::Program { name, .. }) => (name.clone(), String::new()),
-        Some(Target::Named { what, name }) => (format!("{what} {name}"), String::new()),
-        None => (String::new(), String::new()),
-    };
-    let note = if effect.note.is_empty() { String::new() } else { format!("  {}", effect.note) };
-    format!("{:<16} {}{}", effect.kind.as_str(), visible(&target), styled(DIM, place + &note))
+    let (target, about) = effect.in_words();
+    format!("{:<16} {}  {}", effect.kind.as_str(), visible(&target), styled(DIM, about)).trim_end().to_owned()
 }
 
 fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {

@@ -11,7 +11,7 @@ use rampart_frame::{FILES, Mode as Letter, NET, VARIABLE};
 use rampart_gateway::Home;
 
 use crate::{
-    args::{Mode, Preload},
+    args::{Mode, Preload, SessionMode},
     environment::Environment,
     exit::Exit,
     launch::Launch,
@@ -22,7 +22,8 @@ use crate::{
 const LONGEST: usize = 107;
 
 pub(crate) fn run(args: Preload, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let launch = Launch::new(args.command.clone(), args.agent.clone(), environment, printer)?;
+    let mode = if args.mode == Mode::Monitor { SessionMode::Monitor } else { SessionMode::Enforce };
+    let launch = Launch::new(args.command.clone(), args.agent.clone(), mode, environment, printer)?;
     let mut command = launch.command(environment);
     let _socket = match args.mode {
         Mode::Disabled => None,
@@ -59,8 +60,8 @@ pub(crate) fn surround(
     };
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {text}"))?;
-    let mut told =
-        String::from(char::from(if args.mode == Mode::Monitor { Letter::Monitor } else { Letter::Enforce } as u8));
+    let monitor = launch.session.monitor;
+    let mut told = String::from(char::from(if monitor { Letter::Monitor } else { Letter::Enforce } as u8));
     told.extend(args.files.then_some(char::from(FILES)));
     told.extend(args.net.then_some(char::from(NET)));
     told.push(':');
@@ -71,6 +72,6 @@ pub(crate) fn surround(
         libraries.push(others);
     }
     command.env("LD_PRELOAD", libraries).env(VARIABLE, told);
-    broker::listen(listener, launch, args.mode == Mode::Monitor, environment)?;
+    broker::listen(listener, launch, monitor, environment)?;
     Ok(Socket(path))
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rampart_api::{Api, bind_shared_socket, bind_socket, bind_tcp, router};
+use rampart_api::{Api, Beside, bind_shared_socket, bind_socket, bind_tcp, router};
 use rampart_call::{Gate, Origin, Surface};
 use rampart_certs::Authority;
 use rampart_client::Fault;
@@ -27,6 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::{doctor, mcp_pins};
 use crate::{
     args::{Serve, ServeVerb},
     configuration,
@@ -123,7 +124,8 @@ async fn serve(
     options.identify = identify(gateway.credentials(), &config, environment);
     let stop = CancellationToken::new();
     let mut api = Api::new(Arc::clone(&gateway), &home.token()?, env!("CARGO_PKG_VERSION"), stop.clone())
-        .knows_agents(rampart_agents::programs());
+        .knows_agents(rampart_agents::programs())
+        .looks_beside(beside(environment));
     if let Some(token) = &environment.token {
         gateway.credentials().accept(ENVIRONMENT, token);
     }
@@ -185,6 +187,17 @@ async fn serve(
         let _ = std::fs::remove_file(socket);
     }
     Ok(Exit::Yes)
+}
+
+/// What people see at the dashboard that the gateway itself does not know.
+fn beside(environment: &Environment) -> Beside {
+    let (roads, servers, approve) = (environment.clone(), environment.clone(), environment.clone());
+    Beside {
+        user_home: environment.user_home.clone(),
+        roads: Box::new(move |status| doctor::roads_from(&roads, status)),
+        servers: Box::new(move || mcp_pins::servers(&servers).map_err(|e| format!("{e:#}"))),
+        approve: Box::new(move |wanted| mcp_pins::approve_seen(wanted, &approve).map_err(|e| format!("{e:#}"))),
+    }
 }
 
 /// The socket for every user of the machine, and beside it what their programs need to go through the egress proxy. Whoever

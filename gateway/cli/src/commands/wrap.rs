@@ -16,7 +16,7 @@ const SHELLS: [&str; 4] = ["bash", "sh", "zsh", "dash"];
 
 pub(crate) fn run(args: Wrap, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     // The command itself is what the user asked for; what it starts is what we ask about.
-    let launch = Launch::new(args.command, args.agent, environment, printer)?;
+    let launch = Launch::new(args.command, args.agent, args.mode, environment, printer)?;
     let mut command = launch.command(environment);
     surround(&mut command, &launch, environment)?;
     launch.run(command, printer)

@@ -86,6 +86,24 @@ pub struct CreatedToken {
     pub token: String,
 }
 
+/// What the egress proxy puts into requests for agents that hold only a placeholder; `GET /v1/credentials` answers with a
+/// list of them, never with a value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BoundCredential {
+    /// What people and records call it.
+    pub name: String,
+    /// The hosts that it may go to.
+    pub hosts: Vec<String>,
+    /// Only with these methods; empty: with any.
+    pub methods: Vec<String>,
+    /// Only to these paths; empty: to any.
+    pub paths: Vec<String>,
+    /// The variable in which sessions find the placeholder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+}
+
 /// Answer to `GET /v1/whoami`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -102,4 +120,11 @@ pub struct WhoAmI {
     /// What keeps the caller from more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// When the login of a browser ends (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What a page of ours sends as `x-rampart-csrf` with whatever changes something. Only a browser that is logged in has
+    /// one, and only a script of the same origin can read this answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
 }

@@ -31,6 +31,8 @@ pub struct NewRule {
     pub lasts_s: Option<u64>,
     /// It holds for one call.
     pub once: bool,
+    /// Only say what it would come to, and write nothing.
+    pub preview: bool,
     /// Working directory of the call that it is tried with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
@@ -40,6 +42,22 @@ pub struct NewRule {
     /// Absolute path that `~` means for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
+}
+
+/// Body of `POST /v1/policy/what-if`: a further policy or a further rule.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct WhatIf {
+    /// The text of a policy file that would be the user's own beside those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// A rule of the human's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<NewRule>,
+    /// The calls since then: a time such as `7d` or `2026-01-31`; all without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// A rule of the human's own; `GET /v1/rules` answers with a list of them.

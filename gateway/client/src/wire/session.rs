@@ -26,9 +26,17 @@ pub struct OpenSession {
     pub session: Option<String>,
     /// When it ends.
     pub lasts: SessionLasts,
+    /// Its calls are judged and recorded, and none is refused. The wish of an agent for such a session is not heard.
+    #[serde(skip_serializing_if = "is_false")]
+    pub monitor: bool,
     /// Secrets in its surroundings, which are followed from now on. Where they may go, only people say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<FollowedSecret>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A secret in the surroundings of a session.
@@ -65,6 +73,9 @@ pub struct OpenedSession {
     pub session: String,
     /// What its processes bear: the password of the egress proxy and the token of the API.
     pub credential: String,
+    /// Nothing of it is refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub monitor: bool,
     /// Where the egress proxy listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,

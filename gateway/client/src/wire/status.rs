@@ -140,6 +140,21 @@ pub struct Policy {
     pub layer: String,
 }
 
+/// One way from agents to the world, and how much it holds; `GET /v1/roads` answers with a list of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Road {
+    /// `mcp`, `http`, `shell`, or the agent whose hooks it is.
+    pub road: String,
+    /// `enforced`, `advisory` or `open`.
+    pub protection: String,
+    /// What shows it.
+    pub evidence: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
 /// Answer to `GET /healthz`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

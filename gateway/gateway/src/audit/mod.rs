@@ -5,6 +5,7 @@
 
 mod chain;
 mod checkpoint;
+pub mod destinations;
 mod directory;
 pub mod export;
 mod gathered;
@@ -18,6 +19,7 @@ pub mod read;
 mod record;
 mod recovery;
 mod redact;
+pub mod report;
 mod retention;
 mod segment;
 mod settings;

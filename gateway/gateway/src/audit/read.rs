@@ -3,6 +3,7 @@
 
 mod filter;
 mod moment;
+mod search;
 
 use std::{
     fs::File,
@@ -17,6 +18,7 @@ pub(super) use self::filter::hosts;
 pub use self::{
     filter::{Filter, Sieve},
     moment::{Edge, moment, moment_in_utc},
+    search::{Part, search},
 };
 use super::{line::Line, record::Kind, segment::file_name, verify::segments};
 

@@ -255,6 +255,9 @@ struct DecisionBody<'a> {
     response: Option<ResponseBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     effects: Option<&'a RawValue>,
+    /// Which of them the deciding rule matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<usize>,
     outcome: Outcome,
     verdict: Outcome,
     reason: &'a str,
@@ -343,6 +346,7 @@ impl Decision<'_> {
                 uninspected: r.uninspected,
             }),
             effects: effects.as_deref(),
+            effect: (judgement.effect.as_ref()).and_then(|it| judgement.effects.iter().position(|effect| effect == it)),
             outcome: judgement.outcome,
             verdict,
             reason: judgement.reason.as_str(),

@@ -89,6 +89,14 @@ pub struct Launch {
     pub process: Process,
     /// Everything below that process belongs to the session.
     pub below: bool,
+    /// The session is only watched: nothing of it is refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub monitor: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Whose browser looks at the dashboard.

@@ -3,7 +3,7 @@ use std::fs;
 use rampart_call::{Action, Located, Origin, Phase, Response, Verdict};
 
 use super::*;
-use crate::{Config, Settings, config};
+use crate::{Config, Settings, config, credentials::Launch, lineage::Process};
 
 const POLICY: &str = r#"
 version: "1"
@@ -105,6 +105,25 @@ async fn an_external_verifier_that_is_not_there_refuses() {
 async fn monitoring_holds_no_call_to_ask_a_service() {
     let world = World::with(Config { mode: Mode::Monitor, ..Config::default() }, false).await;
     assert_eq!(world.reads("/webhook/x").await, (Outcome::Allow, Reason::Rule));
+}
+
+#[tokio::test]
+async fn a_session_can_be_watched_only_while_all_who_opened_it_wanted_that() {
+    let world = World::with(Config::default(), false).await;
+    let open = async |session: &str, monitor| {
+        let process = Process::of(std::process::id()).unwrap();
+        let launch = Launch { session: session.into(), process, below: false, monitor };
+        world.gateway.open_session("bot", launch, "a test").await.unwrap().token.unwrap().id
+    };
+    open("another", true).await;
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Deny, "that is another session");
+    open("s", true).await;
+    assert_eq!(world.reads("/forbidden/x").await, (Outcome::Allow, Reason::Rule));
+    assert_eq!(world.reads("/ask/x").await.0, Outcome::Allow);
+    let strict = open("s", false).await;
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Deny, "the stricter wish holds");
+    world.gateway.revoke_token(&strict, "a test").await.unwrap();
+    assert_eq!(world.reads("/forbidden/x").await.0, Outcome::Allow);
 }
 
 #[tokio::test]

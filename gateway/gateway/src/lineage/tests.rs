@@ -109,6 +109,23 @@ fn an_agent_is_known_by_its_programs_name_and_by_its_sessions_mark() {
 }
 
 #[test]
+fn who_opens_a_session_is_no_agent_by_what_it_will_run() {
+    // A script of that name, so that the words are those of the program.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("wrap"), WAIT).unwrap();
+    fs::write(dir.path().join("run"), "bash wrap; true").unwrap();
+    let runs = |script: &str| format!("cd {} && exec bash -c 'exec -a rampart bash {script}'", dir.path().display());
+    let opens = |pid| opener(pid, now(), Agents { programs: &["node"], session: &|_| None });
+    let (_tree, pid) = Tree::new(&runs("wrap"));
+    assert!(matches!(told(pid, &[], &[]), Standing::Agent { .. }));
+    assert!(matches!(opens(pid), Standing::Free { .. }));
+    let (_tree, pid) = Tree::new(&format!("export RAMPART_SESSION=s2; {}", runs("wrap")));
+    assert!(matches!(opens(pid), Standing::Agent { .. }), "it was started in a session");
+    let (_tree, pid) = Tree::new(&runs("run"));
+    assert!(matches!(opens(pid), Standing::Agent { .. }), "another one is above it");
+}
+
+#[test]
 fn a_process_that_began_after_the_connection_is_another_one() {
     let connected = now();
     std::thread::sleep(std::time::Duration::from_millis(30));

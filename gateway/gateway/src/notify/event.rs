@@ -2,9 +2,10 @@
 //! their target.
 
 use rampart_call::{Answer, Call, Outcome, Reason, Surface};
+use rampart_scan::shown::one_line;
 use serde::Serialize;
 
-use crate::{Mode, clock, shown::one_line};
+use crate::{Mode, clock};
 
 /// Characters of what would be done, and of the reason.
 const SUBJECT: usize = 1200;

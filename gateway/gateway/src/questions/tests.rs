@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use rampart_call::{Origin, Outcome, Phase};
+use rampart_call::{Action, Origin, Outcome, Phase};
 use serde_json::Value;
 
 use super::*;

@@ -76,7 +76,7 @@ impl Hosted {
             line: hosting.limits.message + 1024,
             // Whoever ends a session waits for no answers.
             drain: Duration::from_millis(500),
-            ..stdio::Limits::default()
+            ..hosting.process.limits
         };
         let options = stdio::Options { orphans: stdio::Orphans::EndMarked, limits, ..hosting.process.clone() };
         let runs = Arc::clone(&hosted).run(options, gate, lines, signalled);

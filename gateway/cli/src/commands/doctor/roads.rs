@@ -37,20 +37,30 @@ pub(super) fn roads(environment: &Environment, status: Option<&Status>) -> Vec<R
     roads
 }
 
+/// The same as far as it does not depend on the shell that somebody works in.
+pub(super) fn roads_of_all(environment: &Environment, status: &Status) -> Vec<Road> {
+    let http = match proxy(Some(status)) {
+        Ok(address) => {
+            let evidence = format!("the proxy answers at {address}, for programs whose variables name it");
+            road("http", Protection::Advisory, evidence, None)
+        }
+        Err(closed) => closed,
+    };
+    let mut roads = vec![mcp(environment), http];
+    roads.extend(hooks(environment));
+    roads
+}
+
 fn road(name: &'static str, protection: Protection, evidence: String, remedy: Option<&str>) -> Road {
     Road { name, protection, evidence, remedy: remedy.map(str::to_owned) }
 }
 
 /// HTTP: the proxy is asked something that only it answers so, and this shell's variables are compared with it.
 fn http(status: Option<&Status>) -> Road {
-    let Some(address) = status.and_then(|status| status.egress.as_deref()) else {
-        let remedy = "`rampart serve --background` opens it";
-        return road("http", Protection::Open, "no egress proxy listens".into(), Some(remedy));
+    let address = match proxy(status) {
+        Ok(address) => address,
+        Err(closed) => return closed,
     };
-    if let Err(why) = probe(address) {
-        let evidence = format!("{address} does not answer as the egress proxy: {why}");
-        return road("http", Protection::Open, evidence, Some("`rampart serve stop`, then start it again"));
-    }
     let set = ["HTTPS_PROXY", "https_proxy"].iter().find_map(|name| Environment::variable(name));
     if set.is_some_and(|value| value.to_string_lossy().contains(address)) {
         let evidence = format!("the proxy answers at {address}, and this shell's variables name it");
@@ -58,6 +68,21 @@ fn http(status: Option<&Status>) -> Road {
     }
     let evidence = format!("the proxy answers at {address}; this shell's variables do not name it");
     road("http", Protection::Open, evidence, Some("eval \"$(rampart env)\", or start the agent with `rampart wrap`"))
+}
+
+/// Where the proxy answers, or a road that stands open because it does not.
+fn proxy(status: Option<&Status>) -> Result<&str, Road> {
+    let Some(address) = status.and_then(|status| status.egress.as_deref()) else {
+        let remedy = "`rampart serve --background` opens it";
+        return Err(road("http", Protection::Open, "no egress proxy listens".into(), Some(remedy)));
+    };
+    match probe(address) {
+        Ok(()) => Ok(address),
+        Err(why) => {
+            let evidence = format!("{address} does not answer as the egress proxy: {why}");
+            Err(road("http", Protection::Open, evidence, Some("`rampart serve stop`, then start it again")))
+        }
+    }
 }
 
 /// Asks for a page of the proxy's own, which there is not: no decision, and an answer that only the proxy gives.

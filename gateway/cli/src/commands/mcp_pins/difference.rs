@@ -1,6 +1,7 @@
 //! What was approved beside what is offered now, with every character visible.
 
 use anstyle::{AnsiColor, Style};
+use rampart_client::wire::McpWaiting;
 use rampart_mcp::scan::{Pinned, escaped};
 use serde_json::{Map, Value, json};
 
@@ -30,6 +31,16 @@ impl Waiting {
             "server": server, "section": self.section, "name": self.name, "state": state,
             "before": before, "now": self.now.definitions().collect::<Vec<_>>(),
         })
+    }
+
+    pub(super) fn told(&self) -> McpWaiting {
+        McpWaiting {
+            section: self.section.clone(),
+            name: self.name.clone(),
+            before: self.before.as_ref().map(Pinned::definition).cloned(),
+            now: self.now.definitions().cloned().collect(),
+            hashes: self.now.hashes().map(str::to_owned).collect(),
+        }
     }
 
     pub(super) fn text(&self, server: &str) -> String {

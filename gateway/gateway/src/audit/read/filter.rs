@@ -1,9 +1,9 @@
 //! Which records are wanted. Most lines are refused by their bytes; JSON is parsed only where the words that are looked
 //! for stand somewhere in the line.
 
-use aho_corasick::AhoCorasick;
-use memchr::memmem::{self, Finder};
+use memchr::{memchr, memmem, memmem::Finder, memrchr};
 use rampart_call::Outcome;
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::Record;
@@ -43,7 +43,9 @@ pub struct Sieve {
     /// Bytes that stand in every wanted line.
     words: Vec<Finder<'static>>,
     /// The same, whatever the case of their letters.
-    loose: Vec<AhoCorasick>,
+    loose: Vec<Regex>,
+    /// Types, where only some are wanted.
+    types: Option<Regex>,
     since: Option<String>,
     until: Option<String>,
     /// Time and type tell all.
@@ -56,19 +58,22 @@ impl Filter {
         let fold = |host: String| host.trim_end_matches('.').to_ascii_lowercase();
         self.host = self.host.map(fold);
         self.path = self.path.map(|path| if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path });
-        let Self { kinds: _, decision, tool, agent, session, rule, host, path, text, since_ms, until_ms } = &self;
+        let Self { kinds, decision, tool, agent, session, rule, host, path, text, since_ms, until_ms } = &self;
         let exact = [tool, agent, session, rule].into_iter().flatten().map(|word| json(word));
         let exact = exact.chain(decision.map(|outcome| json(outcome.as_str())));
         let words = exact.chain(path.as_deref().map(inner)).map(|word| Finder::new(&word).into_owned()).collect();
         let hosts = host.as_deref().map(|host| inner(host.trim_start_matches("*.")));
         let loose = hosts.into_iter().chain(text.as_deref().map(inner));
-        let search = |word: String| AhoCorasick::builder().ascii_case_insensitive(true).build([word]).ok();
+        let search =
+            |word: String| RegexBuilder::new(&regex::escape(&word)).case_insensitive(true).unicode(false).build().ok();
         let loose: Vec<_> = loose.filter_map(search).collect();
+        let types = kinds.iter().map(|kind| format!(r#""{}","#, kind.as_str())).collect::<Vec<_>>().join("|");
+        let types = if kinds.is_empty() { None } else { Regex::new(&types).ok() };
         // both are UTC with milliseconds, so that the order of the texts is the order in time
         let stamp = |ms: Option<u64>| ms.map(|wall_ms| Stamp { wall_ms, boot_ms: 0 }.rfc3339());
         let (since, until) = (stamp(*since_ms), stamp(*until_ms));
         let by_bytes = [tool, agent, session, rule, host, path, text].iter().all(|o| o.is_none()) && decision.is_none();
-        Sieve { words, loose, since, until, by_bytes, filter: self }
+        Sieve { words, loose, types, since, until, by_bytes, filter: self }
     }
 }
 
@@ -82,6 +87,29 @@ impl Sieve {
                 || (self.words.iter().all(|word| word.find(line).is_some())
                     && self.loose.iter().all(|word| word.is_match(line))
                     && serde_json::from_slice(line).is_ok_and(|members| self.agrees(&members))))
+    }
+
+    /// The lines of a text that may be wanted. Whole blocks of it are passed over where a word of which every wanted line
+    /// has one is nowhere.
+    pub(super) fn candidates<'t>(&self, text: &'t [u8], mut each: impl FnMut(&'t [u8])) {
+        let longest = self.words.iter().max_by_key(|word| word.needle().len());
+        let find = |text: &[u8]| match (longest, self.loose.first(), &self.types) {
+            (Some(word), ..) => word.find(text),
+            (None, Some(loose), _) => loose.find(text).map(|found| found.start()),
+            (None, None, Some(types)) => types.find(text).map(|found| found.start()),
+            (None, None, None) => Some(0),
+        };
+        let mut rest = text;
+        while let Some(at) = find(rest).filter(|_| !rest.is_empty()) {
+            let (before, after) = rest.split_at(at);
+            let begin = memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+            let end = memchr(b'\n', after).map_or(rest.len(), |newline| at + newline);
+            let line = rest.get(begin..end).unwrap_or_default();
+            if self.is_of_that_time(line) {
+                each(line);
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
     }
 
     fn is_of_that_time(&self, line: &[u8]) -> bool {

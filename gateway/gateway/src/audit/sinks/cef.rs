@@ -4,7 +4,7 @@
 use rampart_call::{Action, Outcome};
 
 use super::{super::record::Kind, Seen, syslog::Sender};
-use crate::shown::cut;
+use rampart_scan::shown::cut;
 
 pub(super) fn render(record: &Seen, sender: &Sender) -> String {
     let (signature, name) = what(record);

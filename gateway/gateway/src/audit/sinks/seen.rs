@@ -4,7 +4,7 @@ use rampart_call::{Action, Outcome};
 use serde_json::{Map, Value};
 
 use super::super::record::Kind;
-use crate::shown::one_line;
+use rampart_scan::shown::one_line;
 
 /// Characters of a value.
 const VALUE: usize = 1000;

@@ -23,7 +23,7 @@ pub fn block(text: &str, limit: usize) -> String {
 }
 
 fn in_plain_sight(text: &str) -> String {
-    let visible = rampart_scan::visible(text);
+    let visible = crate::visible(text);
     let words: Vec<_> = visible.split_inclusive(char::is_whitespace).map(spelled_out).collect();
     words.concat()
 }
@@ -54,7 +54,7 @@ fn passes_for_latin(c: char) -> bool {
 }
 
 /// The beginning and the end of a text that is longer than `limit` characters. What is dangerous is often put last.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
+pub fn cut(text: &str, limit: usize) -> String {
     let length = text.chars().count();
     if length <= limit {
         return text.to_owned();

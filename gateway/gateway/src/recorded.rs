@@ -2,10 +2,9 @@
 //! such calls cannot be had back.
 
 use rampart_call::{Action, Call, Origin, Outcome, Phase, Surface};
-use rampart_gateway::audit::{Kind, read::Record};
 use serde::Deserialize;
 
-use crate::environment::Environment;
+use crate::audit::{Kind, read::Record};
 
 /// What stands for a secret in the trail, and what stands in the middle of a text that was cut.
 const REDACTED: &str = "hmac-sha256:";
@@ -13,22 +12,24 @@ const CUT: &str = " bytes in all, hmac-sha256:";
 
 /// A decision about a call.
 #[derive(Debug)]
-pub(crate) struct Recorded {
-    pub(crate) call: Call,
+pub struct Recorded {
+    /// What was to be done, by whom.
+    pub call: Call,
     /// What policy said.
-    pub(crate) outcome: Outcome,
+    pub outcome: Outcome,
     /// What the surface was told.
-    pub(crate) verdict: Outcome,
+    pub verdict: Outcome,
     /// When (RFC 3339).
-    pub(crate) at: String,
+    pub at: String,
     /// Why the call is not the one that was judged.
-    pub(crate) flaw: Option<Flaw>,
+    pub flaw: Option<Flaw>,
 }
 
 /// Why a call cannot be had back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// Secrets in it are not in the trail.
     Redacted,
     /// Only its beginning and end are in the trail.
@@ -38,10 +39,11 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 3] = [Self::Redacted, Self::Cut, Self::Unreadable];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Redacted, Self::Cut, Self::Unreadable];
 
     /// The reason in words.
-    pub(crate) const fn why(self) -> &'static str {
+    pub const fn why(self) -> &'static str {
         match self {
             Self::Redacted => "secrets in them are not in the trail",
             Self::Cut => "they are so long that only their ends are in the trail",
@@ -76,11 +78,11 @@ struct Actor {
 }
 
 impl Recorded {
-    /// Reads a `decision` or `result`. The response of a result is never in the trail.
+    /// Reads a `decision` or `result`. The response of a result is never in the trail. `user_home` is what `~` means.
     ///
     /// # Errors
     /// When it cannot be read at all.
-    pub(crate) fn read(record: &Record, environment: &Environment) -> Result<Self, Flaw> {
+    pub fn read(record: &Record, user_home: &str) -> Result<Self, Flaw> {
         let members: Members = serde_json::from_str(&record.line).map_err(|_| Flaw::Unreadable)?;
         let Members { at, actor, action, outcome, verdict } = members;
         let text = serde_json::to_string(&action).map_err(|_| Flaw::Unreadable)?;
@@ -90,7 +92,7 @@ impl Recorded {
             (false, false) => None,
         };
         let Actor { agent, session, surface, run, depth, pid, uid, claimed, person, workspace } = actor;
-        let home = Some(environment.user_home.display().to_string());
+        let home = Some(user_home.to_owned());
         let origin = Origin {
             surface,
             agent,

@@ -1,0 +1,79 @@
+//! A command whose processes start nothing that the gateway has not let go on (`rampart-supervisor`).
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+};
+
+use anyhow::Context as _;
+use rampart_call::{Action, Call, Gate, Judging, Origin, Refusal, Surface};
+use rampart_client::Client;
+use rampart_shim::place;
+use rampart_supervisor::{Held, Supervision, run_held};
+
+use super::{Launch, ignoring_interrupts, summary};
+use crate::{environment::Environment, exit::Exit, printer::Printer};
+
+impl Launch {
+    /// Runs the command to its end as [`run`](Launch::run) does, and has judged whatever its processes start. `start` starts
+    /// it; `unasked` are the programs that it becomes before it is what a person asked for, that one included.
+    ///
+    /// # Errors
+    /// When it cannot be started, or not be supervised.
+    pub(crate) fn run_supervised(
+        &self,
+        mut command: Command,
+        unasked: usize,
+        start: impl FnOnce(Command) -> anyhow::Result<Child> + Send,
+        environment: &Environment,
+        printer: Printer,
+    ) -> anyhow::Result<Exit> {
+        let origin = Origin {
+            surface: Surface::Supervisor,
+            agent: self.agent.clone(),
+            session: self.session.session.clone(),
+            home: environment.user_home.to_str().map(str::to_owned),
+            trace: environment.trace,
+            ..Origin::default()
+        };
+        let gate = Asking { client: Client::new(self.road.clone()) };
+        let supervision = Supervision { asks_itself: own_shell(), unasked, ..Supervision::new(&gate, origin) };
+        let held = Held::new(&mut command).context("cannot supervise what is started")?;
+        let status = ignoring_interrupts(|| run_held(held, || start(command), supervision))
+            .with_context(|| format!("cannot run `{}`", self.program.display()))?;
+        summary(&rampart_client::blocking::Client::new(self.road.clone()), &self.session.session, printer);
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
+    }
+}
+
+/// The shell that asks by itself, with more to say than `EPERM`.
+fn own_shell() -> Option<PathBuf> {
+    let own = std::env::current_exe().and_then(|own| own.canonicalize()).ok()?;
+    Some(own.with_file_name("rampart-shim")).filter(|shim| shim.is_file())
+}
+
+/// The gateway, which is told what project a call belongs to.
+struct Asking {
+    client: Client,
+}
+
+impl Gate for Asking {
+    fn judge(&self, call: Call) -> Judging<'_> {
+        self.client.judge(placed(call))
+    }
+
+    fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
+        self.client.refused(placed(call), refusal)
+    }
+}
+
+fn placed(mut call: Call) -> Call {
+    let cwd = match &call.action {
+        Action::Exec { cwd, .. } => cwd.clone(),
+        _ => None,
+    };
+    place(&mut call.origin, cwd.as_deref().map(Path::new));
+    call
+}

@@ -1,0 +1,121 @@
+//! The notifications of the filter, and the answers to them (seccomp_unotify(2)).
+
+use std::{io, mem};
+
+use libc::{
+    SECCOMP_IOCTL_NOTIF_ID_VALID, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+    seccomp_notif, seccomp_notif_resp,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    io::Errno,
+};
+
+/// What notifications come by.
+#[derive(Debug)]
+pub(crate) struct Listener(OwnedFd);
+
+/// A system call that waits for an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notification {
+    /// What the answer refers to.
+    pub(crate) id: u64,
+    /// The thread that waits.
+    pub(crate) thread: i32,
+    /// The system call's number.
+    pub(crate) number: i64,
+    /// Its arguments: the thread's registers, which nobody can change while it waits.
+    pub(crate) arguments: [u64; 6],
+}
+
+impl Listener {
+    pub(crate) fn new(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// The next notification, if one waits.
+    ///
+    /// # Errors
+    /// `ENOENT` when the thread was killed meanwhile, `EPIPE` when no process is left that could send one.
+    pub(crate) fn next(&self) -> io::Result<Option<Notification>> {
+        // The kernel has no way to read without waiting; nobody else reads.
+        match self.events(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
+            events if events.contains(PollFlags::IN) => {}
+            events if events.contains(PollFlags::HUP) => return Err(Errno::PIPE.into()),
+            _ => return Ok(None),
+        }
+        // SAFETY: plain numbers, for which the kernel wants zeros.
+        let mut notification: seccomp_notif = unsafe { mem::zeroed() };
+        // SAFETY: the kernel fills in the structure, whose size is in the request's number.
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), SECCOMP_IOCTL_NOTIF_RECV, &raw mut notification) };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let seccomp_notif { id, pid, data, .. } = notification;
+        let thread = i32::try_from(pid).map_err(|_| Errno::SRCH)?;
+        Ok(Some(Notification { id, thread, number: i64::from(data.nr), arguments: data.args }))
+    }
+
+    /// Waits for the first notification.
+    ///
+    /// # Errors
+    /// `EPIPE` when no process is left that could send one.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        loop {
+            match self.events(None) {
+                Ok(events) if events.contains(PollFlags::IN) => return Ok(()),
+                Ok(_) => return Err(Errno::PIPE.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn events(&self, timeout: Option<&Timespec>) -> io::Result<PollFlags> {
+        let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut polled, timeout)?;
+        Ok(polled.iter().fold(PollFlags::empty(), |all, one| all | one.revents()))
+    }
+
+    /// Whether the thread still waits for this answer, so that what was read of it is its own and not that of another which has
+    /// its number now.
+    pub(crate) fn still_waits(&self, id: u64) -> bool {
+        // SAFETY: the kernel reads one number.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
+    }
+
+    /// Lets the system call happen.
+    ///
+    /// # Errors
+    /// `ENOENT` when nobody waits for the answer any more.
+    pub(crate) fn go_on(&self, id: u64) -> io::Result<()> {
+        self.send(seccomp_notif_resp { id, val: 0, error: 0, flags: SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 })
+    }
+
+    /// Makes the system call fail.
+    ///
+    /// # Errors
+    /// `ENOENT` when nobody waits for the answer any more.
+    pub(crate) fn fail(&self, id: u64, error: Errno) -> io::Result<()> {
+        self.send(seccomp_notif_resp { id, val: 0, error: -error.raw_os_error(), flags: 0 })
+    }
+
+    fn send(&self, mut response: seccomp_notif_resp) -> io::Result<()> {
+        // SAFETY: the kernel reads the structure, whose size is in the request's number.
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
