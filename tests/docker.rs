@@ -143,7 +143,7 @@ impl Drop for Engine {
 /// Podman complains where there is no systemd and no syslog.
 fn without_noise(text: &str) -> String {
     let noise = |line: &&str| !line.contains("systemd") && !line.contains("connect to syslog");
-    text.lines().filter(noise).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(noise).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// A program of `tests/clients/install`, or else the machine's own.

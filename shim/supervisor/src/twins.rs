@@ -37,7 +37,7 @@ impl Twins {
         {
             return None;
         }
-        let programs = self.programs.get_or_init(|| by_size());
+        let programs = self.programs.get_or_init(by_size);
         programs.get(&size)?.iter().find(|program| is_same(file, program).unwrap_or(false)).cloned()
     }
 }
