@@ -10,7 +10,7 @@ use hickory_resolver::proto::{
         rdata::{A, AAAA},
     },
 };
-use rampart_call::{Action, Call, Phase};
+use rampart_call::{Action, Call, Origin, Phase};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -20,7 +20,6 @@ use tokio::{
 
 use crate::{
     destination::{Destination, Host, Scheme},
-    entrance::nobody,
     exchange::record_failure,
     proxy::Proxy,
 };
@@ -66,17 +65,18 @@ const SMALL: usize = 512;
 /// The types of answers that lead somewhere else than to an address, and may be missing: HTTPS and SVCB lead to QUIC and to
 /// encrypted names.
 const STRIPPED: [RecordType; 2] = [RecordType::HTTPS, RecordType::SVCB];
-/// Stands for a name that another proxy will resolve: whatever is sent there comes to us (RFC 2544).
+/// Stands for a name that another proxy will resolve, or that leads to our own loopback: whatever is sent there comes to us
+/// (RFC 2544).
 const SOMEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 0, 1));
 
-/// Answers until the proxy is told to stop.
-pub(crate) async fn serve(proxy: &Arc<Proxy>, Names { udp, tcp }: Names) {
+/// Answers until the proxy is told to stop. `origin` is who asks.
+pub(crate) async fn serve(proxy: &Arc<Proxy>, Names { udp, tcp }: Names, origin: &Arc<Origin>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let udp = Arc::new(udp);
-    tokio::join!(packets(proxy, &udp, &places), connections(proxy, &tcp, &places));
+    tokio::join!(packets(proxy, &udp, origin, &places), connections(proxy, &tcp, origin, &places));
 }
 
-async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphore>) {
+async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, origin: &Arc<Origin>, places: &Arc<Semaphore>) {
     let mut buffer = vec![0; 4096];
     loop {
         let received = tokio::select! {
@@ -86,9 +86,9 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphor
         // Beyond the limit questions are lost, as packets are.
         let (Ok((length, client)), Ok(place)) = (received, Arc::clone(places).try_acquire_owned()) else { continue };
         let question = buffer.get(..length).unwrap_or_default().to_vec();
-        let (proxy, udp) = (Arc::clone(proxy), Arc::clone(udp));
+        let (proxy, udp, origin) = (Arc::clone(proxy), Arc::clone(udp), Arc::clone(origin));
         proxy.tasks.clone().spawn(async move {
-            if let Some(reply) = reply(&proxy, &question, true).await {
+            if let Some(reply) = reply(&proxy, &origin, &question, true).await {
                 let _ = udp.send_to(&reply, client).await;
             }
             drop(place);
@@ -96,7 +96,7 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphor
     }
 }
 
-async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, places: &Arc<Semaphore>) {
+async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, origin: &Arc<Origin>, places: &Arc<Semaphore>) {
     loop {
         let accepted = tokio::select! {
             () = proxy.shutdown.cancelled() => return,
@@ -106,33 +106,33 @@ async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, places: &Arc<Semapho
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let proxy = Arc::clone(proxy);
+        let (proxy, origin) = (Arc::clone(proxy), Arc::clone(origin));
         proxy.tasks.clone().spawn(async move {
-            let _ = conversation(&proxy, client).await;
+            let _ = conversation(&proxy, &origin, client).await;
             drop(place);
         });
     }
 }
 
 /// Questions over TCP, each behind its length (RFC 1035 section 4.2.2).
-async fn conversation(proxy: &Arc<Proxy>, mut client: TcpStream) -> io::Result<()> {
+async fn conversation(proxy: &Arc<Proxy>, origin: &Origin, mut client: TcpStream) -> io::Result<()> {
     loop {
         let length = timeout(IDLE, client.read_u16()).await??;
         let mut question = vec![0; usize::from(length)];
         timeout(IDLE, client.read_exact(&mut question)).await??;
-        let Some(reply) = reply(proxy, &question, false).await else { return Ok(()) };
+        let Some(reply) = reply(proxy, origin, &question, false).await else { return Ok(()) };
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         client.write_all(&[&length.to_be_bytes()[..], &reply].concat()).await?;
     }
 }
 
 /// The reply to a question; none to what is no question, so that nobody is answered who did not ask.
-async fn reply(proxy: &Arc<Proxy>, question: &[u8], packet: bool) -> Option<Vec<u8>> {
+async fn reply(proxy: &Arc<Proxy>, origin: &Origin, question: &[u8], packet: bool) -> Option<Vec<u8>> {
     let message = Message::from_vec(question).ok().filter(|m| m.metadata.message_type == MessageType::Query)?;
     let reply = match asked(&message) {
         Err(code) => respond(&message, code, &[]),
         Ok(None) => respond(&message, ResponseCode::NoError, &[]),
-        Ok(Some(host)) => match timeout(PATIENCE, addresses(proxy, host)).await {
+        Ok(Some(host)) => match timeout(PATIENCE, addresses(proxy, origin, host)).await {
             Ok(Ok(addresses)) => respond(&message, ResponseCode::NoError, &addresses),
             Ok(Err(code)) => respond(&message, code, &[]),
             Err(_) => respond(&message, ResponseCode::ServFail, &[]),
@@ -162,9 +162,8 @@ fn asked(message: &Message) -> Result<Option<Host>, ResponseCode> {
 }
 
 /// The addresses of a host that may be contacted.
-async fn addresses(proxy: &Arc<Proxy>, host: Host) -> Result<Vec<IpAddr>, ResponseCode> {
+async fn addresses(proxy: &Arc<Proxy>, origin: &Origin, host: Host) -> Result<Vec<IpAddr>, ResponseCode> {
     let to = Destination { scheme: Scheme::Https, host, port: 443 };
-    let origin = nobody();
     let action = Action::Connect { host: to.host.text(), port: to.port, addresses: Vec::new() };
     let call = Call { origin: origin.clone(), phase: Phase::Before, action: action.clone(), response: None };
     // The permit is for asking; the connection itself is judged when it comes.
@@ -173,11 +172,13 @@ async fn addresses(proxy: &Arc<Proxy>, host: Host) -> Result<Vec<IpAddr>, Respon
     let found = found.and_then(|found| proxy.resolver.check(&to, &found).map(|()| found));
     match found {
         Ok(found) if found.via.is_some() => Ok(vec![SOMEWHERE]),
+        // Ours is not the client's.
+        Ok(found) if found.ips().iter().any(|ip| ip.to_canonical().is_loopback()) => Ok(vec![SOMEWHERE]),
         Ok(found) => Ok(found.ips()),
         Err(refused) => {
             let code =
                 if refused.code() == "private_address" { ResponseCode::NXDomain } else { ResponseCode::ServFail };
-            record_failure(proxy, &origin, action, &refused).await;
+            record_failure(proxy, origin, action, &refused).await;
             Err(code)
         }
     }
