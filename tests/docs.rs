@@ -64,6 +64,24 @@ fn every_key_of_the_configuration_has_its_line_with_its_default() {
     assert_eq!(keys, lines);
 }
 
+#[test]
+fn every_place_that_a_jail_hides_stands_on_its_page() {
+    let page = std::fs::read_to_string(root().join("docs/jail.md")).unwrap();
+    let list = page.split("compared with the program by a test -->").nth(1).unwrap();
+    let list = list.split("<!-- the list ends").next().unwrap();
+    let named: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let source = std::fs::read_to_string(root().join("gateway/gateway/src/config/jail.rs")).unwrap();
+    let hidden = source.split("const HIDDEN").nth(1).unwrap().split("];").next().unwrap();
+    let hidden: Vec<&str> = hidden.split('"').skip(1).step_by(2).collect();
+    assert_eq!(named, hidden);
+    // The example is one.
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let world = World::new();
+    world.config(example);
+    let shown = world.run(&["config", "show"]).expect(0).stdout;
+    assert!(shown.contains("~/.kube") && shown.contains("~/.cache, ~/.npm, ~/.cargo/registry"), "{shown}");
+}
+
 /// The shell blocks of a page, each with the texts that its output must hold (`# → text`).
 fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
     let page = std::fs::read_to_string(root().join(page)).unwrap();

@@ -21,10 +21,10 @@ use std::{
 use crate::world::{Ran, World, clients, have, root};
 
 /// A gateway with its proxy in front of a TLS origin; `origin.test` and `denied.test` lead to it.
-struct Road {
-    world: World,
+pub(crate) struct Road {
+    pub(crate) world: World,
     origin: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 const POLICY: &str = r#"
@@ -46,7 +46,7 @@ impl Road {
     }
 
     /// The same with other rules, and more of the configuration of the proxy.
-    fn with(test: &str, policy: &str, more: &str) -> Option<Self> {
+    pub(crate) fn with(test: &str, policy: &str, more: &str) -> Option<Self> {
         Self::with_variables(test, policy, more, &[])
     }
 
@@ -76,7 +76,7 @@ impl Road {
         Some(Self { world, origin, port })
     }
 
-    fn url(&self, host: &str, path: &str) -> String {
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
         format!("https://{host}:{}{path}", self.port)
     }
 

@@ -20,6 +20,7 @@ mod guard;
 mod hook;
 mod house;
 mod identity;
+mod jail;
 mod mcp;
 mod mcp_access;
 mod mcp_attacks;

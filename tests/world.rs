@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::OnceLock,
@@ -37,13 +38,15 @@ pub(crate) fn bin(name: &str) -> PathBuf {
 pub(crate) struct World {
     dir: tempfile::TempDir,
     gateway: Option<Child>,
+    /// Everything belongs to this user and runs as that.
+    user: Option<u32>,
 }
 
 impl World {
     /// A fresh home whose gateway listens on free ports.
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("rampart-test-").tempdir().unwrap();
-        let world = Self { dir, gateway: None };
+        let world = Self { dir, gateway: None, user: None };
         for folder in ["home", "home/.rampart", "project"] {
             std::fs::create_dir_all(world.path(folder)).unwrap();
         }
@@ -97,7 +100,23 @@ impl World {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TMPDIR", self.dir.path())
             .current_dir(self.project());
+        if let Some(user) = self.user {
+            // The groups of root go with its number.
+            command.uid(user).gid(user);
+        }
         command
+    }
+
+    /// Whether it is root's.
+    pub(crate) fn is_roots(&self) -> bool {
+        self.dir.path().metadata().unwrap().uid() == 0
+    }
+
+    /// Gives everything that is there by now to a user, as whom all runs from now on. Root can do that.
+    pub(crate) fn give_to(&mut self, user: u32) {
+        let owner = format!("{user}:{user}");
+        assert!(Command::new("chown").args(["-R", &owner]).arg(self.dir.path()).status().unwrap().success());
+        self.user = Some(user);
     }
 
     /// The `rampart` program with these arguments.

@@ -121,18 +121,18 @@ fn what_is_run_has_everything_around_it_and_is_told_how_much_each_part_holds() {
         assert!(!world.project().join(name).exists(), "{name}: {ran:?}");
     }
     assert!(ran.stdout.ends_with("2\n"), "{ran:?}");
-    for (road, word) in [
-        ("hook", "open"),
-        ("shell", "advisory"),
-        ("exec", "enforced"),
-        ("preload", "off"),
-        ("http", "advisory"),
-        ("jail", "open"),
-    ] {
-        let told = ran.stderr.lines().find(|line| line.trim_start().starts_with(road));
-        assert!(told.is_some_and(|line| line.contains(word)), "{road}: {ran:?}");
-    }
-    assert_eq!(ran.stderr.matches("enforced").count(), 1, "nothing is claimed that is not so: {ran:?}");
+    let told = |ran: &Ran, expected: [(&str, &str); 6]| {
+        for (road, word) in expected {
+            let told = ran.stderr.lines().find(|line| line.trim_start().starts_with(road));
+            assert!(told.is_some_and(|line| line.contains(word)), "{road}: {ran:?}");
+        }
+    };
+    let around = [("hook", "open"), ("shell", "advisory"), ("exec", "enforced"), ("preload", "off")];
+    let with = |http, jail| [around[0], around[1], around[2], around[3], ("http", http), ("jail", jail)];
+    told(&ran, with("enforced", "enforced"));
+    let bare = run(&world, &["run", "--no-jail", "--", "true"]).expect(0);
+    told(&bare, with("advisory", "open"));
+    assert_eq!(bare.stderr.matches("enforced").count(), 1, "nothing is claimed that is not so: {bare:?}");
     // A shell that asks by itself is not asked about before it does.
     let by_shell = |d: &serde_json::Value| d["actor"]["surface"] == "shell";
     assert_eq!(world.decisions().iter().filter(|d| by_shell(d)).count(), 1);

@@ -66,17 +66,18 @@ const SMALL: usize = 512;
 /// The types of answers that lead somewhere else than to an address, and may be missing: HTTPS and SVCB lead to QUIC and to
 /// encrypted names.
 const STRIPPED: [RecordType; 2] = [RecordType::HTTPS, RecordType::SVCB];
-/// Stands for a name that another proxy will resolve: whatever is sent there comes to us (RFC 2544).
+/// Stands for a name that another proxy will resolve, or that leads to our own loopback: whatever is sent there comes to us
+/// (RFC 2544).
 const SOMEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 0, 1));
 
-/// Answers until the proxy is told to stop.
-pub(crate) async fn serve(proxy: &Arc<Proxy>, Names { udp, tcp }: Names) {
+/// Answers until the proxy is told to stop. `resident` is who asks, where that is known from that they ask here.
+pub(crate) async fn serve(proxy: &Arc<Proxy>, Names { udp, tcp }: Names, resident: Option<&Arc<Origin>>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let udp = Arc::new(udp);
-    tokio::join!(packets(proxy, &udp, &places), connections(proxy, &tcp, &places));
+    tokio::join!(packets(proxy, &udp, resident, &places), connections(proxy, &tcp, resident, &places));
 }
 
-async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphore>) {
+async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, resident: Option<&Arc<Origin>>, places: &Arc<Semaphore>) {
     let mut buffer = vec![0; 4096];
     loop {
         let received = tokio::select! {
@@ -86,9 +87,9 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphor
         // Beyond the limit questions are lost, as packets are.
         let (Ok((length, client)), Ok(place)) = (received, Arc::clone(places).try_acquire_owned()) else { continue };
         let question = buffer.get(..length).unwrap_or_default().to_vec();
-        let (proxy, udp) = (Arc::clone(proxy), Arc::clone(udp));
+        let (proxy, udp, resident) = (Arc::clone(proxy), Arc::clone(udp), resident.cloned());
         proxy.tasks.clone().spawn(async move {
-            let origin = proxy.from(client.ip()).unwrap_or_else(nobody);
+            let origin = asker(&proxy, resident.as_deref(), client.ip());
             if let Some(reply) = reply(&proxy, &origin, &question, true).await {
                 let _ = udp.send_to(&reply, client).await;
             }
@@ -97,7 +98,7 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphor
     }
 }
 
-async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, places: &Arc<Semaphore>) {
+async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, resident: Option<&Arc<Origin>>, places: &Arc<Semaphore>) {
     loop {
         let accepted = tokio::select! {
             () = proxy.shutdown.cancelled() => return,
@@ -107,13 +108,18 @@ async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, places: &Arc<Semapho
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let proxy = Arc::clone(proxy);
+        let (proxy, resident) = (Arc::clone(proxy), resident.cloned());
         proxy.tasks.clone().spawn(async move {
-            let origin = proxy.from(from.ip()).unwrap_or_else(nobody);
+            let origin = asker(&proxy, resident.as_deref(), from.ip());
             let _ = conversation(&proxy, &origin, client).await;
             drop(place);
         });
     }
+}
+
+/// Whose question it is.
+fn asker(proxy: &Proxy, resident: Option<&Origin>, source: IpAddr) -> Origin {
+    resident.cloned().or_else(|| proxy.from(source)).unwrap_or_else(nobody)
 }
 
 /// Questions over TCP, each behind its length (RFC 1035 section 4.2.2).
@@ -174,6 +180,8 @@ async fn addresses(proxy: &Arc<Proxy>, origin: &Origin, host: Host) -> Result<Ve
     let found = found.and_then(|found| proxy.resolver.check(&to, &found).map(|()| found));
     match found {
         Ok(found) if found.via.is_some() => Ok(vec![SOMEWHERE]),
+        // Ours is not the client's.
+        Ok(found) if found.ips().iter().any(|ip| ip.to_canonical().is_loopback()) => Ok(vec![SOMEWHERE]),
         Ok(found) => Ok(found.ips()),
         Err(refused) => {
             let code =

@@ -17,9 +17,10 @@ use tokio::{
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::{
+    destination::{Destination, Host, Scheme},
     proxy::{Scope, Slot, http1, http2},
     strict::Strict,
-    tunnel,
+    tunnel::{self, Opened},
 };
 
 /// How long a connection may stay without a word; clients open some in advance.
@@ -32,10 +33,18 @@ pub(crate) enum Door {
     Known,
     /// It believes that it talks to its destination.
     Redirected,
+    /// It believes that it talks to its own loopback, at a port that leads to ours.
+    Host,
 }
 
 /// Serves a connection until it ends.
 pub(crate) async fn enter(tcp: TcpStream, door: Door, slot: Arc<Slot>) {
+    if let Door::Host = door {
+        if let Err(error) = near(tcp, &slot).await {
+            tracing::debug!(error, "a connection to the host's loopback ended");
+        }
+        return;
+    }
     let shutdown = slot.proxy.shutdown.clone();
     let mut first = [0; 3];
     let first = tokio::select! {
@@ -46,7 +55,7 @@ pub(crate) async fn enter(tcp: TcpStream, door: Door, slot: Arc<Slot>) {
         () = shutdown.cancelled() => return,
     };
     let ended = match (door, first) {
-        (Door::Redirected, _) => redirected::serve(tcp, slot).await,
+        (Door::Redirected | Door::Host, _) => redirected::serve(tcp, slot).await,
         (Door::Known, [5, ..]) => Box::pin(socks::serve(tcp, slot)).await,
         (Door::Known, [4, ..]) => refuse_socks4(tcp).await,
         (Door::Known, [0x16, ..]) => Box::pin(inside_tls(tcp, slot)).await,
@@ -63,6 +72,13 @@ pub(crate) async fn enter(tcp: TcpStream, door: Door, slot: Arc<Slot>) {
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended before its first request");
     }
+}
+
+/// A client of a port of our own loopback. Servers there may speak first, and anything.
+async fn near(tcp: TcpStream, slot: &Slot) -> Result<(), String> {
+    let at = tcp.local_addr().map_err(|e| e.to_string())?;
+    let to = Destination { scheme: Scheme::Http, host: Host::Address(at.ip().to_canonical()), port: at.port() };
+    Opened::judge_near(&slot.proxy, slot.silent(), to).await.carry(slot, tcp).await
 }
 
 /// SOCKS 4 names no host, only an address that nobody judged: request rejected (0x5b).

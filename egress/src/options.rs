@@ -5,11 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use rampart_call::Origin;
 use rampart_certs::Authority;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 
 use crate::{
-    address::Allowance, credentials::Credentials, dns::Names, passthrough::Passthrough, resolve::Override,
-    sources::Sources, upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
+    address::Allowance, credentials::Credentials, dns::Names, doors::Doors, passthrough::Passthrough,
+    resolve::Override, sources::Sources, upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
 /// Says which session a proxy user name and password belong to, and who a client without them is; none where such a
@@ -42,6 +42,8 @@ pub struct Options {
     pub transparent: Option<TcpListener>,
     /// Where clients that can reach nobody else ask for names.
     pub names: Option<Names>,
+    /// Doors of sessions that have no other way out, as they come.
+    pub doors: Option<mpsc::Receiver<Doors>>,
     /// Servers that names are looked up at, in place of the system's resolver.
     pub dns: Vec<SocketAddr>,
     /// The page that browsers are shown for what is refused, with `{{message}}`, `{{rule}}`, `{{reason}}` and `{{allow}}`.
@@ -70,6 +72,7 @@ impl Options {
             unidentified: String::new(),
             transparent: None,
             names: None,
+            doors: None,
             dns: Vec::new(),
             block_page: None,
             limits: Limits::default(),

@@ -25,7 +25,7 @@ use crate::{
     body::Body,
     credentials::Credentials,
     destination::{Destination, Host},
-    dns,
+    dns, doors,
     entrance::{Door, enter, nobody},
     exchange,
     options::{Identify, Limits, Options},
@@ -110,22 +110,34 @@ pub async fn serve(
     });
     let redirected = async {
         if let Some(listener) = &options.transparent {
-            listen(&proxy, listener, Door::Redirected, &slots).await;
+            listen(&proxy, listener, Door::Redirected, None, &slots).await;
         }
     };
     let names = async {
         if let Some(names) = options.names {
-            dns::serve(&proxy, names).await;
+            dns::serve(&proxy, names, None).await;
         }
     };
-    tokio::join!(listen(&proxy, &listener, Door::Known, &slots), redirected, names);
+    let handed = async {
+        if let Some(handed) = options.doors {
+            doors::serve(&proxy, handed, &slots).await;
+        }
+    };
+    tokio::join!(listen(&proxy, &listener, Door::Known, None, &slots), redirected, names, handed);
     proxy.tasks.close();
     let _ = tokio::time::timeout(drain_time, proxy.tasks.wait()).await;
     Ok(())
 }
 
-/// Accepts connections until the proxy is told to stop.
-async fn listen(proxy: &Arc<Proxy>, listener: &TcpListener, door: Door, slots: &Arc<Semaphore>) {
+/// Accepts connections until the proxy is told to stop. `resident` is who they are from, where it is known from that they
+/// came here.
+pub(crate) async fn listen(
+    proxy: &Arc<Proxy>,
+    listener: &TcpListener,
+    door: Door,
+    resident: Option<&Arc<Origin>>,
+    slots: &Arc<Semaphore>,
+) {
     loop {
         // A slot first: beyond the limit, clients wait in the listener's queue.
         let accepted = tokio::select! {
@@ -142,7 +154,7 @@ async fn listen(proxy: &Arc<Proxy>, listener: &TcpListener, door: Door, slots: &
                 continue;
             }
         };
-        let Some(slot) = Slot::take(proxy, peer.ip(), place) else { continue };
+        let Some(slot) = Slot::take(proxy, peer.ip(), resident.cloned(), place) else { continue };
         let _ = tcp.set_nodelay(true);
         stall::bound(&tcp, proxy.limits.answer_time);
         proxy.tasks.spawn(enter(tcp, door, Arc::new(slot)));
@@ -173,11 +185,17 @@ fn own_name() -> io::Result<String> {
 pub(crate) struct Slot {
     pub(crate) proxy: Arc<Proxy>,
     source: IpAddr,
+    resident: Option<Arc<Origin>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Slot {
-    fn take(proxy: &Arc<Proxy>, source: IpAddr, place: OwnedSemaphorePermit) -> Option<Self> {
+    fn take(
+        proxy: &Arc<Proxy>,
+        source: IpAddr,
+        resident: Option<Arc<Origin>>,
+        place: OwnedSemaphorePermit,
+    ) -> Option<Self> {
         let mut sources = proxy.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let count = sources.entry(source).or_default();
         if *count >= proxy.limits.connections_per_source {
@@ -186,28 +204,39 @@ impl Slot {
         }
         *count += 1;
         drop(sources);
-        Some(Self { proxy: Arc::clone(proxy), source, _place: place })
+        Some(Self { proxy: Arc::clone(proxy), source, resident, _place: place })
     }
 
-    /// Whose request it is: whose the credentials in it are (RFC 7617), else who comes from there.
+    /// Whose request it is: the resident's behind a door of its own; else whose the credentials in it are (RFC 7617); else who
+    /// comes from there.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
-        match self.proxy.from(self.source) {
-            Some(origin) if !headers.contains_key(header::PROXY_AUTHORIZATION) => Ok(origin),
+        match (&self.resident, self.proxy.from(self.source)) {
+            (Some(resident), _) => Ok(Origin::clone(resident)),
+            (None, Some(origin)) if !headers.contains_key(header::PROXY_AUTHORIZATION) => Ok(origin),
             _ => self.proxy.origin(headers),
         }
     }
 
     /// Whose connection it is, by a user name and password, or without.
     pub(crate) fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
-        match self.proxy.from(self.source) {
-            Some(origin) if credentials.is_none() => Some(origin),
+        match (&self.resident, self.proxy.from(self.source)) {
+            (Some(resident), _) => Some(Origin::clone(resident)),
+            (None, Some(origin)) if credentials.is_none() => Some(origin),
             _ => self.proxy.known(credentials),
         }
     }
 
+    /// Whether it came through the doors of a session.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.resident.is_some()
+    }
+
     /// Whose connection it is that says nothing of that.
     pub(crate) fn silent(&self) -> Origin {
-        self.proxy.from(self.source).unwrap_or_else(nobody)
+        match &self.resident {
+            Some(resident) => Origin::clone(resident),
+            None => self.proxy.from(self.source).unwrap_or_else(nobody),
+        }
     }
 }
 

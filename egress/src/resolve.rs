@@ -69,6 +69,11 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
+    /// The same, named by somebody who may: they may be private.
+    pub(crate) fn chosen(self) -> Self {
+        Self { configured: true, ..self }
+    }
+
     pub(crate) fn ips(&self) -> Vec<IpAddr> {
         if self.via.is_some() {
             // Not the destination's.

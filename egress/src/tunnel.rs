@@ -51,7 +51,18 @@ pub(crate) struct Opened {
 impl Opened {
     /// Asks whether the destination may be reached at all.
     pub(crate) async fn judge(proxy: &Proxy, origin: Origin, to: Destination) -> Self {
-        Self { way: judge(proxy, &origin, &to).await, origin, to }
+        Self { way: judge(proxy, &origin, &to, false).await, origin, to }
+    }
+
+    /// The same for a place on our own loopback that somebody chose to let be reached.
+    pub(crate) async fn judge_near(proxy: &Proxy, origin: Origin, to: Destination) -> Self {
+        Self { way: judge(proxy, &origin, &to, true).await, origin, to }
+    }
+
+    /// Carries what comes without looking into it, where that may go on.
+    pub(crate) async fn carry(self, slot: &Slot, tcp: TcpStream) -> Result<(), String> {
+        let io = Strict::new(tcp, slot.proxy.head_limits()).into_raw(&[]);
+        passthrough::run(&slot.proxy, io, self.origin, self.to, self.way).await
     }
 }
 
@@ -124,7 +135,7 @@ fn host_agrees(headers: &HeaderMap, to: &Destination) -> Result<(), Refused> {
     if said.host == to.host && port_agrees { Ok(()) } else { Err(Refused::mismatch(&host, to)) }
 }
 
-async fn judge(proxy: &Proxy, origin: &Origin, to: &Destination) -> Result<(Permit, Addresses), Refused> {
+async fn judge(proxy: &Proxy, origin: &Origin, to: &Destination, near: bool) -> Result<(Permit, Addresses), Refused> {
     let connect = |addresses| {
         let action = Action::Connect { host: to.host.text(), port: to.port, addresses };
         Call { origin: origin.clone(), phase: Phase::Before, action, response: None }
@@ -139,6 +150,7 @@ async fn judge(proxy: &Proxy, origin: &Origin, to: &Destination) -> Result<(Perm
         Some(found) => found,
         None => proxy.resolver.resolve(to).await,
     };
+    let resolved = resolved.map(|found| if near { found.chosen() } else { found });
     match resolved.and_then(|addresses| proxy.resolver.check(to, &addresses).map(|()| addresses)) {
         Ok(addresses) => Ok((permit, addresses)),
         Err(refused) => {

@@ -15,6 +15,10 @@ use crate::{
 pub(super) async fn serve(tcp: TcpStream, slot: Arc<Slot>) -> Result<(), String> {
     let proxy = Arc::clone(&slot.proxy);
     let address = original(&tcp).ok_or("where it was going is not known")?;
+    // Somebody inside found the listener itself.
+    if slot.is_resident() && tcp.local_addr().is_ok_and(|own| own == address) {
+        return Err("it was going nowhere else".to_owned());
+    }
     let by_address = Destination { scheme: Scheme::Https, host: Host::Address(address.ip()), port: address.port() };
     if proxy.passes_through(&by_address) {
         let opened = Opened::judge(&proxy, slot.silent(), by_address).await;

@@ -170,6 +170,7 @@ impl World {
             client_certificates: setting.client_certificates,
             credentials: setting.credentials,
             names: setting.names,
+            doors: None,
             dns: setting.dns,
             block_page: setting.block_page,
             unidentified: "unidentified".to_owned(),

@@ -6,6 +6,7 @@ mod access;
 mod awake;
 mod beside;
 mod body;
+mod doors;
 mod error;
 mod listen;
 mod openapi;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::{Peer, Scope};
 pub use beside::Beside;
+pub use doors::{Handed, Jailed, serve_doors};
 pub use listen::{ListenError, bind_shared_socket, bind_socket, bind_tcp};
 pub use routes::router;
 pub use serve::{serve, serve_everybody};
@@ -46,6 +48,7 @@ pub struct Api {
     egress: Option<SocketAddr>,
     placeholders: BTreeMap<String, String>,
     beside: Option<Arc<Beside>>,
+    jailed: Jailed,
     version: String,
     /// Ends the streams that would go on for ever.
     stop: CancellationToken,
@@ -68,6 +71,7 @@ impl Api {
             egress: None,
             placeholders: BTreeMap::new(),
             beside: None,
+            jailed: Jailed::default(),
             version: version.into(),
             stop,
         }
@@ -123,6 +127,11 @@ impl Api {
 
     fn egress(&self) -> Option<SocketAddr> {
         self.egress
+    }
+
+    /// How many sessions have their doors served, for `status`.
+    pub fn jailed(&self) -> Jailed {
+        self.jailed.clone()
     }
 
     /// Where the egress proxy listens, for `status`.

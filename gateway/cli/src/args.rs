@@ -238,6 +238,21 @@ pub(crate) struct Run {
     /// Also ask before a connection is made
     #[arg(long)]
     pub(crate) net: bool,
+    /// What to do with refusals in this session
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) mode: SessionMode,
+    /// A further file or folder that the agent may change; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_write: Vec<PathBuf>,
+    /// A socket of another program that the agent may connect to, such as an SSH agent's; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_socket: Vec<PathBuf>,
+    /// A port of this machine's loopback that the agent reaches at the same port; may be given several times
+    #[arg(long, value_name = "PORT")]
+    pub(crate) allow_host_port: Vec<u16>,
+    /// Do without the jail: a program that wants to can then get around everything else
+    #[arg(long, conflicts_with_all = ["allow_write", "allow_socket", "allow_host_port"])]
+    pub(crate) no_jail: bool,
     /// Do not say what holds
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -9,7 +9,7 @@ use std::{
         process::{CommandExt as _, ExitStatusExt as _},
     },
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Child, Command, ExitStatus},
 };
 
 use anyhow::Context as _;
@@ -75,6 +75,20 @@ impl Launch {
         if let Some((name, rest)) = self.words.split_first() {
             command.arg0(name).args(rest);
         }
+        self.tell(&mut command, environment);
+        command
+    }
+
+    /// The same for a process of ours that goes into a jail and then becomes it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn jailed_command(&self, environment: &Environment) -> Command {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(rampart_jail::NAME).arg(&self.program).args(&self.words);
+        self.tell(&mut command, environment);
+        command
+    }
+
+    fn tell(&self, command: &mut Command, environment: &Environment) {
         command
             .envs(&self.session.placeholders)
             .env("RAMPART_HOME", &environment.home)
@@ -83,7 +97,11 @@ impl Launch {
             .env("RAMPART_CREDENTIAL", &self.session.credential)
             // A person's token is not for agents.
             .env_remove("RAMPART_TOKEN");
-        command
+    }
+
+    /// The file that it is started from.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// How its processes ask.
@@ -95,10 +113,22 @@ impl Launch {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn run(&self, command: Command, printer: Printer) -> anyhow::Result<Exit> {
+    pub(crate) fn run(&self, mut command: Command, printer: Printer) -> anyhow::Result<Exit> {
+        let cannot = || format!("cannot run `{}`", self.program.display());
+        self.run_started(|| command.spawn().with_context(cannot), printer)
+    }
+
+    /// The same for one that is started in its own way.
+    ///
+    /// # Errors
+    /// As starting it.
+    pub(crate) fn run_started(
+        &self,
+        start: impl FnOnce() -> anyhow::Result<Child>,
+        printer: Printer,
+    ) -> anyhow::Result<Exit> {
         // Signals of the terminal reach the command itself; we stay to tell how it ended.
-        let status = ignoring_interrupts(|| run_below(command))
-            .with_context(|| format!("cannot run `{}`", self.program.display()))?;
+        let status = ignoring_interrupts(|| run_below(start))?;
         summary(&Client::new(self.road.clone()), &self.session.session, printer);
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
@@ -107,9 +137,9 @@ impl Launch {
 
 /// Runs a command whose processes stay below this one whatever they do: those that lose their parent become our children
 /// (PR_SET_CHILD_SUBREAPER(2const)), so that none can leave its session by becoming a daemon.
-fn run_below(mut command: Command) -> std::io::Result<ExitStatus> {
+fn run_below(start: impl FnOnce() -> anyhow::Result<Child>) -> anyhow::Result<ExitStatus> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let child = command.spawn()?;
+    let child = start()?;
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if u32::try_from(pid.as_raw_nonzero().get()) == Ok(child.id()) => {

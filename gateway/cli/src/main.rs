@@ -9,6 +9,7 @@ mod configuration;
 mod diagnostics;
 mod environment;
 mod exit;
+mod jail;
 mod launch;
 mod log_output;
 mod outbound;
@@ -45,6 +46,12 @@ fn main() -> ExitCode {
     let name = words.next().unwrap_or_default();
     if rampart_shim::shell::name(&name).is_some() {
         return ExitCode::from(rampart_shim::program::run(name, words.collect()));
+    }
+    #[cfg(target_os = "linux")]
+    if name == rampart_jail::NAME {
+        let words: Vec<_> = words.collect();
+        // What watches its system calls was there before it, and comes along.
+        return ExitCode::from(rampart_jail::enter(&words, |_| Ok(())));
     }
     let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.color {

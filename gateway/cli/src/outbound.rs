@@ -150,6 +150,11 @@ impl Files {
         Self { ours, all, java, preload }
     }
 
+    /// Every one of them.
+    pub(crate) fn all(&self) -> [&Path; 4] {
+        [&self.ours, &self.all, &self.java, &self.preload]
+    }
+
     /// The file with the authority's certificate.
     pub(crate) fn ours(&self) -> &Path {
         &self.ours

@@ -4,6 +4,7 @@
 
 mod again;
 pub mod blocking;
+mod doors;
 mod events;
 mod exchange;
 mod fault;
@@ -22,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+pub use doors::{MOST_DOORS, hand_in};
 pub use events::{Event, Events};
 pub use fault::Fault;
 #[cfg(feature = "async")]

@@ -4,6 +4,7 @@
 mod access;
 mod approvals;
 mod audit;
+mod doors;
 mod error;
 mod mcp;
 mod rules;
@@ -14,6 +15,7 @@ mod tool;
 pub use access::{BoundCredential, CreateToken, CreatedToken, DashboardLink, Ticket, TokenInfo, WhoAmI};
 pub use approvals::{Detail, Pending, Resolve, Resolved};
 pub use audit::{AuditEvents, AuditRecord};
+pub use doors::{Door, HandIn, HandedIn};
 pub use error::{ErrorBody, ErrorText};
 pub use mcp::{ApproveMcp, ApprovedMcp, McpRisk, McpServer, McpWaiting, SeenMcp};
 pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule, WhatIf};
@@ -33,6 +35,7 @@ macro_rules! hides {
         }
     };
 }
+hides!(HandIn, doors);
 hides!(OpenedSession, session, egress);
 hides!(FollowedSecret, name, hosts);
 hides!(CreatedToken, info);

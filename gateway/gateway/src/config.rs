@@ -1,5 +1,6 @@
 //! How the gateway runs: `config.yaml`. As strict as a policy file, and no project can touch it.
 
+mod jail;
 mod mcp;
 mod otel;
 mod registry;
@@ -21,6 +22,7 @@ use crate::{
     notify::{Secret, Target},
 };
 
+pub use jail::{Jail, Place as JailPlace, Without};
 pub use mcp::{Mcp, Place, Server};
 pub use otel::Otel;
 pub use registry::{NoKey, PublicKey, Registry};
@@ -64,6 +66,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// What is followed besides those.
     pub secrets: Secrets,
+    /// What `rampart run` confines agents to.
+    pub jail: Jail,
 }
 
 /// Where releases are, and who signs them.
@@ -281,6 +285,7 @@ impl Default for Config {
             upgrade: None,
             credentials: Vec::new(),
             secrets: Secrets::default(),
+            jail: Jail::default(),
         }
     }
 }

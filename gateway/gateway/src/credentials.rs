@@ -250,6 +250,12 @@ impl Credentials {
         named.peek().is_some() && named.all(holds)
     }
 
+    /// The process for which the session of this bearer was opened.
+    pub fn opener(&self, bearer: &Bearer) -> Option<Process> {
+        let book = self.book();
+        book.kept.get(&*bearer.id)?.token.launch.as_ref().map(|launch| launch.process)
+    }
+
     /// Whether a session is open whose processes are known by where they stand.
     pub fn knows_processes(&self) -> bool {
         !self.book().roots.is_empty()

@@ -93,6 +93,7 @@ fn taking_over(now: &Config, fresh: &Config) -> Config {
         registry: fresh.registry.clone(),
         upgrade: fresh.upgrade.clone(),
         mcp: fresh.mcp.clone(),
+        jail: fresh.jail.clone(),
         ..now.clone()
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn now(api: &Api) -> Status {
         },
         pending: gateway.pending_count(),
         sessions: gateway.session_count(),
+        jailed: api.jailed().count(),
         fail_open: gateway.config().surfaces.fail_open.iter().map(ToString::to_string).collect(),
         config: ConfigStatus {
             error: rejected,

@@ -3,6 +3,8 @@
 
 mod gateway;
 mod home;
+#[cfg(target_os = "linux")]
+mod jail;
 mod roads;
 
 use std::path::PathBuf;
@@ -151,6 +153,8 @@ fn look(environment: &Environment) -> Report {
     let mut checks = home::checks(environment);
     checks.extend(agents(environment));
     let status = gateway::checks(environment, &mut checks);
+    #[cfg(target_os = "linux")]
+    checks.push(jail::jail(environment));
     let roads = roads::roads(environment, status.as_ref());
     let ok = checks.iter().all(|check| check.state != State::Fail);
     Report { schema: "rampart.doctor.v1", ok, checks, roads, fixed: Vec::new() }

@@ -1,7 +1,28 @@
-//! `rampart run -- AGENT`: an agent with everything around it that this version has, and a plain word about each part.
+//! `rampart run -- AGENT`: an agent with everything around it that this version has, on Linux in a jail whose one way out is
+//! the gateway, and a plain word about each part.
 
+#[cfg(target_os = "linux")]
+mod confinement;
+#[cfg(target_os = "linux")]
+mod jailed;
+
+#[cfg(target_os = "linux")]
+pub(crate) use confinement::Scratch;
+
+use std::process::{Child, Command};
+
+use anyhow::Context as _;
+#[cfg(target_os = "linux")]
+use anyhow::bail;
 use rampart_agents::setup;
 use rampart_client::wire::OpenedSession;
+#[cfg(target_os = "linux")]
+use rampart_gateway::{Config, Home, config::Without};
+#[cfg(target_os = "linux")]
+use rampart_jail::{Confinement, Holds, Part};
+
+#[cfg(target_os = "linux")]
+use self::jailed::NoJail;
 
 use crate::{
     args::{Mode, Preload, Run, SessionMode},
@@ -17,61 +38,206 @@ use crate::{
 };
 
 pub(crate) fn run(args: Run, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
-    let launch = Launch::new(args.command, args.agent, SessionMode::Enforce, environment, printer)?;
-    let mut command = launch.command(environment);
-    wrap::surround(&mut command, &launch, environment)?;
-    let told = Preload { agent: None, mode: Mode::Enforce, files: args.files, net: args.net, command: Vec::new() };
-    let exec = rampart_supervisor::supported();
-    // Where every program that starts is judged, the library has to look at files and connections only.
-    let library = if cfg!(target_os = "linux") && (exec.is_err() || args.files || args.net) {
-        Some(preload::surround(&mut command, &told, &launch, environment)?)
-    } else {
-        None
-    };
-    if !args.quiet {
-        tell(&launch, library.is_some(), &exec, environment, printer);
+    let launch = Launch::new(args.command.clone(), args.agent.clone(), args.mode, environment, printer)?;
+    let running = Running { args: &args, launch: &launch, exec: rampart_supervisor::supported(), environment, printer };
+    #[cfg(target_os = "linux")]
+    if !args.no_jail {
+        return running.in_jail();
     }
-    if exec.is_ok() {
-        return launch.run_supervised(command, 1, |mut command| Ok(command.spawn()?), environment, printer);
-    }
-    launch.run(command, printer)
+    let why = if cfg!(target_os = "linux") { "without one, as was asked" } else { "only on Linux" };
+    running.without_jail(why.to_owned())
 }
 
-/// What holds, and how much.
-fn tell(launch: &Launch, library: bool, exec: &Result<(), String>, environment: &Environment, printer: Printer) {
-    let OpenedSession { session, egress, .. } = &launch.session;
-    printer.note(styled(BOLD, format!("rampart: {} in session {session}", launch.agent)));
-    let line = |road: &str, word: &str, what: &str| printer.note(format!("  {road:<8} {word:<9} {what}"));
-    let hook = setup::find(&launch.agent).map(|setup| (setup, standing(setup, environment)));
-    match hook {
-        Some((_, Standing { state: State::SetUp, file })) => {
-            line("hook", "advisory", &format!("{file} calls Rampart; agents run the tool when a hook fails"));
+/// What is run, and with what.
+struct Running<'a> {
+    args: &'a Run,
+    launch: &'a Launch,
+    /// Whether every program that starts can be judged.
+    exec: Result<(), String>,
+    environment: &'a Environment,
+    printer: Printer,
+}
+
+impl Running<'_> {
+    /// Shells that ask, the egress proxy, and the library before libc where it has something to do.
+    fn surround(&self, command: &mut Command) -> anyhow::Result<Option<preload::Socket>> {
+        wrap::surround(command, self.launch, self.environment)?;
+        if !self.has_library() {
+            return Ok(None);
         }
-        Some((setup, _)) => line("hook", "open", &format!("not set up: `rampart setup {}`", setup.agent.name)),
-        None => line("hook", "open", "this program has no hooks that Rampart knows"),
+        let mode = if self.args.mode == SessionMode::Monitor { Mode::Monitor } else { Mode::Enforce };
+        let Run { files, net, .. } = *self.args;
+        let told = Preload { agent: None, mode, files, net, command: Vec::new() };
+        preload::surround(command, &told, self.launch, self.environment).map(Some)
     }
-    line("shell", "advisory", "shells on PATH and $SHELL ask first; a shell by its full path is not one of them");
-    match exec {
-        Ok(()) => line(
-            "exec",
-            "enforced",
-            "what any process starts is judged as the kernel sees it, and compared once it has started",
-        ),
-        Err(why) => line("exec", "open", why),
+
+    /// Where every program that starts is judged, the library has to look at files and connections only.
+    fn has_library(&self) -> bool {
+        cfg!(target_os = "linux") && (self.exec.is_err() || self.args.files || self.args.net)
     }
-    if library {
-        line("preload", "advisory", "what libc starts asks first; static programs and Go do without libc");
-    } else if exec.is_ok() {
-        line("preload", "off", "`--files` and `--net` ask before files are opened and connections are made");
-    } else {
-        line("preload", "open", "only on Linux");
-    }
-    match egress {
-        Some(_) => {
-            line("http", "advisory", "variables name the egress proxy; a program that ignores them goes past it");
+
+    /// Runs it to its end; `unasked` as in [`Launch::run_supervised`].
+    fn run_by(
+        &self,
+        command: Command,
+        unasked: usize,
+        start: impl FnOnce(Command) -> anyhow::Result<Child> + Send,
+    ) -> anyhow::Result<Exit> {
+        if self.exec.is_ok() {
+            return self.launch.run_supervised(command, unasked, start, self.environment, self.printer);
         }
-        None => line("http", "open", "the gateway has no egress proxy"),
+        self.launch.run_started(|| start(command), self.printer)
     }
-    line("jail", "open", "not built in this version: nothing confines a program that wants to get around all of these");
-    printer.note(styled(DIM, "  advisory: a program that does not take part can walk around it"));
+
+    fn without_jail(&self, why: String) -> anyhow::Result<Exit> {
+        let mut command = self.launch.command(self.environment);
+        let _socket = self.surround(&mut command)?;
+        self.tell(&Jail::none(why));
+        let cannot = || format!("cannot run `{}`", self.launch.program().display());
+        self.run_by(command, 1, |mut command| command.spawn().with_context(cannot))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Running<'_> {
+    fn in_jail(&self) -> anyhow::Result<Exit> {
+        let Self { launch, environment, .. } = self;
+        let config = crate::configuration::read(&Home::at(&environment.home), self.printer)?;
+        // Landlock cannot only watch, so where nothing is to be refused, nothing of files is.
+        let watched = launch.session.monitor;
+        let (command, mut confined, stays) = self.prepare(&config)?;
+        confined.files = confined.files.filter(|_| !watched);
+        let started = self.run_jailed(command, &confined, |holds| Jail::whole(holds, watched));
+        drop(stays);
+        let error = match started {
+            Err(error) => error,
+            ended => return ended,
+        };
+        let failed = error.chain().find_map(|cause| cause.downcast_ref::<NoJail>());
+        if !matches!(failed, Some(NoJail::Failed(failed)) if failed.part != Part::Program) {
+            return Err(error).with_context(|| format!("cannot run `{}` in a jail", launch.program().display()));
+        }
+        let why = failed.map(ToString::to_string).unwrap_or_default();
+        match config.jail.without {
+            Without::Files if !watched => {
+                let (command, mut confined, _stays) = self.prepare(&config)?;
+                let network = confined.network.take().unwrap_or_default();
+                confined.only_port = network.proxy.map(|proxy| proxy.port());
+                self.run_jailed(command, &confined, |holds| Jail::files(holds, why))
+            }
+            Without::Refuse if !watched => {
+                bail!("no jail can be made here ({why}), and so `{}` is not run. {REMEDY}", launch.program().display())
+            }
+            _ => self.without_jail(why),
+        }
+    }
+
+    /// The command that confines itself, what it is confined to, and what has to stay as long as it runs.
+    fn prepare(&self, config: &Config) -> anyhow::Result<(Command, Confinement, (Option<preload::Socket>, Scratch))> {
+        let mut command = self.launch.jailed_command(self.environment);
+        let socket = self.surround(&mut command)?;
+        let (mut confined, scratch) = confinement::of(self.args, self.launch, config, self.environment)?;
+        confinement::clean(&mut command, &mut confined);
+        Ok((command, confined, (socket, scratch)))
+    }
+
+    fn run_jailed(
+        &self,
+        command: Command,
+        confined: &Confinement,
+        jail: impl FnOnce(Holds) -> Jail + Send,
+    ) -> anyhow::Result<Exit> {
+        let road = self.launch.road();
+        // It is this program before it is the agent.
+        self.run_by(command, 2, |command| Ok(jailed::start(command, confined, road, |holds| self.tell(&jail(holds)))?))
+    }
+}
+
+/// What helps where no jail can be made.
+#[cfg(target_os = "linux")]
+const REMEDY: &str = "It takes user namespaces (`sysctl user.max_user_namespaces`, on Ubuntu \
+    `kernel.apparmor_restrict_unprivileged_userns=0` or a profile; in a container they are often forbidden), nftables and \
+    Landlock. `jail: {without: files}` in config.yaml restricts files alone where they are missing, `without: run` runs the \
+    agent with what else there is, and `--no-jail` does that once";
+
+/// How much holds of the jail.
+struct Jail {
+    network: (&'static str, String),
+    files: (&'static str, String),
+}
+
+impl Jail {
+    /// None of it.
+    fn none(why: String) -> Self {
+        let network = "variables name the egress proxy; a program that ignores them goes past it".to_owned();
+        Self { network: ("advisory", network), files: ("open", why) }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn whole(holds: rampart_jail::Holds, watched: bool) -> Self {
+        let network = "a network whose only way out is the gateway; there is no other for UDP, ICMP or raw packets";
+        let files = if watched { ("open", "this session is only watched".to_owned()) } else { Self::of_files(holds) };
+        Self { network: ("enforced", network.to_owned()), files }
+    }
+
+    /// Files alone.
+    #[cfg(target_os = "linux")]
+    fn files(holds: rampart_jail::Holds, why: String) -> Self {
+        let network =
+            format!("the host's network, but no packets, and connections to the egress proxy's port alone ({why})");
+        Self { network: ("advisory", network), files: Self::of_files(holds) }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn of_files(holds: rampart_jail::Holds) -> (&'static str, String) {
+        let missing = holds.missing();
+        let text = "writes stay in the project; keys and Rampart's home are out of reach".to_owned();
+        if missing.is_empty() {
+            return ("enforced", text);
+        }
+        ("enforced", format!("{text}; not with this kernel: {}", missing.join(", ")))
+    }
+}
+
+impl Running<'_> {
+    /// What holds, and how much.
+    fn tell(&self, jail: &Jail) {
+        let Self { args, launch, exec, environment, printer } = self;
+        if args.quiet {
+            return;
+        }
+        let OpenedSession { session, egress, .. } = &launch.session;
+        printer.note(styled(BOLD, format!("rampart: {} in session {session}", launch.agent)));
+        let line = |road: &str, word: &str, what: &str| printer.note(format!("  {road:<8} {word:<9} {what}"));
+        let hook = setup::find(&launch.agent).map(|setup| (setup, standing(setup, environment)));
+        match hook {
+            Some((_, Standing { state: State::SetUp, file })) => {
+                line("hook", "advisory", &format!("{file} calls Rampart; agents run the tool when a hook fails"));
+            }
+            Some((setup, _)) => line("hook", "open", &format!("not set up: `rampart setup {}`", setup.agent.name)),
+            None => line("hook", "open", "this program has no hooks that Rampart knows"),
+        }
+        line("shell", "advisory", "shells on PATH and $SHELL ask first; a shell by its full path is not one of them");
+        match exec {
+            Ok(()) => line(
+                "exec",
+                "enforced",
+                "what any process starts is judged as the kernel sees it, and compared once it has started",
+            ),
+            Err(why) => line("exec", "open", why),
+        }
+        if self.has_library() {
+            line("preload", "advisory", "what libc starts asks first; static programs and Go do without libc");
+        } else if exec.is_ok() {
+            line("preload", "off", "`--files` and `--net` ask before files are opened and connections are made");
+        } else {
+            line("preload", "open", "only on Linux");
+        }
+        match egress {
+            Some(_) => line("http", jail.network.0, &jail.network.1),
+            None => line("http", "open", "the gateway has no egress proxy"),
+        }
+        line("jail", jail.files.0, &jail.files.1);
+        printer.note(styled(DIM, "  advisory: a program that does not take part can walk around it"));
+    }
 }

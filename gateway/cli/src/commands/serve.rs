@@ -33,7 +33,7 @@ use crate::{
     configuration,
     environment::Environment,
     exit::Exit,
-    log_output, outbound, outward,
+    jail, log_output, outbound, outward,
     printer::Printer,
     reach, rules,
     secrets::{self, Secrets},
@@ -117,6 +117,8 @@ async fn serve(
     let tcp = optional(bind_tcp(config.listen).await, on_demand, printer)?;
     let proxy = optional(bind_proxy(&config).await, on_demand, printer)?;
     options.names = outward::names(&config.egress).await?;
+    let (hand, handed) = tokio::sync::mpsc::channel(1);
+    options.doors = Some(jail::doors(handed, environment.user_home.clone()));
     let ports = [&tcp, &proxy].into_iter().flatten().filter_map(|l| l.local_addr().ok());
     gateway.listens_on(ports.map(|address| address.port()).collect());
     let local = bind_socket(&home.socket())?;
@@ -158,6 +160,8 @@ async fn serve(
             }
         });
     }
+    let handing = bind_doors(&home, args.shared.as_deref())?;
+    roads.spawn(rampart_api::serve_doors(handing, Arc::clone(&gateway), hand, api.jailed(), stop.clone()));
     let router = router(api);
     if let Some(shared) = shared {
         roads.spawn(rampart_api::serve_everybody(router.clone(), shared, stop.clone()));
@@ -183,7 +187,8 @@ async fn serve(
     if let Some(otel) = otel {
         otel.end().await;
     }
-    for socket in args.shared.iter().chain([&socket]) {
+    let doors = args.shared.as_ref().unwrap_or(&socket).with_file_name(DOORS);
+    for socket in args.shared.iter().chain([&socket, &doors]) {
         let _ = std::fs::remove_file(socket);
     }
     Ok(Exit::Yes)
@@ -211,6 +216,16 @@ fn open_to_everybody(socket: &Path, home: &Home) -> anyhow::Result<tokio::net::U
     }
     outbound::publish(home, folder)?;
     Ok(bind_shared_socket(socket)?)
+}
+
+/// The socket at which sessions hand in their doors, beside the one that they ask at.
+const DOORS: &str = "doors.sock";
+
+fn bind_doors(home: &Home, shared: Option<&Path>) -> anyhow::Result<tokio::net::UnixListener> {
+    Ok(match shared {
+        Some(shared) => bind_shared_socket(&shared.with_file_name(DOORS))?,
+        None => bind_socket(&home.socket().with_file_name(DOORS))?,
+    })
 }
 
 /// A mistake in the program ends the task it is in and nothing else; that it happened is counted and recorded.
@@ -276,6 +291,7 @@ fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> any
         transparent: outward::transparent(&config.egress)?,
         // Bound when the listeners are.
         names: None,
+        doors: None,
         dns: config.egress.dns.clone(),
         block_page: outward::block_page(&config.egress)?,
         limits: outward::limits(&config.egress),

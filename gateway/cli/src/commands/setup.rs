@@ -4,7 +4,10 @@ mod change;
 mod json;
 mod trust;
 
-use std::{io::IsTerminal as _, path::Path};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use rampart_agents::setup::{self, Entry, File, Holds, Settings, Setup, Site, holds_ours};
@@ -248,6 +251,13 @@ fn list(args: &args::Setup, environment: &Environment, printer: Printer) -> anyh
         }
     }
     Ok(Exit::Yes)
+}
+
+/// The files in which an agent's settings stand that ask us: the user's, and those of the project.
+pub(crate) fn files(setup: &Setup, environment: &Environment) -> anyhow::Result<Vec<PathBuf>> {
+    let project = environment.workspace();
+    let own = (setup.files)(&Places::of(environment, false)?.site()).into_iter().map(|file| file.path.into());
+    Ok(own.chain(setup.also.iter().map(|path| project.join(path))).collect())
 }
 
 /// The places of a setup, as text.

@@ -108,5 +108,11 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
     );
     // Said plainly: what stands on a variable or on an agent's good will can be walked around.
     row("roads", "hooks, shell and proxy variables are advisory: a program can walk around them".to_owned());
+    let jailed = match status.jailed {
+        0 => "no session runs in one".to_owned(),
+        1 => "1 session runs in one; its network is enforced".to_owned(),
+        count => format!("{count} sessions run in one; their network is enforced"),
+    };
+    row("jail", jailed);
     Ok(Exit::Yes)
 }

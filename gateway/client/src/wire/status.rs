@@ -30,6 +30,9 @@ pub struct Status {
     pub pending: usize,
     /// How many sessions it knows.
     pub sessions: usize,
+    /// How many sessions run in a jail whose ways out it serves.
+    #[serde(default)]
+    pub jailed: usize,
     /// Surfaces that go on when they get no answer.
     pub fail_open: Vec<String>,
     /// `config.yaml` as it is now, where it is not what runs.

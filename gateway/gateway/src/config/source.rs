@@ -9,6 +9,7 @@ use serde_yaml::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, Spanned,
 
 use super::{
     ClientCertificate, Config, Limits, Mode, Otel, PublicKey, Registry, Resolve, Upgrade,
+    jail::JailSource,
     mcp::McpSource,
     secret::{CredentialSource, SecretsSource, credential, secrets},
 };
@@ -38,6 +39,7 @@ struct Source {
     upgrade: Option<UpgradeSource>,
     credentials: Vec<CredentialSource>,
     secrets: SecretsSource,
+    jail: JailSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -244,6 +246,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
     let yes = |word: &str| choice(word, "true", "false");
     reader.read(source.egress.require_credentials, yes, "`true` or `false`", &mut config.egress.require_credentials);
     config.mcp.read(source.mcp, &mut reader);
+    config.jail.read(source.jail, &mut reader);
     let strict = |word: &str| choice(word, "strict", "normal");
     reader.read(source.audit.durability, strict, "`normal` or `strict`", &mut config.audit.strict);
     let allow = |word: &str| choice(word, "allow", "deny");
