@@ -31,7 +31,7 @@ fn a_terminal_stays_the_agents() {
     }
     let Some(jail) = Jail::open(test) else { return };
     let inner = format!(
-        "stty rows 33 cols 77; exec {} run -q -- {} -c 'import os,signal,sys,time\nprint(os.isatty(0), os.tcgetpgrp(0) == os.getpgrp(), tuple(os.get_terminal_size()))\nsignal.signal(signal.SIGINT, lambda *_: (print(\"interrupted\"), sys.exit(7)))\nprint(\"ready\", flush=True)\ntime.sleep(30)'",
+        "stty rows 33 cols 77; exec {} run -q -- {} -c 'import os,signal,sys,time\nprint(os.isatty(0), os.tcgetpgrp(0) == os.getpgrp(), tuple(os.get_terminal_size()))\nsignal.signal(signal.SIGINT, lambda *_: (os.write(1, b\"interrupted\"), os._exit(7)))\nprint(\"ready\", flush=True)\ntime.sleep(30)'",
         crate::world::bin("rampart").display(),
         super::PYTHON
     );
@@ -44,7 +44,8 @@ fn a_terminal_stays_the_agents() {
     assert_eq!(next().trim(), "ready");
     // Ctrl-C reaches the agent, which decides what that means.
     child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
-    assert!(next().contains("interrupted"));
+    let line = next();
+    assert!(line.contains("interrupted"), "{line}");
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 

@@ -33,7 +33,8 @@ pub(super) fn jail(environment: &Environment) -> Check {
 fn try_one(environment: &Environment) -> anyhow::Result<Result<Holds, Failed>> {
     let scratch = Scratch::new()?;
     let hidden = environment.home.canonicalize().into_iter().collect();
-    let files = Files { scratch: scratch.path().to_owned(), hidden, ..Files::default() };
+    let around = environment.cwd.canonicalize().into_iter().collect();
+    let files = Files { scratch: scratch.path().to_owned(), hidden, around, ..Files::default() };
     let confined = Confinement { network: Some(Network::default()), files: Some(files), ..Confinement::default() };
     let mut command = Command::new("/proc/self/exe");
     command.arg0(rampart_jail::NAME).args(["/bin/true", "true"]);
