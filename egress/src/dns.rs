@@ -70,16 +70,11 @@ const STRIPPED: [RecordType; 2] = [RecordType::HTTPS, RecordType::SVCB];
 /// (RFC 2544).
 const SOMEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 0, 1));
 
-/// Answers until the proxy is told to stop. All who ask are the resident behind these doors, where there is one.
+/// Answers until the proxy is told to stop. `resident` is who asks, where that is known from that they ask here.
 pub(crate) async fn serve(proxy: &Arc<Proxy>, Names { udp, tcp }: Names, resident: Option<&Arc<Origin>>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let udp = Arc::new(udp);
     tokio::join!(packets(proxy, &udp, resident, &places), connections(proxy, &tcp, resident, &places));
-}
-
-/// Who asks from there.
-fn of(proxy: &Proxy, resident: Option<&Origin>, address: IpAddr) -> Origin {
-    resident.cloned().or_else(|| proxy.from(address)).unwrap_or_else(nobody)
 }
 
 async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, resident: Option<&Arc<Origin>>, places: &Arc<Semaphore>) {
@@ -94,7 +89,7 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, resident: Option<&Arc
         let question = buffer.get(..length).unwrap_or_default().to_vec();
         let (proxy, udp, resident) = (Arc::clone(proxy), Arc::clone(udp), resident.cloned());
         proxy.tasks.clone().spawn(async move {
-            let origin = of(&proxy, resident.as_deref(), client.ip());
+            let origin = asker(&proxy, resident.as_deref(), client.ip());
             if let Some(reply) = reply(&proxy, &origin, &question, true).await {
                 let _ = udp.send_to(&reply, client).await;
             }
@@ -115,11 +110,16 @@ async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, resident: Option<&Ar
         };
         let (proxy, resident) = (Arc::clone(proxy), resident.cloned());
         proxy.tasks.clone().spawn(async move {
-            let origin = of(&proxy, resident.as_deref(), from.ip());
+            let origin = asker(&proxy, resident.as_deref(), from.ip());
             let _ = conversation(&proxy, &origin, client).await;
             drop(place);
         });
     }
+}
+
+/// Whose question it is.
+fn asker(proxy: &Proxy, resident: Option<&Origin>, source: IpAddr) -> Origin {
+    resident.cloned().or_else(|| proxy.from(source)).unwrap_or_else(nobody)
 }
 
 /// Questions over TCP, each behind its length (RFC 1035 section 4.2.2).

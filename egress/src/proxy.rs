@@ -207,13 +207,13 @@ impl Slot {
         Some(Self { proxy: Arc::clone(proxy), source, resident, _place: place })
     }
 
-    /// Whose request it is: the resident's behind a door of its own, else whose the credentials in it are (RFC 7617), else who
+    /// Whose request it is: the resident's behind a door of its own; else whose the credentials in it are (RFC 7617); else who
     /// comes from there.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
         match (&self.resident, self.proxy.from(self.source)) {
             (Some(resident), _) => Ok(Origin::clone(resident)),
             (None, Some(origin)) if !headers.contains_key(header::PROXY_AUTHORIZATION) => Ok(origin),
-            (None, _) => self.proxy.origin(headers),
+            _ => self.proxy.origin(headers),
         }
     }
 
@@ -222,7 +222,7 @@ impl Slot {
         match (&self.resident, self.proxy.from(self.source)) {
             (Some(resident), _) => Some(Origin::clone(resident)),
             (None, Some(origin)) if credentials.is_none() => Some(origin),
-            (None, _) => self.proxy.known(credentials),
+            _ => self.proxy.known(credentials),
         }
     }
 
@@ -233,8 +233,10 @@ impl Slot {
 
     /// Whose connection it is that says nothing of that.
     pub(crate) fn silent(&self) -> Origin {
-        let resident = self.resident.as_deref().cloned();
-        resident.or_else(|| self.proxy.from(self.source)).unwrap_or_else(nobody)
+        match &self.resident {
+            Some(resident) => Origin::clone(resident),
+            None => self.proxy.from(self.source).unwrap_or_else(nobody),
+        }
     }
 }
 

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if name == rampart_jail::NAME {
         let words: Vec<_> = words.collect();
-        // Nothing watches system calls in this version.
+        // What watches its system calls was there before it, and comes along.
         return ExitCode::from(rampart_jail::enter(&words, |_| Ok(())));
     }
     let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());

@@ -150,9 +150,10 @@ impl Files {
         Self { ours, all, java, preload }
     }
 
-    /// Every one of them.
-    pub(crate) fn all(&self) -> [&Path; 4] {
-        [&self.ours, &self.all, &self.java, &self.preload]
+    /// Where those of a home are, once they were written.
+    pub(crate) fn places(home: &Home) -> [PathBuf; 4] {
+        let ours = Authority::certificate_path(&home.ca());
+        [ours, home.ca().join("bundle.pem"), Authority::java_path(&home.ca()), home.state().join("node-proxy.cjs")]
     }
 
     /// The file with the authority's certificate.

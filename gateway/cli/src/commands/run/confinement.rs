@@ -128,7 +128,7 @@ fn files(
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     let around = [home.clone(), launch.program().to_path_buf(), own.with_file_name("rampart-shim"), own];
     let mut shown = vec![run, state.join("shells"), state.join("preload")];
-    shown.extend(outbound::Files::of(environment)?.all().map(Path::to_path_buf));
+    shown.extend(outbound::Files::places(&Home::at(&environment.home)));
     let shown = shown.into_iter().filter_map(there).collect();
     let around = around.into_iter().filter_map(there).collect();
     Ok(Files { writable, fixed, hidden: hidden.into_iter().collect(), shown, around, sockets, scratch })
