@@ -367,6 +367,7 @@ impl Proxy {
         found.ok_or_else(Refused::unknown_session)
     }
 
+    /// Whose connection it is, by a user name and password, or without.
     fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
         let origin = (self.identify)(credentials)?;
         Some(Origin { surface: Surface::Egress, can_ask: false, ..origin })
