@@ -44,9 +44,13 @@ pub(crate) fn former(process: i32) -> io::Result<i32> {
     i32::try_from(message).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-fn request(request: libc::c_uint, thread: i32, address: *mut c_void, data: usize) -> io::Result<()> {
-    #[cfg(target_env = "musl")]
-    let request = request as libc::c_int;
+/// What libcs call the number of a request differs in its sign.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
+fn request(request: Request, thread: i32, address: *mut c_void, data: usize) -> io::Result<()> {
     // SAFETY: of the requests above only PTRACE_GETEVENTMSG writes, and to the number whose address it got.
     let done = unsafe { libc::ptrace(request, thread, address, data) };
     if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
