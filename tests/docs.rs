@@ -64,9 +64,9 @@ fn every_key_of_the_configuration_has_its_line_with_its_default() {
     assert_eq!(keys, lines);
 }
 
-/// The shell blocks of the README, each with the texts that its output must hold (`# → text`).
-fn blocks() -> Vec<(String, Vec<String>)> {
-    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+/// The shell blocks of a page, each with the texts that its output must hold (`# → text`).
+fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
+    let page = std::fs::read_to_string(root().join(page)).unwrap();
     page.split("```sh\n")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
@@ -90,7 +90,7 @@ fn every_command_of_the_readme_does_what_it_says() {
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     )
     .unwrap();
-    for (script, wanted) in blocks() {
+    for (script, wanted) in blocks("README.md") {
         if script.starts_with("cargo test") {
             continue; // This is that command.
         }
@@ -101,6 +101,32 @@ fn every_command_of_the_readme_does_what_it_says() {
         let shown = format!("{}{}", ran.stdout, ran.stderr);
         for text in wanted {
             assert!(shown.contains(&text), "`{text}` is not shown by\n{script}\n{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn the_tutorial_can_be_followed_to_the_letter() {
+    let world = World::new();
+    let mut folders = vec![bin("rampart").parent().unwrap().to_path_buf()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let path = std::env::join_paths(folders).unwrap();
+    let all = blocks("docs/tutorial.md");
+    assert!(all.len() >= 10);
+    for (script, wanted) in all {
+        let mut sh = world.command("sh");
+        // A test has no terminal, which stands for the person of the tutorial.
+        let token = std::fs::read_to_string(world.home().join("token")).unwrap_or_default();
+        if script.contains("approve") {
+            sh.env("RAMPART_TOKEN", token.trim());
+        }
+        let output = world.path("output");
+        let file = std::fs::File::create(&output).unwrap();
+        sh.env("PATH", &path).arg("-c").arg(&script).stdin(std::process::Stdio::null());
+        sh.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+        let shown = std::fs::read_to_string(&output).unwrap();
+        for text in wanted {
+            assert!(shown.contains(&text), "`{text}` is not shown by\n{script}\n{shown}");
         }
     }
 }
@@ -154,6 +180,38 @@ fn the_page_about_policies_is_complete_and_its_examples_hold() {
         let ran = Ran::from(sh.output().unwrap()).expect(0);
         for text in script.lines().filter_map(|line| line.strip_prefix("# → ")) {
             assert!(ran.stdout.contains(text) || ran.stderr.contains(text), "`{text}` is not shown: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn the_detector_of_the_guide_for_contributors_is_one() {
+    let guide = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let block = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let block: String = block.lines().map(|line| line.trim_start().to_owned() + "\n").collect();
+    let told: toml::Table = block.parse().unwrap();
+    // It is made of the keys that the page about detectors explains, and stands in a file that there is.
+    let page = std::fs::read_to_string(root().join("policies/scan/detectors/README.md")).unwrap();
+    let shown = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let shown: toml::Table = shown.parse().unwrap();
+    let keys = |table: &toml::Table| -> BTreeSet<String> {
+        table["detector"].as_array().unwrap()[0].as_table().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(&told), keys(&shown));
+    for file in ["policies/scan/detectors/saas.toml", "CHANGELOG.md", "ARCHITECTURE.md", "docs/threat-model.md"] {
+        assert!(root().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn pages_lead_to_pages_that_are_there() {
+    let output = std::process::Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output();
+    for name in String::from_utf8(output.unwrap().stdout).unwrap().lines() {
+        let page = std::fs::read_to_string(root().join(name)).unwrap();
+        let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://") && link.contains(".md")) {
+            let target = root().join(name).parent().unwrap().join(link);
+            assert!(target.is_file(), "{name} leads to {link}, which is not there");
         }
     }
 }

@@ -172,7 +172,7 @@ fn g3_what_was_changed_all_the_same_is_noticed_by_doctor() {
 }
 
 /// What only people do.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "allow 'curl *' --yes",
     "block ls --yes",
     "approve x",
@@ -187,6 +187,7 @@ const VERBS: [&str; 17] = [
     "init --profile yolo",
     "setup claude-code --remove",
     "quickstart",
+    "watch",
     "mcp install --remove",
     "mcp pins approve x",
     "ca rotate --yes",

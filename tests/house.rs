@@ -219,9 +219,12 @@ fn the_workspace_uses_each_dependency_it_lists() {
     for file in files("Cargo.toml") {
         let text = std::fs::read_to_string(file).unwrap();
         let table: toml::Table = text.parse().unwrap();
-        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for name in table.get(section).and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::keys) {
-                *used.entry(name.clone()).or_default() += 1;
+        let systems = table.get("target").and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::values);
+        for table in systems.filter_map(|t| t.as_table()).chain([&table]) {
+            for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+                for name in table.get(section).and_then(|t| t.as_table()).into_iter().flat_map(toml::Table::keys) {
+                    *used.entry(name.clone()).or_default() += 1;
+                }
             }
         }
     }

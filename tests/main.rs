@@ -14,6 +14,7 @@ mod docs;
 mod doctor;
 mod egress;
 mod exec_check;
+mod faces;
 mod faults;
 mod guard;
 mod hook;

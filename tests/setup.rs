@@ -217,6 +217,16 @@ fn quickstart_does_it_all_and_says_how_it_stands() {
     assert!(world.home().join("policies/standard.yaml").exists() && world.home().join("policies/custom.yaml").exists());
     assert!(ran.stdout.contains("Roads") && ran.stdout.contains("settings.json calls Rampart"), "{ran:?}");
     assert_eq!(world.status()["mode"], "enforce");
+    // It asks about commands that it does not run, and ends with what to try.
+    for text in ["allow  git status", "deny   rm -rf /", "Try next"] {
+        assert!(ran.stderr.contains(text), "{text}: {ran:?}");
+    }
+    let tries: Vec<&str> = ran.stderr.split("Try next").nth(1).unwrap().lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(tries.len(), 3, "{ran:?}");
+    for (line, verb) in tries.iter().zip(["rampart watch", "rampart policy explain \"rm -rf /\"", "rampart wrap --"]) {
+        assert!(line.trim_start().starts_with(verb), "{line}");
+    }
+    assert!(world.decisions().is_empty(), "what is only asked about is no decision");
     world.run(&["quickstart"]).expect(0);
 }
 

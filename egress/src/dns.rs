@@ -10,7 +10,7 @@ use hickory_resolver::proto::{
         rdata::{A, AAAA},
     },
 };
-use rampart_call::{Action, Call, Phase};
+use rampart_call::{Action, Call, Origin, Phase};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -88,7 +88,8 @@ async fn packets(proxy: &Arc<Proxy>, udp: &Arc<UdpSocket>, places: &Arc<Semaphor
         let question = buffer.get(..length).unwrap_or_default().to_vec();
         let (proxy, udp) = (Arc::clone(proxy), Arc::clone(udp));
         proxy.tasks.clone().spawn(async move {
-            if let Some(reply) = reply(&proxy, &question, true).await {
+            let origin = proxy.from(client.ip()).unwrap_or_else(nobody);
+            if let Some(reply) = reply(&proxy, &origin, &question, true).await {
                 let _ = udp.send_to(&reply, client).await;
             }
             drop(place);
@@ -102,37 +103,38 @@ async fn connections(proxy: &Arc<Proxy>, tcp: &TcpListener, places: &Arc<Semapho
             () = proxy.shutdown.cancelled() => return,
             accepted = tcp.accept() => accepted,
         };
-        let (Ok((client, _)), Ok(place)) = (accepted, Arc::clone(places).try_acquire_owned()) else {
+        let (Ok((client, from)), Ok(place)) = (accepted, Arc::clone(places).try_acquire_owned()) else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         let proxy = Arc::clone(proxy);
         proxy.tasks.clone().spawn(async move {
-            let _ = conversation(&proxy, client).await;
+            let origin = proxy.from(from.ip()).unwrap_or_else(nobody);
+            let _ = conversation(&proxy, &origin, client).await;
             drop(place);
         });
     }
 }
 
 /// Questions over TCP, each behind its length (RFC 1035 section 4.2.2).
-async fn conversation(proxy: &Arc<Proxy>, mut client: TcpStream) -> io::Result<()> {
+async fn conversation(proxy: &Arc<Proxy>, origin: &Origin, mut client: TcpStream) -> io::Result<()> {
     loop {
         let length = timeout(IDLE, client.read_u16()).await??;
         let mut question = vec![0; usize::from(length)];
         timeout(IDLE, client.read_exact(&mut question)).await??;
-        let Some(reply) = reply(proxy, &question, false).await else { return Ok(()) };
+        let Some(reply) = reply(proxy, origin, &question, false).await else { return Ok(()) };
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         client.write_all(&[&length.to_be_bytes()[..], &reply].concat()).await?;
     }
 }
 
 /// The reply to a question; none to what is no question, so that nobody is answered who did not ask.
-async fn reply(proxy: &Arc<Proxy>, question: &[u8], packet: bool) -> Option<Vec<u8>> {
+async fn reply(proxy: &Arc<Proxy>, origin: &Origin, question: &[u8], packet: bool) -> Option<Vec<u8>> {
     let message = Message::from_vec(question).ok().filter(|m| m.metadata.message_type == MessageType::Query)?;
     let reply = match asked(&message) {
         Err(code) => respond(&message, code, &[]),
         Ok(None) => respond(&message, ResponseCode::NoError, &[]),
-        Ok(Some(host)) => match timeout(PATIENCE, addresses(proxy, host)).await {
+        Ok(Some(host)) => match timeout(PATIENCE, addresses(proxy, origin, host)).await {
             Ok(Ok(addresses)) => respond(&message, ResponseCode::NoError, &addresses),
             Ok(Err(code)) => respond(&message, code, &[]),
             Err(_) => respond(&message, ResponseCode::ServFail, &[]),
@@ -162,9 +164,8 @@ fn asked(message: &Message) -> Result<Option<Host>, ResponseCode> {
 }
 
 /// The addresses of a host that may be contacted.
-async fn addresses(proxy: &Arc<Proxy>, host: Host) -> Result<Vec<IpAddr>, ResponseCode> {
+async fn addresses(proxy: &Arc<Proxy>, origin: &Origin, host: Host) -> Result<Vec<IpAddr>, ResponseCode> {
     let to = Destination { scheme: Scheme::Https, host, port: 443 };
-    let origin = nobody();
     let action = Action::Connect { host: to.host.text(), port: to.port, addresses: Vec::new() };
     let call = Call { origin: origin.clone(), phase: Phase::Before, action: action.clone(), response: None };
     // The permit is for asking; the connection itself is judged when it comes.
@@ -177,7 +178,7 @@ async fn addresses(proxy: &Arc<Proxy>, host: Host) -> Result<Vec<IpAddr>, Respon
         Err(refused) => {
             let code =
                 if refused.code() == "private_address" { ResponseCode::NXDomain } else { ResponseCode::ServFail };
-            record_failure(proxy, &origin, action, &refused).await;
+            record_failure(proxy, origin, action, &refused).await;
             Err(code)
         }
     }

@@ -15,7 +15,6 @@ use crate::{
     decode::{self, Decoder},
     destination::{Destination, Host, path_has_steps, path_is_ambiguous},
     echo::{Echo, Replacing},
-    entrance::nobody,
     headers::{Wishes, absolute, agree, clean_request, clean_response, forget_coding, redirected},
     inspect::{self, Inspection, Passing, Stopped, complete, inspected},
     meter::{Meter, Way},
@@ -51,8 +50,10 @@ pub(crate) async fn run(connection: &Connection, request: Request<Incoming>) -> 
             )?;
             return exchange.go(Towards::Found(route.clone())).await;
         }
-        Scope::Forward => (proxy.origin(request.headers())?, absolute(request.uri())?),
-        Scope::Redirected { address, port } => (nobody(), redirected(request.headers(), address, *port)?),
+        Scope::Forward => (connection.slot.origin(request.headers())?, absolute(request.uri())?),
+        Scope::Redirected { address, port } => {
+            (connection.slot.silent(), redirected(request.headers(), address, *port)?)
+        }
     };
     let origin = traced(origin, request.headers());
     connection.note(&origin, &to);

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     address::Allowance, credentials::Credentials, dns::Names, passthrough::Passthrough, resolve::Override,
-    upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
+    sources::Sources, upstream::ClientCertificate, upstream_proxy::UpstreamProxy,
 };
 
 /// Says which session a proxy user name and password belong to, and who a client without them is; none where such a
@@ -48,6 +48,8 @@ pub struct Options {
     pub block_page: Option<String>,
     /// Bounds of what clients may take.
     pub limits: Limits,
+    /// Who clients are that say nothing of it, by where they come from.
+    pub sources: Sources,
     /// Names sessions, and says who may do without a name.
     pub identify: Identify,
 }
@@ -71,6 +73,7 @@ impl Options {
             dns: Vec::new(),
             block_page: None,
             limits: Limits::default(),
+            sources: Sources::default(),
             identify,
         }
     }

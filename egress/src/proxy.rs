@@ -26,13 +26,14 @@ use crate::{
     credentials::Credentials,
     destination::{Destination, Host},
     dns,
-    entrance::{Door, enter},
+    entrance::{Door, enter, nobody},
     exchange,
     options::{Identify, Limits, Options},
     pac,
     passthrough::Passthrough,
     refusal::{Refused, prefers_html},
     resolve::{Addresses, Resolver},
+    sources::Sources,
     stall::{self, Taking},
     strict::{HeadLimits, Hold, Strict},
     tunnel::{self, Tunnel},
@@ -53,6 +54,7 @@ pub enum Fault {
 pub(crate) struct Proxy {
     pub(crate) gate: Arc<dyn Gate>,
     identify: Identify,
+    sources_known: Sources,
     pub(crate) authority: Arc<Authority>,
     pub(crate) interception: rustls::ServerConfig,
     pub(crate) resolver: Resolver,
@@ -89,6 +91,7 @@ pub async fn serve(
     let proxy = Arc::new(Proxy {
         gate,
         identify: options.identify,
+        sources_known: options.sources,
         interception: tunnel::interception()?,
         authority: options.authority,
         resolver: Resolver::new(options.resolve, options.allow_private, own)
@@ -184,6 +187,27 @@ impl Slot {
         *count += 1;
         drop(sources);
         Some(Self { proxy: Arc::clone(proxy), source, _place: place })
+    }
+
+    /// Whose request it is: whose the credentials in it are (RFC 7617), else who comes from there.
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
+        match self.proxy.from(self.source) {
+            Some(origin) if !headers.contains_key(header::PROXY_AUTHORIZATION) => Ok(origin),
+            _ => self.proxy.origin(headers),
+        }
+    }
+
+    /// Whose connection it is, by a user name and password, or without.
+    pub(crate) fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
+        match self.proxy.from(self.source) {
+            Some(origin) if credentials.is_none() => Some(origin),
+            _ => self.proxy.known(credentials),
+        }
+    }
+
+    /// Whose connection it is that says nothing of that.
+    pub(crate) fn silent(&self) -> Origin {
+        self.proxy.from(self.source).unwrap_or_else(nobody)
     }
 }
 
@@ -292,8 +316,13 @@ impl Proxy {
         Some(self.resolver.resolve(to).await)
     }
 
+    /// Who comes from this address.
+    pub(crate) fn from(&self, source: IpAddr) -> Option<Origin> {
+        self.sources_known.at(source).cloned()
+    }
+
     /// Whose request it is, by the credentials in it (RFC 7617).
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
+    fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
         let credentials = headers.get(header::PROXY_AUTHORIZATION).map(|given| {
             // What cannot be read is as good as wrong.
             let (scheme, encoded) = given.to_str().ok()?.split_once(' ')?;
@@ -310,7 +339,7 @@ impl Proxy {
     }
 
     /// Whose connection it is, by a user name and password, or without.
-    pub(crate) fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
+    fn known(&self, credentials: Option<(&str, &str)>) -> Option<Origin> {
         let origin = (self.identify)(credentials)?;
         Some(Origin { surface: Surface::Egress, can_ask: false, ..origin })
     }

@@ -102,7 +102,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 /// to the first request.
 pub(crate) async fn open(connection: &Connection, mut request: Request<Incoming>) -> Result<Response<Body>, Refused> {
     let proxy = connection.proxy();
-    let origin = proxy.origin(request.headers())?;
+    let origin = connection.slot.origin(request.headers())?;
     let authority = request.uri().authority().map_or("", http::uri::Authority::as_str);
     let to = Destination::parse_connect(authority).map_err(Refused::malformed)?;
     host_agrees(request.headers(), &to)?;

@@ -72,6 +72,17 @@ fn text_that_would_deceive_is_shown_for_what_it_is() {
 }
 
 /// All texts of elements.
+#[test]
+fn what_a_shell_says_of_a_refusal_is_in_plain_sight() {
+    let mut world = asking();
+    world.serve(&[]);
+    let asked = shell(&world, "s1", "touch ok\u{202e}\u{1b}[2J\u{200b}\u{7}x").spawn().unwrap();
+    world.run(&["deny", &only(&world), "--reason", "no\u{202e}\u{1b}[31m"]).expect(0);
+    let ran = Ran::from(asked.wait_with_output().unwrap()).expect(126);
+    assert!(!ran.stderr.contains(RAW), "{}", ran.stderr.escape_debug());
+    assert!(ran.stderr.contains(r"no\u{202e}\u{1b}[31m"), "{ran:?}");
+}
+
 fn texts(value: &Value) -> String {
     match value {
         Value::Array(list) => list.iter().map(texts).collect(),

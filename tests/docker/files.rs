@@ -78,6 +78,51 @@ fn the_api_listens_beyond_loopback_only_under_a_name() {
 }
 
 #[test]
+fn init_sets_the_rules_that_it_is_told_and_gives_folders_away() {
+    if !have("init_sets_the_rules_that_it_is_told_and_gives_folders_away", &["unshare", "nft", "setpriv"]) {
+        return;
+    }
+    let world = World::new();
+    let folder = |name: &str| world.path(name).display().to_string();
+    let mut unshare = world.command("unshare");
+    let script = r#"rampart=$1; shift; "$rampart" sidecar init "$@" >&2 && "$rampart" sidecar init "$@" >&2 && nft list table inet rampart"#;
+    unshare.args(["-n", "sh", "-ec", script, "sh"]).arg(crate::world::bin("rampart"));
+    unshare.args([
+        "--proxy-uid",
+        "7",
+        "--tcp",
+        "1501",
+        "--dns",
+        "1553",
+        "--home",
+        &folder("h"),
+        "--shared",
+        &folder("s"),
+    ]);
+    let ran = Ran::from(unshare.args(["--program", &folder(".")]).output().unwrap());
+    if ran.stderr.contains("unshare failed") {
+        return crate::world::cannot(
+            "init_sets_the_rules_that_it_is_told_and_gives_folders_away",
+            "no network of its own",
+        );
+    }
+    let ran = ran.expect(0);
+    for rule in ["meta skuid 7 return", "redirect to :1501", "redirect to :1553", "policy drop"] {
+        assert!(ran.stdout.contains(rule), "{rule}: {ran:?}");
+    }
+    for (name, mode) in [("h", 0o700), ("s", 0o755)] {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(world.path(name)).unwrap();
+        assert_eq!((meta.uid(), meta.mode() & 0o7777), (7, mode), "{name}");
+    }
+    assert!(Ran::from(world.command(world.path("rampart")).arg("--version").output().unwrap()).success());
+    let mut nobody = world.command("setpriv");
+    nobody.args(["--reuid=65534", "--clear-groups"]).arg(crate::world::bin("rampart")).args(["sidecar", "init"]);
+    let refused = Ran::from(nobody.env("RAMPART_HOME", "/nowhere").current_dir("/").output().unwrap());
+    assert!(refused.code == Some(2) && refused.stderr.contains("CAP_NET_ADMIN"), "{refused:?}");
+}
+
+#[test]
 fn the_list_of_what_the_program_is_made_of_is_whole() {
     let test = "the_list_of_what_the_program_is_made_of_is_whole";
     if !have(test, &["python3"]) {

@@ -16,6 +16,7 @@ version: "1"
 default_action: deny
 policies:
   - name: allowed
+    match: { agent: coder }
     rules:
       - action: allow
         when: { domain_matches: ["allowed.test"] }
@@ -26,6 +27,7 @@ egress:
   dns: ['198.51.100.1']
   allow_private: ['203.0.113.0/24']
   upstream_ca: ['/etc/outside/origin-ca.pem']
+  sources: [{ from: any, agent: coder }]
 ";
 
 /// What an agent has: no capability, a user of its own, the public half of the certificates.

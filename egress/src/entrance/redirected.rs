@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{nobody, original};
+use super::original;
 use crate::{
     destination::{Destination, Host, Scheme},
     proxy::{Scope, Slot, http1},
@@ -17,7 +17,7 @@ pub(super) async fn serve(tcp: TcpStream, slot: Arc<Slot>) -> Result<(), String>
     let address = original(&tcp).ok_or("where it was going is not known")?;
     let by_address = Destination { scheme: Scheme::Https, host: Host::Address(address.ip()), port: address.port() };
     if proxy.passes_through(&by_address) {
-        let opened = Opened::judge(&proxy, nobody(), by_address).await;
+        let opened = Opened::judge(&proxy, slot.silent(), by_address).await;
         return tunnel::inside(slot, tcp, opened).await;
     }
     let limit = proxy.limits.handshake_time;
@@ -29,7 +29,7 @@ pub(super) async fn serve(tcp: TcpStream, slot: Arc<Slot>) -> Result<(), String>
                 Some(name) => Host::parse(&name)?,
                 None => by_address.host,
             };
-            let opened = Opened::judge(&proxy, nobody(), Destination { host, ..by_address }).await;
+            let opened = Opened::judge(&proxy, slot.silent(), Destination { host, ..by_address }).await;
             tunnel::look(slot, io, opened).await
         }
         Some(b'A'..=b'Z') => {

@@ -12,9 +12,9 @@ use crate::{proxy::Slot, tunnel};
 pub(super) async fn serve(mut tcp: TcpStream, slot: Arc<Slot>) -> Result<(), String> {
     let proxy = Arc::clone(&slot.proxy);
     let limit = proxy.limits.handshake_time;
-    let greeted = timeout(limit, greet(&mut tcp, |user, password| proxy.known(Some((user, password)))));
+    let greeted = timeout(limit, greet(&mut tcp, |user, password| slot.known(Some((user, password)))));
     let greeted = greeted.await.map_err(|e| e.to_string())??;
-    let Some(origin) = greeted.or_else(|| proxy.known(None)) else {
+    let Some(origin) = greeted.or_else(|| slot.known(None)) else {
         return Err("a client without a session's user and password".to_owned());
     };
     let asked = timeout(limit, ask(&mut tcp)).await.map_err(|e| e.to_string())??;

@@ -175,6 +175,7 @@ impl World {
             unidentified: "unidentified".to_owned(),
             transparent: setting.transparent,
             limits: setting.limits,
+            sources: rampart_egress::Sources::default(),
             identify: Arc::new(|credentials| match credentials {
                 None => Some(Origin::default()),
                 Some((session, token)) => {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod egress;
+mod groups;
 mod mcp;
 mod report;
 mod rules;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{AuditVerb, Export, ExportFormat, Log, Replay, Search, Stats, Tail, Verify};
 pub(crate) use egress::{Check, EgressVerb, Har, Probe};
+pub(crate) use groups::command;
 pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
@@ -46,23 +48,23 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Detect agents, set them up, create a policy, start the gateway and look whether all is well
+    /// Set up policy, agents and gateway, and look whether each road holds
     Quickstart(Quickstart),
-    /// Make an agent ask before each tool, or take that back; without an agent: list them
+    /// Make an agent ask before each tool, or take that back
     Setup(Setup),
-    /// Run an agent or any command with the shells and requests it starts under the policy
+    /// Run an agent with its shells and requests under the policy
     Wrap(Wrap),
-    /// Run an agent with everything around it: shells, library, proxy; and say how much each holds
+    /// Run an agent with everything around it, and say how much that holds
     Run(Run),
-    /// Run a command with a library before libc that asks before a program is started (Linux)
+    /// Run a command with a library before libc that asks (Linux)
     Preload(Preload),
     /// Stand between an MCP client and an MCP server
     Mcp(Mcp),
-    /// Run the gateway: decisions, approvals, audit trail, API and egress proxy
+    /// Run the gateway: decisions, approvals, trail, API, egress proxy
     Serve(Serve),
-    /// Print the variables that send a shell's traffic through the egress proxy
+    /// Print what sends a shell's traffic through the egress proxy
     Env(Env),
-    /// Answer an agent's hook (reads the hook's JSON from standard input)
+    /// Answer an agent's hook, whose JSON comes on standard input
     Hook(Hook),
 
     /// Create the global policy, or a project's
@@ -98,14 +100,14 @@ pub(crate) enum Verb {
     Watch(Watch),
     /// Recent decisions
     Log(Log),
-    /// What agents did, what was stopped and why, who answered what: for people who were not there
+    /// What agents did, what was stopped and why, who answered what
     Report(Report),
     /// Read and verify the audit trail
     Audit {
         #[command(subcommand)]
         verb: AuditVerb,
     },
-    /// Judge the recorded calls by changed policies and show what would be decided otherwise
+    /// Judge recorded calls by changed policies and show the difference
     Replay(Replay),
     /// Make, list and end the tokens of the API
     Token {
@@ -117,7 +119,7 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: CaVerb,
     },
-    /// The HTTP road: what it would decide, what gets out past it, what went over it
+    /// The HTTP road: what it would decide, what gets past it, what went
     Egress {
         #[command(subcommand)]
         verb: EgressVerb,
@@ -132,13 +134,22 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
-    /// Log a browser in to the dashboard: print a link that does so once, and open it where a browser is at hand
+    /// Log a browser in to the dashboard, by a link that does so once
     Dashboard(Dashboard),
-    /// Replace this program by a newer release, and profiles that nobody edited by its own
+    /// Replace this program by a newer release, and its profiles
     Upgrade(Upgrade),
-    /// Print completions for a shell
+    /// Print completions for a shell: bash, zsh, fish, elvish, powershell
     Completions { shell: clap_complete::Shell },
-    /// Look at everything that protection stands on, try what can be tried, and say what was seen
+    /// Print the manual page of this program, or write those of all verbs into a folder
+    Man {
+        /// The verb, such as watch or "audit tail" [default: the program itself]
+        #[arg(conflicts_with = "output")]
+        verb: Vec<String>,
+        /// Write all pages into this folder
+        #[arg(long, short = 'o', value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+    /// Try each road, and say what holds, what does not, and what to do
     Doctor(Doctor),
 }
 

@@ -44,9 +44,13 @@ pub(crate) fn check(verb: &Verb, environment: &Environment) -> anyhow::Result<()
 
 fn who(verb: &Verb, environment: &Environment) -> Who {
     match verb {
-        Verb::Wrap(_) | Verb::Preload(_) | Verb::Run(_) | Verb::Env(_) | Verb::Hook(_) | Verb::Completions { .. } => {
-            Who::Anybody
-        }
+        Verb::Wrap(_)
+        | Verb::Preload(_)
+        | Verb::Run(_)
+        | Verb::Env(_)
+        | Verb::Hook(_)
+        | Verb::Completions { .. }
+        | Verb::Man { .. } => Who::Anybody,
         Verb::Test(_) | Verb::Bench(_) | Verb::Convert(_) => Who::Anybody,
         Verb::Status(_) | Verb::Pending(_) | Verb::Log(_) | Verb::Audit { .. } => Who::Anybody,
         Verb::Ca { verb: CaVerb::Rotate(_) | CaVerb::Install(CaInstall { dry_run: false, .. }) } => Who::Person,

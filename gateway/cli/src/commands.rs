@@ -14,6 +14,7 @@ pub(crate) mod from_audit;
 pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod mcp;
 mod mcp_install;
 mod mcp_pins;

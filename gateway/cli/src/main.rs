@@ -27,7 +27,7 @@ mod user_overrides;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::FromArgMatches as _;
 
 use crate::{
     args::{Cli, Color, Verb},
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     if rampart_shim::shell::name(&name).is_some() {
         return ExitCode::from(rampart_shim::program::run(name, words.collect()));
     }
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -99,9 +99,10 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Dashboard(args) => c::dashboard::run(&args, environment, printer),
         Verb::Upgrade(args) => c::upgrade::run(&args, environment, printer),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "rampart", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut args::command(), "rampart", &mut std::io::stdout());
             Ok(Exit::Yes)
         }
+        Verb::Man { verb, output } => c::man::run(&verb, output.as_deref(), printer),
         Verb::Doctor(args) => c::doctor::run(&args, environment, printer),
     }
 }

@@ -3,8 +3,11 @@
 use std::{fs, str::FromStr};
 
 use anyhow::Context as _;
+use rampart_call::Origin;
 use rampart_certs::{CertificateRevocationListDer, parse_crls, parse_pem};
-use rampart_egress::{Allowance, ClientCertificate, Limits, Names, Passthrough, UpstreamProxy, transparent_listener};
+use rampart_egress::{
+    Allowance, ClientCertificate, Limits, Names, Passthrough, Sources, UpstreamProxy, transparent_listener,
+};
 use rampart_gateway::Egress;
 use tokio::net::TcpListener;
 
@@ -58,6 +61,16 @@ pub(crate) fn transparent(egress: &Egress) -> anyhow::Result<Option<TcpListener>
     let Some(address) = egress.transparent else { return Ok(None) };
     let listener = transparent_listener(address);
     listener.map(Some).with_context(|| format!("egress.transparent: cannot listen on {address}"))
+}
+
+/// Who clients are by where they come from: `egress.sources`. Each is a session of its agent's name.
+pub(crate) fn sources(egress: &Egress, home: &str) -> anyhow::Result<Sources> {
+    let all = egress.sources.iter().map(|source| {
+        let (agent, session) = (source.agent.clone(), source.agent.clone());
+        let origin = Origin { agent, session, home: Some(home.to_owned()), ..Origin::default() };
+        Ok((read(&source.from, "egress.sources")?, origin))
+    });
+    Ok(Sources::new(all.collect::<anyhow::Result<Vec<_>>>()?))
 }
 
 /// Where jailed clients ask for names.

@@ -101,6 +101,8 @@ pub struct Egress {
     /// Only clients with the credentials of a session are served; otherwise the others are, as the session
     /// `unidentified`.
     pub require_credentials: bool,
+    /// Who clients without credentials are, by where they come from; the first that covers an address counts.
+    pub sources: Vec<Source>,
     /// Servers that names are looked up at, in place of the system's resolver.
     pub dns: Vec<SocketAddr>,
     /// Where clients that can reach nobody else ask for names.
@@ -126,6 +128,15 @@ pub struct Limits {
     pub body_time: Option<Duration>,
     /// How long a client may take nothing of what it is sent.
     pub answer_time: Option<Duration>,
+}
+
+/// Whose requests come from a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// An address, a network, or `any`.
+    pub from: String,
+    /// What policies call the agent.
+    pub agent: String,
 }
 
 /// A certificate to show to one host, or to those below one.
@@ -244,6 +255,7 @@ impl Default for Config {
                 client_certificates: Vec::new(),
                 transparent: None,
                 require_credentials: false,
+                sources: Vec::new(),
                 dns: Vec::new(),
                 dns_listen: None,
                 block_page: None,

@@ -10,6 +10,7 @@ mod gate;
 pub mod strict;
 mod trace;
 mod unanswered;
+mod unseen;
 mod verdict;
 
 pub use action::{Action, CommandLine, Located, MissingParam};
@@ -19,4 +20,5 @@ pub use finding::{Finding, FindingClass};
 pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Refused, Usage, Verdict, answer_to_verdict};
 pub use trace::TraceParent;
 pub use unanswered::{Lost, Standing};
+pub use unseen::is_invisible;
 pub use verdict::{Edit, Judgement, Outcome, Reason, RuleRef};

@@ -1,5 +1,7 @@
 //! Text of agents and servers made safe to show to people.
 
+pub(crate) use rampart_call::is_invisible;
+
 /// `text` with what people cannot see written as escapes: control characters (but line feed and tab), bidi controls,
 /// zero-width and tag characters, variation selectors. What it gives never moves a cursor or reorders a line.
 pub fn visible(text: &str) -> String {
@@ -12,15 +14,6 @@ pub fn visible(text: &str) -> String {
         }
     }
     out
-}
-
-/// Whether `c` shows nothing of its own: format, tag and filler characters, variation selectors.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The runs of bytes above 127, and where they stand. What is ASCII is skipped quickly.

@@ -16,7 +16,9 @@ use std::{
 };
 
 use rampart_agents::Ruling;
-use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Permit, Phase, Reason, Refusal, Surface, Verdict};
+use rampart_call::{
+    Action, Call, CommandLine, Judgement, Origin, Permit, Phase, Reason, Refusal, Surface, Verdict, is_invisible,
+};
 
 use self::source::Source;
 use crate::locate;
@@ -65,7 +67,7 @@ impl Ending {
         let mut stderr = "rampart: ".to_owned();
         // What was refused stands in here, and this may be a terminal.
         for c in why.chars() {
-            if c.is_control() && c != '\n' {
+            if (c.is_control() && c != '\n') || is_invisible(c) {
                 stderr.extend(c.escape_default());
             } else {
                 stderr.push(c);

@@ -58,6 +58,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("egress.transparent", config.egress.transparent.map_or("none".to_owned(), |address| address.to_string())),
         ("egress.require_credentials", config.egress.require_credentials.to_string()),
+        ("egress.sources", list(config.egress.sources.iter().map(|s| format!("{} is {}", s.from, s.agent)).collect())),
         ("egress.dns", list(config.egress.dns.iter().map(ToString::to_string).collect())),
         ("egress.dns_listen", config.egress.dns_listen.map_or("none".to_owned(), |address| address.to_string())),
         ("egress.block_page", config.egress.block_page.as_ref().map_or("none".to_owned(), |p| p.display().to_string())),

@@ -160,7 +160,8 @@ fn underlined(text: &str, effect: Option<&Effect>) -> Option<String> {
 
 fn effect_line(effect: &Effect) -> String {
     let (target, about) = effect.in_words();
-    format!("{:<16} {}  {}", effect.kind.as_str(), visible(&target), styled(DIM, about)).trim_end().to_owned()
+    let about = if about.is_empty() { about } else { format!("  {}", styled(DIM, about)) };
+    format!("{:<16} {}{about}", effect.kind.as_str(), visible(&target))
 }
 
 fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {

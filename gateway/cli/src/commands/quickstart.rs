@@ -1,7 +1,10 @@
 //! `rampart quickstart`: a policy, the agents that are used here, a running gateway, and a look at all of it.
 
 use rampart_agents::setup;
+use rampart_call::Outcome;
+use rampart_client::wire;
 use rampart_gateway::Home;
+use rampart_scan::visible;
 
 use crate::{
     args::{Doctor, Quickstart, Service, Setup},
@@ -11,7 +14,7 @@ use crate::{
     },
     environment::Environment,
     exit::Exit,
-    printer::{BOLD, Printer, styled},
+    printer::{BOLD, Printer, outcome_style, styled},
     reach,
 };
 
@@ -61,5 +64,41 @@ pub(crate) fn run(args: &Quickstart, environment: &Environment, printer: Printer
     }
     heading("Health");
     let health = doctor::run(&Doctor { fix: false, json: false }, environment, printer)?;
+    heading("What it says of three commands, of which none was run");
+    whole &= probe(environment, printer);
+    heading("Try next");
+    let agent = "rampart wrap -- AGENT";
+    for (command, what) in [
+        ("rampart watch", "decisions as they are made, and what waits for you"),
+        ("rampart policy explain \"rm -rf /\"", "how a command is decided, step by step"),
+        (agent, "an agent without hooks, or any program, under the same rules"),
+    ] {
+        printer.note(format!("  {}  {what}", styled(BOLD, format!("{command:<36}"))));
+    }
     Ok(if whole { health } else { Exit::Error })
+}
+
+/// Asks the gateway about commands that show that it decides, and runs none of them. False where it has no answer.
+fn probe(environment: &Environment, printer: Printer) -> bool {
+    let client = reach::client(environment);
+    for command in ["git status", "cat ~/.ssh/id_ed25519", "rm -rf /"] {
+        let request = wire::ToolRequest {
+            params: serde_json::json!({ "command": command }),
+            workspace: Some(environment.cwd.display().to_string()),
+            home: Some(environment.user_home.display().to_string()),
+            ..wire::ToolRequest::default()
+        };
+        match client.preflight("exec", &request) {
+            Ok(decision) => {
+                let outcome = serde_json::from_value(decision.decision.clone().into()).unwrap_or(Outcome::Deny);
+                let said = styled(outcome_style(outcome), format!("{outcome:<5}"));
+                printer.note(format!("  {said}  {command:<24}  {}", visible(&decision.message)).trim_end());
+            }
+            Err(fault) => {
+                printer.note(format!("rampart: {fault}"));
+                return false;
+            }
+        }
+    }
+    true
 }

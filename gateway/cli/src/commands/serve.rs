@@ -83,7 +83,7 @@ async fn serve(
     printer: Printer,
 ) -> anyhow::Result<Exit> {
     let on_demand = args.on_demand;
-    let mut options = proxy_options(&home, &config)?;
+    let mut options = proxy_options(&home, &config, environment)?;
     let Secrets { credentials, followed, placeholders } = secrets::read(&home, &config, on_demand, printer)?;
     options.credentials = egress::Credentials::new(secrets::for_proxy(&credentials)?);
     let held = options.credentials.clone();
@@ -260,7 +260,7 @@ async fn bind_proxy(config: &Config) -> Result<TcpListener, NoProxy> {
     TcpListener::bind(address).await.map_err(|source| NoProxy { address, source })
 }
 
-fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options> {
+fn proxy_options(home: &Home, config: &Config, environment: &Environment) -> anyhow::Result<egress::Options> {
     let authority = Authority::open(&home.ca())?;
     Ok(egress::Options {
         authority: Arc::new(authority),
@@ -279,6 +279,7 @@ fn proxy_options(home: &Home, config: &Config) -> anyhow::Result<egress::Options
         dns: config.egress.dns.clone(),
         block_page: outward::block_page(&config.egress)?,
         limits: outward::limits(&config.egress),
+        sources: outward::sources(&config.egress, &environment.user_home.display().to_string())?,
         // Nobody, until the gateway that knows them is open.
         identify: Arc::new(|_| None),
     })

@@ -11,6 +11,7 @@ use crate::{
     exit::Exit,
     printer::{DIM, Printer, outcome_style, styled},
     reach,
+    record::local_time,
 };
 
 pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
@@ -50,7 +51,10 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
     if !waiting.is_empty() {
         row("config", format!("changes of {} wait for the next start", waiting.join(", ")));
     }
-    row("gateway", format!("process {}, version {}, since {}", status.pid, status.version, status.started));
+    row(
+        "gateway",
+        format!("process {}, version {}, since {}", status.pid, status.version, local_time(&status.started)),
+    );
     row("home", status.home.clone());
     row("api", status.listen.clone().map_or_else(|| "none: its port is taken".to_owned(), |a| format!("http://{a}")));
     row("egress", status.egress.map_or_else(|| "none: its port is taken".to_owned(), |a| format!("http://{a}")));
@@ -93,7 +97,15 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
         let state = format!("lost {spans_lost} spans, {log_records_lost} lines of the log, {requests_lost} requests");
         row("otel", if *lost == TelemetryStatus::default() { "nothing was lost".to_owned() } else { state });
     }
-    row("pending", status.pending.to_string());
+    let waits = outcome_style(rampart_call::Outcome::Ask);
+    row(
+        "pending",
+        match status.pending {
+            0 => "nothing waits".to_owned(),
+            1 => styled(waits, "1 call waits for you: `rampart pending`, `rampart watch`"),
+            count => styled(waits, format!("{count} calls wait for you: `rampart pending`, `rampart watch`")),
+        },
+    );
     // Said plainly: what stands on a variable or on an agent's good will can be walked around.
     row("roads", "hooks, shell and proxy variables are advisory: a program can walk around them".to_owned());
     Ok(Exit::Yes)

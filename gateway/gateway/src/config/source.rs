@@ -54,6 +54,7 @@ struct EgressSource {
     client_certificates: Vec<ClientCertificateSource>,
     transparent: Option<Word>,
     require_credentials: Option<Word>,
+    sources: Vec<PlaceSource>,
     dns: Vec<Word>,
     dns_listen: Option<Word>,
     block_page: Option<Word>,
@@ -69,6 +70,13 @@ struct LimitsSource {
     head_time: Option<Word>,
     body_time: Option<Word>,
     answer_time: Option<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlaceSource {
+    from: Word,
+    agent: Word,
 }
 
 #[derive(Debug, Deserialize)]
@@ -205,6 +213,13 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         let key = reader.value(&key, absolute, file_name);
         if let (Some(host), Some(certificate), Some(key)) = (host, certificate, key) {
             config.egress.client_certificates.push(ClientCertificate { host, certificate, key });
+        }
+    }
+    for PlaceSource { from, agent } in source.egress.sources {
+        let from = reader.value(&from, private, "an address, a network such as `172.30.91.0/24`, or `any`");
+        let agent = reader.value(&agent, private, "a name such as `claude-code`");
+        if let (Some(from), Some(agent)) = (from, agent) {
+            config.egress.sources.push(super::Source { from, agent });
         }
     }
     let some_address = |word: &str| address(word).map(Some);

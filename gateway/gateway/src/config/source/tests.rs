@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Place;
+use crate::config::{Place, Source};
 
 #[track_caller]
 fn refused(text: &str, place: &str, words: &str) {
@@ -27,6 +27,7 @@ egress:
   client_certificates: [{host: api.corp.test, certificate: /etc/me.pem, key: /etc/me.key}]
   transparent: '[::]:15001'
   require_credentials: true
+  sources: [{from: 172.30.91.0/24, agent: coder}]
   dns: [9.9.9.9, '[::1]:5353']
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
@@ -62,6 +63,7 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
     assert_eq!(config.egress.client_certificates[0].key.to_str(), Some("/etc/me.key"));
     assert_eq!(config.egress.transparent.unwrap().to_string(), "[::]:15001");
     assert!(config.egress.require_credentials);
+    assert_eq!(config.egress.sources, [Source { from: "172.30.91.0/24".into(), agent: "coder".into() }]);
     let servers: Vec<_> = config.egress.dns.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["9.9.9.9:53", "[::1]:5353"]);
     assert_eq!(config.egress.limits.head_size, Some(16 << 10));

@@ -1,0 +1,78 @@
+//! The way in: help as somebody new reads it, completions, manual pages.
+
+use std::{collections::BTreeSet, process::Stdio};
+
+use crate::world::{Ran, World, have, run_with};
+
+#[test]
+fn the_help_is_in_groups_and_fits_on_a_terminal() {
+    let world = World::new();
+    for args in [["help"].as_slice(), &["--help"], &["-h"]] {
+        let help = world.run(args).expect(0).stdout;
+        for group in
+            ["Begin here", "Run agents under it", "See what happens", "Answer what waits", "Say what is allowed"]
+        {
+            assert!(help.contains(&format!("\n{group}\n")), "{group}: {help}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100) && !help.contains('\u{1b}'), "{help}");
+        assert!(help.find("quickstart") < help.find("completions"), "{help}");
+    }
+    // What is typed wrong is answered with what may have been meant.
+    let wrong = world.run(&["wacth"]).expect(2);
+    assert!(wrong.stderr.contains("watch"), "{wrong:?}");
+}
+
+#[test]
+fn shells_read_their_completions() {
+    let world = World::new();
+    let script = |shell: &str| world.run(&["completions", shell]).expect(0).stdout;
+    let mut bash = world.command("bash");
+    let asked = format!(
+        "{}\nCOMP_WORDS=(rampart wa); COMP_CWORD=1; _rampart rampart wa rampart; echo \"${{COMPREPLY[@]}}\"\n\
+         COMP_WORDS=(rampart audit t); COMP_CWORD=2; _rampart rampart t audit; echo \"${{COMPREPLY[@]}}\"",
+        script("bash")
+    );
+    bash.arg("--norc");
+    let told = run_with(bash, asked.as_bytes()).expect(0).stdout;
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["watch", "tail"], "{told}");
+    if have("shells_read_their_completions", &["zsh"]) {
+        let mut zsh = world.command("zsh");
+        zsh.args(["-f", "-n"]);
+        run_with(zsh, script("zsh").as_bytes()).expect(0);
+        let text = script("zsh");
+        assert!(text.starts_with("#compdef rampart") && text.contains("'watch:"), "{text}");
+    }
+    let fish = script("fish");
+    assert!(fish.contains("complete -c rampart") && fish.contains("\"watch\""), "{fish}");
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let world = World::new();
+    let folder = world.path("man");
+    world.run(&["man", "--output", folder.to_str().unwrap()]).expect(0);
+    let pages: BTreeSet<String> =
+        std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    for page in ["rampart.1", "rampart-watch.1", "rampart-report.1", "rampart-audit-tail.1", "rampart-mcp-pins-diff.1"]
+    {
+        assert!(pages.contains(page), "{pages:?}");
+    }
+    for page in &pages {
+        let text = std::fs::read_to_string(folder.join(page)).unwrap();
+        let name = page.strip_suffix(".1").unwrap();
+        assert!(text.contains(&format!(".TH {name} 1")), "{page}: {text}");
+        for section in [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
+            assert!(text.contains(section), "{page} has no {section}");
+        }
+        assert!(!text.contains('\u{1b}'), "{page} has colours");
+    }
+    let tail = world.run(&["man", "audit", "tail"]).expect(0).stdout;
+    assert_eq!(tail, std::fs::read_to_string(folder.join("rampart-audit-tail.1")).unwrap());
+    assert!(world.run(&["man", "nothing"]).expect(2).stderr.contains("there is no verb `nothing`"));
+    if have("every_verb_has_a_manual_page", &["groff"]) {
+        let mut groff = world.command("groff");
+        groff.args(["-man", "-Tutf8", "-ww"]).arg(folder.join("rampart-watch.1")).stdin(Stdio::null());
+        let shown = Ran::from(groff.output().unwrap()).expect(0);
+        assert!(shown.stdout.contains("decision") && shown.stderr.is_empty(), "{shown:?}");
+    }
+}
