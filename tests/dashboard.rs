@@ -105,7 +105,7 @@ fn calling(world: &World, tool: &str, body: &Value) -> std::process::Command {
 
 #[track_caller]
 fn waits(world: &World, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     // A gateway that looks through a megabyte may take a while to tell.
     loop {
         let ran = world.run(&["status", "--json"]);
