@@ -90,21 +90,30 @@ fn end(mut hook: Child) {
 
 /// Has a call decided and recorded, by whoever has the home's token.
 fn call(world: &World, tool: &str, body: &Value) -> Value {
+    Ran::from(calling(world, tool, body).output().unwrap()).expect(0).json()
+}
+
+fn calling(world: &World, tool: &str, body: &Value) -> std::process::Command {
     let token = std::fs::read_to_string(world.home().join("token")).unwrap();
     let file = world.write("body.json", body.to_string());
     let url = format!("http://{}/v1/tool/{tool}", address(world));
     let mut curl = world.command("curl");
-    curl.args(["-sS", "-m", "60", "--noproxy", "*", &url, "-H", &format!("authorization: Bearer {}", token.trim())]);
-    curl.arg("--data-binary").arg(format!("@{}", file.display()));
-    Ran::from(curl.output().unwrap()).expect(0).json()
+    curl.args(["-sS", "-m", "120", "--noproxy", "*", &url, "-H", &format!("authorization: Bearer {}", token.trim())]);
+    curl.arg("--data-binary").arg(format!("@{}", file.display())).stdin(Stdio::null());
+    curl
 }
 
 #[track_caller]
 fn waits(world: &World, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while world.status()["pending"] != count {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    // A gateway that looks through a megabyte may take a while to tell.
+    loop {
+        let ran = world.run(&["status", "--json"]);
+        if ran.success() && ran.json()["pending"] == count {
+            return;
+        }
         assert!(Instant::now() < deadline, "no {count} wait: {}", world.gateway_log());
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -201,22 +210,13 @@ fn hostile_text_is_text_on_every_page() {
     let long = format!("echo {}; echo the end", "<b>é\u{202e}".repeat(120_000));
     call(&world, "write", &json!({"agent": "long", "params": {"path": "/tmp/x", "content": long}}));
     // So long a command is a question.
-    let body = json!({"agent": "long", "params": {"command": long}});
-    std::thread::scope(|asking| {
-        asking.spawn(|| call(&world, "exec", &body));
-        hostile_pages(&world);
-        let waiting = world.run(&["pending", "--json"]).expect(0).stdout;
-        for question in waiting.lines() {
-            let question: Value = serde_json::from_str(question).unwrap();
-            world.run(&["deny", question["id"].as_str().unwrap()]).expect(0);
-        }
-    });
-}
-
-fn hostile_pages(world: &World) {
-    let held = hook(world, "<img src=x onerror=ran=1>", "touch '<svg onload=ran=1>' \u{202e}x");
-    waits(world, 2);
-    let seen = play(world, "hostile", &json!({}), &[]);
+    let long = calling(&world, "exec", &json!({"agent": "long", "params": {"command": long}})).spawn().unwrap();
+    waits(&world, 1);
+    let held = hook(&world, "<img src=x onerror=ran=1>", "touch '<svg onload=ran=1>' \u{202e}x");
+    waits(&world, 2);
+    let seen = play(&world, "hostile", &json!({}), &[]);
+    end(long);
+    end(held);
     assert_eq!(seen["foreign"], json!([]), "elements that are none of ours");
     assert_eq!((&seen["raw"], &seen["ran"]), (&json!(0), &Value::Null));
     assert!(seen["rows"].as_u64().unwrap() >= 60, "{}", seen["rows"]);
@@ -228,7 +228,6 @@ fn hostile_pages(world: &World) {
     }
     assert!(seen["cut"].as_str().unwrap().contains("characters left out"), "{}", seen["cut"]);
     assert!(seen["question"].as_str().unwrap().contains("characters left out"), "{}", seen["question"]);
-    end(held);
 }
 
 /// `\u{...}` in the list of hostile texts is that character.

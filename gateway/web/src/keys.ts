@@ -1,6 +1,6 @@
 // Keys. Each acts where no text is written and no other key is held; what is open first listens first.
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
@@ -8,7 +8,7 @@ const open: { keys: Keys }[] = [];
 
 /** Listens while the component that says so is there. */
 export function useKeys(keys: Keys) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const entry = { keys };
     open.push(entry);
     return () => {

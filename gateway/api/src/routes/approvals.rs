@@ -16,12 +16,16 @@ use crate::{Api, Peer, Scope, access::Caller, body::Strict, error::Error};
 pub(super) const LONGEST_REASON: usize = 2048;
 const LONGEST_SCOPE: usize = 32;
 
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<Vec<Pending>> {
-    Json(api.gateway().pending().into_iter().map(|question| pending(question, &api)).collect())
+pub(super) async fn list(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Json<Vec<Pending>> {
+    Json(api.gateway().pending().into_iter().map(|question| pending(question, &caller, &api)).collect())
 }
 
-pub(super) async fn show(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<Pending>, Error> {
-    Ok(Json(pending(api.gateway().question(&id)?, &api)))
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Pending>, Error> {
+    Ok(Json(pending(api.gateway().question(&id)?, &caller, &api)))
 }
 
 pub(super) async fn resolve(
@@ -61,9 +65,10 @@ pub(super) async fn resolve(
     Ok(Json(resolved))
 }
 
-/// A question as people see it; only its call, to which the answer is bound, is as it came.
-fn pending(question: Question, api: &Api) -> Pending {
-    let redact = |text: &str| api.gateway().without_secrets(text);
+/// A question as it came, but for the pages of a browser: what they show holds no secrets.
+fn pending(question: Question, caller: &Caller, api: &Api) -> Pending {
+    let on_a_page = caller.page_token().is_some();
+    let redact = |text: &str| if on_a_page { api.gateway().without_secrets(text) } else { text.to_owned() };
     let details = question.details().into_iter();
     Pending {
         asked: question.asked(),

@@ -1,6 +1,6 @@
 // The keys, shown by `?`.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useKeys } from "../keys.ts";
 
 const KEYS: [string, [string, string][]][] = [
@@ -12,7 +12,7 @@ const KEYS: [string, [string, string][]][] = [
 
 export function Keys({ close }: { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   useKeys({ Escape: close, "?": close });
   return (
     <dialog ref={dialog} aria-label="keys" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
