@@ -72,7 +72,8 @@ def main():
             (f"{name}, an exec of {EXECS}", [RAMPART, "preload", "--mode", mode, "--", "/bin/dash", "-c", loop])
             for name, mode in (("without the library", "disabled"), ("with it", "enforce"))
         ]
-        compare(preload, 10, env, EXECS)
+        check = ("below the exec check of `rampart run`", [RAMPART, "run", "-q", "--", "/bin/dash", "-c", loop])
+        compare([*preload, check], 10, env, EXECS)
     finally:
         gateway.terminate(), gateway.wait()
         shutil.rmtree(home, ignore_errors=True)

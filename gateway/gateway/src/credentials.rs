@@ -46,6 +46,8 @@ struct Book {
     roots: HashMap<Process, Session>,
     /// How many launch credentials are of sessions that are only watched.
     watched: usize,
+    /// How many are of sessions whose processes are confined.
+    confined: usize,
 }
 
 #[derive(Debug)]
@@ -229,13 +231,23 @@ impl Credentials {
 
     /// Whether a session is only watched. All who opened one of that name must have wanted that.
     pub(crate) fn only_watches(&self, session: &str) -> bool {
+        self.all_launches(session, |book| book.watched, |launch| launch.monitor)
+    }
+
+    /// Whether the processes of a session are confined, likewise.
+    pub(crate) fn confines(&self, session: &str) -> bool {
+        self.all_launches(session, |book| book.confined, |launch| launch.confined)
+    }
+
+    /// Whether something holds of all who opened a session, of which there must be one. `some` says of how many sessions it does.
+    fn all_launches(&self, session: &str, some: fn(&Book) -> usize, holds: fn(&Launch) -> bool) -> bool {
         let book = self.book();
-        if book.watched == 0 || session.is_empty() {
+        if some(&book) == 0 || session.is_empty() {
             return false;
         }
         let launches = book.kept.values().filter_map(|entry| entry.token.launch.as_ref());
         let mut named = launches.filter(|launch| launch.session == session).peekable();
-        named.peek().is_some() && named.all(|launch| launch.monitor)
+        named.peek().is_some() && named.all(holds)
     }
 
     /// Whether a session is open whose processes are known by where they stand.
@@ -398,6 +410,7 @@ impl Book {
     fn add(&mut self, token: Token, wall: u64) {
         let ends = token.expires_ms.map(|at| clock::boot_ms() + at.saturating_sub(wall));
         self.watched += usize::from(token.launch.as_ref().is_some_and(|launch| launch.monitor));
+        self.confined += usize::from(token.launch.as_ref().is_some_and(|launch| launch.confined));
         if let Some(launch) = token.launch.as_ref().filter(|launch| launch.below) {
             let agent = token.agent.clone().unwrap_or_default();
             self.roots.insert(launch.process, Session { name: launch.session.clone(), agent });
@@ -409,6 +422,7 @@ impl Book {
         let Some(Entry { token, life, .. }) = self.kept.remove(id) else { return };
         if let Some(launch) = token.launch {
             self.watched -= usize::from(launch.monitor);
+            self.confined -= usize::from(launch.confined);
             self.roots.remove(&launch.process);
         }
         life.cancel();

@@ -179,6 +179,7 @@ impl Gateway {
             now_ms: facts.now_ms,
             headless: self.config.now().headless,
             labels: memory.labels(call),
+            confined: self.is_confined(call),
             history: &memory.history,
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),

@@ -173,6 +173,7 @@ impl Again<'_> {
             now_ms,
             headless: false,
             labels: known,
+            confined: false,
             history: &self.history,
             counted: false,
             rampart_home: self.rampart_home,

@@ -1,6 +1,6 @@
 //! What the gateway says of itself. Everything here is measured or in force, nothing is derived from intentions.
 
-use rampart_call::Call;
+use rampart_call::{Call, Origin, Surface};
 use rampart_policy::{Diagnostic, Ruleset, SourceFile};
 use std::sync::Arc;
 
@@ -30,6 +30,14 @@ impl Gateway {
     /// What becomes of its decisions.
     pub fn mode(&self) -> Mode {
         self.config.now().mode
+    }
+
+    /// Whether what the call starts is looked at while it runs. Only of what is run below the one who opened the session, and not
+    /// where it merely says so.
+    pub(crate) fn is_confined(&self, call: &Call) -> bool {
+        let Origin { surface, session, claimed, .. } = &call.origin;
+        let is_local = matches!(surface, Surface::Hook | Surface::Shell | Surface::Preload | Surface::Supervisor);
+        is_local && !claimed && self.credentials.confines(session)
     }
 
     /// What becomes of a decision about a call: a session can be one that is only watched.

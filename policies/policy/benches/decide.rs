@@ -70,8 +70,15 @@ fn exec(command: &str) -> Call {
 
 fn decide(ruleset: &Ruleset, call: &Call, times: usize) -> Vec<Duration> {
     let (labels, history) = (BTreeSet::new(), History::default());
-    let context =
-        Context { now_ms: 0, headless: false, labels: &labels, history: &history, counted: false, rampart_home: None };
+    let context = Context {
+        now_ms: 0,
+        headless: false,
+        labels: &labels,
+        confined: false,
+        history: &history,
+        counted: false,
+        rampart_home: None,
+    };
     each(times, || {
         black_box(ruleset.judge(black_box(call), &context));
     })

@@ -59,6 +59,7 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
             now_ms: 1_767_225_600_000,
             headless: false,
             labels: &labels,
+            confined: false,
             history: &history,
             counted: false,
             rampart_home: None,

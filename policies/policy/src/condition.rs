@@ -8,6 +8,7 @@ mod budget;
 mod call_count;
 pub(crate) mod command;
 mod command_env_assignments;
+mod confined;
 mod content_type;
 pub(crate) mod detects;
 mod domain;
@@ -60,6 +61,7 @@ pub(crate) struct When {
     pub(crate) response: Pair,
     pub(crate) session: Pair,
     pub(crate) agent_depth: agent_depth::Source,
+    pub(crate) confined: confined::Source,
     pub(crate) tool_param: tool_param::Source,
     pub(crate) tool_param_range: tool_param_range::Source,
     pub(crate) call_count: call_count::Source,
@@ -102,6 +104,7 @@ impl When {
             response: Pair::read(f, reader, "response_matches", "response_not_matches"),
             session: Pair::read(f, reader, "session_matches", "session_not_matches"),
             agent_depth: agent_depth::Source::read(f, reader),
+            confined: confined::Source::read(f, reader),
             tool_param: tool_param::Source::read(f, reader),
             tool_param_range: tool_param_range::Source::read(f, reader),
             call_count: call_count::Source::read(f, reader),
@@ -135,6 +138,7 @@ impl When {
             response,
             session,
             agent_depth,
+            confined,
             tool_param,
             tool_param_range,
             call_count,
@@ -161,6 +165,7 @@ impl When {
         response::compile(response, into, reader);
         session::compile(session, into);
         agent_depth.compile(into);
+        confined.compile(into);
         tool_param.compile(into);
         tool_param_range.compile(into);
         call_count.compile(into);

@@ -13,6 +13,8 @@ pub struct Context<'a> {
     pub headless: bool,
     /// The session's labels, such as `secret-read`.
     pub labels: &'a BTreeSet<String>,
+    /// What the call starts is looked at while it runs: it belongs to a session in a jail, whose every exec is judged.
+    pub confined: bool,
     /// What was called before.
     pub history: &'a History,
     /// The call is among them already: this is a part of it.

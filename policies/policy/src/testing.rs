@@ -41,6 +41,7 @@ pub fn run_tests(files: &[SourceFile]) -> Result<Vec<TestOutcome>, Vec<Diagnosti
             now_ms: NOW_MS,
             headless: test.headless,
             labels: &labels,
+            confined: false,
             history: &history,
             counted: false,
             rampart_home: None,

@@ -58,7 +58,10 @@ pub(crate) fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
 
 pub(crate) fn judge_at(ruleset: &Ruleset, call: &Call, now_ms: i64, history: &History, headless: bool) -> Judgement {
     let labels = BTreeSet::from(["secret-read".to_owned()]);
-    ruleset.judge(call, &Context { now_ms, headless, labels: &labels, history, counted: false, rampart_home: None })
+    ruleset.judge(
+        call,
+        &Context { now_ms, headless, labels: &labels, confined: false, history, counted: false, rampart_home: None },
+    )
 }
 
 /// Judges a call and returns the outcome's word.

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Permit, Phase, Reason, Refusal, Verdict};
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, kill_process},
+    process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -57,6 +57,8 @@ pub fn run_held<E: From<io::Error> + Send>(
 ) -> Result<ExitStatus, E> {
     // Processes stay below us whatever they do, which some kernels want of who traces them (Yama's ptrace_scope).
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
+    // Nobody of the same user takes the answers to the filter out of our hands or memory (ptrace(2), pidfd_getfd(2)); root still can.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut children = signal(SignalKind::child())?;

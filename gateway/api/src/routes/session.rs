@@ -25,7 +25,7 @@ const MOST_SECRETS: usize = 256;
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Strict(OpenSession { agent, session, lasts, monitor, secrets }): Strict<OpenSession>,
+    Strict(OpenSession { agent, session, lasts, monitor, confined, secrets }): Strict<OpenSession>,
 ) -> Result<Json<OpenedSession>, Error> {
     let Peer::Socket { pid, .. } = caller.peer else { return Err(Error::unauthorized()) };
     let gone = || Error::new(StatusCode::FORBIDDEN, "unknown_process", "the kernel does not tell which process asks");
@@ -36,6 +36,8 @@ pub(super) async fn open(
     };
     // An agent's wish not to be refused anything is not heard.
     let monitor = monitor && by_person;
+    // Nor that somebody looks at what it starts.
+    let confined = confined && by_person;
     let pid = pid.ok_or_else(gone)?;
     let (process, below) = match lasts {
         SessionLasts::Process => (Process::of(pid), true),
@@ -47,7 +49,7 @@ pub(super) async fn open(
         let text = "a session's name has at most 100 letters, digits, hyphens, underscores and dots";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
-    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below, monitor };
+    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below, monitor, confined };
     let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
     if !secrets.is_empty() {
         // An agent can have more followed, and bind nothing.

@@ -54,8 +54,13 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
     let id = world.gateway.credentials().bearer(revoked.as_ref().unwrap()).unwrap().id;
     world.gateway.revoke_token(&id, "a test").await.unwrap();
     let mut agent = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-    let launch =
-        Launch { session: "s1".into(), process: Process::of(agent.id()).unwrap(), below: true, monitor: false };
+    let launch = Launch {
+        session: "s1".into(),
+        process: Process::of(agent.id()).unwrap(),
+        below: true,
+        monitor: false,
+        confined: false,
+    };
     let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
     let below = Peer::Socket { pid: Some(agent.id()), uid: 0, ours: true };
     // It has no terminal whatever runs the tests.
@@ -286,7 +291,13 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
     };
     let claimed = || ("somebody".to_owned(), "theirs".to_owned(), true);
     assert_eq!(ask(root.id(), None).await, claimed(), "no session is open");
-    let launch = Launch { session: "s1".into(), process: Process::of(root.id()).unwrap(), below: true, monitor: false };
+    let launch = Launch {
+        session: "s1".into(),
+        process: Process::of(root.id()).unwrap(),
+        below: true,
+        monitor: false,
+        confined: false,
+    };
     let credential = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
     let known = || ("bot".to_owned(), "s1".to_owned(), false);
     assert_eq!(ask(root.id(), None).await, known());
@@ -296,8 +307,13 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
     let token = world.gateway.create_token(wanted, "a test").await.unwrap().text;
     assert_eq!(ask(other.id(), Some(&token)).await, claimed(), "a token says who asks, not in which session");
     // One whose agent was not said keeps the name that the surface gives it.
-    let launch =
-        Launch { session: "s2".into(), process: Process::of(other.id()).unwrap(), below: true, monitor: false };
+    let launch = Launch {
+        session: "s2".into(),
+        process: Process::of(other.id()).unwrap(),
+        below: true,
+        monitor: false,
+        confined: false,
+    };
     world.gateway.open_session("", launch, "a test").await.unwrap();
     assert_eq!(ask(other.id(), None).await, ("somebody".to_owned(), "s2".to_owned(), false));
     for child in [&mut root, &mut other] {

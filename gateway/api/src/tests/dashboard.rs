@@ -211,6 +211,39 @@ async fn a_login_reaches_no_further_than_who_asked_for_it_and_ends_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_told_without_its_secrets_and_the_answer_is_bound_to_them() {
+    let world = World::new().await;
+    let browser = world.log_in(TOKEN).await;
+    let who: Value = serde_json::from_str(&browser.get("/v1/whoami").await.body).unwrap();
+    assert_eq!(who["page_token"], browser.page_token().await, "{who}");
+    let until = who["until"].as_str().unwrap();
+    assert!(until.starts_with("20") && until.ends_with('Z'), "{until}");
+    let secret = "AKIAIOSFODNN7EXAMPLA";
+    let (gateway, call) = (Arc::clone(&world.gateway), read(&format!("/deploy/{secret}/now")));
+    let asking = tokio::spawn(async move { gateway.answer(call).await });
+    until_one_waits(&world).await;
+    let listed: Vec<Value> = serde_json::from_str(&browser.get("/v1/approvals").await.body).unwrap();
+    let [question] = &listed[..] else { panic!("{listed:?}") };
+    let subject = question["subject"].as_str().unwrap();
+    assert!(subject.starts_with("/deploy/") && !subject.contains(secret), "{subject}");
+    let token = who["page_token"].as_str().unwrap();
+    let headers = [("content-type", "application/json"), ("x-rampart-csrf", token)];
+    let path = format!("/v1/approvals/{}/resolve", question["id"].as_str().unwrap());
+    let other = format!(r#"{{"approve":true,"payload":"{}"}}"#, "0".repeat(64));
+    assert_eq!(browser.send("POST", &path, &headers, &other).await.status, 409, "it is about something else");
+    let shown = format!(r#"{{"approve":true,"payload":{}}}"#, question["payload"]);
+    assert_eq!(browser.send("POST", &path, &headers, &shown).await.status, 200);
+    assert!(asking.await.unwrap().verdict.passes());
+    let granted = world.records().into_iter().find(|r| r["event"] == "granted").unwrap();
+    assert_eq!(granted["from"], "dashboard", "{granted}");
+    world.end().await;
+}
+
+async fn until_one_waits(world: &World) {
+    until("the question", || !world.gateway.pending().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_is_answered_on_its_page() {
     let world = World::new().await;
     let browser = world.log_in(TOKEN).await;

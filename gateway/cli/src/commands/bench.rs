@@ -177,7 +177,15 @@ fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
     let now_ms = jiff::Timestamp::now().as_millisecond();
     ruleset.judge(
         call,
-        &Context { now_ms, headless: false, labels: &labels, history: &history, counted: false, rampart_home: None },
+        &Context {
+            now_ms,
+            headless: false,
+            labels: &labels,
+            confined: false,
+            history: &history,
+            counted: false,
+            rampart_home: None,
+        },
     )
 }
 

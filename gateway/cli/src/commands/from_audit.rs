@@ -124,6 +124,7 @@ fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
         now_ms: 0,
         headless: false,
         labels: &labels,
+        confined: false,
         history: &history,
         counted: false,
         rampart_home: None,

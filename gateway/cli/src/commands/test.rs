@@ -47,6 +47,7 @@ pub(crate) fn context<'a>(
         now_ms: jiff::Timestamp::now().as_millisecond(),
         headless: false,
         labels,
+        confined: false,
         history,
         counted: false,
         rampart_home: environment.home.to_str(),

@@ -29,6 +29,10 @@ pub struct OpenSession {
     /// Its calls are judged and recorded, and none is refused. The wish of an agent for such a session is not heard.
     #[serde(skip_serializing_if = "is_false")]
     pub monitor: bool,
+    /// Its processes are in a jail, and whatever they start is judged: rules may then leave code that nobody could read to that. An
+    /// agent that says so of itself is not heard.
+    #[serde(skip_serializing_if = "is_false")]
+    pub confined: bool,
     /// Secrets in its surroundings, which are followed from now on. Where they may go, only people say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<FollowedSecret>,

@@ -92,6 +92,9 @@ pub struct Launch {
     /// The session is only watched: nothing of it is refused.
     #[serde(default, skip_serializing_if = "is_false")]
     pub monitor: bool,
+    /// Its processes are in a jail, and whatever they start is judged.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub confined: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -1,6 +1,6 @@
 use std::fs;
 
-use rampart_call::{Action, Located, Origin, Phase, Response, Verdict};
+use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase, Response, Surface, Verdict};
 
 use super::*;
 use crate::{Config, Settings, config, credentials::Launch, lineage::Process};
@@ -108,11 +108,35 @@ async fn monitoring_holds_no_call_to_ask_a_service() {
 }
 
 #[tokio::test]
+async fn a_session_is_confined_only_where_all_who_opened_it_said_so_and_only_what_runs_in_it() {
+    let world = World::with(Config::default(), false).await;
+    let open = async |session: &str, confined| {
+        let process = Process::of(std::process::id()).unwrap();
+        let launch = Launch { session: session.into(), process, below: false, monitor: false, confined };
+        world.gateway.open_session("bot", launch, "a test").await.unwrap();
+    };
+    let confined = |session: &str, surface, claimed| {
+        let origin = Origin { session: session.into(), surface, claimed, ..Origin::default() };
+        let action = Action::Exec { command: CommandLine::Command("x".into()), cwd: None };
+        world.gateway.is_confined(&Call { origin, phase: Phase::Before, action, response: None })
+    };
+    assert!(!confined("s", Surface::Hook, false));
+    open("s", true).await;
+    for surface in Surface::ALL {
+        let runs_here = matches!(surface, Surface::Hook | Surface::Shell | Surface::Preload | Surface::Supervisor);
+        assert_eq!(confined("s", surface, false), runs_here, "{surface}");
+        assert!(!confined("s", surface, true) && !confined("t", surface, false), "{surface}");
+    }
+    open("s", false).await;
+    assert!(!confined("s", Surface::Hook, false), "the stricter word holds");
+}
+
+#[tokio::test]
 async fn a_session_can_be_watched_only_while_all_who_opened_it_wanted_that() {
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, monitor| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch { session: session.into(), process, below: false, monitor };
+        let launch = Launch { session: session.into(), process, below: false, monitor, confined: false };
         world.gateway.open_session("bot", launch, "a test").await.unwrap().token.unwrap().id
     };
     open("another", true).await;

@@ -92,6 +92,7 @@ fn judge(ruleset: &Ruleset, action: &Action, home: &Home, place: &Place) -> Judg
         now_ms: i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX),
         headless: false,
         labels: &labels,
+        confined: false,
         history: &history,
         counted: false,
         rampart_home: home.root().to_str(),

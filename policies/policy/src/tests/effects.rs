@@ -258,3 +258,25 @@ fn what_stands_beside_the_arguments_is_looked_at_and_matches_no_rule_about_argum
         assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{beside}");
     }
 }
+
+#[test]
+fn code_that_nobody_can_read_is_left_to_what_looks_at_it_where_that_is_there() {
+    let asked = |confined| {
+        let rules = ruleset(&[user(
+            "allow",
+            "  - name: opaque\n    rules:\n      - action: ask\n        when: {effect: [opaque, exec], note: [computed-program, computed-code], confined: false}\n",
+        )]);
+        let (labels, history) = (std::collections::BTreeSet::new(), crate::History::default());
+        let context = crate::Context {
+            now_ms: 0,
+            headless: false,
+            labels: &labels,
+            confined,
+            history: &history,
+            counted: false,
+            rampart_home: None,
+        };
+        rules.judge(&call("exec", "eval \"$CODE\""), &context).outcome.as_str()
+    };
+    assert_eq!((asked(false), asked(true)), ("ask", "allow"));
+}

@@ -11,8 +11,15 @@ fn an_explanation_names_the_deciding_rule_and_what_nearly_matched() {
     let ruleset = ruleset(&[user("allow", policies)]);
     let call = call("exec", "cd /tmp && cat ~/.ssh/id_rsa");
     let (labels, history) = (BTreeSet::new(), History::default());
-    let context =
-        Context { now_ms: 0, headless: false, labels: &labels, history: &history, counted: false, rampart_home: None };
+    let context = Context {
+        now_ms: 0,
+        headless: false,
+        labels: &labels,
+        confined: false,
+        history: &history,
+        counted: false,
+        rampart_home: None,
+    };
     let explanation = explain(&ruleset, &call, &context);
     assert_eq!(explanation.judgement, judge(&ruleset, &call), "explaining and enforcing are one");
     let texts: Vec<&str> = explanation.components.iter().map(|c| c.text.as_str()).collect();

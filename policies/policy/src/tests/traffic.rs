@@ -123,8 +123,15 @@ fn a_part_of_a_call_is_not_another_call() {
     history.record(&call, 0);
     history.record(&answered("text/plain", "x"), 0);
     let labels = BTreeSet::new();
-    let context =
-        Context { now_ms: 0, headless: false, labels: &labels, history: &history, counted: true, rampart_home: None };
+    let context = Context {
+        now_ms: 0,
+        headless: false,
+        labels: &labels,
+        confined: false,
+        history: &history,
+        counted: true,
+        rampart_home: None,
+    };
     assert_eq!(rules.judge(&call, &context).outcome.as_str(), "allow");
     assert_eq!(judge_at(&rules, &call, 0, &history, false).outcome.as_str(), "deny");
 }

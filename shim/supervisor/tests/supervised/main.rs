@@ -56,6 +56,7 @@ impl Folder {
     fn compile(&self, source: &str, options: &[&str]) -> PathBuf {
         let program = self.at("compiled");
         let file = self.at("compiled.c");
+        let _alone = alone();
         fs::write(&file, source).unwrap();
         let done = Command::new("cc").args(["-O1", "-o"]).arg(&program).arg(&file).args(options).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -13,7 +13,7 @@ fn signals_stops_and_terminals_are_the_programs_own() {
         ("sleep 9 & kill $!; wait $!; echo $?", "143\n"),
         // A stop that hits an exec, or whatever else, is seen by the parent and ends when it is told to.
         (
-            "sleep 9 & kill -STOP $!; grep -c '^State.*T' /proc/$!/status; kill -CONT $!; kill $!; wait $!; echo $?",
+            "sleep 9 & kill -STOP $!; sleep 0.3; grep -c '^State.*T' /proc/$!/status; kill -CONT $!; kill $!; wait $!; echo $?",
             "1\n143\n",
         ),
         ("/bin/sh -c 'kill -STOP $$; exec /bin/echo on' & sleep 0.2; kill -CONT $!; wait; echo off", "on\noff\n"),
