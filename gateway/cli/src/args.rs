@@ -48,13 +48,13 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Set up policy, agents and gateway, and look whether each road holds
+    /// Set up policy, agents and gateway, and see how each road holds
     Quickstart(Quickstart),
     /// Make an agent ask before each tool, or take that back
     Setup(Setup),
     /// Run an agent with its shells and requests under the policy
     Wrap(Wrap),
-    /// Run an agent with everything around it, and say how much that holds
+    /// Run an agent with everything around it, and say what holds
     Run(Run),
     /// Run a command with a library before libc that asks (Linux)
     Preload(Preload),
@@ -119,12 +119,12 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: CaVerb,
     },
-    /// The HTTP road: what it would decide, what gets past it, what went
+    /// The HTTP road: what it would decide, and what gets past it
     Egress {
         #[command(subcommand)]
         verb: EgressVerb,
     },
-    /// Containers in which Rampart is the only way out: close all others, and try whether they are
+    /// Containers whose only way out is Rampart: close all others
     Sidecar {
         #[command(subcommand)]
         verb: SidecarVerb,
@@ -140,7 +140,7 @@ pub(crate) enum Verb {
     Upgrade(Upgrade),
     /// Print completions for a shell: bash, zsh, fish, elvish, powershell
     Completions { shell: clap_complete::Shell },
-    /// Print the manual page of this program, or write those of all verbs into a folder
+    /// Print a manual page, or write all of them into a folder
     Man {
         /// The verb, such as watch or "audit tail" [default: the program itself]
         #[arg(conflicts_with = "output")]
@@ -149,7 +149,7 @@ pub(crate) enum Verb {
         #[arg(long, short = 'o', value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
-    /// Try each road, and say what holds, what does not, and what to do
+    /// Try each road, and say what holds and what to do
     Doctor(Doctor),
 }
 

@@ -12,7 +12,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("See what happens", &["watch", "dashboard", "log", "report", "audit", "replay"]),
     ("Answer what waits", &["pending", "approve", "deny"]),
     ("Say what is allowed", &["init", "test", "policy", "allow", "block", "rules", "bench", "convert"]),
-    ("Keep it running", &["serve", "config", "token", "ca", "egress", "upgrade", "completions", "man", "help"]),
+    (
+        "Keep it running",
+        &["serve", "sidecar", "config", "token", "ca", "egress", "upgrade", "completions", "man", "help"],
+    ),
 ];
 
 const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}\n";
