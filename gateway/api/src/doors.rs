@@ -4,7 +4,7 @@
 use std::{
     io::{self, IoSliceMut},
     mem::MaybeUninit,
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -158,11 +158,12 @@ async fn take(stream: &UnixStream, gateway: &Gateway) -> Result<(Bearer, Vec<(Do
     Ok((bearer, doors.into_iter().zip(ends).collect()))
 }
 
-/// Whether a process has the same user namespace as this one. What runs in a jail can open a session as well, and would let
-/// itself out by a door of its own making.
+/// Whether a process knows the same users as this one (user_namespaces(7)); a jail knows one alone, and whoever is in it can
+/// give itself no more. What runs in a jail can open a session as well, and would let itself out by a door of its own making.
+/// The namespace itself is shown of no process that keeps others from reading it.
 fn stands_beside_us(pid: u32) -> bool {
-    let namespace = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/user")).map(|meta| meta.ino());
-    matches!((namespace(&pid.to_string()), namespace("self")), (Ok(theirs), Ok(ours)) if theirs == ours)
+    let users = |process: &str| std::fs::read_to_string(format!("/proc/{process}/uid_map"));
+    matches!((users(&pid.to_string()), users("self")), (Ok(theirs), Ok(ours)) if theirs == ours)
 }
 
 /// One message with its descriptors.
