@@ -1,7 +1,7 @@
 //! `rampart watch`: decisions as they are made and the questions that wait, on a terminal.
 //!
 //! Not here: any decision, and anything that the API does not offer to every other face. What is shown was written by
-//! agents and servers, so no text reaches the terminal but through [`text`].
+//! agents and servers, so no text reaches the terminal but through `text`.
 
 mod details;
 mod draw;
