@@ -187,7 +187,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("S14", "a home on NFS, which needs a server in the kernel"),
     (
         "G1",
-        "Landlock, another user and the sidecar, here and in the rows below: this version has no jail and no sidecar; another user is C5",
+        "Landlock, another user and the sidecar, here and in the rows below: the jail and the sidecar are tried as a whole (`tests/jail/`, `tests/docker/`), not row by row; another user is C5",
     ),
     (
         "G2",
