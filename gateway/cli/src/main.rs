@@ -50,8 +50,7 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if name == rampart_jail::NAME {
         let words: Vec<_> = words.collect();
-        // What watches its system calls was there before it, and comes along.
-        return ExitCode::from(rampart_jail::enter(&words, |_| Ok(())));
+        return ExitCode::from(rampart_jail::enter(&words));
     }
     let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.color {

@@ -55,6 +55,8 @@ struct Facts {
     rules: Result<Arc<Ruleset>, Vec<Diagnostic>>,
     /// The call was counted when its beginning was judged.
     counted: bool,
+    /// What becomes of the decision, the same from its beginning to its end.
+    mode: Mode,
     now_ms: i64,
 }
 
@@ -78,7 +80,7 @@ impl Gateway {
         let judgement = self.decide(call, &facts, seen, began); // 2 session, 3 decide
         let judgement = self.consult(call, &facts, judgement).await;
         let (answer, held) = self.ask(call, &facts, judgement); // 4 ask
-        let mut answer = self.record(call, answer).await; // 5 record
+        let mut answer = self.record(call, facts.mode, answer).await; // 5 record
         if let Some(held) = held
             && answer.verdict == Outcome::Ask
         {
@@ -95,12 +97,13 @@ impl Gateway {
     pub async fn refused(&self, call: Call, refusal: Judgement) -> Answer {
         let began = Instant::now();
         self.sessions.remember().enter(&call);
-        let (verdict, judgement) = match self.mode_of(&call) {
+        let mode = self.mode_of(&call);
+        let (verdict, judgement) = match mode {
             Mode::Enforce => (Outcome::Deny, refusal),
             Mode::Monitor => (Outcome::Allow, refusal),
             Mode::Disabled => (Outcome::Allow, Judgement::allowed(Reason::Disabled)),
         };
-        let answer = self.record(&call, Answer { verdict, judgement, seq: None }).await;
+        let answer = self.record(&call, mode, Answer { verdict, judgement, seq: None }).await;
         self.tell(&call, &answer);
         self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
@@ -135,13 +138,13 @@ impl Gateway {
 
     fn facts(&self, call: &Call) -> Facts {
         let rules = self.rules.for_workspace(call.origin.workspace.as_deref());
-        Facts { rules, counted: false, now_ms: now_ms() }
+        Facts { rules, counted: false, mode: self.mode_of(call), now_ms: now_ms() }
     }
 
     /// What is in the call itself. It takes most of the time, and meanwhile other calls may have the memory.
     fn look_at<'a>(&'a self, call: &'a Call, facts: &Facts) -> Seen<'a> {
         let known = match &facts.rules {
-            Ok(ruleset) if self.mode() != Mode::Disabled => Some(ruleset.look_at(call, self.home.root().to_str())),
+            Ok(ruleset) if facts.mode != Mode::Disabled => Some(ruleset.look_at(call, self.home.root().to_str())),
             _ => None,
         };
         Seen { known, carried: self.followed.carried(call) }
@@ -168,7 +171,7 @@ impl Gateway {
         let (ruleset, known) = match (&facts.rules, seen.known) {
             (Ok(ruleset), Some(known)) => (ruleset, known),
             (Ok(_), None) => return Judgement::allowed(Reason::Disabled),
-            (Err(_), _) if self.mode() == Mode::Disabled => return Judgement::allowed(Reason::Disabled),
+            (Err(_), _) if facts.mode == Mode::Disabled => return Judgement::allowed(Reason::Disabled),
             (Err(wrong), _) => {
                 let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
                 let text = format!("the project's own policy does not load, and it could restrict this: {first}");
@@ -193,7 +196,7 @@ impl Gateway {
 
     /// Asks the external service that a rule leaves the decision to. Monitoring holds no call, so there nobody is asked.
     async fn consult(&self, call: &Call, facts: &Facts, judgement: Judgement) -> Judgement {
-        if judgement.outcome != Outcome::Webhook || self.mode_of(call) != Mode::Enforce {
+        if judgement.outcome != Outcome::Webhook || facts.mode != Mode::Enforce {
             return judgement;
         }
         let rule = facts.rules.as_ref().ok().zip(judgement.rule.as_ref()).and_then(|(rules, at)| rules.rule(at));
@@ -212,7 +215,7 @@ impl Gateway {
             let rule = judgement.rule.as_ref().zip(facts.rules.as_ref().ok());
             people > 1 || rule.is_some_and(|(rule, ruleset)| ruleset.ask_options(rule).audit)
         };
-        let verdict = match (self.mode_of(call), judgement.outcome) {
+        let verdict = match (facts.mode, judgement.outcome) {
             (Mode::Monitor | Mode::Disabled, _) | (_, Outcome::Allow | Outcome::Watch) => Outcome::Allow,
             // Whoever should have decided was not even asked.
             (Mode::Enforce, Outcome::Deny | Outcome::Webhook) => Outcome::Deny,
@@ -235,9 +238,8 @@ impl Gateway {
         (Answer { verdict, judgement, seq: None }, held)
     }
 
-    async fn record(&self, call: &Call, mut answer: Answer) -> Answer {
+    async fn record(&self, call: &Call, mode: Mode, mut answer: Answer) -> Answer {
         let Answer { verdict, judgement, .. } = &answer;
-        let mode = self.mode_of(call);
         let decision = Decision { call, judgement, verdict: *verdict, mode: mode.as_str() };
         match self.trail.append(Entry::Decision(decision)).await {
             Ok(seq) => answer.seq = Some(seq),
@@ -362,8 +364,9 @@ impl Gate for Gateway {
     }
 
     fn preview(&self, call: &Call) -> Option<Judgement> {
-        let mut judgement = self.would_decide(call, &Facts { counted: true, ..self.facts(call) });
-        if self.mode_of(call) == Mode::Monitor {
+        let facts = Facts { counted: true, ..self.facts(call) };
+        let mut judgement = self.would_decide(call, &facts);
+        if facts.mode == Mode::Monitor {
             judgement.edits.clear();
         }
         // A part that changes nothing is not judged, and passes all the same.

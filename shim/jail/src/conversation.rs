@@ -44,7 +44,7 @@ pub(crate) enum Word {
 
 /// One end.
 #[derive(Debug)]
-pub struct Conversation(OwnedFd);
+pub(crate) struct Conversation(OwnedFd);
 
 impl Conversation {
     /// Both ends.

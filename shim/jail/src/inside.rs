@@ -29,10 +29,7 @@ pub const NAME: &str = "rampart-jail";
 /// Confines this process as [`start`](crate::start) in another process says, and becomes a program: the words are its file,
 /// what it is called, and its arguments. To be called first in `main` of a program that was started under the name [`NAME`],
 /// before there is a second thread. Returns only where that failed, which the one outside has been told, with an exit code.
-///
-/// `last` is done when everything else holds, as the last thing before the program: the place for whatever wants to watch its
-/// system calls. It can hand a descriptor to the one outside by the conversation.
-pub fn enter(words: &[OsString], last: impl FnOnce(&Conversation) -> io::Result<()>) -> u8 {
+pub fn enter(words: &[OsString]) -> u8 {
     let [file, name, arguments @ ..] = words else { return CANNOT };
     // It stands in place of the program's standard input, which comes in the first message.
     let Ok(parent) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).map(Conversation::of) else {
@@ -40,7 +37,7 @@ pub fn enter(words: &[OsString], last: impl FnOnce(&Conversation) -> io::Result<
     };
     let mut command = Command::new(file);
     command.arg0(name).args(arguments);
-    let failed = match prepare(&parent, last) {
+    let failed = match prepare(&parent) {
         Ok(variables) => {
             let error = command.envs(variables).exec();
             Failed::new(Part::Program, format!("starting {}", file.display()), error)
@@ -54,10 +51,7 @@ pub fn enter(words: &[OsString], last: impl FnOnce(&Conversation) -> io::Result<
 /// As shells say that a program was found and could not be run.
 const CANNOT: u8 = 126;
 
-fn prepare(
-    parent: &Conversation,
-    last: impl FnOnce(&Conversation) -> io::Result<()>,
-) -> Result<Vec<(String, String)>, Failed> {
+fn prepare(parent: &Conversation) -> Result<Vec<(String, String)>, Failed> {
     let told = |error: io::Error| Failed::new(Part::Program, "talking with the process outside", error);
     let Some((Order::Confine(confinement), with)) = parent.hear().map_err(told)? else {
         return Err(told(io::ErrorKind::UnexpectedEof.into()));
@@ -92,7 +86,6 @@ fn prepare(
     let Some((Order::Start, _)) = parent.hear().map_err(told)? else {
         return Err(told(io::ErrorKind::UnexpectedEof.into()));
     };
-    last(parent).map_err(|error| Failed::new(Part::Privileges, "watching system calls", error))?;
     Ok(variables)
 }
 

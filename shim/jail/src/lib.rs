@@ -31,7 +31,6 @@ pub use outcome::{Failed, Holds, Part};
 pub use rules::{Redirection, RulesError};
 #[cfg(target_os = "linux")]
 pub use {
-    conversation::Conversation,
     inside::{NAME, enter},
     start::{Starting, start},
 };

@@ -21,7 +21,7 @@ use rampart_gateway::{
     audit::{
         destinations::{Destination, Destinations},
         export::{Format, export as write_records},
-        read::forward,
+        read::{Record, forward},
         stats::{Counter, Stats},
         verify::{Options, Report, verify as check},
     },
@@ -130,40 +130,37 @@ impl Write for Pieces {
 
 /// What is wanted in numbers; `top` names of each kind.
 pub(super) async fn stats(State(api): State<Arc<Api>>, pairs: Pairs) -> Result<Json<Stats>, Error> {
-    let mut wanted = wanted(pairs, &["top"])?;
-    let top = wanted.number("top")?.unwrap_or(10).min(MOST_NAMES);
-    let dir = api.gateway().home().audit();
-    let counted = whole(move || {
-        let sieve = wanted.filter.sieve();
-        let mut counter = Counter::default();
-        for record in forward(&dir, 0) {
-            let record = record?;
-            if sieve.admits(&record) {
-                counter.add(&record);
-            }
-        }
-        Ok(counter.finish(top))
-    });
-    Ok(Json(counted.await?))
+    Ok(Json(counted(&api, pairs, 10, Counter::add, Counter::finish).await?))
 }
 
 /// The hosts that calls would reach, those most called first; `top` of them.
 pub(super) async fn destinations(State(api): State<Arc<Api>>, pairs: Pairs) -> Result<Json<Vec<Destination>>, Error> {
+    Ok(Json(counted(&api, pairs, 100, Destinations::add, Destinations::finish).await?))
+}
+
+/// Counts the records that are wanted, and gives as many names as are wanted, `usual` unless that is said.
+async fn counted<C: Default, T: Send + 'static>(
+    api: &Api,
+    pairs: Pairs,
+    usual: usize,
+    add: impl Fn(&mut C, &Record) + Send + 'static,
+    finish: impl FnOnce(C, usize) -> T + Send + 'static,
+) -> Result<T, Error> {
     let mut wanted = wanted(pairs, &["top"])?;
-    let top = wanted.number("top")?.unwrap_or(100).min(MOST_NAMES);
+    let top = wanted.number("top")?.unwrap_or(usual).min(MOST_NAMES);
     let dir = api.gateway().home().audit();
-    let counted = whole(move || {
+    whole(move || {
         let sieve = wanted.filter.sieve();
-        let mut counter = Destinations::default();
+        let mut counter = C::default();
         for record in forward(&dir, 0) {
             let record = record?;
             if sieve.admits(&record) {
-                counter.add(&record);
+                add(&mut counter, &record);
             }
         }
-        Ok(counter.finish(top))
-    });
-    Ok(Json(counted.await?))
+        Ok(finish(counter, top))
+    })
+    .await
 }
 
 /// Checks the trail as `rampart audit verify` does, against `expect_head` if that is given.
