@@ -431,3 +431,28 @@ fn what_a_server_changes_is_hidden_and_refused_until_a_person_approves_it() {
     let reasons = world.records().into_iter().filter(|r| r["reason"] == "not_pinned").count();
     assert_eq!(reasons, 3);
 }
+
+#[test]
+fn closed_tools_are_not_listed_over_http_where_that_is_wanted() {
+    if !have("closed_tools_are_not_listed_over_http_where_that_is_wanted", &["python3", "curl"]) {
+        return;
+    }
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    let tools = json!([{"name": "add", "inputSchema": {}}, {"name": "danger", "inputSchema": {}}]);
+    world.write("project/tools.json", json!({"tools": tools}).to_string());
+    let mut server = world.command("python3");
+    server.args(["-c", OFFERS]);
+    let server = Listener::start(server);
+    let url = format!("http://127.0.0.1:{}/mcp", server.1);
+    let front = front_with(&world, &url, "fixture", &["--filter-tools"]);
+    let post = |body: &str| -> Value {
+        let mut curl = world.command("curl");
+        curl.args(["-s", "--max-time", "20", "-H", "content-type: application/json", "--data-binary", body, &front.1]);
+        Ran::from(curl.output().unwrap()).expect(0).json()
+    };
+    let list = post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    assert_eq!(list["result"]["tools"], json!([{"name": "add", "inputSchema": {}}]), "{list}");
+    assert_eq!(post(&call(2, "danger"))["result"]["isError"], true);
+    assert_eq!(world.records().into_iter().filter(|r| r["reason"] == "tools_hidden").count(), 1);
+}

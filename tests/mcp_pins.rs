@@ -256,3 +256,43 @@ fn the_reference_servers_keep_their_pins_over_sessions_and_clients() {
     }
     world.run(&["mcp", "pins", "diff"]).expect(0);
 }
+
+#[test]
+fn tools_that_policy_refuses_whatever_they_are_called_with_are_not_listed_where_that_is_wanted() {
+    const POLICY: &str = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: no-sub
+    match: { server: sums, tool: "mcp__*__sub" }
+    rules: [{ action: deny, message: No subtraction }]
+  - name: no-large
+    match: { server: sums, tool: "mcp__*__add" }
+    rules: [{ action: deny, when: { tool_param_matches: { a: "1000*" } }, message: Too large }]
+"#;
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    offers(&world, &json!([tool("add", "Adds."), tool("sub", "Subtracts.")]));
+    let mut talk = start(&world, &["--name", "sums"]);
+    assert_eq!(names(&mut talk, 1), ["add", "sub"], "it is an option");
+    drop(talk);
+    for (flags, listed) in [(vec![], vec!["add"]), (vec!["--mode", "monitor"], vec!["add", "sub"])] {
+        let mut talk = start(&world, &[&["--name", "sums", "--filter-tools"][..], &flags].concat());
+        assert_eq!(names(&mut talk, 1), listed, "{flags:?}");
+        assert_eq!(call(&mut talk, 2, "sub").0, flags.is_empty(), "a hidden tool is refused all the same");
+        assert!(!call(&mut talk, 3, "add").0);
+    }
+    let hidden = world.records().into_iter().filter(|r| r["reason"] == "tools_hidden").count();
+    assert_eq!(hidden, 1);
+    // A rule that comes later is heard of with the next list.
+    let mut talk = start(&world, &["--name", "sums", "--filter-tools"]);
+    world.write(
+        "home/.rampart/policies/custom.yaml",
+        POLICY.replace("action: deny, message: No", "action: ask, message: No"),
+    );
+    let listed = (0..100).any(|id| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        names(&mut talk, id) == ["add", "sub"]
+    });
+    assert!(listed, "the changed rule has opened it");
+}

@@ -36,6 +36,7 @@ async fn main() -> std::process::ExitCode {
         env: environment::clean(std::env::vars_os()),
         pins: None,
         schemas: rampart_mcp::Schemas::default(),
+        filter_tools: false,
         clean: None,
         orphans: stdio::Orphans::Leave,
         limits: stdio::Limits::default(),

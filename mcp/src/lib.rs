@@ -5,6 +5,7 @@
 
 mod action;
 mod answer;
+mod closed;
 mod drops;
 mod elicitation;
 pub mod environment;
@@ -12,6 +13,7 @@ pub mod environment;
 pub mod fuzz;
 pub mod http;
 mod lines;
+mod lists;
 pub mod message;
 mod orphans;
 mod outstanding;

@@ -230,7 +230,7 @@ pub(crate) fn first_use(server: &str, items: &[Item]) -> Action {
 }
 
 /// Foreign text, short and with every character visible.
-fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     let shown: String = text.chars().take(SHOWN).collect();
     escaped(&shown).replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t").replace('\u{1b}', "\\u001b")
 }

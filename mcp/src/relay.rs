@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rampart_call::{Action, Call, Origin, Phase, Refusal, Verdict};
+use serde_json::Value;
 
 use crate::{
     answer, drops,
@@ -77,6 +78,8 @@ pub enum Input {
     Tick,
     /// A part of the time is over that the server has for an answer; see [`ROUNDS`].
     Round,
+    /// Which of the tools that a list names policy closes; see [`Effect::Preview`].
+    Previewed(Ticket, Vec<bool>),
     /// This is approved of the server's offer now.
     Approved(Offered),
 }
@@ -88,6 +91,8 @@ pub enum Effect {
     Judge(Ticket, Box<Call>),
     /// Have this refusal of ours recorded, and bring its verdict as [`Input::Verdict`]: where nothing is enforced, it allows.
     Refuse(Ticket, Box<(Call, Refusal)>),
+    /// Ask the gate which of these calls it refuses whatever their arguments, and bring that as [`Input::Previewed`].
+    Preview(Ticket, Vec<Call>),
     /// Write down what the server offers: what was trusted on first use, and what waits for approval.
     Offered(Box<Screened>),
     /// The answer to this ticket is not wanted any more.
@@ -149,6 +154,26 @@ pub struct Relay {
     schemas: Schemas,
     /// The lists of which the server said that it tells when they change.
     announced: BTreeSet<Section>,
+    /// Lists of tools are shown without those that policy closes.
+    filters: bool,
+    /// Such lists, of which it is being asked what is closed.
+    lists: BTreeMap<Ticket, List>,
+}
+
+/// A list of tools that waits.
+#[derive(Debug)]
+struct List {
+    response: Arrived,
+    questions: Vec<Call>,
+}
+
+/// A response as it came.
+#[derive(Debug)]
+struct Arrived {
+    id: Id,
+    body: Value,
+    place: std::ops::Range<usize>,
+    line: Bytes,
 }
 
 /// What came from one side.
@@ -210,7 +235,15 @@ impl Relay {
             pins: None,
             schemas: Schemas::default(),
             announced: BTreeSet::new(),
+            filters: false,
+            lists: BTreeMap::new(),
         }
+    }
+
+    /// Hides the tools that policy closes.
+    #[must_use]
+    pub fn filtering(self, filters: bool) -> Self {
+        Self { filters, ..self }
     }
 
     /// Hides and refuses what is not approved of the server's offer.
@@ -238,6 +271,7 @@ impl Relay {
             Input::Verdict(ticket, verdict) => self.verdict(ticket, verdict, &mut effects),
             Input::ClientEof => self.from_client.ended = true,
             Input::ServerGone(how) => self.server_gone(&how, &mut effects),
+            Input::Previewed(ticket, closed) => self.previewed(ticket, &closed, &mut effects),
             Input::Approved(offered) => self.approved(offered, &mut effects),
             Input::GiveUp => {
                 self.from_client.ended = true;
@@ -269,7 +303,7 @@ impl Relay {
 
     /// Nobody waits for anything: neither the client for an answer, nor any message for a verdict.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.from_client.asked.live() == 0
+        self.pending.is_empty() && self.lists.is_empty() && self.from_client.asked.live() == 0
     }
 
     /// Whether the client waits for an answer.

@@ -41,6 +41,8 @@ pub struct Options {
     pub pins: Option<Store>,
     /// What its tools take and give.
     pub schemas: Schemas,
+    /// Tools that policy refuses whatever they are called with are not listed.
+    pub filter_tools: bool,
     /// What becomes of a line of the server's standard error before it goes to ours; without it, the server has ours.
     pub clean: Option<fn(&str) -> String>,
     /// What is done about processes that the server leaves behind.
@@ -177,7 +179,8 @@ pub(crate) async fn relayed(
     mut client_out: impl AsyncWrite + Unpin,
     signals: impl Stream<Item = i32>,
 ) -> Result<Outcome, Error> {
-    let Options { command, server: name, origin, env, pins, schemas, clean, orphans: left, limits } = options;
+    let Options { command, server: name, origin, env, pins, schemas, filter_tools, clean, orphans: left, limits } =
+        options;
     let pinned = pins.as_ref().map(|store| store.pins(&name)).transpose()?;
     let mark = if left == Orphans::EndMarked { orphans::mark() } else { None };
     let env = env.into_iter().chain(mark.clone()).collect();
@@ -189,7 +192,7 @@ pub(crate) async fn relayed(
     let carrying = clean.zip(server.errors()).map(|(clean, errors)| errors::carry(errors, clean));
     tracing::debug!(server = name, "server started");
     let origin = Origin { surface, ..origin };
-    let relay = relay::Relay::new(name, origin, limits.relay).shaped(schemas);
+    let relay = relay::Relay::new(name, origin, limits.relay).shaped(schemas).filtering(filter_tools);
     let relay = match pinned {
         Some(pinned) => relay.pinned(pinned),
         None => relay,
@@ -210,6 +213,7 @@ pub(crate) async fn relayed(
             read = from_client.next(), if session.reads(Side::Client) => session.client_read(read),
             read = from_server.next(), if session.reads(Side::Server) => session.server_read(read),
             Some(judged) = session.verdicts.join_next(), if !session.verdicts.is_empty() => session.judged(judged),
+            Some(previewed) = session.previews.join_next(), if !session.previews.is_empty() => session.previewed(previewed),
             written = session.to_client.write(&mut client_out), if !session.to_client.is_empty() => {
                 session.client_written(written);
             }

@@ -31,6 +31,7 @@ async fn the_rust_sdk_lists_calls_and_is_refused_through_the_relay() {
         env: clean(std::env::vars_os()),
         pins: None,
         schemas: rampart_mcp::Schemas::default(),
+        filter_tools: false,
         clean: None,
         orphans: stdio::Orphans::Leave,
         limits: stdio::Limits::default(),

@@ -75,6 +75,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("DELETE", "/v1/rules/{rule}", Admin, Both, delete(rules::remove)),
         ("POST", "/v1/judge", Decide, Socket, post(judge::judge)),
         ("POST", "/v1/refused", Decide, Socket, post(judge::refused)),
+        ("POST", "/v1/closed", Decide, Socket, post(judge::closed)),
         ("POST", "/v1/tool/{tool}", Decide, Both, post(tool::decide)),
         ("POST", "/v1/preflight/{tool}", Decide, Both, post(tool::preflight)),
         ("POST", "/v1/scan", Decide, Both, post(test::find)),

@@ -6,8 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rampart_call::{Answer, Call, Gate, Judging, Refusal, Refused, Verdict};
-use serde::Serialize;
+use rampart_call::{Answer, Call, Gate, Judging, Refusal, Refused, Telling, Verdict};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Duration, Instant, Sleep, sleep, sleep_until},
@@ -20,6 +20,7 @@ use crate::{
     exchange::{Reading, request},
     fault,
     socket::{Attempt, attempt},
+    wire::{Closed, ClosedRequest},
 };
 
 /// How many connections are kept for later.
@@ -85,7 +86,13 @@ impl Client {
         }
     }
 
-    async fn ask_once(&self, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
+    async fn ask_what_is_closed(&self, calls: Vec<Call>) -> Result<Closed, Fault> {
+        let body = serde_json::to_vec(&ClosedRequest { calls }).map_err(|e| Fault::Garbled(e.to_string()))?;
+        let question = request("POST", "/v1/closed", &body, &self.authorization);
+        self.ask_once(&question, Instant::now() + self.settings.patience).await
+    }
+
+    async fn ask_once<T: DeserializeOwned>(&self, question: &[u8], deadline: Instant) -> Result<T, Fault> {
         if let Some(kept) = self.take_idle() {
             match self.exchange(kept, question, deadline).await {
                 // A gateway that was restarted meanwhile has closed it.
@@ -111,7 +118,12 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, mut connection: Connection, question: &[u8], deadline: Instant) -> Result<Answer, Fault> {
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        mut connection: Connection,
+        question: &[u8],
+        deadline: Instant,
+    ) -> Result<T, Fault> {
         // A gateway that refuses a long body answers before it has read all of it.
         let written = self.write(&mut connection, question, deadline).await;
         let mut reading = Reading::new();
@@ -175,6 +187,10 @@ impl Client {
 }
 
 impl Gate for Client {
+    fn closed(&self, calls: Vec<Call>) -> Telling<'_> {
+        Box::pin(async move { self.ask_what_is_closed(calls).await.map(|told| told.closed).unwrap_or_default() })
+    }
+
     fn judge(&self, call: Call) -> Judging<'_> {
         Box::pin(async move { fault::verdict(self.ask("/v1/judge", &call).await, &self.settings.unanswered, &call) })
     }

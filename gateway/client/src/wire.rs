@@ -23,7 +23,7 @@ pub use session::{FollowedSecret, OpenSession, OpenedSession, SessionLasts, Sess
 pub use status::{
     AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Road, Status, TelemetryStatus, WitnessStatus,
 };
-pub use tool::{Decision, ScanRequest, Scanned, TestRequest, ToolRequest};
+pub use tool::{Closed, ClosedRequest, Decision, ScanRequest, Scanned, TestRequest, ToolRequest};
 
 /// Secrets are shown to whoever was meant to get them, and by no debugging.
 macro_rules! hides {

@@ -5,7 +5,9 @@ use std::{
     time::Instant,
 };
 
-use rampart_call::{Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Usage, answer_to_verdict};
+use rampart_call::{
+    Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Telling, Usage, answer_to_verdict,
+};
 use rampart_policy::{Context, Diagnostic, Known, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
@@ -178,7 +180,24 @@ impl Gateway {
                 return Judgement::refused(Reason::PolicyUnavailable, text);
             }
         };
-        let context = Context {
+        let context = self.context(call, facts, memory);
+        let judgement = ruleset.judge_known(known, &context);
+        let again = |call: &Call| ruleset.judge(call, &context);
+        let mut judgement = self.followed.judge(call, seen.carried, judgement, again);
+        judgement.micros = began.elapsed().as_micros() as u64;
+        judgement
+    }
+
+    /// Whether policy refuses a call of this tool whatever its arguments. Where nothing is enforced, none is.
+    pub fn closes(&self, call: &Call) -> bool {
+        let facts = self.facts(call);
+        let Some(ruleset) = facts.rules.as_ref().ok().filter(|_| facts.mode == Mode::Enforce) else { return false };
+        let memory = self.sessions.remember();
+        ruleset.closes(call, &self.context(call, &facts, &memory))
+    }
+
+    fn context<'a>(&'a self, call: &Call, facts: &Facts, memory: &'a Memory) -> Context<'a> {
+        Context {
             now_ms: facts.now_ms,
             headless: self.config.now().headless,
             labels: memory.labels(call),
@@ -186,12 +205,7 @@ impl Gateway {
             history: &memory.history,
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),
-        };
-        let judgement = ruleset.judge_known(known, &context);
-        let again = |call: &Call| ruleset.judge(call, &context);
-        let mut judgement = self.followed.judge(call, seen.carried, judgement, again);
-        judgement.micros = began.elapsed().as_micros() as u64;
-        judgement
+        }
     }
 
     /// Asks the external service that a rule leaves the decision to. Monitoring holds no call, so there nobody is asked.
@@ -361,6 +375,10 @@ impl Gate for Gateway {
 
     fn used(&self, call: &Call, usage: Usage) {
         self.sessions.remember().history.record_usage(call, usage, now_ms());
+    }
+
+    fn closed(&self, calls: Vec<Call>) -> Telling<'_> {
+        Box::pin(async move { calls.iter().map(|call| self.closes(call)).collect() })
     }
 
     fn preview(&self, call: &Call) -> Option<Judgement> {

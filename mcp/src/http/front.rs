@@ -51,6 +51,8 @@ pub struct Options {
     pub pins: Option<Store>,
     /// What its tools take and give.
     pub schemas: Schemas,
+    /// Tools that policy refuses whatever they are called with are not listed.
+    pub filter_tools: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -103,7 +105,7 @@ impl Front {
     /// # Errors
     /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
-        let Options { url, server, origin, pins, schemas, limits } = options;
+        let Options { url, server, origin, pins, schemas, filter_tools, limits } = options;
         Self::check(&url)?;
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
         let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?;
@@ -111,7 +113,7 @@ impl Front {
             schemas.pinned(&pins.approved());
         }
         Ok(Self {
-            judge: Judge { gate, server, origin, pins, schemas, drops: Mutex::default() },
+            judge: Judge { gate, server, origin, pins, schemas, filters: filter_tools, drops: Mutex::default() },
             upstream,
             url,
             limits,

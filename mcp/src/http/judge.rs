@@ -1,6 +1,9 @@
 //! Asks the gate about one message.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -10,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{flattened, sessions::Asked};
 use crate::{
-    action, answer,
+    action, answer, closed,
     drops::{self, Drops},
     elicitation,
     message::Id,
@@ -31,6 +34,8 @@ pub(super) struct Judge {
     pub(super) pins: Option<Keeper>,
     /// What its tools take and give.
     pub(super) schemas: Schemas,
+    /// Tools that policy closes are not listed.
+    pub(super) filters: bool,
     /// Messages that went nowhere.
     pub(super) drops: Mutex<Drops>,
 }
@@ -126,15 +131,14 @@ impl Judge {
         body: &Value,
         raw: &str,
     ) -> Result<(Permit, Option<String>), Refusal> {
-        let requests = action::of_input_requests(&self.server, body)
-            .map_err(|why| answer::refused(Reason::Malformed, format!("the answer of the server: {why}")))?;
+        let requests = action::of_input_requests(&self.server, body).map_err(malformed)?;
         for request in requests {
             self.of_server(request, Some(id), None).await?;
         }
         if let Some(refusal) = self.schemas.refusal_of_result(&asked.action, body) {
             self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await?;
         }
-        let left = self.approved(asked, id, body, raw).await?;
+        let left = self.left(asked, id, body, raw).await?;
         let raw = left.as_deref().unwrap_or(raw);
         self.schemas.came(&asked.action, raw);
         let permit = self.looked_at(asked.action.clone(), Some(id), text::of(raw)).await?;
@@ -147,20 +151,45 @@ impl Judge {
         }
     }
 
-    /// The body of an answer without what is not approved of it; none where nothing is withheld.
-    async fn approved(&self, asked: &Asked, id: &Id, body: &Value, raw: &str) -> Result<Option<String>, Refusal> {
+    /// The body of an answer without what is not approved of it and without closed tools; none where nothing is withheld.
+    async fn left(&self, asked: &Asked, id: &Id, body: &Value, raw: &str) -> Result<Option<String>, Refusal> {
+        let closed = self.closed(&asked.action, body).await;
+        let mut withheld = self.approved(asked, id, body, raw).await?;
+        if !closed.is_empty() {
+            withheld = closed::hide_too(withheld, raw, &closed, &self.server).map_err(malformed)?;
+        }
+        let Some((left, refusal)) = withheld else { return Ok(None) };
+        let hidden = self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await.is_err();
+        Ok(hidden.then_some(left))
+    }
+
+    /// The tools in a list that policy closes.
+    async fn closed(&self, action: &Action, body: &Value) -> BTreeSet<String> {
+        if !self.filters {
+            return BTreeSet::new();
+        }
+        let questions = closed::questions(action, body, &self.origin);
+        if questions.is_empty() {
+            return BTreeSet::new();
+        }
+        closed::names(&questions, &self.gate.closed(questions.clone()).await)
+    }
+
+    async fn approved(
+        &self,
+        asked: &Asked,
+        id: &Id,
+        body: &Value,
+        raw: &str,
+    ) -> Result<Option<(String, Refusal)>, Refusal> {
         let Some(pins) = &self.pins else { return Ok(None) };
-        let screened = pins
-            .screen(&asked.action, body, raw)
-            .map_err(|why| answer::refused(Reason::Malformed, format!("the answer of the server: {why}")))?;
+        let screened = pins.screen(&asked.action, body, raw).map_err(malformed)?;
         if !screened.learned.is_empty() {
             let pinned = first_use(&self.server, &screened.learned);
             // A record of what has happened; nobody is asked.
             drop(self.ask(Phase::After, pinned, Some(id), None, None).await);
         }
-        let (Some(left), Some(refusal)) = (screened.body, screened.refusal) else { return Ok(None) };
-        let hidden = self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await.is_err();
-        Ok(hidden.then_some(left))
+        Ok(screened.body.zip(screened.refusal))
     }
 
     /// Has a refusal of ours recorded. It is one, but where nothing is enforced.
@@ -201,4 +230,8 @@ impl Judge {
             Verdict::Ask(question) => Err(answer::unasked(question)),
         }
     }
+}
+
+fn malformed(why: String) -> Refusal {
+    answer::refused(Reason::Malformed, format!("the answer of the server: {why}"))
 }

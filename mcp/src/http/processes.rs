@@ -68,7 +68,8 @@ impl Processes {
     pub fn new(hosting: Hosting, gate: Arc<dyn Gate>) -> Self {
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..hosting.process.origin.clone() };
         let (server, schemas) = (hosting.process.server.clone(), hosting.process.schemas.clone());
-        let judge = Judge { gate, server, origin, pins: None, schemas, drops: Mutex::default() };
+        // What a server offers is looked at where it runs.
+        let judge = Judge { gate, server, origin, pins: None, schemas, filters: false, drops: Mutex::default() };
         Self { hosting, judge, running: Mutex::default() }
     }
 

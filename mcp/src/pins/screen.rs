@@ -1,13 +1,13 @@
 //! Taking what is not approved out of a result, and leaving every other byte of it.
 
-use std::{borrow::Cow, fmt};
-
 use rampart_call::{Action, Judgement, Reason, Refusal};
-use serde::de::{Deserializer as _, MapAccess, Visitor};
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json};
 
 use super::{Checked, Pins, Why, brief, quoted};
-use crate::scan::{Item, Pinned, Section};
+use crate::{
+    lists::{rewritten, without},
+    scan::{Item, Pinned, Section},
+};
 
 /// Names in a record. Their number is told besides.
 const NAMED: usize = 20;
@@ -183,52 +183,5 @@ fn unambiguous(members: &Map<String, Value>, keys: &[&str]) -> Result<(), String
     match crate::message::variant_of(members, keys) {
         Some(key) => Err(format!("it has a member that differs from `{key}` in case only")),
         None => Ok(()),
-    }
-}
-
-/// The array without the elements that are not kept.
-fn without(array: &RawValue, kept: &[bool]) -> Result<Option<String>, String> {
-    let elements: Vec<&RawValue> = serde_json::from_str(array.get()).map_err(|e| e.to_string())?;
-    let kept = elements.iter().zip(kept).filter(|(_, kept)| **kept).map(|(element, _)| element.get());
-    Ok(Some(format!("[{}]", kept.collect::<Vec<_>>().join(","))))
-}
-
-/// An object with the values of some members replaced, and every other byte as it was.
-fn rewritten(
-    raw: &str,
-    mut replace: impl FnMut(&str, &RawValue) -> Result<Option<String>, String>,
-) -> Result<String, String> {
-    let mut reader = serde_json::Deserializer::from_str(raw);
-    let members = reader.deserialize_map(Members).map_err(|e| e.to_string())?;
-    let mut out = String::with_capacity(raw.len());
-    let mut copied = 0;
-    for (member, value) in members {
-        if let Some(new) = replace(&member, value)? {
-            let start = value.get().as_ptr().addr() - raw.as_ptr().addr();
-            out.push_str(raw.get(copied..start).unwrap_or_default());
-            out.push_str(&new);
-            copied = start + value.get().len();
-        }
-    }
-    out.push_str(raw.get(copied..).unwrap_or_default());
-    Ok(out)
-}
-
-/// The members of an object in order, their values where they stand in the text.
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(members)
     }
 }

@@ -1,16 +1,16 @@
 //! What a line is, and what must be asked before it goes on.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use rampart_call::{Action, Phase, Reason, Response};
 use serde_json::Value;
 
-use super::{Effect, Instead, Kind, Pending, Relay, Side};
+use super::{Arrived, Effect, Instead, Kind, Pending, Relay, Side};
 use crate::{
     action,
     answer::{self, Form},
-    elicitation,
+    closed, elicitation,
     message::{self, Fault, Id, Message},
     outstanding::{Asked, State},
     text,
@@ -26,7 +26,9 @@ impl Relay {
             Err(fault) => self.faulty(side, fault, effects),
             Ok(Message::Request { id, method, params }) => self.request(side, id, &method, &params, line, effects),
             Ok(Message::Notification { method, params }) => self.notification(side, &method, &params, line, effects),
-            Ok(Message::Response { id, body, place }) => self.response(side, id, &body, place, line, effects),
+            Ok(Message::Response { id, body, place }) => {
+                self.response(side, Arrived { id, body, place, line }, effects);
+            }
         }
     }
 
@@ -178,19 +180,11 @@ impl Relay {
         self.submit(ticket, pending, !overtakes, Effect::Judge(ticket, Box::new(call)), effects);
     }
 
-    pub(super) fn response(
-        &mut self,
-        side: Side,
-        id: Id,
-        body: &Value,
-        place: Range<usize>,
-        line: Bytes,
-        effects: &mut Vec<Effect>,
-    ) {
-        let asked = match self.half(side.other()).asked.get(&id) {
+    fn response(&mut self, side: Side, response: Arrived, effects: &mut Vec<Effect>) {
+        let asked = match self.half(side.other()).asked.get(&response.id) {
             Some(asked) if matches!(asked.state, State::Sent | State::Cancelled) => asked,
             Some(Asked { state: State::Disowned, .. }) => {
-                self.half_mut(side.other()).asked.remove(&id);
+                self.half_mut(side.other()).asked.remove(&response.id);
                 return self.drop_line(side, "a response to a request that was answered with an error".into(), effects);
             }
             Some(Asked { state: State::Held(..), .. }) => {
@@ -199,9 +193,29 @@ impl Relay {
             Some(_) => return self.drop_line(side, "a second response to one request".into(), effects),
             None => return self.drop_line(side, "a response to no request".into(), effects),
         };
+        if self.filters && side == Side::Server {
+            let questions = closed::questions(&asked.action, &response.body, &self.origin);
+            if !questions.is_empty() {
+                self.half_mut(side.other()).asked.advance(&response.id, State::Answered);
+                return self.set_aside(response, questions, effects);
+            }
+        }
+        self.answered(side, response, &BTreeSet::new(), effects);
+    }
+
+    /// Has a response judged, without the tools that policy closes.
+    pub(super) fn answered(
+        &mut self,
+        side: Side,
+        response: Arrived,
+        closed: &BTreeSet<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Arrived { id, body, place, line } = response;
+        let Some(asked) = self.half(side.other()).asked.get(&id) else { return };
         let overtakes = matches!(&asked.action, Action::Mcp { method, .. } if method == "ping");
         let (action, form) = (asked.action.clone(), asked.form);
-        let mut more = match action::of_input_requests(&self.server, body) {
+        let mut more = match action::of_input_requests(&self.server, &body) {
             Ok(actions) => {
                 actions.into_iter().map(|a| self.call(Phase::Before, a, Some(&id), None)).collect::<Vec<_>>()
             }
@@ -213,11 +227,11 @@ impl Relay {
             }
         };
         // Where that is not enforced, the gate has its say about each.
-        let misshapen = self.schemas.refusal_of_result(&action, body).filter(|_| side == Side::Server);
+        let misshapen = self.schemas.refusal_of_result(&action, &body).filter(|_| side == Side::Server);
         let misshapen = misshapen.map(|refusal| (self.call(Phase::After, action.clone(), Some(&id), None), refusal));
         let forbidden = more.iter().find_map(|call| Some((call.clone(), elicitation::refusal(&call.action)?)));
         let raw = line.get(place.clone()).and_then(|raw| std::str::from_utf8(raw).ok()).unwrap_or_default();
-        let (instead, refusal) = match self.withhold(side, &action, body, raw, effects) {
+        let (instead, refusal) = match self.left(side, &action, &body, raw, closed, effects) {
             Ok(None) => (None, None),
             Ok(Some((body, refusal))) => (Instead::of(&line, &place, &body), Some(refusal)),
             Err(why) => {

@@ -1,13 +1,14 @@
 //! What a server offers: withheld where it is not approved.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use bytes::Bytes;
-use rampart_call::{Action, Phase, Refusal, Response, Verdict};
+use rampart_call::{Action, Call, Phase, Refusal, Response, Verdict};
 use serde_json::{Value, json};
 
-use super::{Effect, Instead, Kind, Relay, Side, Ticket};
+use super::{Arrived, Effect, Instead, Kind, List, Relay, Side, Ticket};
 use crate::{
+    closed,
     scan::{Offered, Section},
     text,
 };
@@ -22,8 +23,41 @@ impl Instead {
 }
 
 impl Relay {
+    /// A list of tools waits until it is known which of them policy closes.
+    pub(super) fn set_aside(&mut self, response: Arrived, questions: Vec<Call>, effects: &mut Vec<Effect>) {
+        let ticket = self.ticket();
+        self.from_server.pending += 1;
+        effects.push(Effect::Preview(ticket, questions.clone()));
+        self.lists.insert(ticket, List { response, questions });
+    }
+
+    /// That is known.
+    pub(super) fn previewed(&mut self, ticket: Ticket, closed: &[bool], effects: &mut Vec<Effect>) {
+        let Some(List { response, questions }) = self.lists.remove(&ticket) else { return };
+        self.from_server.pending -= 1;
+        self.answered(Side::Server, response, &closed::names(&questions, closed), effects);
+    }
+
+    /// The body of a result without what is not approved and without closed tools, and what to tell of it; none where
+    /// nothing is withheld.
+    pub(super) fn left(
+        &mut self,
+        side: Side,
+        action: &Action,
+        body: &Value,
+        raw: &str,
+        closed: &BTreeSet<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<(String, Refusal)>, String> {
+        let approved = self.withhold(side, action, body, raw, effects)?;
+        if closed.is_empty() {
+            return Ok(approved);
+        }
+        closed::hide_too(approved, raw, closed, &self.server)
+    }
+
     /// The body of a result without what is not approved, and what to tell of it; none where nothing is withheld.
-    pub(super) fn withhold(
+    fn withhold(
         &mut self,
         side: Side,
         action: &Action,

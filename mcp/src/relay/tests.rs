@@ -43,6 +43,14 @@ impl Session {
                     writeln!(log, "refuse {ticket} {:?} {message}", call.phase).unwrap();
                     self.calls.insert(ticket, call);
                 }
+                Effect::Preview(ticket, calls) => {
+                    let tool = |call: &Call| match &call.action {
+                        Action::Mcp { tool, .. } => tool.clone(),
+                        other => panic!("{other:?}"),
+                    };
+                    let tools: Vec<String> = calls.iter().map(tool).collect();
+                    writeln!(log, "preview {ticket} {}", tools.join(" ")).unwrap();
+                }
                 Effect::Offered(screened) => {
                     let names = |items: &[crate::scan::Item]| {
                         items.iter().map(|item| item.name.clone()).collect::<Vec<_>>().join(" ")
@@ -564,5 +572,41 @@ proptest! {
             s.step(Input::Line(side, Bytes::from(bytes.clone())));
             s.step(Input::Line(side, Bytes::from(text.clone())));
         }
+    }
+}
+
+#[test]
+fn closed_tools_are_taken_out_of_a_list_that_waits_for_it() {
+    const LIST: &str =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}, {"name":"b","x":1e0},{"name":"c"}]}}"#;
+    let mut world = Session::new();
+    world.relay = world.relay.filtering(true);
+    world.pass(Side::Client, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    assert_eq!(world.line(Side::Server, LIST), "preview 2 a b c\n");
+    assert!(!world.relay.is_idle());
+    // The server leaves meanwhile: it has answered.
+    assert_eq!(world.step(Input::ServerGone("the server ended".into())), "");
+    let refused = "2 tools of `fs` hidden, which policy refuses whatever they are called with: `a`, `c`";
+    assert_eq!(world.step(Input::Previewed(2, vec![true, false, true])), format!("refuse 3 After {refused}\n"));
+    assert_eq!(world.deny(3), "judge 3 After tools/list\n");
+    let sent = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"b","x":1e0}]}}"#;
+    assert_eq!(world.allow(3), format!("Client <- {sent}\nend\n"));
+}
+
+#[test]
+fn where_nothing_is_closed_or_enforced_a_list_is_as_it_came() {
+    const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
+    for (closed, refused) in [(vec![false], ""), (vec![], ""), (vec![true], "refuse 3 After")] {
+        let mut world = Session::new();
+        world.relay = world.relay.filtering(true);
+        world.pass(Side::Client, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        assert_eq!(world.line(Side::Server, LIST), "preview 2 a\n");
+        let said = world.step(Input::Previewed(2, closed));
+        if !refused.is_empty() {
+            assert!(said.starts_with(refused), "{said}");
+            // Monitor mode: it is on record, and passes.
+            assert_eq!(world.allow(3), "judge 3 After tools/list\n");
+        }
+        assert_eq!(world.allow(3), format!("Client <- {LIST}\n"));
     }
 }

@@ -73,6 +73,8 @@ pub(super) struct Session<'l> {
     /// a turn of the loop for that costs as much as a message does.
     pub(super) verdicts: JoinSet<(Ticket, Verdict)>,
     asked: HashMap<Ticket, AbortHandle>,
+    /// The same about what is shown.
+    pub(super) previews: JoinSet<(Ticket, Vec<bool>)>,
     pub(super) to_client: Outbox,
     pub(super) to_server: Outbox,
     pub(super) stdin: ServerInput,
@@ -112,6 +114,7 @@ impl<'l> Session<'l> {
             records: JoinSet::new(),
             verdicts: JoinSet::new(),
             asked: HashMap::new(),
+            previews: JoinSet::new(),
             to_client: Outbox::default(),
             to_server: Outbox::default(),
             stdin: ServerInput(Some(stdin)),
@@ -159,6 +162,7 @@ impl<'l> Session<'l> {
                 Effect::Send(Side::Server, line) if self.stdin.0.is_some() => self.to_server.push(line),
                 Effect::Send(Side::Server, _) => {}
                 Effect::Refuse(ticket, refused) => self.refuse(ticket, *refused),
+                Effect::Preview(ticket, calls) => self.preview(ticket, calls),
                 Effect::Offered(screened) => self.offered(&screened),
                 Effect::Dropped(side, why) => self.dropped(side, why),
                 Effect::CloseServer => self.closing = true,
@@ -173,6 +177,11 @@ impl<'l> Session<'l> {
         let gate = Arc::clone(&self.gate);
         let judging = self.verdicts.spawn(async move { (ticket, gate.refused(call, refusal).await) });
         self.asked.insert(ticket, judging);
+    }
+
+    fn preview(&mut self, ticket: Ticket, calls: Vec<Call>) {
+        let gate = Arc::clone(&self.gate);
+        self.previews.spawn(async move { (ticket, gate.closed(calls).await) });
     }
 
     fn offered(&mut self, screened: &Screened) {
@@ -241,6 +250,13 @@ impl<'l> Session<'l> {
         let gate = Arc::clone(&self.gate);
         let judging = self.verdicts.spawn(async move { (ticket, gate.judge(call).await) });
         self.asked.insert(ticket, judging);
+    }
+
+    pub(super) fn previewed(&mut self, previewed: Result<(Ticket, Vec<bool>), JoinError>) {
+        match previewed {
+            Ok((ticket, closed)) => self.step(Input::Previewed(ticket, closed)),
+            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+        }
     }
 
     pub(super) fn judged(&mut self, judged: Result<(Ticket, Verdict), JoinError>) {

@@ -71,6 +71,7 @@ pub(crate) fn options(command: &[&str]) -> Options {
         env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()), ("FOR_SERVER".into(), "1".into())],
         pins: None,
         schemas: rampart_mcp::Schemas::default(),
+        filter_tools: false,
         clean: None,
         orphans: rampart_mcp::stdio::Orphans::Leave,
         limits: Limits { grace: Duration::from_millis(300), drain: Duration::from_secs(2), ..Limits::default() },

@@ -29,6 +29,12 @@ pub trait Gate: Send + Sync {
         let _ = (call, usage);
     }
 
+    /// Which of these calls of tools are refused whatever arguments they come with, so that the tools need not be shown.
+    /// Nothing is recorded, and each call is judged all the same: where nobody can tell, none is.
+    fn closed(&self, calls: Vec<Call>) -> Telling<'_> {
+        Box::pin(std::future::ready(vec![false; calls.len()]))
+    }
+
     /// What would be decided, found out at once and without a trace: for the parts of something long whose beginning was
     /// judged, so that only a part that changes the decision is judged and recorded. `None` where only judging can tell.
     fn preview(&self, call: &Call) -> Option<Judgement> {
@@ -50,6 +56,9 @@ pub struct Usage {
 
 /// The pending answer of a [`Gate`].
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+
+/// The pending answer to [`Gate::closed`], one for each call.
+pub type Telling<'a> = Pin<Box<dyn Future<Output = Vec<bool>> + Send + 'a>>;
 
 /// Tests hand in a closure.
 impl<F> Gate for F

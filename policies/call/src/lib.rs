@@ -17,7 +17,7 @@ pub use action::{Action, CommandLine, Located, MissingParam};
 pub use call::{Call, Origin, Phase, Response, Surface};
 pub use effect::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Span, Target};
 pub use finding::{Finding, FindingClass};
-pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Refused, Usage, Verdict, answer_to_verdict};
+pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Refused, Telling, Usage, Verdict, answer_to_verdict};
 pub use trace::TraceParent;
 pub use unanswered::{Lost, Standing};
 pub use unseen::is_invisible;

@@ -159,6 +159,8 @@ pub enum Reason {
     UpstreamUnverified,
     /// An MCP server offers what nobody has approved, or changed what was.
     NotPinned,
+    /// Tools are left out of a list that policy refuses whatever they are called with.
+    ToolsHidden,
     /// What a process started was not what had been judged, or nobody could tell what it would be.
     ExecUnverified,
     /// A secret would go to a host that it is not bound to.
@@ -190,6 +192,7 @@ impl Reason {
             Self::HostMismatch => "host_mismatch",
             Self::UpstreamUnverified => "upstream_unverified",
             Self::NotPinned => "not_pinned",
+            Self::ToolsHidden => "tools_hidden",
             Self::ExecUnverified => "exec_unverified",
             Self::SecretLeaves => "secret_leaves",
         }

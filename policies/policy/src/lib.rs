@@ -1,6 +1,7 @@
 //! Policy files in, a `Ruleset` out; a `Ruleset` and a call in, a judgement out.
 //! Not a gateway: it reads no file, clock or environment, asks nobody and remembers nothing but what it is handed.
 
+mod closed;
 mod condition;
 mod context;
 mod diagnostic;

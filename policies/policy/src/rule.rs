@@ -148,6 +148,13 @@ impl Rule {
             }
     }
 
+    /// Whether it is about such a call of such a tool, whatever else it asks of one.
+    pub(crate) fn speaks_of_tool(&self, facts: &Facts<'_>) -> bool {
+        self.holds(facts)
+            && self.matching.selects(facts)
+            && self.matching.tool.as_ref().is_none_or(|tool| tool.names(facts))
+    }
+
     /// Where the rule matches, if it does.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> Option<Hit> {
         if !self.holds(facts) || !self.matching.selects(facts) || !self.calls.iter().all(|t| passes_call(t, facts)) {

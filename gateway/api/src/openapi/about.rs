@@ -3,10 +3,10 @@
 
 use rampart_call::{Answer, Call, Refused};
 use rampart_client::wire::{
-    AddedRule, ApproveMcp, ApprovedMcp, AuditEvents, BoundCredential, CreateToken, CreatedToken, DashboardLink,
-    Decision, Health, McpServer, NewRule, OpenSession, OpenedSession, Pending, Policy, PolicyStatus, RemovedRule,
-    ResetRules, Resolve, Resolved, Road, Rule, ScanRequest, Scanned, SessionSummary, Status, TestRequest, Ticket,
-    TokenInfo, ToolRequest, WhatIf, WhoAmI,
+    AddedRule, ApproveMcp, ApprovedMcp, AuditEvents, BoundCredential, Closed, ClosedRequest, CreateToken, CreatedToken,
+    DashboardLink, Decision, Health, McpServer, NewRule, OpenSession, OpenedSession, Pending, Policy, PolicyStatus,
+    RemovedRule, ResetRules, Resolve, Resolved, Road, Rule, ScanRequest, Scanned, SessionSummary, Status, TestRequest,
+    Ticket, TokenInfo, ToolRequest, WhatIf, WhoAmI,
 };
 use rampart_gateway::{
     audit::{destinations::Destination, stats::Stats, verify::Report},
@@ -184,6 +184,9 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
         ("POST", "/v1/refused") => {
             takes::<Refused, Answer>("A surface of Rampart's own has recorded what it refused by itself.")
         }
+        ("POST", "/v1/closed") => takes::<ClosedRequest, Closed>(
+            "Which calls of MCP tools are refused whatever their arguments, so that the tools need not be shown. Records nothing.",
+        ),
         ("POST", "/v1/tool/{tool}") => takes::<ToolRequest, Decision>(
             "Decides about a call of a tool and records it. A question is held until it is answered or expires.",
         ),

@@ -11,6 +11,7 @@ use axum::{
 use futures_util::stream;
 use http::header;
 use rampart_call::{Answer, Call, Refused};
+use rampart_client::wire::{Closed, ClosedRequest};
 use tokio::time::timeout;
 
 use crate::{
@@ -56,6 +57,20 @@ pub(super) async fn refused(
         return error.into_response();
     }
     Json(api.gateway().refused(call, refusal).await).into_response()
+}
+
+/// Says which calls of tools are refused whatever their arguments, and records nothing.
+pub(super) async fn closed(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(ClosedRequest { mut calls }): Strict<ClosedRequest, CALL_LIMIT>,
+) -> Response {
+    for call in &mut calls {
+        if let Err(error) = caller.sign(&mut call.origin, &api) {
+            return error.into_response();
+        }
+    }
+    Json(Closed { closed: calls.iter().map(|call| api.gateway().closes(call)).collect() }).into_response()
 }
 
 type Beat = Option<(Result<Bytes, serde_json::Error>, Option<Answering>)>;

@@ -170,6 +170,7 @@ fn deciding_reaches_only_what_a_surface_needs() {
     let mut decide: Vec<_> = table().iter().filter(|r| r.2 == Scope::Decide).map(|r| r.1).collect();
     decide.sort_unstable();
     let surface = [
+        "/v1/closed",
         "/v1/judge",
         "/v1/openapi.json",
         "/v1/policy",

@@ -35,6 +35,9 @@ pub(crate) struct Mcp {
     /// Whether arguments and results must be what the schemas of the server's tools say
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
     pub(crate) schemas: Shapes,
+    /// Leave tools out of the list that policy refuses whatever they are called with
+    #[arg(long)]
+    pub(crate) filter_tools: bool,
     /// Seconds that the server may be silent about a request before that gets an error [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: Option<u64>,
@@ -183,6 +186,9 @@ pub(crate) struct McpServe {
     /// Whether arguments and results must be what the schemas of the server's tools say
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Shapes::Off)]
     pub(crate) schemas: Shapes,
+    /// Leave tools out of the list that policy refuses whatever they are called with
+    #[arg(long)]
+    pub(crate) filter_tools: bool,
     /// Hand this variable to a server that is started (NAME or NAME=VALUE; may be repeated)
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,

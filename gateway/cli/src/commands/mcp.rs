@@ -75,6 +75,7 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let options = stdio::Options {
         pins: mcp_pins::store(args.pins, &server, identity, environment)?,
         schemas: schemas(args.schemas),
+        filter_tools: args.filter_tools,
         server,
         env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(&args.env)?).collect(),
         command: args.server,

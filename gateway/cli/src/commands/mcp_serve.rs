@@ -240,6 +240,7 @@ impl Setting<'_> {
         let options = Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
             schemas: schemas(shapes),
+            filter_tools: self.args.filter_tools,
             url,
             server,
             origin: self.origin.clone(),
@@ -260,6 +261,7 @@ impl Setting<'_> {
         let process = stdio::Options {
             pins: mcp_pins::store(pins, &server, identity, self.environment)?,
             schemas: schemas(shapes),
+            filter_tools: self.args.filter_tools,
             server,
             env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
             command,

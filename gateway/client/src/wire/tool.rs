@@ -1,6 +1,6 @@
 //! Calls that are judged over the API: by tool, by a policy at hand, and texts that are only scanned.
 
-use rampart_call::{Effect, Finding, Judgement, RuleRef};
+use rampart_call::{Call, Effect, Finding, Judgement, RuleRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -120,4 +120,21 @@ pub struct Scanned {
     pub findings: Vec<Finding>,
     /// The text with what was found replaced.
     pub redacted: String,
+}
+
+/// Body of `POST /v1/closed`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClosedRequest {
+    /// Calls of tools of MCP servers; their arguments are not looked at.
+    pub calls: Vec<Call>,
+}
+
+/// Which of them are refused whatever their arguments.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Closed {
+    /// One for each call, in their order.
+    pub closed: Vec<bool>,
 }
