@@ -176,7 +176,7 @@ fn one_trace_goes_from_the_hook_through_the_gateway_to_the_egress_proxy() {
     let spans = spans(&all);
     let decision = |surface: &str, parent: &str| {
         let wanted = |s: &&Span| {
-            s.name == "rampart.decision"
+            s.name == if surface.starts_with("mcp") { "tools/call read_file" } else { "rampart.decision" }
                 && text(&s.attributes, "rampart.surface") == surface
                 && hex::encode(&s.parent_span_id) == parent
         };
@@ -194,7 +194,16 @@ fn one_trace_goes_from_the_hook_through_the_gateway_to_the_egress_proxy() {
     assert_eq!(text(&wrapped.attributes, "rampart.verdict"), "allow");
     decision("api", &api_span);
     decision("egress", &egress_span);
-    decision("mcp-stdio", &mcp_span);
+    let called = decision("mcp-stdio", &mcp_span);
+    for (attribute, expect) in [
+        ("mcp.method.name", "tools/call"),
+        ("gen_ai.operation.name", "execute_tool"),
+        ("gen_ai.tool.name", "read_file"),
+        ("jsonrpc.request.id", "1"),
+        ("network.transport", "pipe"),
+    ] {
+        assert_eq!(text(&called.attributes, attribute), expect, "{attribute}");
+    }
     let numbers: Vec<u64> = world.decisions().iter().filter_map(|d| d["seq"].as_u64()).collect();
     let told = text(&wrapped.attributes, "rampart.audit.seq").parse().unwrap();
     assert!(numbers.contains(&told), "the span names its record: {told} of {numbers:?}");
