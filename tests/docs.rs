@@ -123,15 +123,13 @@ fn every_command_of_the_readme_does_what_it_says() {
     }
 }
 
-#[test]
-fn the_tutorial_can_be_followed_to_the_letter() {
+/// Runs the blocks of a page one after the other in one world.
+fn follow(page: &str) {
     let world = World::new();
     let mut folders = vec![bin("rampart").parent().unwrap().to_path_buf()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let path = std::env::join_paths(folders).unwrap();
-    let all = blocks("docs/tutorial.md");
-    assert!(all.len() >= 10);
-    for (script, wanted) in all {
+    for (script, wanted) in blocks(page) {
         let mut sh = world.command("sh");
         // A test has no terminal, which stands for the person of the tutorial.
         let token = std::fs::read_to_string(world.home().join("token")).unwrap_or_default();
@@ -144,8 +142,29 @@ fn the_tutorial_can_be_followed_to_the_letter() {
         sh.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
         let shown = std::fs::read_to_string(&output).unwrap();
         for text in wanted {
-            assert!(shown.contains(&text), "`{text}` is not shown by\n{script}\n{shown}");
+            assert!(shown.contains(&text), "{page}: `{text}` is not shown by\n{script}\n{shown}");
         }
+    }
+}
+
+#[test]
+fn the_tutorial_can_be_followed_to_the_letter() {
+    assert!(blocks("docs/tutorial.md").len() >= 10);
+    follow("docs/tutorial.md");
+}
+
+#[test]
+fn every_agent_has_a_page_and_its_commands_do_what_it_says() {
+    let index = std::fs::read_to_string(root().join("docs/agents/README.md")).unwrap();
+    let listed = World::new().run(&["setup"]).expect(0).stdout;
+    let mut agents: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(agents.len() >= 9, "{listed}");
+    agents.push("other");
+    for agent in agents {
+        assert!(index.contains(&format!("]({agent}.md)")), "the index does not lead to {agent}");
+        let page = format!("docs/agents/{agent}.md");
+        assert!(!blocks(&page).is_empty(), "{page}");
+        follow(&page);
     }
 }
 
