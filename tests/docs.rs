@@ -154,6 +154,12 @@ fn the_tutorial_can_be_followed_to_the_letter() {
 }
 
 #[test]
+fn the_walk_from_a_clean_machine_is_what_happens() {
+    assert!(blocks("docs/walkthrough.md").len() >= 7);
+    follow("docs/walkthrough.md");
+}
+
+#[test]
 fn every_agent_has_a_page_and_its_commands_do_what_it_says() {
     let index = std::fs::read_to_string(root().join("docs/agents/README.md")).unwrap();
     let listed = World::new().run(&["setup"]).expect(0).stdout;
