@@ -175,6 +175,16 @@ fn every_agent_has_a_page_and_its_commands_do_what_it_says() {
 }
 
 #[test]
+fn a_block_that_is_marked_sh_is_one_that_a_test_runs() {
+    let run = ["README.md", "docs/tutorial.md", "docs/walkthrough.md", "docs/policies.md"];
+    let output = std::process::Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output();
+    for page in String::from_utf8(output.unwrap().stdout).unwrap().lines() {
+        let is_run = run.contains(&page) || page.starts_with("docs/agents/");
+        assert!(is_run || blocks(page).is_empty(), "{page} marks a block `sh` that no test runs");
+    }
+}
+
+#[test]
 fn the_example_policy_of_the_readme_loads() {
     let page = std::fs::read_to_string(root().join("README.md")).unwrap();
     let yaml = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
