@@ -123,15 +123,13 @@ fn every_command_of_the_readme_does_what_it_says() {
     }
 }
 
-#[test]
-fn the_tutorial_can_be_followed_to_the_letter() {
+/// Runs the blocks of a page one after the other in one world.
+fn follow(page: &str) {
     let world = World::new();
     let mut folders = vec![bin("rampart").parent().unwrap().to_path_buf()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let path = std::env::join_paths(folders).unwrap();
-    let all = blocks("docs/tutorial.md");
-    assert!(all.len() >= 10);
-    for (script, wanted) in all {
+    for (script, wanted) in blocks(page) {
         let mut sh = world.command("sh");
         // A test has no terminal, which stands for the person of the tutorial.
         let token = std::fs::read_to_string(world.home().join("token")).unwrap_or_default();
@@ -144,8 +142,45 @@ fn the_tutorial_can_be_followed_to_the_letter() {
         sh.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
         let shown = std::fs::read_to_string(&output).unwrap();
         for text in wanted {
-            assert!(shown.contains(&text), "`{text}` is not shown by\n{script}\n{shown}");
+            assert!(shown.contains(&text), "{page}: `{text}` is not shown by\n{script}\n{shown}");
         }
+    }
+}
+
+#[test]
+fn the_tutorial_can_be_followed_to_the_letter() {
+    assert!(blocks("docs/tutorial.md").len() >= 10);
+    follow("docs/tutorial.md");
+}
+
+#[test]
+fn the_walk_from_a_clean_machine_is_what_happens() {
+    assert!(blocks("docs/walkthrough.md").len() >= 7);
+    follow("docs/walkthrough.md");
+}
+
+#[test]
+fn every_agent_has_a_page_and_its_commands_do_what_it_says() {
+    let index = std::fs::read_to_string(root().join("docs/agents/README.md")).unwrap();
+    let listed = World::new().run(&["setup"]).expect(0).stdout;
+    let mut agents: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(agents.len() >= 9, "{listed}");
+    agents.push("other");
+    for agent in agents {
+        assert!(index.contains(&format!("]({agent}.md)")), "the index does not lead to {agent}");
+        let page = format!("docs/agents/{agent}.md");
+        assert!(!blocks(&page).is_empty(), "{page}");
+        follow(&page);
+    }
+}
+
+#[test]
+fn a_block_that_is_marked_sh_is_one_that_a_test_runs() {
+    let run = ["README.md", "docs/tutorial.md", "docs/walkthrough.md", "docs/policies.md"];
+    let output = std::process::Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output();
+    for page in String::from_utf8(output.unwrap().stdout).unwrap().lines() {
+        let is_run = run.contains(&page) || page.starts_with("docs/agents/");
+        assert!(is_run || blocks(page).is_empty(), "{page} marks a block `sh` that no test runs");
     }
 }
 

@@ -93,7 +93,8 @@ async fn exchange(api: &Api, caller: &Caller, ticket: &str, opens: bool) -> Resu
     let asked_by = |bearer: &Bearer| bearer.browser.as_ref().and_then(|browser| browser.user).filter(|user| *user != 0);
     let same = |bearer: &Bearer| asked_by(bearer).zip(user).is_none_or(|(asked, user)| asked == user);
     let Some(bearer) = api.logins.redeem(ticket, same) else {
-        let text = "this link was used already, or is older than two minutes; `rampart dashboard` makes another";
+        let text = "this link was used already, is older than two minutes, or was asked for by another user; \
+                    `rampart dashboard` makes another";
         let error = Error::new(StatusCode::NOT_FOUND, "not_found", text);
         api.punish(caller, "a login link", &error).await?;
         return Err(error);

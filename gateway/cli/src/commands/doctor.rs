@@ -216,9 +216,9 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
             Protection::Open => outcome_style(Outcome::Deny),
         };
         let word = styled(style, format!("{:<8}", road.protection.as_str()));
-        printer.out(format!("{word}  {:<10} {}", road.name, rampart_scan::visible(&road.evidence)));
+        printer.out(format!("{word}  {:<11} {}", road.name, rampart_scan::visible(&road.evidence)));
         if let Some(remedy) = &road.remedy {
-            printer.out(styled(DIM, format!("{:21}{remedy}", "")));
+            printer.out(styled(DIM, format!("{:22}{remedy}", "")));
         }
     }
     printer.note(styled(DIM, "advisory: a program that does not take part can walk around it"));

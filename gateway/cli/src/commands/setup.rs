@@ -95,8 +95,9 @@ pub(crate) fn one(
         (false, false) => {
             init::first(&Home::at(&environment.home), printer)?;
             if changed {
+                let project = if args.project { " --project" } else { "" };
                 printer.note(format!(
-                    "{} asks Rampart before each tool from its next start; `rampart setup {} --remove` undoes it",
+                    "{} asks Rampart before each tool from its next start; `rampart setup {}{project} --remove` undoes it",
                     setup.title, setup.agent.name
                 ));
             }
