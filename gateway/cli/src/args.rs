@@ -478,6 +478,7 @@ pub(crate) enum PolicyVerb {
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
     /// Id of the waiting call; any unique beginning
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) id: String,
     /// This call only, which is what happens without an option too
     #[arg(long, conflicts_with_all = ["lasting", "always"])]
@@ -496,6 +497,7 @@ pub(crate) struct Approve {
 #[derive(Debug, Args)]
 pub(crate) struct Deny {
     /// Id of the waiting call; any unique beginning
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) id: String,
     /// Why, for the record and for the agent
     #[arg(long, value_name = "TEXT")]

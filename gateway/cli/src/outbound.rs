@@ -69,7 +69,9 @@ pub(crate) fn variables(
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
     let Some(address) = &session.egress else {
         bail!(
-            "the gateway runs without its egress proxy; its log says why, and `egress.listen` in config.yaml moves it"
+            "the gateway runs without its egress proxy: most likely another program has its address, {} unless \
+             `egress.listen` in config.yaml says otherwise; its log says why",
+            Config::default().egress.listen
         );
     };
     let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;

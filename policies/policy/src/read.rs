@@ -247,6 +247,13 @@ impl<'n> Fields<'n> {
         self.entries.iter().map(|(key, _)| key)
     }
 
+    /// Whether a key that is there looks like this one that is not: [`Self::finish`] asks whether it was meant.
+    pub(crate) fn misspells(&self, name: &str) -> bool {
+        let meant =
+            |key: &Key| !self.known.contains(&key.name.as_str()) && nearest(&key.name, [name].into_iter()).is_some();
+        self.keys().any(meant)
+    }
+
     /// Reports the keys that nobody took.
     pub(crate) fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {

@@ -131,6 +131,7 @@ fn policy(node: &Node, layer: Layer, reader: &mut Reader<'_>) -> Option<PolicySo
             }
             rules.extend(nodes.iter().filter_map(|n| RuleSource::read(n, layer, &matching, reader)));
         }
+        None if fields.misspells("rules") => {}
         None => reader.error("missing-key", &node.span, "the policy has no `rules`"),
     }
     fields.finish(reader);

@@ -53,16 +53,18 @@ fn passes_for_latin(c: char) -> bool {
         | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}')
 }
 
-/// The beginning and the end of a text that is longer than `limit` characters. What is dangerous is often put last.
+/// The beginning and the end of a text that is longer than about `limit` characters. What is dangerous is often put last.
 pub fn cut(text: &str, limit: usize) -> String {
     let length = text.chars().count();
-    if length <= limit {
+    let left_out = format!(" … {} characters left out … ", length.saturating_sub(limit));
+    // To say that something is left out must take less than it does.
+    if length <= limit + left_out.chars().count() {
         return text.to_owned();
     }
     let (head, tail) = (limit / 2, limit - limit / 2);
     let head: String = text.chars().take(head).collect();
     let end: String = text.chars().skip(length - tail).collect();
-    format!("{head} … {} characters left out … {end}", length - limit)
+    format!("{head}{left_out}{end}")
 }
 
 #[cfg(test)]
@@ -82,6 +84,14 @@ mod tests {
             ("echo Grüße привет 日本", "echo Grüße привет 日本"),
         ] {
             assert_eq!(one_line(text, 100), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_hardly_too_long_is_shown_whole() {
+        for (length, whole) in [(60, true), (61, true), (88, true), (89, false)] {
+            let text = "x".repeat(length);
+            assert_eq!(cut(&text, 60) == text, whole, "{length}");
         }
     }
 

@@ -36,6 +36,7 @@ fn check(args: &Check, environment: &Environment, printer: Printer) -> anyhow::R
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         bail!("`{}` names no host and port; write it like https://example.com/path", args.url);
     };
+    reach::ensure(environment)?;
     let client = reach::client(environment);
     let ask = |tool: &str, params: serde_json::Value| {
         let home = Some(environment.user_home.display().to_string());

@@ -75,6 +75,7 @@ impl RuleSource {
             Some((_, when)) => When::read(when, reader),
             // With a `match` that selects calls, a rule without conditions says what it means.
             None if matching.is_set() => Some(When { default: true, ..When::default() }),
+            None if fields.misspells("when") => None,
             None => {
                 reader.error_with(
                     "missing-when",
@@ -112,6 +113,9 @@ const ALWAYS: &str = "write `when: { default: true }` if it is to match every ca
 
 fn action(fields: &mut Fields<'_>, node: &Node, reader: &mut Reader<'_>) -> Option<Placed<Action>> {
     let Some(node) = fields.take("action") else {
+        if fields.misspells("action") {
+            return None;
+        }
         reader.error_with(
             "missing-key",
             &node.span,

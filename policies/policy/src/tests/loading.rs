@@ -74,6 +74,16 @@ fn every_error_is_told_not_only_the_first() {
 }
 
 #[test]
+fn a_key_that_is_spelled_wrong_is_one_error_and_not_missing_as_well() {
+    for text in
+        [rule("{ acton: deny, when: { default: true } }"), rule("{ action: deny, wehn: { command_matches: [x] } }")]
+    {
+        let wrong = wrong(&text);
+        assert_eq!(wrong.iter().map(|(id, ..)| id.as_str()).collect::<Vec<_>>(), ["unknown-key"], "{text}");
+    }
+}
+
+#[test]
 fn a_rule_without_conditions_needs_a_match() {
     let bare = "version: \"1\"\ndefault_action: allow\npolicies:\n  - name: p\n    rules:\n      - action: deny\n";
     assert_eq!(wrong(bare)[0].0, "missing-when");
