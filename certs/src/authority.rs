@@ -92,6 +92,22 @@ pub enum Fault {
     },
 }
 
+/// The certificate of an authority in a PEM text, and until when it holds.
+pub(crate) fn valid(text: &str, now: OffsetDateTime) -> Result<(CertificateDer<'static>, OffsetDateTime), Unfit> {
+    let broken = |e: &dyn std::fmt::Display| Unfit::Broken(e.to_string());
+    let held = crate::roots::parse_pem(text.as_bytes()).map_err(|e| broken(&e))?;
+    let der = held.into_iter().next().ok_or_else(|| broken(&"no certificate in it"))?;
+    let (_, parsed) = X509Certificate::from_der(&der).map_err(|e| broken(&e))?;
+    if !parsed.is_ca() {
+        return Err(broken(&"the certificate is not that of an authority"));
+    }
+    let (from, until) = (parsed.validity().not_before.to_datetime(), parsed.validity().not_after.to_datetime());
+    if now < from || now >= until {
+        return Err(Unfit::OutOfTime { from, until });
+    }
+    Ok((der, until))
+}
+
 impl Authority {
     /// A new authority that lives in memory only.
     ///
@@ -134,22 +150,11 @@ impl Authority {
     /// Puts a stored authority together again and checks that its parts fit.
     pub(crate) fn from_pem(certificate: &str, key: &str, now: OffsetDateTime) -> Result<Self, Unfit> {
         let broken = |e: &dyn std::fmt::Display| Unfit::Broken(e.to_string());
-        let der = crate::roots::parse_pem(certificate.as_bytes())
-            .map_err(|e| broken(&e))?
-            .into_iter()
-            .next()
-            .ok_or_else(|| broken(&"no certificate in it"))?;
+        let (der, until) = valid(certificate, now)?;
         let pair = KeyPair::from_pem(key).map_err(|e| broken(&e))?;
         let (_, parsed) = X509Certificate::from_der(&der).map_err(|e| broken(&e))?;
         if parsed.public_key().subject_public_key.data.as_ref() != pair.public_key_raw() {
             return Err(broken(&"the key does not belong to the certificate"));
-        }
-        if !parsed.is_ca() {
-            return Err(broken(&"the certificate is not that of an authority"));
-        }
-        let (from, until) = (parsed.validity().not_before.to_datetime(), parsed.validity().not_after.to_datetime());
-        if now < from || now >= until {
-            return Err(Unfit::OutOfTime { from, until });
         }
         let certificate_pem = crate::trust::pem(&der);
         let key_pem = pair.serialize_pem();

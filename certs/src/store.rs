@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
-use crate::{Authority, Fault};
+use crate::{Authority, Fault, authority::valid};
 
 const PRIVATE: &str = "authority.pem";
 const PUBLIC: &str = "ca.pem";
@@ -44,6 +44,19 @@ impl Authority {
         Ok(authority)
     }
 
+    /// The certificate of the authority kept in `dir`; none where there is none yet. The key is not taken up, which takes
+    /// tens of milliseconds before the first use of randomness.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for what is wrong with the key.
+    pub fn certificate_in(dir: &Path) -> Result<Option<CertificateDer<'static>>, Fault> {
+        let (path, now) = (dir.join(PRIVATE), OffsetDateTime::now_utc());
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let (certificate, _) = valid(&text, now).map_err(|e| e.at(path, now))?;
+        replace(dir, &dir.join(PUBLIC), &crate::trust::pem(&certificate))?;
+        Ok(Some(certificate))
+    }
+
     /// Puts a new authority in the place of the one kept in `dir`, whatever state that is in. Where `only` names domains,
     /// the new one is good for these and what is below them, and for nothing else. Who works with the old one goes on so
     /// until it is opened again; who trusts the old one does not trust the new one.
@@ -61,19 +74,23 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Writes `bundle.pem` into the folder: `roots` and our certificate, for tools whose own roots are replaced by what
+    /// Writes `bundle.pem` into the folder: `roots` and the authority's certificate, for tools whose own roots are replaced by what
     /// they are pointed to (see [`Kind::Replaces`](crate::trust::Kind::Replaces)). Returns its path. Beside it the same
     /// for Java, which reads no PEM, where that can be made.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn write_bundle(&self, dir: &Path, roots: &[CertificateDer<'_>]) -> Result<PathBuf, Fault> {
+    pub fn write_bundle(
+        certificate: &CertificateDer<'_>,
+        dir: &Path,
+        roots: &[CertificateDer<'_>],
+    ) -> Result<PathBuf, Fault> {
         let path = dir.join(BUNDLE);
-        let text = crate::trust::bundle(roots, self.certificate());
+        let text = crate::trust::bundle(roots, certificate);
         let java = Self::java_path(dir);
         // It takes its time to make, and is the same as long as the bundle is.
         if !(java.exists() && fs::read_to_string(&path).is_ok_and(|old| old == text)) {
-            match crate::trust::java_store(roots, self.certificate()) {
+            match crate::trust::java_store(roots, certificate) {
                 Ok(store) => put(dir, &java, &store)?,
                 Err(why) => tracing::warn!(why, "no certificates for Java"),
             }
@@ -107,6 +124,12 @@ fn private(authority: &Authority) -> String {
 }
 
 fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
+    let Some(text) = read(path)? else { return Ok(None) };
+    Authority::from_pem(&text, &text, now).map(Some).map_err(|e| e.at(path.to_owned(), now))
+}
+
+/// The text of the private file, if there is one.
+fn read(path: &Path) -> Result<Option<String>, Fault> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -116,7 +139,7 @@ fn load(path: &Path, now: OffsetDateTime) -> Result<Option<Authority>, Fault> {
     only_ours(path, &meta, 0o600)?;
     let mut text = String::new();
     file.take(MAX_SIZE).read_to_string(&mut text).map_err(|source| io("read", path, source))?;
-    Authority::from_pem(&text, &text, now).map(Some).map_err(|e| e.at(path.to_owned(), now))
+    Ok(Some(text))
 }
 
 fn create(dir: &Path, path: &Path, now: OffsetDateTime) -> Result<Authority, Fault> {
@@ -279,12 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_is_found_without_the_key() {
+        let home = TempDir::new().unwrap();
+        let dir = home.path().join("ca");
+        assert_eq!(Authority::certificate_in(&dir).unwrap(), None);
+        let authority = Authority::open(&dir).unwrap();
+        fs::write(dir.join(PUBLIC), "stale").unwrap();
+        assert_eq!(Authority::certificate_in(&dir).unwrap().as_ref(), Some(authority.certificate()));
+        assert_eq!(fs::read_to_string(dir.join(PUBLIC)).unwrap(), authority.certificate_pem());
+        fs::write(dir.join(PRIVATE), "nonsense").unwrap();
+        assert!(matches!(Authority::certificate_in(&dir), Err(Fault::Broken { .. })));
+        chmod(&dir.join(PRIVATE), 0o644);
+        assert!(matches!(Authority::certificate_in(&dir), Err(Fault::Exposed { .. })));
+    }
+
+    #[test]
     fn the_bundle_is_written_beside_the_authority() {
         let home = TempDir::new().unwrap();
         let dir = home.path().join("ca");
         let (authority, root) = (Authority::open(&dir).unwrap(), Authority::generate().unwrap());
         for roots in [&[][..], &[root.certificate().clone()]] {
-            let path = authority.write_bundle(&dir, roots).unwrap();
+            let path = Authority::write_bundle(authority.certificate(), &dir, roots).unwrap();
             let held = crate::parse_pem(&fs::read(&path).unwrap()).unwrap();
             assert_eq!(held, [roots, &[authority.certificate().clone()]].concat());
         }

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let authority = Arc::new(Authority::open(&folder)?);
-    let bundle = authority.write_bundle(&folder, &system_roots())?;
+    let bundle = Authority::write_bundle(authority.certificate(), &folder, &system_roots())?;
     let preload = folder.join("node-proxy.cjs");
     std::fs::write(&preload, NODE_PRELOAD)?;
     let listener = tokio::net::TcpListener::bind(&address).await?;

@@ -137,10 +137,13 @@ impl Files {
     }
 
     fn write(home: &Home) -> anyhow::Result<Self> {
-        let authority = Authority::open(&home.ca())?;
+        let certificate = match Authority::certificate_in(&home.ca())? {
+            Some(certificate) => certificate,
+            None => Authority::open(&home.ca())?.certificate().clone(),
+        };
         Ok(Self {
             ours: Authority::certificate_path(&home.ca()),
-            all: authority.write_bundle(&home.ca(), &system_roots())?,
+            all: Authority::write_bundle(&certificate, &home.ca(), &system_roots())?,
             java: Authority::java_path(&home.ca()),
             preload: put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?,
         })

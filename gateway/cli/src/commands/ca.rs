@@ -46,7 +46,7 @@ fn rotate(args: &CaRotate, home: &Home, environment: &Environment, printer: Prin
         anyhow::bail!("`{bad}` is not a domain; write `example.com`, which stands for what is below it, too");
     }
     let authority = Authority::rotate(&home.ca(), &only)?;
-    authority.write_bundle(&home.ca(), &system_roots())?;
+    Authority::write_bundle(authority.certificate(), &home.ca(), &system_roots())?;
     printer.out(format!("certificate  {}", Authority::certificate_path(&home.ca()).display()));
     printer.out(format!("valid until  {}", authority.not_after().date()));
     printer.note(
