@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::{
-    mcp_http::{Listener, call},
+    mcp_http::{Listener, call, front_with},
     world::{Ran, World, bin, have, set_mode},
 };
 
@@ -33,6 +33,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {"resource": self.here() + "/mcp", "authorization_servers": ["https://login.example"]})
         if self.path == "/.well-known/oauth-protected-resource":
             return self.answer(200, {"resource": "https://another.example", "authorization_servers": ["https://login.example"]})
+        if self.path == "/.well-known/oauth-authorization-server" and sys.argv[1] == "old":
+            return self.answer(200, {"issuer": self.here(), "token_endpoint": self.here() + "/token"})
         self.answer(404, {})
     def do_POST(self):
         self.note()
@@ -66,6 +68,27 @@ fn curl(world: &World, args: &[&str]) -> (String, String, Value) {
 
 fn log(world: &World) -> String {
     std::fs::read_to_string(world.path("log")).unwrap_or_default()
+}
+
+#[test]
+fn a_server_of_2025_03_26_is_its_own_login_for_clients_of_any_time() {
+    if !have("a_server_of_2025_03_26_is_its_own_login_for_clients_of_any_time", &["python3", "curl"]) {
+        return;
+    }
+    let mut world = World::with_policy("version: \"1\"\ndefault_action: allow\npolicies: []\n");
+    world.serve(&[]);
+    let login = server(&world, "old");
+    let site = format!("http://127.0.0.1:{}", login.1);
+    let front = front_with(&world, &format!("{site}/mcp"), "old", &[]);
+    let here = front.1.strip_suffix("/mcp").unwrap_or_else(|| panic!("{}", front.1));
+    for path in ["", "/mcp"] {
+        let (status, _, told) = curl(&world, &[&format!("{here}/.well-known/oauth-authorization-server{path}")]);
+        assert_eq!((status.as_str(), &told["issuer"]), ("200", &json!(site)), "{path} {told}");
+    }
+    let (status, _, told) = curl(&world, &[&format!("{here}/.well-known/oauth-protected-resource/mcp")]);
+    let expected = json!({"resource": front.1, "authorization_servers": [site]});
+    assert_eq!((status.as_str(), told), ("200", expected));
+    assert_eq!(curl(&world, &[&format!("{here}/.well-known/oauth-authorization-server/other")]).0, "404");
 }
 
 #[test]

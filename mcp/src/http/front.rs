@@ -132,29 +132,49 @@ impl Front {
     /// What the server tells those who log in, said of the address that clients know. `own` asks for its own metadata, and
     /// not for that of its whole site.
     pub(super) async fn metadata(&self, canonical: &str, own: bool) -> Result<Response<Body>, Failed> {
-        let failed = |why: &str| Failed::new(StatusCode::BAD_GATEWAY, None, message::INTERNAL_ERROR, why);
         let said = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| own);
         let path = if own { self.url.path() } else { "" };
-        let usual = || {
-            let mut parts = self.url.clone().into_parts();
-            parts.path_and_query = format!("{}{path}", oauth::METADATA).parse().ok();
-            Uri::from_parts(parts).ok()
+        let url = said.or_else(|| self.on_its_site(&format!("{}{path}", oauth::METADATA)));
+        let told = match self.told(url).await? {
+            Ok(body) => oauth::metadata(&body, &self.url, canonical),
+            Err(StatusCode::NOT_FOUND) => match self.told(self.on_its_site(oauth::LOGIN)).await? {
+                Ok(body) => oauth::of_login(&body, canonical),
+                Err(_) => return Ok(nothing(StatusCode::NOT_FOUND)),
+            },
+            Err(status) => return Ok(nothing(status)),
         };
-        let url = said.or_else(usual).ok_or_else(|| failed("the server has no place for metadata"))?;
+        Ok(json(StatusCode::OK, told.map_err(|why| bad_gateway(&why))?.into()))
+    }
+
+    /// What the login on the server's site tells, for clients of 2025-03-26, which look for it at the address that they know.
+    pub(super) async fn login(&self) -> Result<Response<Body>, Failed> {
+        match self.told(self.on_its_site(oauth::LOGIN)).await? {
+            Ok(body) => {
+                oauth::login(&body).map_err(|why| bad_gateway(&why))?;
+                Ok(json(StatusCode::OK, body))
+            }
+            Err(status) => Ok(nothing(status)),
+        }
+    }
+
+    fn on_its_site(&self, path: &str) -> Option<Uri> {
+        let mut parts = self.url.clone().into_parts();
+        parts.path_and_query = path.parse().ok();
+        Uri::from_parts(parts).ok()
+    }
+
+    /// Metadata of the server's, or the status that it answers with.
+    async fn told(&self, url: Option<Uri>) -> Result<Result<Bytes, StatusCode>, Failed> {
         let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = url;
+        *request.uri_mut() = url.ok_or_else(|| bad_gateway("the server has no place for metadata"))?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let response = self.upstream.clone().oneshot(request).await.map_err(|e| unreached(None, &e))?;
         if !response.status().is_success() {
-            let mut answer = Response::new(empty());
-            *answer.status_mut() = response.status();
-            return Ok(answer);
+            return Ok(Err(response.status()));
         }
         let body = collected(response.into_body(), oauth::LIMIT).await;
-        let body = body.map_err(|why| failed(&format!("the server's metadata did not arrive whole: {why}")))?;
-        let told = oauth::metadata(&body, &self.url, canonical).map_err(|why| failed(&why))?;
-        Ok(json(StatusCode::OK, told.into()))
+        body.map(Ok).map_err(|why| bad_gateway(&format!("the server's metadata did not arrive whole: {why}")))
     }
 
     /// Has the server's challenges name the metadata here.
@@ -431,4 +451,14 @@ fn unreached(id: Option<&Id>, error: &BoxError) -> Failed {
 
 fn withheld(refusal: &Refusal) -> Failed {
     Failed::new(StatusCode::FORBIDDEN, None, answer::REFUSED, &refusal.explain())
+}
+
+fn bad_gateway(why: &str) -> Failed {
+    Failed::new(StatusCode::BAD_GATEWAY, None, message::INTERNAL_ERROR, why)
+}
+
+fn nothing(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(empty());
+    *answer.status_mut() = status;
+    answer
 }

@@ -180,6 +180,7 @@ impl Endpoints {
     async fn answer(&self, mut request: Request<Incoming>, here: SocketAddr) -> Response<Body> {
         let answered = match self.access.admits(request.headers(), here.port()) {
             Ok(()) if request.uri().path().starts_with(oauth::METADATA) => self.metadata(&request, here).await,
+            Ok(()) if request.uri().path().starts_with(oauth::LOGIN) => self.login(&request).await,
             Ok(()) if !self.access.knows(request.headers_mut()) => return stranger(),
             Ok(()) => self.route(request, here).await,
             Err(failed) => Err(failed),
@@ -195,7 +196,19 @@ impl Endpoints {
 
     /// What a server tells clients who log in. It is for everybody.
     async fn metadata(&self, request: &Request<Incoming>, here: SocketAddr) -> Result<Response<Body>, Failed> {
-        let path = request.uri().path().strip_prefix(oauth::METADATA).unwrap_or_default();
+        let (place, front, own) = self.asked_of(request, oauth::METADATA)?;
+        front.metadata(&format!("{}{place}", self.base(here)), own).await
+    }
+
+    /// What the login on a server's site tells, likewise.
+    async fn login(&self, request: &Request<Incoming>) -> Result<Response<Body>, Failed> {
+        let (_, front, _) = self.asked_of(request, oauth::LOGIN)?;
+        front.login().await
+    }
+
+    /// The server behind a place for metadata, and whether it is named by its own path.
+    fn asked_of(&self, request: &Request<Incoming>, well_known: &str) -> Result<(&str, &Front, bool), Failed> {
+        let path = request.uri().path().strip_prefix(well_known).unwrap_or_default();
         let place = match path {
             // Where there is one server, it may be asked for by its site alone.
             "" | "/" if self.places.len() == 1 => self.places.iter().next(),
@@ -203,7 +216,7 @@ impl Endpoints {
         };
         match place {
             Some((place, Endpoint::Front(front))) if request.method() == Method::GET => {
-                front.metadata(&format!("{}{place}", self.base(here)), path.len() > 1).await
+                Ok((place, front, path.len() > 1))
             }
             _ => {
                 let why = "no server here has a login of its own";

@@ -4,10 +4,13 @@
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use rampart_call::strict;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Where a server's metadata is (RFC 9728, section 3.1), before the path of what it describes.
 pub(super) const METADATA: &str = "/.well-known/oauth-protected-resource";
+/// Where an authorization server says what it is (RFC 8414, section 3). Servers of 2025-03-26 are their own: they stand at
+/// the root of the site of the endpoint, and have no metadata of the other kind.
+pub(super) const LOGIN: &str = "/.well-known/oauth-authorization-server";
 /// Bytes of metadata.
 pub(super) const LIMIT: usize = 1 << 20;
 
@@ -31,6 +34,34 @@ pub(super) fn metadata(body: &[u8], upstream: &Uri, canonical: &str) -> Result<V
         }
     }
     serde_json::to_vec(&told).map_err(|why| why.to_string())
+}
+
+/// Metadata of a server of 2025-03-26, which has none but that of the login on its site: what a server of today would say.
+///
+/// # Errors
+/// When the login's is no metadata, or leads nowhere that a person should log in.
+pub(super) fn of_login(body: &[u8], canonical: &str) -> Result<Vec<u8>, String> {
+    let told = login(body)?;
+    let issuer = told.get("issuer").and_then(Value::as_str).ok_or("the login's metadata names no `issuer`")?;
+    let told = json!({"resource": canonical, "authorization_servers": [issuer]});
+    serde_json::to_vec(&told).map_err(|why| why.to_string())
+}
+
+/// The metadata of the login on a server's site, where all that it names is fit for logging in.
+///
+/// # Errors
+/// When it is not, or is no metadata.
+pub(super) fn login(body: &[u8]) -> Result<Value, String> {
+    let told = strict::parse(body).map_err(|why| format!("the login's metadata is not JSON: {why}"))?;
+    let members = told.as_object().ok_or("the login's metadata is no object")?;
+    for name in ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint"] {
+        let Some(place) = members.get(name) else { continue };
+        let place = place.as_str().and_then(|place| place.parse::<Uri>().ok());
+        if !place.is_some_and(|place| is_for_logging_in(&place)) {
+            return Err(format!("the `{name}` of the login's metadata is neither https:// nor on this machine"));
+        }
+    }
+    Ok(told)
 }
 
 /// Whether this is the server, or a part of its site that it lies in.
@@ -123,8 +154,6 @@ fn end_of_quoted(bytes: &[u8], start: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SERVER: &str = "https://docs.example/mcp";
@@ -153,6 +182,29 @@ mod tests {
         }
         for told in ["", "[]", "{}", r#"{"resource":"https://docs.example/mcp","resource":"x"}"#] {
             assert!(metadata(told.as_bytes(), &SERVER.parse().unwrap(), HERE).is_err(), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_its_own_login_is_said_to_have_one() {
+        const LOGIN: &str = "https://docs.example";
+        for (member, value, passes) in [
+            ("token_endpoint", "https://docs.example/token", true),
+            ("token_endpoint", "http://localhost:1/token", true),
+            ("token_endpoint", "http://docs.example/token", false),
+            ("authorization_endpoint", "javascript:alert(1)", false),
+            ("registration_endpoint", "file:///x", false),
+            ("issuer", "ftp://docs.example", false),
+        ] {
+            let mut told = json!({"issuer": LOGIN, "more": 1});
+            told[member] = value.into();
+            let metadata = of_login(told.to_string().as_bytes(), HERE);
+            assert_eq!(metadata.is_ok(), passes, "{member} {value}: {metadata:?}");
+            let expected = json!({"resource": HERE, "authorization_servers": [LOGIN]});
+            assert!(metadata.is_err() || serde_json::from_slice::<Value>(&metadata.unwrap()).unwrap() == expected);
+        }
+        for told in ["", "[]", "{}", r#"{"issuer":"https://a.example","issuer":"https://b.example"}"#] {
+            assert!(of_login(told.as_bytes(), HERE).is_err(), "{told}");
         }
     }
 
