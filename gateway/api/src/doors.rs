@@ -95,17 +95,17 @@ async fn converse(mut stream: UnixStream, gateway: &Gateway, server: &mpsc::Send
     let _ends_with_us = until.clone().drop_guard();
     let Ok(taken) = timeout(PATIENCE, take(&stream, gateway)).await else { return };
     let said = match taken {
-        Ok((bearer, doors)) => {
-            let life = bearer.life.clone();
+        Ok((bearer, doors, confined)) => {
+            let whose = bearer.clone();
             match server.send(Handed { bearer, doors, until }).await {
-                Ok(()) => Ok(life),
+                Ok(()) => Ok((whose, confined)),
                 Err(_) => Err(("no_proxy", "the gateway runs without its egress proxy".to_owned())),
             }
         }
         Err(refused) => Err(refused),
     };
-    let life = match said {
-        Ok(life) => life,
+    let (bearer, confined) = match said {
+        Ok(said) => said,
         Err((code, message)) => {
             let who = stream.peer_cred().map_or_else(|_| "nobody".to_owned(), |peer| format!("user {}", peer.uid()));
             gateway.record_refusal("doors of a session", &who, &message).await;
@@ -115,12 +115,18 @@ async fn converse(mut stream: UnixStream, gateway: &Gateway, server: &mpsc::Send
         }
     };
     jailed.0.fetch_add(1, Ordering::Relaxed);
+    if confined && !gateway.credentials().confine(&bearer, true) {
+        gateway.record_refusal("a confined session", &bearer.name, "only a person opens one").await;
+    }
     if say(&mut stream, &HandedIn::Served).await.is_ok() {
         // Nothing more is said: what comes is the end.
         tokio::select! {
-            () = life.cancelled() => {}
+            () = bearer.life.cancelled() => {}
             _ = stream.read_u8() => {}
         }
+    }
+    if confined {
+        gateway.credentials().confine(&bearer, false);
     }
     jailed.0.fetch_sub(1, Ordering::Relaxed);
 }
@@ -133,7 +139,7 @@ async fn say(stream: &mut UnixStream, what: &HandedIn) -> io::Result<()> {
 
 type Refused = (&'static str, String);
 
-async fn take(stream: &UnixStream, gateway: &Gateway) -> Result<(Bearer, Vec<(Door, OwnedFd)>), Refused> {
+async fn take(stream: &UnixStream, gateway: &Gateway) -> Result<(Bearer, Vec<(Door, OwnedFd)>, bool), Refused> {
     let unread = |error: io::Error| ("unreadable", format!("what was handed in cannot be read: {error}"));
     let (text, ends) = loop {
         stream.readable().await.map_err(unread)?;
@@ -142,7 +148,7 @@ async fn take(stream: &UnixStream, gateway: &Gateway) -> Result<(Bearer, Vec<(Do
             received => break received.map_err(unread)?,
         }
     };
-    let HandIn { credential, doors } =
+    let HandIn { credential, doors, confined } =
         rampart_call::strict::from_slice(&text).map_err(|e| unread(io::Error::other(e)))?;
     if doors.len() != ends.len() {
         return Err(("unreadable", format!("{} doors came with {} descriptors", doors.len(), ends.len())));
@@ -155,7 +161,7 @@ async fn take(stream: &UnixStream, gateway: &Gateway) -> Result<(Bearer, Vec<(Do
     if gateway.credentials().opener(&bearer) != Some(process) || !stands_beside_us(pid) {
         return Err(stranger());
     }
-    Ok((bearer, doors.into_iter().zip(ends).collect()))
+    Ok((bearer, doors.into_iter().zip(ends).collect(), confined))
 }
 
 /// Whether a process knows the same users as this one (user_namespaces(7)); a jail knows one alone, and whoever is in it can

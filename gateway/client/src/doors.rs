@@ -30,11 +30,11 @@ impl Settings {
 }
 
 /// Hands in the doors of the session whose credential `settings` bear. They are served as long as the stream stands, and it
-/// ends when the gateway does.
+/// ends when the gateway does. `confined` as in [`HandIn`].
 ///
 /// # Errors
 /// When there is no gateway, or it does not serve them.
-pub fn hand_in(settings: &Settings, doors: &[(Door, BorrowedFd<'_>)]) -> Result<UnixStream, Fault> {
+pub fn hand_in(settings: &Settings, doors: &[(Door, BorrowedFd<'_>)], confined: bool) -> Result<UnixStream, Fault> {
     let settings = Settings { socket: settings.doors(), ..settings.clone() };
     let until = Instant::now() + PATIENCE;
     let stream = loop {
@@ -51,7 +51,8 @@ pub fn hand_in(settings: &Settings, doors: &[(Door, BorrowedFd<'_>)]) -> Result<
     stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(broken)?;
     let (kinds, ends): (Vec<_>, Vec<_>) = doors.iter().copied().unzip();
     let credential = settings.token.clone().unwrap_or_default();
-    let text = serde_json::to_vec(&HandIn { credential, doors: kinds }).map_err(|e| Fault::Garbled(e.to_string()))?;
+    let text = serde_json::to_vec(&HandIn { credential, doors: kinds, confined })
+        .map_err(|e| Fault::Garbled(e.to_string()))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DOORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&ends)) {

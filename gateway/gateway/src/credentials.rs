@@ -56,6 +56,18 @@ struct Entry {
     /// When it ends, by the clock that nobody can set.
     ends: Option<u64>,
     life: CancellationToken,
+    /// Who opened its session says that its processes are confined, as long as they say so.
+    confined: bool,
+}
+
+impl Entry {
+    fn is_confined(&self) -> bool {
+        self.confined || self.token.launch.as_ref().is_some_and(|launch| launch.confined)
+    }
+
+    fn only_watches(&self) -> bool {
+        self.token.launch.as_ref().is_some_and(|launch| launch.monitor)
+    }
 }
 
 #[derive(Debug)]
@@ -231,22 +243,37 @@ impl Credentials {
 
     /// Whether a session is only watched. All who opened one of that name must have wanted that.
     pub(crate) fn only_watches(&self, session: &str) -> bool {
-        self.all_launches(session, |book| book.watched, |launch| launch.monitor)
+        self.all_launches(session, |book| book.watched, Entry::only_watches)
     }
 
     /// Whether the processes of a session are confined, likewise.
-    pub(crate) fn confines(&self, session: &str) -> bool {
-        self.all_launches(session, |book| book.confined, |launch| launch.confined)
+    pub fn confines(&self, session: &str) -> bool {
+        self.all_launches(session, |book| book.confined, Entry::is_confined)
+    }
+
+    /// Takes the word of whoever opened this bearer's session that its processes are confined from now on, or no longer. True
+    /// when it is heard: that of an agent is not.
+    pub fn confine(&self, bearer: &Bearer, confined: bool) -> bool {
+        let mut book = self.book();
+        let Book { kept, confined: count, .. } = &mut *book;
+        let Some(entry) = kept.get_mut(&*bearer.id) else { return false };
+        if !entry.token.launch.as_ref().is_some_and(|launch| launch.by_person && !launch.monitor) {
+            return false;
+        }
+        *count -= usize::from(entry.is_confined());
+        entry.confined = confined;
+        *count += usize::from(entry.is_confined());
+        true
     }
 
     /// Whether something holds of all who opened a session, of which there must be one. `some` says of how many sessions it does.
-    fn all_launches(&self, session: &str, some: fn(&Book) -> usize, holds: fn(&Launch) -> bool) -> bool {
+    fn all_launches(&self, session: &str, some: fn(&Book) -> usize, holds: fn(&Entry) -> bool) -> bool {
         let book = self.book();
         if some(&book) == 0 || session.is_empty() {
             return false;
         }
-        let launches = book.kept.values().filter_map(|entry| entry.token.launch.as_ref());
-        let mut named = launches.filter(|launch| launch.session == session).peekable();
+        let is_of = |entry: &&Entry| entry.token.launch.as_ref().is_some_and(|launch| launch.session == session);
+        let mut named = book.kept.values().filter(is_of).peekable();
         named.peek().is_some() && named.all(holds)
     }
 
@@ -415,20 +442,22 @@ pub(crate) struct Prepared {
 impl Book {
     fn add(&mut self, token: Token, wall: u64) {
         let ends = token.expires_ms.map(|at| clock::boot_ms() + at.saturating_sub(wall));
-        self.watched += usize::from(token.launch.as_ref().is_some_and(|launch| launch.monitor));
-        self.confined += usize::from(token.launch.as_ref().is_some_and(|launch| launch.confined));
         if let Some(launch) = token.launch.as_ref().filter(|launch| launch.below) {
             let agent = token.agent.clone().unwrap_or_default();
             self.roots.insert(launch.process, Session { name: launch.session.clone(), agent });
         }
-        self.kept.insert(token.id.clone(), Entry { token, ends, life: CancellationToken::new() });
+        let entry = Entry { token, ends, life: CancellationToken::new(), confined: false };
+        self.watched += usize::from(entry.only_watches());
+        self.confined += usize::from(entry.is_confined());
+        self.kept.insert(entry.token.id.clone(), entry);
     }
 
     fn remove(&mut self, id: &str) {
-        let Some(Entry { token, life, .. }) = self.kept.remove(id) else { return };
+        let Some(entry) = self.kept.remove(id) else { return };
+        self.watched -= usize::from(entry.only_watches());
+        self.confined -= usize::from(entry.is_confined());
+        let Entry { token, life, .. } = entry;
         if let Some(launch) = token.launch {
-            self.watched -= usize::from(launch.monitor);
-            self.confined -= usize::from(launch.confined);
             self.roots.remove(&launch.process);
         }
         life.cancel();

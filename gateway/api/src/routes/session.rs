@@ -36,8 +36,6 @@ pub(super) async fn open(
     };
     // An agent's wish not to be refused anything is not heard.
     let monitor = monitor && by_person;
-    // Nor that somebody looks at what it starts.
-    let confined = confined && by_person;
     let pid = pid.ok_or_else(gone)?;
     let (process, below) = match lasts {
         SessionLasts::Process => (Process::of(pid), true),
@@ -49,7 +47,10 @@ pub(super) async fn open(
         let text = "a session's name has at most 100 letters, digits, hyphens, underscores and dots";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
-    let launch = Launch { session: session.clone(), process: process.map_err(|_| gone())?, below, monitor, confined };
+    // Nor that somebody looks at what it starts: who stands in a session is as confined as that is.
+    let confined = if by_person { confined } else { api.gateway().credentials().confines(&session) };
+    let process = process.map_err(|_| gone())?;
+    let launch = Launch { session: session.clone(), process, below, monitor, confined, by_person };
     let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
     if !secrets.is_empty() {
         // An agent can have more followed, and bind nothing.

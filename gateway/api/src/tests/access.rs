@@ -60,6 +60,7 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
         below: true,
         monitor: false,
         confined: false,
+        by_person: true,
     };
     let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
     let below = Peer::Socket { pid: Some(agent.id()), uid: 0, ours: true };
@@ -298,6 +299,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         below: true,
         monitor: false,
         confined: false,
+        by_person: true,
     };
     let credential = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
     let known = || ("bot".to_owned(), "s1".to_owned(), false);
@@ -314,6 +316,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         below: true,
         monitor: false,
         confined: false,
+        by_person: true,
     };
     world.gateway.open_session("", launch, "a test").await.unwrap();
     assert_eq!(ask(other.id(), None).await, ("somebody".to_owned(), "s2".to_owned(), false));

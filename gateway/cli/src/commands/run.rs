@@ -100,14 +100,17 @@ impl Running<'_> {
 
 #[cfg(target_os = "linux")]
 impl Running<'_> {
-    fn in_jail(&self) -> anyhow::Result<Exit> {
+    fn in_jail(&self, ) -> anyhow::Result<Exit> {
         let Self { launch, environment, .. } = self;
         let config = crate::configuration::read(&Home::at(&environment.home), self.printer)?;
         // Landlock cannot only watch, so where nothing is to be refused, nothing of files is.
         let watched = launch.session.monitor;
         let (command, mut confined, stays) = self.prepare(&config)?;
         confined.files = confined.files.filter(|_| !watched);
-        let started = self.run_jailed(command, &confined, |holds| Jail::whole(holds, watched));
+        // Whoever can ask Docker has done by others what nobody here sees.
+        let alone = self.args.allow_socket.is_empty() && config.jail.allow_sockets.is_empty();
+        let sees = |holds: Holds| !watched && alone && self.exec.is_ok() && holds.missing().is_empty();
+        let started = self.run_jailed(command, &confined, sees, |holds| Jail::whole(holds, watched));
         drop(stays);
         let error = match started {
             Err(error) => error,
@@ -123,7 +126,7 @@ impl Running<'_> {
                 let (command, mut confined, _stays) = self.prepare(&config)?;
                 let network = confined.network.take().unwrap_or_default();
                 confined.only_port = network.proxy.map(|proxy| proxy.port());
-                self.run_jailed(command, &confined, |holds| Jail::files(holds, why))
+                self.run_jailed(command, &confined, |_| false, |holds| Jail::files(holds, why))
             }
             Without::Refuse if !watched => {
                 bail!("no jail can be made here ({why}), and so `{}` is not run. {REMEDY}", launch.program().display())
@@ -145,11 +148,13 @@ impl Running<'_> {
         &self,
         command: Command,
         confined: &Confinement,
+        sees: impl FnOnce(Holds) -> bool + Send,
         jail: impl FnOnce(Holds) -> Jail + Send,
     ) -> anyhow::Result<Exit> {
         let road = self.launch.road();
+        let told = |holds, confined| self.tell(&Jail { confined, ..jail(holds) });
         // It is this program before it is the agent.
-        self.run_by(command, 2, |command| Ok(jailed::start(command, confined, road, |holds| self.tell(&jail(holds)))?))
+        self.run_by(command, 2, |command| Ok(jailed::start(command, confined, road, sees, told)?))
     }
 }
 
@@ -164,20 +169,22 @@ const REMEDY: &str = "It takes user namespaces (`sysctl user.max_user_namespaces
 struct Jail {
     network: (&'static str, String),
     files: (&'static str, String),
+    /// Code that nobody can read is left to what looks at it while it runs.
+    confined: bool,
 }
 
 impl Jail {
     /// None of it.
     fn none(why: String) -> Self {
         let network = "variables name the egress proxy; a program that ignores them goes past it".to_owned();
-        Self { network: ("advisory", network), files: ("open", why) }
+        Self { network: ("advisory", network), files: ("open", why), confined: false }
     }
 
     #[cfg(target_os = "linux")]
     fn whole(holds: rampart_jail::Holds, watched: bool) -> Self {
         let network = "a network whose only way out is the gateway; there is no other for UDP, ICMP or raw packets";
         let files = if watched { ("open", "this session is only watched".to_owned()) } else { Self::of_files(holds) };
-        Self { network: ("enforced", network.to_owned()), files }
+        Self { network: ("enforced", network.to_owned()), files, confined: false }
     }
 
     /// Files alone.
@@ -185,7 +192,7 @@ impl Jail {
     fn files(holds: rampart_jail::Holds, why: String) -> Self {
         let network =
             format!("the host's network, but no packets, and connections to the egress proxy's port alone ({why})");
-        Self { network: ("advisory", network), files: Self::of_files(holds) }
+        Self { network: ("advisory", network), files: Self::of_files(holds), confined: false }
     }
 
     #[cfg(target_os = "linux")]
@@ -238,6 +245,9 @@ impl Running<'_> {
             None => line("http", "open", "the gateway has no egress proxy"),
         }
         line("jail", jail.files.0, &jail.files.1);
+        if jail.confined {
+            line("opaque", "judged", "code that cannot be read is not asked about, and judged by what it does");
+        }
         printer.note(styled(DIM, "  advisory: a program that does not take part can walk around it"));
     }
 }

@@ -10,6 +10,9 @@ pub struct HandIn {
     pub credential: String,
     /// What each descriptor is.
     pub doors: Vec<Door>,
+    /// As long as they are served, its processes are in a jail and whatever they start is judged. An agent that says so is not heard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confined: bool,
 }
 
 /// One way out of a session.

@@ -95,6 +95,9 @@ pub struct Launch {
     /// Its processes are in a jail, and whatever they start is judged.
     #[serde(default, skip_serializing_if = "is_false")]
     pub confined: bool,
+    /// A person opened it, and no agent. Only of such a one it is heard later that it is confined.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_person: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

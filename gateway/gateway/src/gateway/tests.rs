@@ -112,7 +112,8 @@ async fn a_session_is_confined_only_where_all_who_opened_it_said_so_and_only_wha
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, confined| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch { session: session.into(), process, below: false, monitor: false, confined };
+        let launch =
+            Launch { session: session.into(), process, below: false, monitor: false, confined, by_person: true };
         world.gateway.open_session("bot", launch, "a test").await.unwrap();
     };
     let confined = |session: &str, surface, claimed| {
@@ -132,11 +133,40 @@ async fn a_session_is_confined_only_where_all_who_opened_it_said_so_and_only_wha
 }
 
 #[tokio::test]
+async fn whoever_opened_a_session_says_later_that_it_is_confined_unless_that_was_an_agent() {
+    let world = World::with(Config::default(), false).await;
+    let credentials = world.gateway.credentials();
+    let open = async |session: &str, by_person, monitor| {
+        let process = Process::of(std::process::id()).unwrap();
+        let launch = Launch { session: session.into(), process, below: false, monitor, confined: false, by_person };
+        let made = world.gateway.open_session("bot", launch, "a test").await.unwrap();
+        credentials.bearer(&made.text).unwrap()
+    };
+    let person = open("s", true, false).await;
+    assert!(!credentials.confines("s"));
+    assert!(credentials.confine(&person, true) && credentials.confines("s"));
+    assert!(credentials.confine(&person, true) && credentials.confine(&person, false));
+    assert!(!credentials.confines("s"), "what was said twice is taken back once");
+    let agent = open("s", false, false).await;
+    assert!(credentials.confine(&person, true) && !credentials.confine(&agent, true));
+    assert!(!credentials.confines("s"), "the agent's own is not");
+    let alone = open("t", false, false).await;
+    assert!(!credentials.confine(&alone, true) && !credentials.confines("t"));
+    let watched = open("u", true, true).await;
+    assert!(!credentials.confine(&watched, true) && !credentials.confines("u"), "nothing of it is refused");
+    world.gateway.revoke_token(&agent.id, "a test").await.unwrap();
+    assert!(credentials.confines("s"));
+    world.gateway.revoke_token(&person.id, "a test").await.unwrap();
+    assert!(!credentials.confines("s"));
+}
+
+#[tokio::test]
 async fn a_session_can_be_watched_only_while_all_who_opened_it_wanted_that() {
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, monitor| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch { session: session.into(), process, below: false, monitor, confined: false };
+        let launch =
+            Launch { session: session.into(), process, below: false, monitor, confined: false, by_person: true };
         world.gateway.open_session("bot", launch, "a test").await.unwrap().token.unwrap().id
     };
     open("another", true).await;

@@ -131,7 +131,8 @@ fn files(
     shown.extend(outbound::Files::places(&Home::at(&environment.home)));
     let shown = shown.into_iter().filter_map(there).collect();
     let around = around.into_iter().filter_map(there).collect();
-    Ok(Files { writable, fixed, hidden: hidden.into_iter().collect(), shown, around, sockets, scratch })
+    let hidden = hidden.into_iter().collect();
+    Ok(Files { writable, fixed, hidden, shown, around, sockets, scratch })
 }
 
 /// The real path of something that must be there.
@@ -145,8 +146,7 @@ fn there(path: PathBuf) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// Takes out of the environment what leads to sockets that are hidden, and adds what tells that there is a jail. What acts on
-/// every program waits for the one that it is for.
+/// Takes out of the environment what leads to sockets that are hidden. What acts on every program waits for the one that it is for.
 pub(crate) fn clean(command: &mut Command, confinement: &mut Confinement) {
     const LIBRARIES: &str = "LD_PRELOAD";
     let libraries = command.get_envs().find(|(name, _)| *name == LIBRARIES).and_then(|(_, value)| value?.to_str());
@@ -166,5 +166,5 @@ pub(crate) fn clean(command: &mut Command, confinement: &mut Confinement) {
     if Environment::variable("TMPDIR").is_some() {
         command.env("TMPDIR", "/tmp");
     }
-    command.env("RAMPART_AUTOSTART", "0").env("RAMPART_JAIL", "1");
+    command.env("RAMPART_AUTOSTART", "0");
 }

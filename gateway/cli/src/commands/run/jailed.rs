@@ -28,7 +28,8 @@ pub(crate) enum NoJail {
     Unserved(#[from] Fault),
 }
 
-/// Starts a process that is confined and, when `told` has said what holds, becomes its program.
+/// Starts a process that is confined and, when `told` has said what holds, becomes its program. `sees` says of what holds whether
+/// nothing that the program does goes unseen, which the gateway is told with the ways out.
 ///
 /// # Errors
 /// When it cannot be confined. Then it does not run.
@@ -36,37 +37,47 @@ pub(crate) fn start(
     command: Command,
     confinement: &Confinement,
     road: &Settings,
-    told: impl FnOnce(Holds),
+    sees: impl FnOnce(Holds) -> bool,
+    told: impl FnOnce(Holds, bool),
 ) -> Result<Child, NoJail> {
     let (starting, doors) = rampart_jail::start(command, confinement)?.doors()?;
-    let standing = if doors.is_empty() { None } else { Some(hand(road, &doors)?) };
     let (starting, holds) = starting.ready()?;
-    told(holds);
+    let ways = Ways { confined: !doors.is_empty() && sees(holds), doors };
+    let standing = if ways.doors.is_empty() { None } else { Some(ways.hand(road)?) };
+    told(holds, ways.confined);
     let child = starting.go()?;
     if let Some(stream) = standing {
         let road = road.clone();
-        thread::spawn(move || stay(stream, &road, &doors));
+        thread::spawn(move || ways.stay(stream, &road));
     }
     Ok(child)
 }
 
-/// A gateway that ends takes its ends of the doors along, so the next one gets them again.
-fn stay(mut stream: UnixStream, road: &Settings, doors: &[(Door, OwnedFd)]) {
-    loop {
-        // Nothing is said: what comes is the end.
-        let _ = stream.read(&mut [0]);
-        stream = loop {
-            thread::sleep(PAUSE);
-            if let Ok(stream) = hand(road, doors) {
-                break stream;
-            }
-        };
-    }
+/// The ways out of a jail.
+struct Ways {
+    doors: Vec<(Door, OwnedFd)>,
+    confined: bool,
 }
 
-fn hand(road: &Settings, doors: &[(Door, OwnedFd)]) -> Result<UnixStream, Fault> {
-    let doors: Vec<_> = doors.iter().map(|(door, end)| (kind(*door), end.as_fd())).collect();
-    hand_in(road, &doors)
+impl Ways {
+    /// A gateway that ends takes its ends of the doors along, so the next one gets them again.
+    fn stay(&self, mut stream: UnixStream, road: &Settings) {
+        loop {
+            // Nothing is said: what comes is the end.
+            let _ = stream.read(&mut [0]);
+            stream = loop {
+                thread::sleep(PAUSE);
+                if let Ok(stream) = self.hand(road) {
+                    break stream;
+                }
+            };
+        }
+    }
+
+    fn hand(&self, road: &Settings) -> Result<UnixStream, Fault> {
+        let doors: Vec<_> = self.doors.iter().map(|(door, end)| (kind(*door), end.as_fd())).collect();
+        hand_in(road, &doors, self.confined)
+    }
 }
 
 fn kind(door: Door) -> wire::Door {
