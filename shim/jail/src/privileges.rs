@@ -9,7 +9,7 @@ use rustix::thread::{
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter,
+    apply_filter, sock_filter,
 };
 
 use crate::{
@@ -48,7 +48,28 @@ pub(crate) fn close_the_rest() -> Result<(), Failed> {
 pub(crate) fn forbid_system_calls(no_packets: bool) -> Result<(), Failed> {
     let failed = |error: String| Failed::new(Part::Privileges, "forbidding system calls", io::Error::other(error));
     let program = program(no_packets).map_err(|error| failed(error.to_string()))?;
-    apply_filter(&program).map_err(|error| failed(error.to_string()))
+    // Of two filters the stricter answer counts (seccomp(2)).
+    for filter in [&only_our_numbers()[..], &program] {
+        apply_filter(filter).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The bit of system calls of the x32 ABI, which come under the name of the same architecture with numbers of their own. No other
+/// architecture has numbers so high.
+const X32: u32 = 0x4000_0000;
+
+/// Refuses the second numbers by which the same system calls can be made (bpf(4)).
+fn only_our_numbers() -> [sock_filter; 4] {
+    use libc::{BPF_ABS, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO};
+    let step = |code: u32, jf, k| sock_filter { code: code as u16, jt: 0, jf, k };
+    [
+        // The number stands first in `struct seccomp_data`.
+        step(BPF_LD | BPF_W | BPF_ABS, 0, 0),
+        step(BPF_JMP | BPF_JSET | BPF_K, 1, X32),
+        step(BPF_RET | BPF_K, 0, SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs()),
+        step(BPF_RET | BPF_K, 0, SECCOMP_RET_ALLOW),
+    ]
 }
 
 /// The kinds of sockets that are left: local ones, IPv4 and IPv6, and questions to the kernel about the own network.
@@ -98,4 +119,35 @@ fn program(no_packets: bool) -> Result<BpfProgram, seccompiler::Error> {
 
 fn number(argument: u8, operation: SeccompCmpOp, value: i32) -> Result<SeccompCondition, seccompiler::BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operation, u64::from(value.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, thread};
+
+    use rustix::{io::Errno, thread::set_no_new_privs};
+
+    use super::*;
+
+    /// On a thread that ends with it, since filters are a thread's own.
+    #[test]
+    fn the_kernel_takes_both_filters_and_refuses_what_they_name() {
+        let refused = thread::spawn(|| {
+            set_no_new_privs(true).unwrap();
+            forbid_system_calls(true).unwrap();
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+            let filters =
+                status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:")).map(str::trim).map(str::to_owned);
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
+            (filters, socket.unwrap_err(), crate::system::number(X32 + 39), crate::system::number(39))
+        });
+        let (filters, packet, x32, ours) = refused.join().unwrap();
+        assert!(filters.is_none_or(|count| count.parse::<u32>().unwrap() >= 2));
+        assert_eq!(packet, Errno::PERM);
+        if cfg!(target_arch = "x86_64") {
+            // Linux without x32 would say ENOSYS.
+            assert_eq!(x32.unwrap_err().raw_os_error(), Some(libc::EPERM));
+            assert_eq!(ours.unwrap(), i64::from(std::process::id()), "getpid(2) under its usual number");
+        }
+    }
 }
