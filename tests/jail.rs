@@ -5,6 +5,7 @@ mod files;
 mod ladder;
 mod leaks;
 mod lives;
+mod overlay;
 
 use std::process::{Command, Stdio};
 

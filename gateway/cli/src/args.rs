@@ -4,6 +4,7 @@ mod audit;
 mod egress;
 mod groups;
 mod mcp;
+mod overlay;
 mod report;
 mod rules;
 mod sidecar;
@@ -20,6 +21,7 @@ pub(crate) use groups::command;
 pub(crate) use mcp::{
     Mcp, McpInstall, McpServe, McpVerb, Pinning, PinsApprove, PinsDiff, PinsList, PinsReset, PinsVerb, Scan, Shapes,
 };
+pub(crate) use overlay::{OverlayVerb, WhenDone};
 pub(crate) use report::Report;
 pub(crate) use rules::{Allow, Bench, Block, Convert, Fetch, List, NewRule, Publish, Rules, RulesVerb, Trusted};
 pub(crate) use sidecar::{SidecarInit, SidecarVerb, Validate};
@@ -58,6 +60,11 @@ pub(crate) enum Verb {
     Run(Run),
     /// Run a command with a library before libc that asks (Linux)
     Preload(Preload),
+    /// Accept or discard what agents changed in copies of projects
+    Overlay {
+        #[command(subcommand)]
+        verb: OverlayVerb,
+    },
     /// Stand between an MCP client and an MCP server
     Mcp(Mcp),
     /// Run the gateway: decisions, approvals, trail, API, egress proxy
@@ -250,8 +257,11 @@ pub(crate) struct Run {
     /// A port of this machine's loopback that the agent reaches at the same port; may be given several times
     #[arg(long, value_name = "PORT")]
     pub(crate) allow_host_port: Vec<u16>,
+    /// Have the agent change a copy of the project; at its end show what changed, and ask whether to accept or discard that
+    #[arg(long, value_enum, value_name = "WHEN-DONE", num_args = 0..=1, require_equals = true, default_missing_value = "ask")]
+    pub(crate) overlay: Option<WhenDone>,
     /// Do without the jail: a program that wants to can then get around everything else
-    #[arg(long, conflicts_with_all = ["allow_write", "allow_socket", "allow_host_port"])]
+    #[arg(long, conflicts_with_all = ["allow_write", "allow_socket", "allow_host_port", "overlay"])]
     pub(crate) no_jail: bool,
     /// Do not say what holds
     #[arg(long, short)]

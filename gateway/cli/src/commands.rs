@@ -20,6 +20,8 @@ mod mcp_install;
 mod mcp_pins;
 pub(crate) mod mcp_scan;
 pub(crate) mod mcp_serve;
+#[cfg(target_os = "linux")]
+pub(crate) mod overlay;
 pub(crate) mod pending;
 pub(crate) mod policy;
 pub(crate) mod preload;

@@ -14,6 +14,8 @@ mod launch;
 mod log_output;
 mod outbound;
 mod outward;
+#[cfg(target_os = "linux")]
+mod overlay;
 mod printer;
 mod profile_file;
 mod reach;
@@ -76,6 +78,12 @@ fn run(verb: Verb, environment: &Environment, printer: Printer) -> anyhow::Resul
         Verb::Wrap(args) => c::wrap::run(args, environment, printer),
         Verb::Run(args) => c::run::run(args, environment, printer),
         Verb::Preload(args) => c::preload::run(args, environment, printer),
+        #[cfg(target_os = "linux")]
+        Verb::Overlay { verb } => c::overlay::run(verb, environment, printer),
+        #[cfg(not(target_os = "linux"))]
+        Verb::Overlay { .. } => {
+            anyhow::bail!("copies of projects that agents change (`run --overlay`) are only made on Linux")
+        }
         Verb::Mcp(args) => c::mcp::run(args, environment, printer),
         Verb::Serve(args) => c::serve::run(args, environment, printer),
         Verb::Env(args) => c::env::run(&args, environment, printer),

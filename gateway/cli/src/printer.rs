@@ -29,10 +29,22 @@ impl Printer {
 
     /// Asks a person at the terminal; anything but `y` or an empty line is no.
     pub(crate) fn yes(self, question: impl std::fmt::Display) -> anyhow::Result<bool> {
-        let _ = write!(anstream::stderr(), "{question} [Y/n] ");
+        let answer = self.heard(format!("{question} [Y/n]"))?;
+        Ok(matches!(answer.as_deref(), Some("" | "y" | "yes")))
+    }
+
+    /// Asks a person at the terminal, and gives what they say in small letters; nothing where they say nothing.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn answer(self, question: impl std::fmt::Display) -> anyhow::Result<String> {
+        Ok(self.heard(question)?.unwrap_or_default())
+    }
+
+    /// None at the end of input.
+    fn heard(self, question: impl std::fmt::Display) -> anyhow::Result<Option<String>> {
+        let _ = write!(anstream::stderr(), "{question} ");
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer)?;
-        Ok(read > 0 && matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+        Ok((read > 0).then(|| answer.trim().to_ascii_lowercase()))
     }
 
     /// A value as one line of JSON on standard output.

@@ -44,6 +44,21 @@ pub struct Files {
     pub sockets: Vec<PathBuf>,
     /// An empty folder of the caller's, for what stands in place of other things. The caller removes it in the end.
     pub scratch: PathBuf,
+    /// A folder that is only changed in its view. Wants a network of its own, with which the view comes.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
+}
+
+/// Where changes of a folder are kept instead of in it. All are real paths; both places are empty folders of one file system, for
+/// this use alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// The folder that stays as it is. Other file systems in it are not shown.
+    pub folder: PathBuf,
+    /// What is changed and made, and marks for what is removed.
+    pub upper: PathBuf,
+    /// The kernel's own.
+    pub work: PathBuf,
 }
 
 /// A way out of a network of one's own. Whoever holds what comes with it serves it.

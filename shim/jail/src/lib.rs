@@ -16,6 +16,8 @@ mod netlink;
 mod network;
 mod outcome;
 #[cfg(target_os = "linux")]
+mod overlay;
+#[cfg(target_os = "linux")]
 mod privileges;
 #[cfg_attr(not(target_os = "linux"), path = "rules/elsewhere.rs")]
 mod rules;
@@ -26,7 +28,7 @@ mod system;
 #[cfg(target_os = "linux")]
 mod view;
 
-pub use confinement::{Confinement, Door, Files, Network};
+pub use confinement::{Confinement, Door, Files, Network, Overlay};
 pub use outcome::{Failed, Holds, Part};
 pub use rules::{Redirection, RulesError};
 #[cfg(target_os = "linux")]

@@ -14,6 +14,8 @@ pub enum Part {
     Network,
     /// What is hidden and what is shown.
     View,
+    /// The copy of a folder that is changed instead of it.
+    Overlay,
     /// What may be read and written.
     Files,
     /// Capabilities, system calls, descriptors.
@@ -49,6 +51,7 @@ impl fmt::Display for Part {
             Self::Namespaces => "namespaces",
             Self::Network => "network",
             Self::View => "view of the files",
+            Self::Overlay => "copy-on-write view",
             Self::Files => "Landlock",
             Self::Privileges => "privileges",
             Self::Program => "program",

@@ -21,6 +21,7 @@ use rustix::{
 use crate::{
     confinement::Files,
     outcome::{Failed, Part},
+    overlay,
 };
 
 /// Places that a process gets anew, and may write to: what programs of the host keep their sockets in.
@@ -50,6 +51,9 @@ pub(crate) fn build(files: &Files, listed: &[PathBuf]) -> Result<Vec<PathBuf>, F
     let alone = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", alone).map_err(|e| failed("making mounts private".into())(e.into()))?;
 
+    if let Some(overlay) = &files.overlay {
+        overlay::lay(overlay)?;
+    }
     let scratch = Scratch::new(&files.scratch);
     let scratch = scratch.map_err(failed(format!("preparing {}", files.scratch.display())))?;
     let of_run = OF_RUN.iter().map(PathBuf::from).filter(|path| path.exists());

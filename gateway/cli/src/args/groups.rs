@@ -8,7 +8,7 @@ use crate::printer::{BOLD, styled};
 /// Each verb in its group, in the order of the help.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin here", &["quickstart", "setup", "doctor", "status"]),
-    ("Run agents under it", &["wrap", "run", "preload", "mcp", "env", "hook"]),
+    ("Run agents under it", &["wrap", "run", "overlay", "preload", "mcp", "env", "hook"]),
     ("See what happens", &["watch", "dashboard", "log", "report", "audit", "replay"]),
     ("Answer what waits", &["pending", "approve", "deny"]),
     ("Say what is allowed", &["init", "test", "policy", "allow", "block", "rules", "bench", "convert"]),

@@ -5,6 +5,8 @@
 mod confinement;
 #[cfg(target_os = "linux")]
 mod jailed;
+#[cfg(target_os = "linux")]
+mod overlay;
 
 #[cfg(target_os = "linux")]
 pub(crate) use confinement::Scratch;
@@ -19,10 +21,10 @@ use rampart_client::wire::OpenedSession;
 #[cfg(target_os = "linux")]
 use rampart_gateway::{Config, Home, config::Without};
 #[cfg(target_os = "linux")]
-use rampart_jail::{Confinement, Holds, Part};
+use rampart_jail::{Confinement, Holds, Overlay, Part};
 
 #[cfg(target_os = "linux")]
-use self::jailed::NoJail;
+use self::{jailed::NoJail, overlay::Copied};
 
 use crate::{
     args::{Mode, Preload, Run, SessionMode},
@@ -42,8 +44,17 @@ pub(crate) fn run(args: Run, environment: &Environment, printer: Printer) -> any
     let running = Running { args: &args, launch: &launch, exec: rampart_supervisor::supported(), environment, printer };
     #[cfg(target_os = "linux")]
     if !args.no_jail {
-        return running.in_jail();
+        let Some(copied) = Copied::prepare(&args, &launch, environment)? else { return running.in_jail(None) };
+        return match running.in_jail(Some(&copied.overlay())) {
+            Ok(exit) => copied.settle(exit, printer),
+            Err(error) => {
+                copied.forget();
+                Err(error)
+            }
+        };
     }
+    #[cfg(not(target_os = "linux"))]
+    anyhow::ensure!(args.overlay.is_none(), "`--overlay` takes a jail, and there is one only on Linux");
     let why = if cfg!(target_os = "linux") { "without one, as was asked" } else { "only on Linux" };
     running.without_jail(why.to_owned())
 }
@@ -100,13 +111,17 @@ impl Running<'_> {
 
 #[cfg(target_os = "linux")]
 impl Running<'_> {
-    fn in_jail(&self, ) -> anyhow::Result<Exit> {
+    /// `overlay` is what it changes instead of the project.
+    fn in_jail(&self, overlay: Option<&Overlay>) -> anyhow::Result<Exit> {
         let Self { launch, environment, .. } = self;
         let config = crate::configuration::read(&Home::at(&environment.home), self.printer)?;
         // Landlock cannot only watch, so where nothing is to be refused, nothing of files is.
         let watched = launch.session.monitor;
         let (command, mut confined, stays) = self.prepare(&config)?;
         confined.files = confined.files.filter(|_| !watched);
+        if let Some(files) = &mut confined.files {
+            files.overlay = overlay.cloned();
+        }
         // Whoever can ask Docker has done by others what nobody here sees.
         let alone = self.args.allow_socket.is_empty() && config.jail.allow_sockets.is_empty();
         let sees = |holds: Holds| !watched && alone && self.exec.is_ok() && holds.missing().is_empty();
@@ -121,6 +136,12 @@ impl Running<'_> {
             return Err(error).with_context(|| format!("cannot run `{}` in a jail", launch.program().display()));
         }
         let why = failed.map(ToString::to_string).unwrap_or_default();
+        if overlay.is_some() {
+            bail!(
+                "no copy of the project can be made here ({why}), and so `{}` is not run. {COPY}",
+                launch.program().display()
+            );
+        }
         match config.jail.without {
             Without::Files if !watched => {
                 let (command, mut confined, _stays) = self.prepare(&config)?;
@@ -164,6 +185,11 @@ const REMEDY: &str = "It takes user namespaces (`sysctl user.max_user_namespaces
     `kernel.apparmor_restrict_unprivileged_userns=0` or a profile; in a container they are often forbidden), nftables and \
     Landlock. `jail: {without: files}` in config.yaml restricts files alone where they are missing, `without: run` runs the \
     agent with what else there is, and `--no-jail` does that once";
+
+/// What helps where no copy-on-write view can be made.
+#[cfg(target_os = "linux")]
+const COPY: &str = "`--overlay` takes a jail and an overlayfs that users may mount (Linux 5.11, the module `overlay`), over a file \
+    system that is none itself, as in a container it often is. Run it without, on a branch of its own";
 
 /// How much holds of the jail.
 struct Jail {

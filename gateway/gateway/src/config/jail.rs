@@ -26,6 +26,11 @@ pub struct Jail {
 pub struct Place(String);
 
 impl Place {
+    /// Whether it is a folder in which programs keep what they have fetched: one of those that are allowed where nothing is said.
+    pub fn is_cache(&self) -> bool {
+        WRITABLE.contains(&&*self.0)
+    }
+
     fn parse(word: &str) -> Option<Self> {
         let is_place = word.strip_prefix("~/").is_some_and(|rest| !rest.is_empty()) || absolute(word).is_some();
         is_place.then(|| Self(word.trim_end_matches('/').to_owned()))

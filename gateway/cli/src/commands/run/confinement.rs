@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::FileTypeExt as _,
+    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -98,6 +98,10 @@ fn files(
     let mut writable = vec![project.clone()];
     // What the agent keeps of its own: without it, it knows neither its user nor what was said.
     writable.extend(setup.iter().flat_map(|setup| setup.signs).map(|sign| home.join(sign)).filter_map(there));
+    for cache in config.jail.allow_write.iter().filter(|place| place.is_cache()) {
+        // Where it is not there, programs would make it now, and in a home that they cannot.
+        let _ = fs::DirBuilder::new().mode(0o700).create(cache.below(home));
+    }
     writable.extend(config.jail.allow_write.iter().map(|place| place.below(home)).filter_map(there));
     let chosen = args.allow_write.iter().map(|path| real(path)).collect::<anyhow::Result<Vec<_>>>()?;
     writable.extend(chosen.iter().cloned());
@@ -132,7 +136,7 @@ fn files(
     let shown = shown.into_iter().filter_map(there).collect();
     let around = around.into_iter().filter_map(there).collect();
     let hidden = hidden.into_iter().collect();
-    Ok(Files { writable, fixed, hidden, shown, around, sockets, scratch })
+    Ok(Files { writable, fixed, hidden, shown, around, sockets, scratch, overlay: None })
 }
 
 /// The real path of something that must be there.
