@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::clients::make_registry;
 use crate::world::{Ran, World, clients, have, root};
 
 /// A gateway with its proxy in front of a TLS origin; `origin.test` and `denied.test` lead to it.

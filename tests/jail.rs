@@ -1,5 +1,6 @@
 //! `rampart run`: an agent whose one way out is the gateway. What an agent that wants to get out would try, tried.
 
+mod clients;
 mod confined;
 mod files;
 mod ladder;

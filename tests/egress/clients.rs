@@ -1,7 +1,5 @@
 //! What real clients do besides a simple request: HTTP/2, SOCKS, WebSockets, pushes, package installs.
 
-use std::fs;
-
 use super::{POLICY, Road};
 use crate::world::{clients, have};
 
@@ -103,13 +101,8 @@ policies:
         message: Not that word
 "#;
 
-#[test]
-fn pip_and_npm_install_from_a_registry_behind_it() {
-    if !have("pip_and_npm_install_from_a_registry_behind_it", &["npm", "tar", "sha1sum"]) {
-        return;
-    }
-    let Some(clients) = clients("pip_and_npm_install_from_a_registry_behind_it") else { return };
-    let Some(road) = Road::with("pip_and_npm_install_from_a_registry_behind_it", POLICY, "") else { return };
+/// Makes an index for pip and a registry for npm in the origin's folder, each with one package, and says where.
+pub(crate) fn make_registry(road: &Road) -> String {
     let web = road.world.path("origin/web");
     let make = "set -e; cd $1; mkdir -p simple/tinything; cat > wheel.py <<'P'
 import zipfile
@@ -127,6 +120,17 @@ echo \"{\\\"name\\\":\\\"tinything\\\",\\\"dist-tags\\\":{\\\"latest\\\":\\\"1.0
     let base = road.url("origin.test", "");
     let made = road.world.command("sh").args(["-c", make, "sh", &web.display().to_string(), &base]).status().unwrap();
     assert!(made.success());
+    base
+}
+
+#[test]
+fn pip_and_npm_install_from_a_registry_behind_it() {
+    if !have("pip_and_npm_install_from_a_registry_behind_it", &["npm", "tar", "sha1sum"]) {
+        return;
+    }
+    let Some(clients) = clients("pip_and_npm_install_from_a_registry_behind_it") else { return };
+    let Some(road) = Road::with("pip_and_npm_install_from_a_registry_behind_it", POLICY, "") else { return };
+    let base = make_registry(&road);
     let python = clients.join("python/bin/python");
     road.shell(&format!(
         "{0} -m pip install -q --disable-pip-version-check --no-cache-dir --target pip --index-url {base}/simple/ tinything && PYTHONPATH=pip {0} -c 'import tinything; assert tinything.word == 42'",
@@ -141,7 +145,6 @@ echo \"{\\\"name\\\":\\\"tinything\\\",\\\"dist-tags\\\":{\\\"latest\\\":\\\"1.0
     for end in ["tinything-1.0-py3-none-any.whl", "tinything-1.0.0.tgz"] {
         assert!(fetched.iter().any(|d| d.to_string().contains(end)), "{end} went through the proxy");
     }
-    let _ = fs::remove_dir_all(web);
 }
 
 #[test]
