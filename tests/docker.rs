@@ -140,6 +140,13 @@ impl Drop for Engine {
     }
 }
 
+/// How much each road holds, by `rampart doctor --probe --json`.
+fn roads(ran: &Ran) -> Vec<(String, String)> {
+    let report: serde_json::Value = serde_json::from_str(ran.stdout.trim()).unwrap_or_else(|_| panic!("{ran:?}"));
+    let word = |road: &serde_json::Value, key: &str| road[key].as_str().unwrap().to_owned();
+    report["roads"].as_array().unwrap().iter().map(|road| (word(road, "road"), word(road, "protection"))).collect()
+}
+
 /// Podman complains where there is no systemd and no syslog.
 fn without_noise(text: &str) -> String {
     let noise = |line: &&str| !line.contains("systemd") && !line.contains("connect to syslog");

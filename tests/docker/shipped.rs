@@ -48,6 +48,10 @@ fn an_agent_in_a_network_that_leads_nowhere_reaches_others_through_the_proxy() {
     assert!(past.code != Some(0) && past.stderr.contains("Couldn't connect"), "{past:?}");
     let denied = compose.agent(&["curl", "-sS", "https://example.com/"]).expect(0);
     assert!(denied.stdout.contains("blocked_by_rampart"), "through TLS that it trusts: {denied:?}");
+    let roads = super::roads(&compose.agent(&["rampart", "doctor", "--probe", "--json"]).expect(1));
+    let [names, packets, back] = ["names", "packets", "way back"].map(|name| (name, "enforced"));
+    let held = [("http", "enforced"), names, packets, back, ("exec", "open"), ("files", "advisory")];
+    assert_eq!(roads, held.map(|(name, word)| (name.to_owned(), word.to_owned())));
     // The dashboard is published, answers to one name, and wants to know who asks.
     let status = |url: &str, host: &str| {
         let mut curl = compose.engine.command("curl");

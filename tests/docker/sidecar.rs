@@ -183,10 +183,21 @@ fn g8_each_way_past_the_sidecar_is_open_without_its_rules_and_leads_nowhere_with
     assert_eq!(direct.stdout, "the open internet\n");
     assert!(sidecar.said("docker.log").contains(&"dns example.com".to_owned()), "Docker's resolver was asked");
 
+    let roads = || {
+        let words = ["rampart", "doctor", "--probe", "--json"];
+        super::roads(&sidecar.agent("", &words).expect(1)).into_iter().map(|(_, word)| word).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        roads(),
+        ["open", "open", "open", "enforced", "open", "advisory"],
+        "http, names, packets, way back, exec, files"
+    );
+
     let init = "--network container:gateway --cap-drop all --cap-add NET_ADMIN --user 0:0 --read-only rampart";
     sidecar.engine.run(init, &["sidecar", "init"]).expect(0);
     let (outside, docker) = (sidecar.said("outside.log").len(), sidecar.said("docker.log").len());
     assert_eq!(sidecar.ways(&[], 0), owned(|way| way.2.to_owned()));
+    assert_eq!(roads(), ["enforced", "enforced", "enforced", "enforced", "open", "advisory"]);
     let started = sidecar.agent("", &["rampart", "sidecar", "validate", "--", "sh", "-c", "echo started"]).expect(0);
     assert_eq!(started.stdout, "started\n");
 

@@ -111,6 +111,39 @@ fn what_runs_in_a_jail_opens_no_door_of_its_own() {
 }
 
 #[test]
+fn doctor_measures_each_road_from_where_it_stands() {
+    let test = "doctor_measures_each_road_from_where_it_stands";
+    let own = crate::world::bin("rampart").display().to_string();
+    let names = ["http", "names", "packets", "way back", "exec", "files"];
+    let measured = |jail: &Jail, words: &[&str], code: i32| {
+        let probe = [own.as_str(), "doctor", "--probe", "--json"];
+        let mut command = jail.road.world.rampart(&[words, &["--agent", "mine", "--"], &probe].concat());
+        let ran = Ran::from(command.stdin(Stdio::null()).output().unwrap()).expect(code);
+        let roads = ran.json()["roads"].clone();
+        names.map(|name| {
+            let road = roads.as_array().unwrap().iter().find(|road| road["road"] == name).unwrap().clone();
+            (road["protection"].as_str().unwrap().to_owned(), road["evidence"].as_str().unwrap().to_owned())
+        })
+    };
+    for jail in [Jail::open(test), Jail::ordinary(test)] {
+        let Some(jail) = jail else { return };
+        for (word, evidence) in measured(&jail, &["run", "-q"], 0) {
+            assert_eq!(word, "enforced", "{evidence}");
+        }
+    }
+    let Some(jail) = Jail::ordinary(test) else { return };
+    let [.., exec, files] = measured(&jail, &["run", "-q", "--no-jail"], 1);
+    assert_eq!((&*exec.0, &*files.0), ("enforced", "open"), "{exec:?} {files:?}");
+    let [.., exec, files] = measured(&jail, &["wrap"], 1);
+    assert_eq!((&*exec.0, &*files.0), ("open", "open"), "{exec:?} {files:?}");
+    let [.., exec, _] = measured(&jail, &["preload"], 1);
+    assert_eq!(exec.0, "advisory", "{exec:?}");
+    // A person reads lines.
+    let ran = jail.run(&["-q", "--", &own, "doctor", "--probe"]).expect(0);
+    assert!(ran.stdout.contains("enforced  packets    UDP, ICMP and raw packets go nowhere"), "{ran:?}");
+}
+
+#[test]
 fn doctor_tries_whether_one_can_be_made() {
     let Some(jail) = Jail::ordinary("doctor_tries_whether_one_can_be_made") else { return };
     let world = &jail.road.world;

@@ -185,6 +185,10 @@ pub(crate) struct Doctor {
     /// Mend what can be mended without a decision: modes and missing folders of Rampart's home, agents that were set up
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Walk each road from where this process stands, in a jail or a container too, and look at nothing else; 1 where one is not
+    /// enforced
+    #[arg(long, conflicts_with = "fix")]
+    pub(crate) probe: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

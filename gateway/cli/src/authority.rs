@@ -77,6 +77,8 @@ fn who(verb: &Verb, environment: &Environment) -> Who {
             verb: None | Some(ServeVerb::Stop | ServeVerb::Install(_) | ServeVerb::Uninstall(_)),
             ..
         }) => Who::Person,
+        // What it tells, an agent can find out as well.
+        Verb::Doctor(Doctor { probe: true, .. }) => Who::Anybody,
         Verb::Doctor(Doctor { fix: false, .. }) | Verb::Report(_) => Who::Reader,
         // Whatever is not named here.
         _ => Who::Person,

@@ -5,6 +5,8 @@ mod gateway;
 mod home;
 #[cfg(target_os = "linux")]
 mod jail;
+#[cfg(target_os = "linux")]
+mod probe;
 mod roads;
 
 use std::path::PathBuf;
@@ -67,7 +69,7 @@ enum Fix {
 #[serde(rename_all = "kebab-case")]
 enum Protection {
     /// Nothing gets around it.
-    #[expect(dead_code, reason = "the word of the report; no road reaches it without a jail or a sidecar")]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no road reaches it without a jail or a sidecar"))]
     Enforced,
     /// It works for programs that take part.
     Advisory,
@@ -127,6 +129,9 @@ impl Check {
 }
 
 pub(crate) fn run(args: &Doctor, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    if args.probe {
+        return probed(args, environment, printer);
+    }
     let mut report = look(environment);
     if args.fix {
         let fixed = mend(&report.checks, environment);
@@ -139,6 +144,23 @@ pub(crate) fn run(args: &Doctor, environment: &Environment, printer: Printer) ->
         show(&report, args.fix, printer);
     }
     Ok(if report.ok { Exit::Yes } else { Exit::No })
+}
+
+#[cfg(target_os = "linux")]
+fn probed(args: &Doctor, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let roads = probe::measured(environment)?;
+    let ok = roads.iter().all(|road| road.protection == Protection::Enforced);
+    if args.json {
+        printer.json(&Report { schema: "rampart.doctor.v1", ok, checks: Vec::new(), roads, fixed: Vec::new() })?;
+    } else {
+        show_roads(&roads, printer);
+    }
+    Ok(if ok { Exit::Yes } else { Exit::No })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn probed(_: &Doctor, _: &Environment, _: Printer) -> anyhow::Result<Exit> {
+    anyhow::bail!("`--probe` walks roads on Linux only; `rampart egress probe` tries the way past the proxy")
 }
 
 /// Agents that were set up and are no longer.
@@ -209,7 +231,14 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
     }
     printer.out("");
     printer.out(styled(BOLD, "Roads"));
-    for road in &report.roads {
+    show_roads(&report.roads, printer);
+    if !fixing && report.checks.iter().any(|check| check.fixable) {
+        printer.note("`rampart doctor --fix` mends modes, folders and the settings of agents");
+    }
+}
+
+fn show_roads(roads: &[Road], printer: Printer) {
+    for road in roads {
         let style = match road.protection {
             Protection::Enforced => outcome_style(Outcome::Allow),
             Protection::Advisory => outcome_style(Outcome::Ask),
@@ -222,7 +251,4 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
         }
     }
     printer.note(styled(DIM, "advisory: a program that does not take part can walk around it"));
-    if !fixing && report.checks.iter().any(|check| check.fixable) {
-        printer.note("`rampart doctor --fix` mends modes, folders and the settings of agents");
-    }
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Quickstart, environment: &Environment, printer: Printer
         return Ok(if whole { Exit::Yes } else { Exit::Error });
     }
     heading("Health");
-    let health = doctor::run(&Doctor { fix: false, json: false }, environment, printer)?;
+    let health = doctor::run(&Doctor { fix: false, probe: false, json: false }, environment, printer)?;
     heading("What it says of three commands, of which none was run");
     whole &= probe(environment, printer);
     heading("Try next");

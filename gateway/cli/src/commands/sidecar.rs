@@ -1,8 +1,10 @@
 //! `rampart sidecar`: containers in which Rampart is the only way out.
 
 mod init;
-mod powers;
+pub(super) mod powers;
 mod validate;
+
+pub(super) use validate::name_servers;
 
 use crate::{args::SidecarVerb, environment::Environment, exit::Exit, printer::Printer};
 

@@ -29,7 +29,7 @@ const DANGEROUS: [(CapabilitySet, &str); 6] = [
 ];
 
 /// Tries all of it.
-pub(super) fn tried(proxy_uid: u32) -> Vec<Way> {
+pub(in crate::commands) fn tried(proxy_uid: u32) -> Vec<Way> {
     vec![rules(proxy_uid), proxy_user(proxy_uid), gained(), engines()]
 }
 

@@ -94,7 +94,7 @@ fn authority(file: &Path) -> anyhow::Result<CertificateDer<'static>> {
 
 /// Who may answer questions for names here: those of resolv.conf(5), Docker's own, and the first address of each network,
 /// where engines have theirs.
-fn name_servers() -> Vec<IpAddr> {
+pub(in crate::commands) fn name_servers() -> Vec<IpAddr> {
     let configured = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let configured = configured.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok());
     let routes = std::fs::read_to_string("/proc/self/net/route").unwrap_or_default();
