@@ -33,8 +33,7 @@ pub(crate) fn set_up(network: &Network) -> Result<Vec<(Door, OwnedFd)>, Failed> 
         routes.request(&[all_is_local(AF_INET6)]).map_err(|(_, error)| failed("routing IPv6 to `lo`")(error))?;
     }
     let mut doors = Vec::new();
-    let tcp = connections(&mut doors, Door::Redirected, 0, v6).map_err(failed("listening for connections"))?;
-    let dns = questions(&mut doors, v6).map_err(failed("listening for questions"))?;
+    // Those whose port is given come first, since any other may be any port.
     if let Some(proxy) = network.proxy {
         let listener = TcpListener::bind(proxy).map_err(failed("listening at the proxy's address"))?;
         doors.push((Door::Known, listener.into()));
@@ -42,6 +41,8 @@ pub(crate) fn set_up(network: &Network) -> Result<Vec<(Door, OwnedFd)>, Failed> 
     for port in &network.host_ports {
         connections(&mut doors, Door::Host(*port), *port, v6).map_err(failed("listening at a port of the host"))?;
     }
+    let tcp = connections(&mut doors, Door::Redirected, 0, v6).map_err(failed("listening for connections"))?;
+    let dns = questions(&mut doors, v6).map_err(failed("listening for questions"))?;
     let rules = Redirection { tcp, dns, exempt: None };
     rules
         .install()
@@ -87,15 +88,33 @@ fn connections(doors: &mut Vec<(Door, OwnedFd)>, door: Door, port: u16, v6: bool
     Ok(at)
 }
 
-/// Listens for questions for names, by both protocols.
+/// Listens for questions for names, by both protocols at the same port.
 fn questions(doors: &mut Vec<(Door, OwnedFd)>, v6: bool) -> io::Result<u16> {
-    let mut at = 0;
+    // What is free for one protocol may be taken for the other.
+    let mut tries = 0..TRIES;
+    loop {
+        match both(v6) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries.next().is_some() => {}
+            opened => {
+                let (at, opened) = opened?;
+                doors.extend(opened);
+                return Ok(at);
+            }
+        }
+    }
+}
+
+/// How often another port is tried.
+const TRIES: u8 = 10;
+
+fn both(v6: bool) -> io::Result<(u16, Vec<(Door, OwnedFd)>)> {
+    let (mut at, mut opened) = (0, Vec::new());
     for address in loopbacks(v6) {
         let packets = UdpSocket::bind(SocketAddr::new(address, at))?;
         at = packets.local_addr()?.port();
         let listener = TcpListener::bind(SocketAddr::new(address, at))?;
-        doors.push((Door::Questions, packets.into()));
-        doors.push((Door::LongQuestions, listener.into()));
+        opened.push((Door::Questions, packets.into()));
+        opened.push((Door::LongQuestions, listener.into()));
     }
-    Ok(at)
+    Ok((at, opened))
 }
