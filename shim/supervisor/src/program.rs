@@ -125,6 +125,12 @@ impl Program {
         matches!(self.steps.as_slice(), [only] if only.identity == identity)
     }
 
+    /// Whether another attempt is for the same file, wherever that is found, with the same arguments.
+    pub(crate) fn is_again(&self, other: &Self) -> bool {
+        let asked = |program: &Self| program.steps.first().map(|step| (step.identity, step.argv.clone()));
+        asked(self).is_some() && asked(self) == asked(other)
+    }
+
     /// What the kernel has to have started.
     pub(crate) fn expected(&self) -> Option<Started> {
         let last = self.steps.last()?;

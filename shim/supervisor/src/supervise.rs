@@ -29,6 +29,7 @@ use crate::{
     listener::{Listener, Notification},
     place::{Identity, Thread},
     program::{Program, Started, Unfit},
+    refused::LastRefused,
     start::Held,
     tell::tell,
     trace::{self, Event},
@@ -112,6 +113,7 @@ struct Supervisor<'a> {
     supervision: Supervision<'a>,
     asks_itself: Option<Identity>,
     twins: Twins,
+    refused: LastRefused,
     listener: AsyncFd<Listener>,
     /// Calls that the gate has not answered.
     judging: Pending<'a, Judged>,
@@ -125,6 +127,8 @@ struct Judged {
     notification: Notification,
     /// None when it could not be found out.
     program: Option<Program>,
+    /// Where it would start.
+    cwd: Option<String>,
     ruling: Result<Vec<Permit>, Refusal>,
 }
 
@@ -143,6 +147,7 @@ impl<'a> Supervisor<'a> {
             asks_itself: asks_itself.as_ref().map(Identity::from),
             supervision,
             twins: Twins::default(),
+            refused: LastRefused::default(),
             listener,
             judging: FuturesUnordered::new(),
             stopped: FuturesUnordered::new(),
@@ -180,6 +185,10 @@ impl<'a> Supervisor<'a> {
         if self.asks_itself.is_some_and(|own| program.is(own)) {
             return self.let_go(notification, program);
         }
+        let cwd = working_directory(thread);
+        if self.refused.knows(thread, &program, cwd.as_deref()) {
+            return self.fail(&notification, Errno::PERM);
+        }
         let calls: Vec<Call> = program.readings().into_iter().map(|words| self.call(thread, words)).collect();
         let gate = self.supervision.gate;
         self.judging.push(Box::pin(async move {
@@ -199,7 +208,7 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
-            Judged { notification, program: Some(program), ruling: ruling.map(|()| permits) }
+            Judged { notification, program: Some(program), cwd, ruling: ruling.map(|()| permits) }
         }));
     }
 
@@ -214,13 +223,13 @@ impl<'a> Supervisor<'a> {
                 Verdict::Deny(refusal) => Err(refusal),
                 Verdict::Ask(question) => Err(Refusal { judgement: question.judgement }),
             };
-            Judged { notification, program: None, ruling }
+            Judged { notification, program: None, cwd: None, ruling }
         }));
     }
 
     /// The gate has answered.
     fn settle(&mut self, judged: Judged) {
-        let Judged { notification, program, ruling } = judged;
+        let Judged { notification, program, cwd, ruling } = judged;
         match ruling {
             // The permits are spent here.
             Ok(_permits) => match program {
@@ -231,6 +240,9 @@ impl<'a> Supervisor<'a> {
             Err(refusal) => {
                 if self.listener.get_ref().still_waits(notification.id) {
                     tell(notification.thread, &line(&refusal));
+                }
+                if let Some(program) = program {
+                    self.refused.add(notification.thread, program, cwd);
                 }
                 self.fail(&notification, Errno::PERM);
             }
@@ -343,7 +355,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn call(&self, thread: Thread, words: Vec<String>) -> Call {
-        let cwd = thread.working_directory().ok().and_then(|cwd| cwd.into_os_string().into_string().ok());
+        let cwd = working_directory(thread);
         let pid = u32::try_from(thread.0).ok();
         Call {
             origin: Origin { pid, ..self.supervision.origin.clone() },
@@ -352,6 +364,10 @@ impl<'a> Supervisor<'a> {
             response: None,
         }
     }
+}
+
+fn working_directory(thread: Thread) -> Option<String> {
+    thread.working_directory().ok().and_then(|cwd| cwd.into_os_string().into_string().ok())
 }
 
 fn kill(process: i32) {

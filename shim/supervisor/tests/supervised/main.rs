@@ -90,6 +90,21 @@ fn what_is_refused_does_not_start_and_the_reason_is_told() {
 }
 
 #[test]
+fn a_shell_that_looks_on_for_the_same_file_is_part_of_the_refusal() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("/usr/bin", folder.at("again")).unwrap();
+    for (line, refused) in [
+        ("PATH=/usr/bin:$PWD/again:/bin touch marker", 1),
+        ("PATH=/usr/bin touch marker; PATH=$PWD/again touch marker", 2), // another process
+        ("PATH=/usr/bin touch marker; PATH=/usr/bin touch other", 2),
+    ] {
+        let (_, out, err) = folder.sh(line);
+        assert_eq!(err.matches("rampart: refused: ").count(), refused, "{line}: {out} {err}");
+        assert!(!folder.at("marker").exists() && !folder.at("other").exists(), "{line}");
+    }
+}
+
+#[test]
 fn it_ends_as_the_program_does() {
     let folder = Folder::new();
     assert_eq!(folder.sh("exit 7").0.code(), Some(7));
