@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{read, used};
+use super::{everything, read, used};
 use crate::world::World;
 
 #[test]
@@ -91,4 +91,23 @@ fn what_cannot_be_read_or_is_a_link_stays_what_it_is() {
     world.run(&["setup", "claude-code", "--remove"]).expect(0);
     assert!(link.is_symlink());
     assert_eq!(read(&world, "dotfiles/claude.json"), "{}");
+}
+
+#[test]
+fn all_agents_are_given_back_at_once() {
+    let world = used();
+    let before = everything(&world);
+    let nothing = world.run(&["setup", "--remove"]).expect(0);
+    assert!(nothing.stderr.contains("nothing to remove"), "{nothing:?}");
+    for agent in ["claude-code", "codex", "cursor"] {
+        world.run(&["setup", agent]).expect(0);
+    }
+    let shown = world.run(&["setup", "--remove", "--dry-run"]).expect(0);
+    assert_eq!(shown.stderr.matches("would be as it was").count(), 3, "{shown:?}");
+    let ran = world.run(&["setup", "--remove"]).expect(0);
+    assert_eq!(ran.stderr.matches("no longer asks Rampart").count(), 3, "{ran:?}");
+    let of_agents = |all: Vec<(String, Vec<u8>)>| {
+        all.into_iter().filter(|(path, _)| !path.contains(".rampart")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_agents(everything(&world)), of_agents(before));
 }

@@ -300,7 +300,7 @@ pub(crate) struct Preload {
 pub(crate) struct Setup {
     /// The agent, such as claude-code or codex
     pub(crate) agent: Option<String>,
-    /// Take it back: the files become what they were
+    /// Take it back: the files become what they were; without an agent, for every one that asks Rampart
     #[arg(long, conflicts_with = "force")]
     pub(crate) remove: bool,
     /// Also in place of hooks of somebody else's, where an agent has room for one only

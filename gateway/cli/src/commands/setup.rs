@@ -26,6 +26,9 @@ use crate::{
 
 pub(crate) fn run(args: &args::Setup, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let Some(name) = &args.agent else {
+        if args.remove && !args.project && !args.mcp {
+            return all_back(args, environment, printer);
+        }
         if args.remove || args.force || args.project || args.mcp {
             bail!("say which agent; `rampart setup` lists them");
         }
@@ -45,6 +48,16 @@ pub(crate) fn run(args: &args::Setup, environment: &Environment, printer: Printe
         printer.note("no file of OpenClaw's is patched: a plugin sees every tool call (exec, web_fetch, browser, message and all others), and survives upgrades");
     }
     one(setup, args, environment, printer)?;
+    Ok(Exit::Yes)
+}
+
+/// Undoes it for every agent that asks us.
+fn all_back(args: &args::Setup, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
+    let mut agents = setup::ALL.iter().filter(|setup| state(setup, environment) == State::SetUp).peekable();
+    if agents.peek().is_none() {
+        printer.note("no agent asks Rampart by your own settings; there is nothing to remove");
+    }
+    agents.try_for_each(|setup| one(setup, args, environment, printer))?;
     Ok(Exit::Yes)
 }
 
