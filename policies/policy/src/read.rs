@@ -249,8 +249,7 @@ impl<'n> Fields<'n> {
 
     /// Whether a key that is there looks like this one that is not: [`Self::finish`] asks whether it was meant.
     pub(crate) fn misspells(&self, name: &str) -> bool {
-        let meant =
-            |key: &Key| !self.known.contains(&key.name.as_str()) && nearest(&key.name, [name].into_iter()).is_some();
+        let meant = |key: &Key| !self.known.contains(&key.name.as_str()) && nearest(&key.name, [name]).is_some();
         self.keys().any(meant)
     }
 
