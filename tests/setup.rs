@@ -2,6 +2,8 @@
 
 mod undone;
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::world::{Ran, World, bin, run_with, set_mode};
@@ -223,11 +225,46 @@ fn quickstart_does_it_all_and_says_how_it_stands() {
     }
     let tries: Vec<&str> = ran.stderr.split("Try next").nth(1).unwrap().lines().filter(|l| !l.is_empty()).collect();
     assert_eq!(tries.len(), 3, "{ran:?}");
-    for (line, verb) in tries.iter().zip(["rampart watch", "rampart policy explain \"rm -rf /\"", "rampart wrap --"]) {
-        assert!(line.trim_start().starts_with(verb), "{line}");
+    for (line, shown) in tries.iter().zip([(0, "Live"), (1, "block-destruction"), (0, "/dashboard/login")]) {
+        // What is to be tried works as it stands there, at a terminal.
+        let command = line.trim_start().split("  ").next().unwrap();
+        let words = command.strip_prefix("rampart ").unwrap_or_else(|| panic!("{line}"));
+        let mut typed = world.command("script");
+        typed.args([
+            "-qec",
+            &format!("stty rows 30 cols 100; timeout --foreground 3 {} {words}", bin("rampart").display()),
+            "/dev/null",
+        ]);
+        typed.env("TERM", "xterm").stdin(Stdio::null());
+        let ran = Ran::from(typed.output().unwrap());
+        assert!(ran.stdout.contains(shown.1), "{command}: {ran:?}");
+        assert!(ran.code == Some(shown.0) || words == "watch", "{command}: {ran:?}");
     }
-    assert!(world.decisions().is_empty(), "what is only asked about is no decision");
+    let decided = world.decisions();
+    assert!(
+        decided.iter().all(|d| d["actor"]["session"] == "rampart-trial"),
+        "what is only asked about is no decision"
+    );
     world.run(&["quickstart"]).expect(0);
+}
+
+/// Every agent's hook as its settings have it is asked, and one that somebody broke is told of.
+#[test]
+fn quickstart_tries_each_hook_as_it_is_configured() {
+    let world = used();
+    let ran = world.run(&["quickstart"]);
+    let says = |ran: &Ran, agent: &str| {
+        let told = ran.stderr.split("What each agent's hook says").nth(1).unwrap_or_default().to_owned();
+        let line = told.lines().find(|line| line.split_whitespace().nth(1) == Some(agent)).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("nothing of {agent}: {ran:?}"))
+    };
+    for (agent, ..) in AGENTS {
+        let line = says(&ran, agent);
+        assert!(line.contains("ok ") && line.ends_with("`git status` goes on, `rm -rf /` is refused"), "{line}");
+    }
+    let tried: Vec<_> = world.decisions().into_iter().filter(|d| d["actor"]["session"] == "rampart-trial").collect();
+    assert_eq!(tried.len(), 2 * AGENTS.len(), "{tried:#?}");
+    assert!(tried.iter().all(|d| d["actor"]["surface"] == "hook"), "{tried:#?}");
 }
 
 #[test]

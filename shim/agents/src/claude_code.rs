@@ -60,6 +60,8 @@ pub(crate) static SETUP: Setup = Setup {
     limits: &[
         "`--bare`, `--setting-sources project` and another CLAUDE_CONFIG_DIR leave these hooks out; managed settings would not",
     ],
+    before: |command, cwd| claude_shape::before("PreToolUse", "Bash", command, cwd),
+    refused: claude_shape::refused,
 };
 
 pub(crate) const TOOLS: &Tools = &[

@@ -10,6 +10,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply, result,
+    setup::TRIAL,
 };
 
 /// The events of a host that speaks this way.
@@ -142,6 +143,22 @@ pub(crate) fn say_before(heard: &Heard, ruling: &Ruling) -> Reply {
             Reply::refusal(&answer, &reason)
         }
     }
+}
+
+/// What such a host tells its hook before it runs a command.
+pub(crate) fn before(event: &str, tool: &str, command: &str, cwd: &str) -> Value {
+    json!({
+        "hook_event_name": event,
+        "session_id": TRIAL,
+        "cwd": cwd,
+        "tool_name": tool,
+        "tool_input": {"command": command},
+    })
+}
+
+/// Whether such a host keeps a tool from running.
+pub(crate) fn refused(answer: &Value, exit: i32) -> bool {
+    exit == 2 || answer.pointer("/hookSpecificOutput/permissionDecision") == Some(&json!("deny"))
 }
 
 /// Whether the question may be handed to the host.

@@ -11,7 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply,
-    setup::{File, Holds, Setup},
+    setup::{File, Holds, Setup, TRIAL},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -48,6 +48,15 @@ pub(crate) static SETUP: Setup = Setup {
         "Cline has no way to refuse one tool: a refusal ends the whole run",
         "Cline runs the tool when a hook crashes or times out",
     ],
+    before: |command, cwd| {
+        json!({
+            "hookName": "tool_call",
+            "taskId": TRIAL,
+            "workspaceRoots": [cwd],
+            "tool_call": {"id": TRIAL, "name": "run_commands", "input": {"commands": [command]}},
+        })
+    },
+    refused: |answer, _| answer.get("cancel") == Some(&Value::Bool(true)),
 };
 
 const TOOLS: &Tools = &[

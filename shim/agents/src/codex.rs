@@ -60,6 +60,8 @@ pub(crate) static SETUP: Setup = Setup {
         "its hosted web search reaches the network from elsewhere, past every hook and proxy here",
         "in its sandboxes no command reaches a gateway; hooks run outside of them",
     ],
+    before: |command, cwd| claude_shape::before("PreToolUse", "Bash", command, cwd),
+    refused: claude_shape::refused,
 };
 
 /// See [`crate::setup::codex_trust`]. The hash is over compact JSON whose keys are sorted, the timeout among them.

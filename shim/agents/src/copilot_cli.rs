@@ -14,7 +14,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text, unwrapped},
     reply, result,
-    setup::{File, Holds, Setup},
+    setup::{File, Holds, Setup, TRIAL},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -48,6 +48,8 @@ pub(crate) static SETUP: Setup = Setup {
     also: &[],
     weakened: |_| Vec::new(),
     limits: &["Copilot CLI runs the tool when a hook times out or its answer is no JSON"],
+    before: |command, cwd| json!({"sessionId": TRIAL, "cwd": cwd, "toolName": "bash", "toolArgs": {"command": command}}),
+    refused: |answer, _| answer.get("permissionDecision") == Some(&json!("deny")),
 };
 
 const TOOLS: &Tools = &[

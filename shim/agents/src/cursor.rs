@@ -11,7 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text, unwrapped},
     reply,
-    setup::{Entry, File, Holds, Setup},
+    setup::{Entry, File, Holds, Setup, TRIAL},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -40,6 +40,18 @@ pub(crate) static SETUP: Setup = Setup {
     also: &[],
     weakened: |_| Vec::new(),
     limits: &["Cursor also runs the hooks of Claude Code's settings: where both are set up, each tool is judged twice"],
+    before: |command, cwd| {
+        json!({
+            "hook_event_name": "preToolUse",
+            "conversation_id": TRIAL,
+            "cursor_version": "2.0",
+            "workspace_roots": [cwd],
+            "tool_name": "Shell",
+            "tool_input": {"command": command, "cwd": cwd},
+        })
+    },
+    // `failClosed`: an answer that is none refuses as well.
+    refused: |answer, exit| exit != 0 || !answer.is_object() || answer.get("permission") == Some(&json!("deny")),
 };
 
 const TOOLS: &Tools = &[

@@ -46,6 +46,8 @@ pub(crate) static SETUP: Setup = Setup {
         "Gemini CLI runs the tool when a hook times out or is killed",
         "its web search runs at Google, past every proxy here",
     ],
+    before: |command, cwd| claude_shape::before(EVENTS.before, "run_shell_command", command, cwd),
+    refused: |answer, exit| exit == 2 || answer.get("decision") == Some(&json!("deny")),
 };
 
 const EVENTS: Events = Events {

@@ -11,7 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply, result,
-    setup::{Entry, File, Holds, Setup},
+    setup::{Entry, File, Holds, Setup, TRIAL},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -72,6 +72,17 @@ pub(crate) static SETUP: Setup = Setup {
         off.then_some("`plugins.enabled` is false: no plugin runs, this one neither").into_iter().collect()
     },
     limits: &["OpenClaw takes LD_PRELOAD from the commands it runs, so `rampart preload` does not reach them"],
+    before: |command, _| {
+        json!({
+            "event": {"toolName": "exec", "params": {"command": command}, "toolCallId": TRIAL},
+            "ctx": {"sessionId": TRIAL, "sessionKey": TRIAL},
+        })
+    },
+    // The plugin throws where it was told nothing and the exit status is none of success.
+    refused: |answer, exit| match answer {
+        Value::Null => exit != 0,
+        _ => answer.get("block") == Some(&Value::Bool(true)),
+    },
 };
 
 const TOOLS: &Tools = &[

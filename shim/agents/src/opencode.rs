@@ -11,7 +11,7 @@ use crate::{
     heard::ToolCall,
     payload::{need, text},
     reply, result,
-    setup::{File, Holds, Setup},
+    setup::{File, Holds, Setup, TRIAL},
 };
 
 pub(crate) static AGENT: Agent = Agent {
@@ -47,6 +47,14 @@ pub(crate) static SETUP: Setup = Setup {
         "`opencode --pure` runs without plugins, so without this one",
         "with a plugin, OpenCode installs @opencode-ai/plugin when it starts, and without a network it waits for that: install it beforehand in ~/.config/opencode",
     ],
+    before: |command, _| {
+        json!({
+            "input": {"tool": "bash", "sessionID": TRIAL, "callID": TRIAL},
+            "output": {"args": {"command": command}},
+        })
+    },
+    // The plugin throws for either.
+    refused: |answer, exit| exit != 0 || answer.get("deny").is_some(),
 };
 
 const TOOLS: &Tools = &[

@@ -39,6 +39,8 @@ pub(crate) static SETUP: Setup = Setup {
         off.then_some("`disableAllHooks` is true: no hook of yours runs, this one neither").into_iter().collect()
     },
     limits: &["Qwen Code runs the tool when a hook crashes or times out"],
+    before: |command, cwd| claude_shape::before("PreToolUse", "run_shell_command", command, cwd),
+    refused: claude_shape::refused,
 };
 
 const TOOLS: &Tools = &[

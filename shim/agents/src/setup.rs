@@ -20,6 +20,9 @@ pub const ALL: &[&Setup] = &[
     &opencode::SETUP,
 ];
 
+/// The session of calls by which a hook is tried.
+pub const TRIAL: &str = "rampart-trial";
+
 /// The setup of the agent of that name or alias.
 pub fn find(name: &str) -> Option<&'static Setup> {
     let agent = crate::find(name)?;
@@ -47,6 +50,12 @@ pub struct Setup {
     pub weakened: fn(&Settings<'_>) -> Vec<&'static str>,
     /// What a hook of this agent cannot do, whatever the settings say.
     pub limits: &'static [&'static str],
+    /// What the agent tells its hook before it runs this command in this directory: of a captured payload the members that
+    /// make it one.
+    pub before: fn(command: &str, cwd: &str) -> Value,
+    /// Whether the agent keeps a tool from running for this answer of its hook: the JSON that was printed, null if it was
+    /// none, and the exit status.
+    pub refused: fn(answer: &Value, exit: i32) -> bool,
 }
 
 /// Where an agent is to be set up.
@@ -178,12 +187,32 @@ pub fn is_ours(command: &str) -> bool {
 
 /// Whether a value in an agent's settings is one that a setup puts there.
 pub fn holds_ours(value: &Value) -> bool {
+    ours(value).is_some()
+}
+
+/// The first command of ours in a value.
+fn ours(value: &Value) -> Option<&str> {
     match value {
-        Value::String(text) => is_ours(text),
-        Value::Array(items) => items.iter().any(holds_ours),
-        Value::Object(members) => members.values().any(holds_ours),
-        _ => false,
+        Value::String(text) => Some(text.as_str()).filter(|text| is_ours(text)),
+        Value::Array(items) => items.iter().find_map(ours),
+        Value::Object(members) => members.values().find_map(ours),
+        _ => None,
     }
+}
+
+/// The events before a tool, as the agents call them that keep their hooks in JSON.
+const BEFORE: [&str; 3] = ["PreToolUse", "BeforeTool", "preToolUse"];
+
+/// The command that settings as they are have run before a tool, if it is ours.
+pub fn hook_in(settings: &Value) -> Option<&str> {
+    let hooks = settings.get("hooks")?;
+    BEFORE.iter().find_map(|event| ours(hooks.get(event)?))
+}
+
+/// The words that a plugin of ours as it is starts before a tool.
+pub fn hook_of_plugin(text: &str) -> Option<Vec<String>> {
+    let words = text.lines().find_map(|line| line.strip_prefix("const COMMAND = "))?;
+    serde_json::from_str(words).ok()
 }
 
 /// What Codex must be told so that it runs our hooks in a file: for each its key below `hooks.state` of `config.toml`, and

@@ -97,6 +97,41 @@ fn captured_payloads_are_understood_and_answered() {
     }
 }
 
+/// Whether every member of a value is in another one, and of the same kind.
+fn is_part_of(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(name, member)| whole.get(name).is_some_and(|other| is_part_of(member, other)))
+        }
+        _ => std::mem::discriminant(part) == std::mem::discriminant(whole),
+    }
+}
+
+/// What a hook is tried with is what the agent says, and its answer is read as the agent reads it.
+#[test]
+fn a_trial_is_of_the_captured_shape_and_its_answer_is_read() {
+    for setup in setup::ALL {
+        let agent = setup.agent;
+        let payload = (setup.before)("rm -rf /", "/home/dev/project");
+        if agent.name != "cursor" {
+            let captured = fixtures(agent.name);
+            let of_shape = |(_, stdin): &&(String, Value)| is_part_of(&payload, stdin);
+            assert!(captured.iter().any(|captured| of_shape(&captured)), "{}: {payload}", agent.name);
+        }
+        let heard = agent.parse(payload.to_string().as_bytes(), &facts()).unwrap();
+        let [call] = heard.calls.as_slice() else { panic!("{}: {:?}", agent.name, heard.calls) };
+        assert_eq!((heard.moment, call.origin.session.as_str()), (Moment::Before, setup::TRIAL), "{}", agent.name);
+        assert!(told(call).starts_with("before exec: rm -rf / "), "{}: {}", agent.name, told(call));
+        let refused = |reply: Reply| {
+            let answer = serde_json::from_str(&reply.stdout).unwrap_or_default();
+            (setup.refused)(&answer, i32::from(reply.exit))
+        };
+        assert!(!refused(heard.reply(&ruling(Outcome::Allow))), "{}", agent.name);
+        assert!(refused(heard.reply(&ruling(Outcome::Deny))), "{}", agent.name);
+        assert!(refused(agent.refuse(Reason::GatewayUnreachable, "")), "{}", agent.name);
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_refused_in_the_agents_own_protocol() {
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_INPUT));

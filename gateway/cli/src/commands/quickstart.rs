@@ -1,4 +1,7 @@
-//! `rampart quickstart`: a policy, the agents that are used here, a running gateway, and a look at all of it.
+//! `rampart quickstart`: a policy, the agents that are used here, a running gateway, a look at all of it, and a try of each
+//! agent's hook.
+
+mod trial;
 
 use rampart_agents::setup;
 use rampart_call::Outcome;
@@ -66,12 +69,18 @@ pub(crate) fn run(args: &Quickstart, environment: &Environment, printer: Printer
     let health = doctor::run(&Doctor { fix: false, probe: false, json: false }, environment, printer)?;
     heading("What it says of three commands, of which none was run");
     whole &= probe(environment, printer);
+    let protected: Vec<_> = setup::ALL.iter().filter(|it| state(it, environment) == State::SetUp).collect();
+    if !protected.is_empty() {
+        heading("What each agent's hook says of two of them, asked as the agent asks");
+        for setup in protected {
+            whole &= trial::of(setup, environment, printer)?;
+        }
+    }
     heading("Try next");
-    let agent = "rampart wrap -- AGENT";
     for (command, what) in [
         ("rampart watch", "decisions as they are made, and what waits for you"),
         ("rampart policy explain \"rm -rf /\"", "how a command is decided, step by step"),
-        (agent, "an agent without hooks, or any program, under the same rules"),
+        ("rampart dashboard", "the same in a browser, with search and rules"),
     ] {
         printer.note(format!("  {}  {what}", styled(BOLD, format!("{command:<36}"))));
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rampart_agents::setup::{self, Entry, File, Holds, Settings, Setup, Site, holds_ours};
+use rampart_agents::setup::{self, Entry, File, Holds, Settings, Setup, Site, holds_ours, hook_in, hook_of_plugin};
 use rampart_gateway::Home;
 use serde_json::Value;
 
@@ -226,7 +226,19 @@ pub(crate) fn standing(setup: &Setup, environment: &Environment) -> Standing {
     Standing { state, file: shown.map(|file| file.path.clone()).unwrap_or_default() }
 }
 
-/// The same without the file.
+/// The words that the agent starts before each tool, as its settings are now; none where they are not ours.
+pub(crate) fn hook(setup: &Setup, environment: &Environment) -> anyhow::Result<Option<Vec<String>>> {
+    let started = |file: File| match file.holds {
+        Holds::Own { executable: true, .. } => Path::new(&file.path).is_file().then(|| vec![file.path]),
+        _ => match settings(Path::new(&file.path)) {
+            Some(settings) => hook_in(&settings).map(|command| ["/bin/sh", "-c", command].map(str::to_owned).to_vec()),
+            None => hook_of_plugin(&std::fs::read_to_string(&file.path).unwrap_or_default()),
+        },
+    };
+    Ok((setup.files)(&Places::of(environment, false)?.site()).into_iter().find_map(started))
+}
+
+/// How an agent stands here.
 pub(crate) fn state(setup: &Setup, environment: &Environment) -> State {
     standing(setup, environment).state
 }
