@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use crate::world::{Ran, World, have, run_with};
+use crate::world::{Ran, World, bin, have, run_with};
 
 #[test]
 fn the_help_is_in_groups_and_fits_on_a_terminal() {
@@ -75,4 +75,52 @@ fn every_verb_has_a_manual_page() {
         let shown = Ran::from(groff.output().unwrap()).expect(0);
         assert!(shown.stdout.contains("decision") && shown.stderr.is_empty(), "{shown:?}");
     }
+}
+
+/// What shows how things stand fits on a terminal, moved in where a line goes on, and in a pipe is whole and plain.
+#[test]
+fn what_is_shown_fits_on_a_terminal_and_is_whole_in_a_pipe() {
+    if !have("what_is_shown_fits_on_a_terminal_and_is_whole_in_a_pipe", &["script"]) {
+        return;
+    }
+    let mut world = World::new();
+    world.run(&["init"]).expect(0);
+    world.serve(&[]);
+    let long = format!("echo {} && rm -rf /", "one-word-after-the-other ".repeat(6));
+    let call = serde_json::json!({"session_id": "s-1", "cwd": world.project(), "hook_event_name": "PreToolUse",
+        "tool_name": "Bash", "tool_input": {"command": long}, "tool_use_id": "t"});
+    run_with(world.rampart(&["hook", "--format", "codex"]), call.to_string().as_bytes()).expect(2);
+    world.run(&["allow", &format!("make {}", "target ".repeat(15)), "--yes"]).expect(0);
+    for (verb, wanted) in [
+        ("status", "enforce"),
+        ("log", "block-destruction"),
+        ("audit tail", "user-overrides.yaml"),
+        ("pending", "Nothing waits."),
+        ("rules", "added by hand"),
+        ("policy explain 'rm -rf / --no-preserve-root --verbose'", "Rules that match"),
+        ("policy rules", "block-credentials"),
+        ("doctor", "Roads"),
+    ] {
+        let command = format!("{} {verb}", bin("rampart").display());
+        let mut terminal = world.command("script");
+        terminal.args(["-qec", &format!("stty cols 60; {command}"), "/dev/null"]).stdin(Stdio::null());
+        let shown = Ran::from(terminal.env("TERM", "xterm").output().unwrap()).stdout;
+        let plain = without_colours(&shown);
+        let longest = plain.lines().map(|line| line.trim_end_matches('\r').chars().count()).max();
+        assert!(longest <= Some(60), "{verb}: {plain}");
+        assert!(plain.contains(wanted), "{verb}: {plain}");
+        assert!(verb == "pending" || shown.contains("\u{1b}["), "{verb} has colours: {shown:?}");
+        let mut pipe = world.command("sh");
+        let piped = Ran::from(pipe.arg("-c").arg(&command).output().unwrap());
+        assert!(!piped.stdout.contains('\u{1b}') && !piped.stderr.contains('\u{1b}'), "{verb}: {piped:?}");
+    }
+    let whole = world.run(&["log"]).expect(0).stdout;
+    let line = whole.lines().find(|line| line.contains("one-word")).unwrap();
+    assert!(line.contains("[block-destruction] codex"), "{whole}");
+}
+
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
 }

@@ -4,23 +4,42 @@ use rampart_call::{Action, Outcome};
 use rampart_scan::visible;
 use serde_json::Value;
 
-use crate::printer::{DIM, outcome_style, styled};
+use crate::printer::{DIM, Printer, outcome_style, styled};
 
-/// What a person sees of a record: decisions in one line (two where something was stopped), anything else by its type.
-pub(crate) fn line(record: &Value) -> String {
+/// Where a long line goes on, and why something was stopped.
+const HANG: usize = 12;
+
+/// Prints what a person sees of a record.
+pub(crate) fn show(record: &Value, printer: Printer) {
+    printer.hung(HANG, lines(record));
+}
+
+/// Decisions in one line, two where something was stopped; anything else by its type, in the same columns.
+fn lines(record: &Value) -> String {
     let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
     let time = styled(DIM, local_time(text("at")));
     let kind = text("type");
     let Some(outcome) = outcome(text("outcome")) else {
-        let what = ["event", "subject", "message"].map(text).join(" ");
-        return format!("{time}  {}", styled(DIM, visible(format!("{kind} {what}").trim())));
+        let event = visible(text("event"));
+        let style = match text("event") {
+            "granted" => outcome_style(Outcome::Allow),
+            "denied" | "refused" | "rejected" => outcome_style(Outcome::Deny),
+            "asked" | "expired" | "cancelled" => outcome_style(Outcome::Ask),
+            _ => DIM,
+        };
+        // Of an answer by whom and which way; of trouble why.
+        let what = ["subject", "by", "from", "scope", "message", "reason", "cause"].map(text);
+        let what = what.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("  ");
+        let line =
+            format!("{time}  {}  {kind:<8}  {}", styled(style, format!("{event:<7}")), styled(DIM, visible(&what)));
+        return line.trim_end().to_owned();
     };
     let actor = |key: &str| record.pointer(&format!("/actor/{key}")).and_then(Value::as_str).unwrap_or_default();
     let rule = record.pointer("/rule/policy").and_then(Value::as_str).unwrap_or(text("reason"));
     let tool = if kind == "result" { "resp" } else { text("tool") };
     let mut line = format!(
-        "{time}  {}  {tool:<5}  {}  {}",
-        styled(outcome_style(outcome), format!("{outcome:<5}")),
+        "{time}  {}  {tool:<8}  {}  {}",
+        styled(outcome_style(outcome), format!("{outcome:<7}")),
         shortened(&visible(&subject(record))),
         styled(DIM, format!("[{}] {}", visible(rule), visible(actor("agent"))).trim()),
     );
@@ -75,10 +94,26 @@ mod tests {
             "rule": {"policy": "block-destructive"}, "message": "no\u{1b}[2J", "actor": {"agent": "claude-code"},
             "action": {"type": "exec", "command": "rm -rf /\u{202e}"}
         });
-        let plain = anstream::adapter::strip_str(&line(&record)).to_string();
-        assert!(plain.contains("deny   exec   rm -rf /"), "{plain}");
+        let plain = anstream::adapter::strip_str(&lines(&record)).to_string();
+        assert!(plain.contains("deny     exec      rm -rf /"), "{plain}");
         assert!(plain.contains("[block-destructive] claude-code"), "{plain}");
         assert!(!plain.contains('\u{1b}') && !plain.contains('\u{202e}'), "{plain:?}");
+    }
+
+    #[test]
+    fn what_is_no_decision_stands_in_the_same_columns() {
+        for (record, wanted) in [
+            (
+                json!({"type": "approval", "event": "granted", "by": "ann", "from": "cli", "scope": "1h"}),
+                "granted  approval  ann  cli  1h",
+            ),
+            (json!({"type": "policy", "event": "loaded", "subject": "a.yaml"}), "loaded   policy    a.yaml"),
+            (json!({"type": "checkpoint"}), "         checkpoint"),
+            (json!({"type": "gap", "reason": "notify", "cause": "gone"}), "         gap       notify  gone"),
+        ] {
+            let plain = anstream::adapter::strip_str(&lines(&record)).to_string();
+            assert_eq!(plain.strip_prefix("  "), Some(wanted));
+        }
     }
 
     #[test]

@@ -224,9 +224,9 @@ fn show(report: &Report, fixing: bool, printer: Printer) {
             State::Warn => ("warn", outcome_style(Outcome::Ask)),
             State::Fail => ("FAIL", outcome_style(Outcome::Deny)),
         };
-        printer.out(format!("{}  {:<10} {}", styled(style, mark), check.id, rampart_scan::visible(&check.found)));
+        printer.hung(17, format!("{}  {:<10} {}", styled(style, mark), check.id, rampart_scan::visible(&check.found)));
         if let Some(remedy) = &check.remedy {
-            printer.out(styled(DIM, format!("{:17}{remedy}", "")));
+            printer.hung(17, styled(DIM, format!("{:17}{remedy}", "")));
         }
     }
     printer.out("");
@@ -245,9 +245,9 @@ fn show_roads(roads: &[Road], printer: Printer) {
             Protection::Open => outcome_style(Outcome::Deny),
         };
         let word = styled(style, format!("{:<8}", road.protection.as_str()));
-        printer.out(format!("{word}  {:<11} {}", road.name, rampart_scan::visible(&road.evidence)));
+        printer.hung(22, format!("{word}  {:<11} {}", road.name, rampart_scan::visible(&road.evidence)));
         if let Some(remedy) = &road.remedy {
-            printer.out(styled(DIM, format!("{:22}{remedy}", "")));
+            printer.hung(22, styled(DIM, format!("{:22}{remedy}", "")));
         }
     }
     printer.note(styled(DIM, "advisory: a program that does not take part can walk around it"));

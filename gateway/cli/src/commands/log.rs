@@ -41,7 +41,7 @@ pub(crate) fn show(record: &Record, json: bool, printer: Printer) -> anyhow::Res
     if json {
         printer.out(&record.line);
     } else {
-        printer.out(record::line(&serde_json::from_str(&record.line)?));
+        record::show(&serde_json::from_str(&record.line)?, printer);
     }
     Ok(())
 }

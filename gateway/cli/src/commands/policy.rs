@@ -72,24 +72,23 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
         return Ok(test::exit(judgement.outcome));
     }
     let heading = |text: &str| printer.out(format!("\n{}", styled(BOLD, text)));
-    printer.out(format!(
-        "{}  {}",
-        styled(outcome_style(judgement.outcome), judgement.outcome),
-        visible(&judgement.message)
-    ));
+    printer.hung(
+        6,
+        format!("{}  {}", styled(outcome_style(judgement.outcome), judgement.outcome), visible(&judgement.message)),
+    );
     if let Some(shown) = underlined(&test::line_of(&call), judgement.effect.as_ref()) {
         printer.out(shown);
     }
     if !told.components.is_empty() {
         heading("Commands that would run");
         for component in &told.components {
-            printer.out(format!("  {}", visible(&component.text)));
+            printer.hung(4, format!("  {}", visible(&component.text)));
         }
     }
     if !told.effects.is_empty() {
         heading("What they would do");
         for effect in &told.effects {
-            printer.out(format!("  {}", effect_line(effect)));
+            printer.hung(19, format!("  {}", effect_line(effect)));
         }
     }
     if !told.complete {
@@ -101,13 +100,13 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
     }
     for rule in &told.matched {
         let mark = if rule.decides { "→" } else { " " };
-        let action = styled(outcome_style(rule.rule.action), format!("{:<5}", rule.rule.action));
-        printer.out(format!("{mark} {action}  {}  {}", rule.rule, styled(DIM, &rule.message)));
+        let action = styled(outcome_style(rule.rule.action), format!("{:<7}", rule.rule.action));
+        printer.hung(11, format!("{mark} {action}  {}  {}", rule.rule, styled(DIM, &rule.message)));
     }
     if !told.nearly.is_empty() {
         heading("Rules that one condition kept from matching");
         for near in told.nearly.iter().take(MOST_NEAR) {
-            printer.out(format!("  {:<5}  {}  {}", near.rule.action, near.rule, styled(DIM, near.missing)));
+            printer.hung(11, format!("  {:<7}  {}  {}", near.rule.action, near.rule, styled(DIM, near.missing)));
         }
         if let Some(more) = told.nearly.len().checked_sub(MOST_NEAR).filter(|more| *more > 0) {
             printer.out(styled(DIM, format!("  and {more} more; --json lists them")));
@@ -116,7 +115,7 @@ fn explain_call(args: &Test, environment: &Environment, printer: Printer) -> any
     if !judgement.suggestions.is_empty() {
         heading("To allow it");
         for suggestion in &judgement.suggestions {
-            printer.out(format!("  {suggestion}"));
+            printer.hung(4, format!("  {suggestion}"));
         }
     }
     Ok(test::exit(judgement.outcome))
@@ -167,6 +166,7 @@ fn effect_line(effect: &Effect) -> String {
 fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let files = rules::files(environment, &[])?;
     let ruleset = rules::compile(&files, printer)?;
+    let longest = ruleset.policies().iter().map(|policy| policy.name.chars().count()).max().unwrap_or_default().min(42);
     for policy in ruleset.policies() {
         if json {
             printer.json(&json!({
@@ -174,7 +174,11 @@ fn list_rules(json: bool, environment: &Environment, printer: Printer) -> anyhow
                 "priority": policy.priority, "enabled": policy.enabled, "rules": policy.rules,
             }))?;
         } else {
-            printer.out(format!("{:<32} {:>3} rules  {}", policy.name, policy.rules, styled(DIM, &policy.file)));
+            let rules = if policy.rules == 1 { "rule " } else { "rules" };
+            printer.hung(
+                2,
+                format!("{:<longest$}  {:>3} {rules}  {}", policy.name, policy.rules, styled(DIM, &policy.file)),
+            );
         }
     }
     if !json {

@@ -46,7 +46,7 @@ fn list(json: bool, environment: &Environment, printer: Printer) -> anyhow::Resu
                 "once": rule.as_ref().is_some_and(|r| r.once), "policy": entry.policy,
             }))?;
         } else {
-            printer.out(format!("{number:>3}  {}", line(entry, expired, now)));
+            printer.hung(23, format!("{number:>3}  {}", line(entry, expired, now)));
         }
     }
     if entries.is_empty() && !json {
@@ -63,8 +63,8 @@ fn line(entry: &Entry, expired: bool, now: jiff::Timestamp) -> String {
             let tool = rule.tool.as_deref().unwrap_or("exec");
             let once = if rule.once { "  once" } else { "" };
             format!(
-                "{}  {tool:<5}  {}{once}",
-                styled(outcome_style(outcome), format!("{outcome:<5}")),
+                "{}  {tool:<7}  {}{once}",
+                styled(outcome_style(outcome), format!("{outcome:<7}")),
                 visible(&rule.pattern)
             )
         }

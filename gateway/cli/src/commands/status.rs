@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Json, environment: &Environment, printer: Printer) -> a
         printer.json(&status)?;
         return Ok(Exit::Yes);
     }
-    let row = |name: &str, value: String| printer.out(format!("{} {value}", styled(DIM, format!("{name:<9}"))));
+    let row = |name: &str, value: String| printer.hung(10, format!("{} {value}", styled(DIM, format!("{name:<9}"))));
     let mode_style =
         outcome_style(if status.mode == "enforce" { rampart_call::Outcome::Allow } else { rampart_call::Outcome::Ask });
     row("mode", styled(mode_style, &status.mode));
