@@ -116,7 +116,9 @@ fn nothing_on_the_page_runs_or_loads_whatever_agents_wrote() {
     hook(&world, "x", HOSTILE).expect(2);
     let page = world.run(&["report", "--html"]).expect(0).stdout;
     assert!(
-        page.contains(r"rm -rf &#39;&lt;img src=x onerror=alert(1)&gt;&#39; \u{202e}\u{1b}[2J &quot;&amp;quot;&quot;")
+        page.contains(
+            r"rm -rf &#x27;&lt;img src=x onerror=alert(1)&gt;&#x27; \u{202e}\u{1b}[2J &quot;&amp;quot;&quot;"
+        )
     );
     assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
     let tags: BTreeSet<&str> = page

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use html_escape::encode_quoted_attribute as escape;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rampart_call::Judgement;
 
@@ -203,10 +204,6 @@ fn filled(page: &str, message: &str, rule: &str, reason: &str, allow: Option<&st
     }
     text.push_str(rest);
     text
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn percent(text: &str) -> String {
 
 /// A text as a page shows it.
 fn plain(page: &str) -> String {
-    page.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+    page.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&")
 }
 
 #[test]

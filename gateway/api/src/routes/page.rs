@@ -1,6 +1,7 @@
 //! Pages for people: HTML without scripts, in which everything that is not ours is shown in plain sight and escaped.
 
 use axum::response::{IntoResponse, Response};
+use html_escape::encode_quoted_attribute;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rampart_gateway::{Question, shown};
 use sha2::{Digest, Sha256};
@@ -227,16 +228,5 @@ fn document(title: &str, body: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    encode_quoted_attribute(text).into_owned()
 }

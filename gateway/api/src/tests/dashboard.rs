@@ -97,7 +97,7 @@ async fn a_login_link_is_good_once_and_leaves_no_secret_behind() {
     let page = browser.get("/dashboard/approvals").await;
     assert_eq!(page.status, 200);
     assert!(
-        page.body.contains("the home&#39;s token at the dashboard") && !page.body.contains(secret),
+        page.body.contains("the home&#x27;s token at the dashboard") && !page.body.contains(secret),
         "{}",
         page.body
     );

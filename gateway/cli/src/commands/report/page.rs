@@ -1,6 +1,7 @@
 //! A report as one page: no script, nothing from elsewhere, readable on paper. Every string of others is shown in plain
 //! sight and escaped; the page's own policy lets nothing run or load even if that failed.
 
+use html_escape::encode_quoted_attribute;
 use rampart_gateway::{
     audit::report::{Coverage, Covers, Evidence},
     shown,
@@ -245,18 +246,6 @@ fn risk(risk: &Coverage) -> String {
     html
 }
 
-/// HTML standard, section 13.3 (escaping a string), and what ends an attribute value.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    encode_quoted_attribute(text).into_owned()
 }
