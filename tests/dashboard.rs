@@ -2,6 +2,7 @@
 //! screen reader finds. What the person does stands in `tests/dashboard/scenarios.mjs`.
 
 mod built;
+mod past;
 
 use std::{
     path::Path,

@@ -265,3 +265,62 @@ export async function weight({ page, enter, args }) {
   }
   return saw;
 }
+
+/** Looks through a session from its beginning, and takes records along in every format. */
+export async function session({ page, enter, picture, args }) {
+  await enter();
+  await page.keyboard.press('3');
+  await page.waitForSelector('.rows tbody tr');
+  const fields = page.locator('.fields input');
+  const named = async title => page.locator('.fields label', { hasText: title }).locator('input');
+  const saw = { conditions: await fields.count(), exports: {} };
+  await (await named('Session')).fill(args.session);
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByRole('button', { name: 'Timeline of the session' }).click();
+  await page.waitForSelector('.timeline tbody tr');
+  saw.lanes = await page.locator('.timeline th.lane').allInnerTexts();
+  saw.rows = await page.locator('.timeline tbody tr').allInnerTexts();
+  await page.keyboard.press('j');
+  await page.waitForSelector('.split.open');
+  await picture('history-timeline');
+  for (const format of ['jsonl', 'json', 'csv', 'cef']) {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('.after a[download]', { hasText: new RegExp(`^${format}$`) }).click(),
+    ]);
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    saw.exports[format] = { name: download.suggestedFilename(), text: Buffer.concat(chunks).toString() };
+  }
+  return saw;
+}
+
+/** Tries a policy on what was recorded, and one that cannot be read. */
+export async function whatIf({ page, enter, picture, args }) {
+  await enter();
+  await page.keyboard.press('4');
+  const form = page.locator('section', { has: page.getByRole('heading', { name: 'What if', exact: true }) });
+  const attempt = async text => {
+    await form.locator('textarea').fill(text);
+    await form.getByRole('button', { name: 'What if' }).click();
+  };
+  const saw = { early: await form.getByRole('button', { name: 'What if' }).isDisabled() };
+  await attempt(args.policy);
+  await form.locator('.differences').waitFor();
+  saw.told = await form.locator('.differences').innerText();
+  await picture('policy-what-if');
+  await attempt('version: "1"\npolicies: 7\n');
+  await form.locator('[role=alert]').waitFor();
+  saw.refused = await form.locator('[role=alert]').innerText();
+  saw.left = await form.locator('.differences').count();
+  return saw;
+}
+
+/** The roads, and what shows how much each holds. */
+export async function roads({ page, enter, picture }) {
+  await enter();
+  await page.keyboard.press('7');
+  await page.waitForSelector('table.plain tbody tr');
+  await picture('health');
+  return { roads: await page.locator('table.plain >> nth=0 >> tbody tr').allInnerTexts() };
+}

@@ -69,7 +69,6 @@ enum Fix {
 #[serde(rename_all = "kebab-case")]
 enum Protection {
     /// Nothing gets around it.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no road reaches it without a jail or a sidecar"))]
     Enforced,
     /// It works for programs that take part.
     Advisory,

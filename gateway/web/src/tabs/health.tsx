@@ -12,7 +12,7 @@ type Report = { ok: boolean; records: number; segments: number; checkpoints: num
 type Problem = { what: string; file?: string; line?: number; message: string; remedy?: string };
 
 /** Every road of docs, whether anything came by it or not. */
-const SURFACES = ["hook", "shell", "preload", "mcp-stdio", "mcp-http", "egress", "api"];
+const SURFACES = ["hook", "shell", "preload", "supervisor", "mcp-stdio", "mcp-http", "egress", "api"];
 
 export function Health() {
   const status = useAsked<Status>("/v1/status");

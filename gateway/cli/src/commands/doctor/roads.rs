@@ -32,7 +32,8 @@ const CLIENTS: [&str; 6] = [
 const PROJECT_CLIENTS: [&str; 3] = [".mcp.json", ".cursor/mcp.json", ".vscode/mcp.json"];
 
 pub(super) fn roads(environment: &Environment, status: Option<&Status>) -> Vec<Road> {
-    let mut roads = vec![mcp(environment), http(status), shell(environment)];
+    let mut roads: Vec<Road> = status.and_then(jailed).into_iter().collect();
+    roads.extend([mcp(environment), http(status), shell(environment)]);
     roads.extend(hooks(environment));
     roads
 }
@@ -46,9 +47,23 @@ pub(super) fn roads_of_all(environment: &Environment, status: &Status) -> Vec<Ro
         }
         Err(closed) => closed,
     };
-    let mut roads = vec![mcp(environment), http];
+    let mut roads: Vec<Road> = jailed(status).into_iter().collect();
+    roads.extend([mcp(environment), http]);
     roads.extend(hooks(environment));
     roads
+}
+
+/// The network of the sessions that run in a jail; none where there are none. The gateway counts those whose doors it
+/// holds, so what is in there has no other way out.
+fn jailed(status: &Status) -> Option<Road> {
+    let sessions = match status.jailed {
+        0 => return None,
+        1 => "1 session of `rampart run` has".to_owned(),
+        count => format!("{count} sessions of `rampart run` have"),
+    };
+    let evidence =
+        format!("{sessions} no network but the doors inside, which lead to this gateway; other sessions are not in it");
+    Some(road("jail", Protection::Enforced, evidence, None))
 }
 
 fn road(name: &'static str, protection: Protection, evidence: String, remedy: Option<&str>) -> Road {
@@ -193,5 +208,30 @@ fn heard(agent: &str, environment: &Environment) -> String {
     match noted.ok().and_then(|at| jiff::Timestamp::try_from(at).ok()) {
         Some(at) => format!("a session began at {}", at.strftime("%F %H:%MZ")),
         None => "no session has begun since".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sessions_in_a_jail_are_enforced() {
+        let status = |jailed: u64| -> Status {
+            serde_json::from_value(serde_json::json!({
+                "version": "0", "pid": 1, "mode": "enforce", "home": "/h", "started": "2026-01-01T00:00:00Z",
+                "policy": {"hash": "", "policies": 0, "rules": 0, "files": [], "loaded": "2026-01-01T00:00:00Z"},
+                "audit": {"healthy": true}, "pending": 0, "sessions": 2, "jailed": jailed, "fail_open": [],
+            }))
+            .unwrap()
+        };
+        assert!(jailed(&status(0)).is_none());
+        for (count, told) in
+            [(1, "1 session of `rampart run` has no network but"), (2, "2 sessions of `rampart run` have")]
+        {
+            let road = jailed(&status(count)).unwrap();
+            assert_eq!((road.name, road.protection), ("jail", Protection::Enforced));
+            assert!(road.evidence.starts_with(told), "{}", road.evidence);
+        }
     }
 }
