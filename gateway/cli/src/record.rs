@@ -30,9 +30,12 @@ fn lines(record: &Value) -> String {
         // Of an answer by whom and which way; of trouble why.
         let what = ["subject", "by", "from", "scope", "message", "reason", "cause"].map(text);
         let what = what.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("  ");
-        let line =
-            format!("{time}  {}  {kind:<8}  {}", styled(style, format!("{event:<7}")), styled(DIM, visible(&what)));
-        return line.trim_end().to_owned();
+        let line = format!("{time}  {}  {kind}", styled(style, format!("{event:<7}")));
+        return if what.is_empty() {
+            line
+        } else {
+            format!("{line}{:1$}  {2}", "", 8_usize.saturating_sub(kind.len()), styled(DIM, visible(&what)))
+        };
     };
     let actor = |key: &str| record.pointer(&format!("/actor/{key}")).and_then(Value::as_str).unwrap_or_default();
     let rule = record.pointer("/rule/policy").and_then(Value::as_str).unwrap_or(text("reason"));
