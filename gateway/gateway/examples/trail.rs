@@ -142,10 +142,10 @@ const COMMANDS: [&str; 12] = [
 const FILES: [&str; 6] = ["src/main.rs", "README.md", "src/lib/parse.ts", ".env", "tests/test_cart.py", "Cargo.toml"];
 const HOSTS: [&str; 8] = [
     "api.anthropic.com",
-    "registry.npmjs.org",
-    "static.crates.io",
+    "packages.example.net",
+    "cdn.example.net",
     "api.github.com",
-    "pypi.org",
+    "telemetry.example.net",
     "docs.rs",
     "webhook.site",
     "169.254.169.254",
