@@ -86,8 +86,12 @@ pub(super) fn of(report: &Report) -> String {
         vec![name(&it.rule), word(&it.outcome), number(it.times), text(&it.message), code(&it.example), text(&agents)]
     });
     let headings = ["rule or reason", "said", "#times", "message", "the last", "agents"];
-    let note = "Denied, asked about, or left to a service; the newest example of each, without secrets.";
-    html.push_str(&section("What was stopped, and why", note, &table(report, "stopped", &headings, rows)));
+    let note = "Under “stopped” counts what was denied, asked about, or left to a service, whatever people said then; the newest example of each, without secrets.";
+    html.push_str(&section(
+        "What was refused or asked about, and why",
+        note,
+        &table(report, "stopped", &headings, rows),
+    ));
     html.push_str(&questions(report));
     for (title, list, key, note) in [
         ("What calls would do", &found.effects, "effects", "As the analysis saw it; one call may count in several."),

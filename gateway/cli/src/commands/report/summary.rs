@@ -48,10 +48,10 @@ pub(super) fn of(report: &Report) -> String {
         ));
     }
     more(&mut lines, found.agents.len());
-    heading(&mut lines, "Stopped, and why", "    times  the last");
+    heading(&mut lines, "Refused or asked about", "    times  said     the last");
     for stopped in found.stopped.iter().take(MOST) {
         let example = shown::one_line(&stopped.example, SUBJECT);
-        lines.push(format!("{:<NAME$} {:>9}  {example}", name(&stopped.rule), stopped.times));
+        lines.push(format!("{:<NAME$} {:>9}  {:<7}  {example}", name(&stopped.rule), stopped.times, stopped.outcome));
     }
     more(&mut lines, found.stopped.len());
     tallies(&mut lines, &mut heading, "Destinations", &found.destinations);
