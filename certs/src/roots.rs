@@ -1,5 +1,7 @@
 //! The roots that this machine trusts, and PEM files with more of them.
 
+use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
+
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::authority::SUBJECT_MARK;
@@ -12,6 +14,19 @@ pub fn system_roots() -> Vec<CertificateDer<'static>> {
         tracing::warn!(%error, "a root certificate of this machine could not be read");
     }
     found.certs.into_iter().filter(|c| !is_ours(c)).collect()
+}
+
+/// When the places last changed from which [`system_roots`] come, in seconds and nanoseconds since 1970; none where that
+/// cannot be told.
+pub(crate) fn changed_at() -> Option<(i64, i64)> {
+    // Variables may name another place today than yesterday, and other systems ask a service.
+    if cfg!(not(target_os = "linux")) || openssl_probe::has_ssl_cert_env_vars() {
+        return None;
+    }
+    let found = openssl_probe::probe();
+    // A change time, unlike a time of writing, is not one that a package brings along.
+    let changed = |place: &PathBuf| std::fs::metadata(place).ok().map(|meta| (meta.ctime(), meta.ctime_nsec()));
+    found.cert_file.iter().chain(&found.cert_dir).map(changed).try_fold((0, 0), |last, at| Some(last.max(at?)))
 }
 
 /// Reads every certificate of a PEM text.

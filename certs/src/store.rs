@@ -74,6 +74,16 @@ impl Authority {
         Ok(authority)
     }
 
+    /// The path of `bundle.pem` where [`Self::write_bundle`] would change nothing, as far as that is seen without reading
+    /// hundreds of roots: it ends with this certificate, and is newer than what the machine trusts.
+    pub fn current_bundle(certificate: &CertificateDer<'_>, dir: &Path) -> Option<PathBuf> {
+        let path = dir.join(BUNDLE);
+        let made = fs::metadata(&path).ok().map(|meta| (meta.ctime(), meta.ctime_nsec()))?;
+        let is_newer = made > crate::roots::changed_at()?;
+        let ends = || fs::read_to_string(&path).is_ok_and(|text| text.ends_with(&crate::trust::pem(certificate)));
+        (is_newer && Self::java_path(dir).exists() && ends()).then_some(path)
+    }
+
     /// Writes `bundle.pem` into the folder: `roots` and the authority's certificate, for tools whose own roots are replaced by what
     /// they are pointed to (see [`Kind::Replaces`](crate::trust::Kind::Replaces)). Returns its path. Beside it the same
     /// for Java, which reads no PEM, where that can be made.
@@ -325,7 +335,14 @@ mod tests {
             let path = Authority::write_bundle(authority.certificate(), &dir, roots).unwrap();
             let held = crate::parse_pem(&fs::read(&path).unwrap()).unwrap();
             assert_eq!(held, [roots, &[authority.certificate().clone()]].concat());
+            let current = Authority::current_bundle(authority.certificate(), &dir);
+            // Where a variable or another system says what is trusted, nothing is known of its changes.
+            assert_eq!(current, crate::roots::changed_at().map(|_| path.clone()));
+            assert_eq!(Authority::current_bundle(root.certificate(), &dir), None, "another authority's");
         }
+        fs::remove_file(Authority::java_path(&dir)).unwrap();
+        assert_eq!(Authority::current_bundle(authority.certificate(), &dir), None);
+        Authority::write_bundle(authority.certificate(), &dir, &[root.certificate().clone()]).unwrap();
         let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [PRIVATE, JAVA, BUNDLE, PUBLIC]);

@@ -143,7 +143,10 @@ impl Files {
         };
         Ok(Self {
             ours: Authority::certificate_path(&home.ca()),
-            all: Authority::write_bundle(&certificate, &home.ca(), &system_roots())?,
+            all: match Authority::current_bundle(&certificate, &home.ca()) {
+                Some(bundle) => bundle,
+                None => Authority::write_bundle(&certificate, &home.ca(), &system_roots())?,
+            },
             java: Authority::java_path(&home.ca()),
             preload: put(&home.state().join("node-proxy.cjs"), NODE_PRELOAD)?,
         })
