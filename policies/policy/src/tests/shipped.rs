@@ -80,3 +80,28 @@ fn the_profiles_are_ordered_by_strictness() {
         assert_ne!(of(&ci), rampart_call::Outcome::Ask, "{tool} {subject}");
     }
 }
+
+#[test]
+fn code_that_a_script_loads_is_asked_about_unless_a_jail_sees_what_it_does() {
+    let standard = ruleset(&[pack("standard")]);
+    let (labels, history) = (std::collections::BTreeSet::new(), crate::History::default());
+    let judged = |command: &str, confined| {
+        let context = crate::Context {
+            now_ms: 0,
+            headless: false,
+            labels: &labels,
+            confined,
+            history: &history,
+            counted: false,
+            rampart_home: None,
+        };
+        standard.judge(&call("exec", command), &context).outcome.as_str()
+    };
+    for (command, open, confined) in [
+        ("enable -f ./realpath.dylib realpath", "ask", "allow"),
+        ("LD_PRELOAD=./x.so git status", "deny", "deny"),
+        ("git status", "allow", "allow"),
+    ] {
+        assert_eq!((judged(command, false), judged(command, true)), (open, confined), "{command}");
+    }
+}
