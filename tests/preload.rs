@@ -60,7 +60,7 @@ fn a_refusal_is_eperm_and_says_who_asked_in_the_trail() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "126\ndone\n"), "{ran:?}");
     assert!(ran.stderr.contains("Operation not permitted"), "{ran:?}");
     // Once for each folder of PATH that has it.
-    assert!(ran.stderr.contains(" calls judged, ") && ran.stderr.contains("rampart log --deny"), "{ran:?}");
+    assert!(ran.stderr.contains(" judged, ") && ran.stderr.contains("rampart log --deny"), "{ran:?}");
     let decisions = world.decisions();
     let denied = decisions.iter().find(|d| d["outcome"] == "deny").unwrap();
     assert_eq!(denied["actor"]["surface"], "preload", "{denied:#}");

@@ -74,7 +74,7 @@ fn every_shell_on_the_way_asks_and_a_refusal_says_why_and_what_to_do() {
         assert!(ran.stderr.contains("rampart: refused: no touching. Rule: tests (custom.yaml:"), "{command}: {ran:?}");
         assert!(ran.stderr.contains("A human can allow it with: rampart allow"), "{command}: {ran:?}");
         assert!(
-            ran.stderr.contains("rampart: 1 calls judged, 1 refused; `rampart log --deny` shows them"),
+            ran.stderr.contains("rampart: 1 call judged, 1 refused; `rampart log --deny` shows them"),
             "{command}: {ran:?}"
         );
         assert!(!world.project().join("marker").exists(), "{command}");

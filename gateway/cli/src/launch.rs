@@ -156,7 +156,8 @@ fn run_below(start: impl FnOnce() -> anyhow::Result<Child>) -> anyhow::Result<Ex
 fn summary(client: &Client, session: &str, printer: Printer) {
     let Ok(summary) = client.session(session) else { return };
     if summary.calls > 0 {
-        let line = format!("rampart: {} calls judged, {} refused", summary.calls, summary.refused);
+        let calls = if summary.calls == 1 { "call" } else { "calls" };
+        let line = format!("rampart: {} {calls} judged, {} refused", summary.calls, summary.refused);
         let more = if summary.refused > 0 { "; `rampart log --deny` shows them" } else { "" };
         printer.note(styled(DIM, format!("{line}{more}")));
     }

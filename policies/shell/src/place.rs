@@ -96,6 +96,11 @@ fn project<'a>(around: &Surroundings<'a>) -> Option<&'a str> {
     })
 }
 
+/// Whether an absolute path lies in the project. That may itself lie in a temporary directory.
+pub(crate) fn is_own(path: &str, around: &Surroundings<'_>) -> bool {
+    project(around).is_some_and(|root| is_below(path, root) && !is_whole_temp(root))
+}
+
 /// The root of the file system, a home, or a directory above one.
 fn is_too_wide(path: &str, around: &Surroundings<'_>) -> bool {
     let normal = normalise(path, around.home, None);
@@ -109,9 +114,7 @@ fn scope(path: &Normal, around: &Surroundings<'_>, glob: bool) -> Scope {
     // a home is worth as much where it lies in a temporary directory, as in a container or a test
     let at_home = path.home.is_some() && around.home.is_some_and(|home| !is_whole_temp(home));
     if lists::is_temp(text) && !at_home {
-        // a project may lie in a temporary directory
-        let own = project(around).is_some_and(|root| is_below(text, root) && !is_whole_temp(root));
-        return if own { Scope::Project } else { Scope::Temp };
+        return if is_own(text, around) { Scope::Project } else { Scope::Temp };
     }
     if let Some(device) = text.strip_prefix("/dev/") {
         let name = device.split('/').next().unwrap_or("");

@@ -144,3 +144,26 @@ fn an_argument_vector_is_not_read_by_a_shell() {
     let loud = analyze(&argv(&["sh", "-c", "rm -rf /"]), &around);
     assert!(loud.effects.iter().any(|e| e.kind.as_str() == "delete"));
 }
+
+#[test]
+fn a_project_in_a_temporary_folder_is_one_as_any_other() {
+    let around = Surroundings {
+        cwd: Some("/tmp/bench/repo"),
+        home: Some("/home/u"),
+        workspace: Some("/tmp/bench/repo"),
+        rampart_home: None,
+    };
+    for (command, carries) in [
+        ("PATH=$PWD/node_modules/.bin:$PATH tsc", false),
+        ("export PATH=/tmp/bench/repo/bin:$PATH", false),
+        ("PYTHONPATH=/tmp/bench/repo/src pytest", false),
+        ("PATH=/tmp/x:$PATH ls", true),
+        ("PATH=/tmp/bench/repo/bin:/tmp/x:$PATH ls", true),
+        ("PATH=/tmp/bench/repo/../x:$PATH ls", true),
+        ("LD_LIBRARY_PATH=/var/tmp ls", true),
+        ("PATH=.:$PATH ls", true),
+    ] {
+        let done = analyze(&CommandLine::Command(command.to_owned()), &around);
+        assert_eq!(done.effects.iter().any(|effect| effect.note == "env-code"), carries, "{command}");
+    }
+}

@@ -5,7 +5,10 @@ use rampart_call::{Certainty, EffectKind, Target};
 use super::Walk;
 use super::env::is_secret_name;
 use super::simple::base_name;
-use crate::value::{Arg, Flow, Taint};
+use crate::{
+    place::is_own,
+    value::{Arg, Flow, Taint},
+};
 
 enum Carries {
     /// A library or start-up file.
@@ -16,7 +19,12 @@ enum Carries {
     Tool,
     /// Options of a program, dangerous with one of these.
     Options(&'static [&'static str]),
+    /// Folders in which programs or libraries are looked for.
+    Folders,
 }
+
+/// Where everybody may leave a program.
+const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
 
 /// Programs that such a variable usually names.
 const HARMLESS_VALUES: &[&str] = &[
@@ -129,10 +137,7 @@ fn carrier(name: &str) -> Option<Carries> {
         "LESS" => Carries::Options(&["+!", "-k"]),
         "PS4" | "PS1" | "PS0" => Carries::Options(&["$(", "`"]),
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
-        "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => {
-            Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"])
-        }
-        "PATH" => Carries::Options(&["/tmp", "/var/tmp", "/dev/shm"]),
+        "PATH" | "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Folders,
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
         _ if name.starts_with("BASH_FUNC_") => Carries::Library,
         _ => return None,
@@ -168,10 +173,21 @@ impl Walk<'_> {
                 let target = Target::Named { what: "variable".to_owned(), name: name.to_owned() };
                 self.push(EffectKind::CodeLoad, Some(target), "env-code");
             }
-            Some(Carries::Options(_))
+            Some(Carries::Folders)
                 if name == "PATH" && (text == "." || text.starts_with(".:") || text.starts_with(':')) =>
             {
                 self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+            }
+            Some(Carries::Folders) => {
+                let unknown = !value.is_literal() && value.taint != Taint::NONE;
+                // a project that lies there is one as any other
+                let foreign = |folder: &str| {
+                    let own = || !folder.contains("..") && is_own(folder, &self.around);
+                    TEMPORARY.iter().any(|place| folder.contains(place)) && !own()
+                };
+                if unknown || text.split(':').any(foreign) {
+                    self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                }
             }
             Some(Carries::Options(dangerous)) => {
                 let unknown = !value.is_literal() && value.taint != Taint::NONE;
