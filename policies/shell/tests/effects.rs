@@ -146,6 +146,18 @@ fn an_argument_vector_is_not_read_by_a_shell() {
 }
 
 #[test]
+fn a_script_may_load_what_lies_beside_it() {
+    for (command, loads) in [
+        (r#"enable -f "${BASH_SOURCE%/*}"/../libexec/pyenv-realpath.dylib realpath"#, false),
+        ("enable -f ./realpath.dylib realpath", true),
+        (r#"enable -f "$DIR/${BASH_SOURCE%/*}/x.so" realpath"#, true),
+        ("enable -n test", false),
+    ] {
+        assert_eq!(analysis(command).effects.iter().any(|e| e.kind.as_str() == "code-load"), loads, "{command}");
+    }
+}
+
+#[test]
 fn a_project_in_a_temporary_folder_is_one_as_any_other() {
     let around = Surroundings {
         cwd: Some("/tmp/bench/repo"),

@@ -227,7 +227,10 @@ impl Walk<'_> {
             | "disown" | "shopt" | "umask" | "ulimit" | "hash" | "times" | "getopts" | "bind" | "complete"
             | "compgen" | "compopt" | "dirs" | "enable" | "fc" | "logout" | "suspend" | "setopt" | "unsetopt"
             | "autoload" => {
-                if name == "enable" && args.iter().any(|a| a.text == "-f") {
+                // A script that loads what lies beside it (pyenv, rbenv) brings nothing that is not as trusted as itself.
+                let loaded = args.iter().skip_while(|a| a.text != "-f").nth(1);
+                let beside = |file: &Arg| file.text.starts_with("${BASH_SOURCE%/*}/");
+                if name == "enable" && args.iter().any(|a| a.text == "-f") && !loaded.is_some_and(beside) {
                     self.note(EffectKind::CodeLoad, "option-code");
                 }
                 Some(Flow::empty())
