@@ -423,7 +423,7 @@ pub(crate) struct Hook {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The profile to start from
+    /// The profile to start from: standard, paranoid, ci or yolo
     #[arg(long, value_name = "PROFILE", default_value = "standard")]
     pub(crate) profile: String,
     /// Create `.rampart/policy.yaml` for the project in this directory
