@@ -83,6 +83,44 @@ fn every_shell_on_the_way_asks_and_a_refusal_says_why_and_what_to_do() {
     assert_eq!(ran.code, Some(7), "{ran:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_tool_that_was_installed_before_is_judged_by_its_path_and_what_came_later_by_its_text() {
+    let mut world = World::with_policy(POLICY);
+    world.serve(&[]);
+    // As a version manager's scripts are: more than what would run here.
+    let text = "#!/usr/bin/env bash\necho ran $1\nfalse && touch marker\nexit 0\n";
+    for place in ["home/.tool/bin/tool", "home/.tool/bin/moved", "home/plain", "project/own"] {
+        let file = world.write(place, text);
+        crate::world::set_mode(&file, 0o755);
+    }
+    // Change times are compared to the second.
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    for (command, ran_it) in [
+        ("~/.tool/bin/tool a", true),
+        ("bash ~/.tool/bin/tool a", true),
+        ("cd /; ~/.tool/bin/tool a", true),
+        // What is no tool of the person's, or was touched since.
+        ("~/plain a", false),
+        ("./own a", false),
+        ("HOME=/nowhere bash ~/plain a", false),
+        ("mv ~/.tool/bin/moved ~/.tool/bin/other; ~/.tool/bin/other a", false),
+        ("cp ~/.tool/bin/tool ~/.tool/bin/copy; ~/.tool/bin/copy a", false),
+        ("chmod +x ~/.tool/bin/tool; ~/.tool/bin/tool a", false),
+    ] {
+        let ran = run(&world, &["wrap", "--", "/bin/sh", "-c", command]);
+        assert_eq!(ran.stdout == "ran a\n", ran_it, "{command}: {ran:?}");
+        assert_eq!(ran.stderr.contains("no touching"), !ran_it, "{command}: {ran:?}");
+    }
+    // One more wrapper begins nothing anew.
+    let file = world.write("home/.tool/bin/late", text);
+    crate::world::set_mode(&file, 0o755);
+    let nested =
+        format!("touch -c ~/.tool/bin/late; sleep 2.5; {} wrap -- ~/.tool/bin/late a", bin("rampart").display());
+    let ran = run(&world, &["wrap", "--", "/bin/sh", "-c", &nested]);
+    assert!(ran.stderr.contains("no touching"), "{ran:?}");
+}
+
 #[test]
 fn a_session_is_watched_only_where_a_person_says_so() {
     let mut world = World::with_policy(POLICY);

@@ -4,6 +4,7 @@
 //! What it cannot see: commands typed into an interactive shell, startup files, and a script file that changes between
 //! being read here and being run. The network road and the agent's hook stand behind it.
 
+mod installed;
 mod options;
 mod real;
 mod source;

@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{
-    Ending, REFUSED, Shell,
+    Ending, REFUSED, Shell, installed,
     options::{Dialect, Wanted},
 };
 
@@ -62,6 +62,9 @@ pub(super) fn open(wanted: Wanted, shell: &Shell, dialect: Dialect) -> Result<So
 fn open_script(source: &mut Source, place: usize, shell: &Shell, dialect: Dialect) -> Result<(), Ending> {
     let name = shell.args.get(place).map(OsString::as_os_str).unwrap_or_default();
     let path = script(name, shell, dialect);
+    if File::open(&path).is_ok_and(|script| installed::is(&script)) {
+        return Ok(());
+    }
     let (text, is_regular) = read_file(&path, name)?;
     if !is_regular {
         // It can be read only once (a pipe, such as that of `<(...)`), so the shell gets a copy under another name.
