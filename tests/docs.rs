@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Ran, World, bin, clients, root};
+use crate::world::{Ran, World, bin, clients, have, root};
 
 #[test]
 fn every_reason_code_has_its_line_and_no_line_is_of_the_past() {
@@ -351,4 +351,29 @@ fn pages_lead_to_pages_that_are_there() {
             assert!(target.is_file(), "{name} leads to {link}, which is not there");
         }
     }
+}
+
+#[test]
+fn the_recording_of_a_terminal_shows_what_the_program_says_today() {
+    if !have("the_recording_of_a_terminal_shows_what_the_program_says_today", &["python3"]) {
+        return;
+    }
+    let world = World::new();
+    let mut record = world.command("python3");
+    record.arg(root().join("docs/pictures/record.py")).arg(bin("rampart"));
+    let made = Ran::from(record.stdin(Stdio::null()).output().unwrap()).expect(0).stdout;
+    let kept = std::fs::read_to_string(root().join("docs/pictures/first.cast")).unwrap();
+    // Times, sessions and hashes are of their day.
+    let lasting = |text: &str| {
+        let digits = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+        text.split_whitespace().filter(|word| !digits(word)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let shown = |cast: &str| {
+        let mut lines = cast.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        assert_eq!(lines.next().unwrap()["version"], 2);
+        lines.map(|event| event[2].as_str().unwrap().to_owned()).collect::<String>()
+    };
+    let (made, kept) = (shown(&made), shown(&kept));
+    assert!(made.contains("rampart: refused: ") && made.contains("verified"), "{made}");
+    assert_eq!(lasting(&made), lasting(&kept), "`docs/pictures/make` makes it anew");
 }

@@ -51,8 +51,12 @@ fn many_and_deep_processes_end_as_they_should() {
 #[test]
 fn what_outlives_it_can_start_nothing_more_and_holds_nothing_up() {
     let folder = Folder::new();
-    let (status, _, _) = folder.sh("(sleep 1; /bin/echo late > late; echo $? > code) & exit 0");
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mknodat(rustix::fs::CWD, folder.at("go"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    // The shell's own `read` waits: nothing is started until the supervisor is gone.
+    let (status, _, _) = folder.sh("(read go < go; /bin/echo late > late; echo $? > code) & exit 0");
     assert_eq!((status.code(), folder.at("code").exists()), (Some(0), false), "it is not waited for");
+    fs::write(folder.at("go"), "on\n").unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     while !folder.at("code").exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
