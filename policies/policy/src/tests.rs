@@ -57,6 +57,20 @@ pub(crate) fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
     judge_at(ruleset, call, 0, &History::default(), false)
 }
 
+/// A context in which nothing went before.
+pub(crate) fn in_context<T>(confined: bool, then: impl FnOnce(&Context<'_>) -> T) -> T {
+    let (labels, history) = (BTreeSet::new(), History::default());
+    then(&Context {
+        now_ms: 0,
+        headless: false,
+        labels: &labels,
+        confined,
+        history: &history,
+        counted: false,
+        rampart_home: None,
+    })
+}
+
 pub(crate) fn judge_at(ruleset: &Ruleset, call: &Call, now_ms: i64, history: &History, headless: bool) -> Judgement {
     let labels = BTreeSet::from(["secret-read".to_owned()]);
     ruleset.judge(

@@ -57,7 +57,15 @@ fn all_back(args: &args::Setup, environment: &Environment, printer: Printer) -> 
     if agents.peek().is_none() {
         printer.note("no agent asks Rampart by your own settings; there is nothing to remove");
     }
-    agents.try_for_each(|setup| one(setup, args, environment, printer))?;
+    let mut left = Vec::new();
+    for setup in agents {
+        if let Err(error) = one(setup, args, environment, printer) {
+            left.push(format!("{}: {error:#}", setup.title));
+        }
+    }
+    if !left.is_empty() {
+        bail!("some agents still ask Rampart: {}", left.join("; "));
+    }
     Ok(Exit::Yes)
 }
 

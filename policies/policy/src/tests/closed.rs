@@ -1,12 +1,10 @@
 //! Which tools of MCP servers are closed.
 
-use std::collections::BTreeSet;
-
 use rampart_call::{Action, Call, Phase};
 use serde_json::{Value, json};
 
-use super::{call, file, judge, ruleset, user};
-use crate::{Context, History, Layer, Ruleset};
+use super::{call, file, in_context, judge, ruleset, user};
+use crate::{Layer, Ruleset};
 
 fn of_tool(tool: &str, arguments: Value) -> Call {
     let action = Action::Mcp {
@@ -20,17 +18,7 @@ fn of_tool(tool: &str, arguments: Value) -> Call {
 }
 
 fn closes(ruleset: &Ruleset, call: &Call) -> bool {
-    let (labels, history) = (BTreeSet::new(), History::default());
-    let context = Context {
-        now_ms: 0,
-        headless: true,
-        labels: &labels,
-        confined: false,
-        history: &history,
-        counted: false,
-        rampart_home: None,
-    };
-    ruleset.closes(call, &context)
+    in_context(false, |context| ruleset.closes(call, context))
 }
 
 const DENY: &str = "  - { name: no, match: { tool: 'mcp__git__push' }, rules: [{ action: deny }] }\n";

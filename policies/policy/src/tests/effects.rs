@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{call, judge, outcome, ruleset, user};
+use super::{call, in_context, judge, outcome, ruleset, user};
 use crate::Ruleset;
 
 fn denying(tool: &str, when: &str) -> Ruleset {
@@ -266,17 +266,7 @@ fn code_that_nobody_can_read_is_left_to_what_looks_at_it_where_that_is_there() {
             "allow",
             "  - name: opaque\n    rules:\n      - action: ask\n        when: {effect: [opaque, exec], note: [computed-program, computed-code], confined: false}\n",
         )]);
-        let (labels, history) = (std::collections::BTreeSet::new(), crate::History::default());
-        let context = crate::Context {
-            now_ms: 0,
-            headless: false,
-            labels: &labels,
-            confined,
-            history: &history,
-            counted: false,
-            rampart_home: None,
-        };
-        rules.judge(&call("exec", "eval \"$CODE\""), &context).outcome.as_str()
+        in_context(confined, |context| rules.judge(&call("exec", "eval \"$CODE\""), context).outcome.as_str())
     };
     assert_eq!((asked(false), asked(true)), ("ask", "allow"));
 }

@@ -1,26 +1,14 @@
 //! An explanation tells what enforcement does, and why.
 
-use std::collections::BTreeSet;
-
-use super::{call, judge, ruleset, user};
-use crate::{Context, History, explain};
+use super::{call, in_context, judge, ruleset, user};
+use crate::explain;
 
 #[test]
 fn an_explanation_names_the_deciding_rule_and_what_nearly_matched() {
     let policies = "  - name: keys\n    match: { tool: [read] }\n    rules:\n      - { action: deny, when: { path_matches: ['~/.ssh/**'] } }\n  - name: cats\n    match: { tool: [exec] }\n    rules:\n      - { action: ask, when: { command_matches: ['cat *'] } }\n      - { action: deny, when: { command_matches: ['cat *'], label: [untrusted-content] } }\n";
     let ruleset = ruleset(&[user("allow", policies)]);
     let call = call("exec", "cd /tmp && cat ~/.ssh/id_rsa");
-    let (labels, history) = (BTreeSet::new(), History::default());
-    let context = Context {
-        now_ms: 0,
-        headless: false,
-        labels: &labels,
-        confined: false,
-        history: &history,
-        counted: false,
-        rampart_home: None,
-    };
-    let explanation = explain(&ruleset, &call, &context);
+    let explanation = in_context(false, |context| explain(&ruleset, &call, context));
     assert_eq!(explanation.judgement, judge(&ruleset, &call), "explaining and enforcing are one");
     let texts: Vec<&str> = explanation.components.iter().map(|c| c.text.as_str()).collect();
     assert_eq!((texts.len(), texts[0]), (2, "cd /tmp"));

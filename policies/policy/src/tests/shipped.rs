@@ -1,6 +1,6 @@
 //! Every pack loads, alone and with every other, and its own tests pass.
 
-use super::{call, file, judge, ruleset};
+use super::{call, file, in_context, judge, ruleset};
 use crate::{Layer, SourceFile, lint, packs, run_tests};
 
 fn pack(name: &str) -> SourceFile {
@@ -84,18 +84,8 @@ fn the_profiles_are_ordered_by_strictness() {
 #[test]
 fn code_that_a_script_loads_is_asked_about_unless_a_jail_sees_what_it_does() {
     let standard = ruleset(&[pack("standard")]);
-    let (labels, history) = (std::collections::BTreeSet::new(), crate::History::default());
     let judged = |command: &str, confined| {
-        let context = crate::Context {
-            now_ms: 0,
-            headless: false,
-            labels: &labels,
-            confined,
-            history: &history,
-            counted: false,
-            rampart_home: None,
-        };
-        standard.judge(&call("exec", command), &context).outcome.as_str()
+        in_context(confined, |context| standard.judge(&call("exec", command), context).outcome.as_str())
     };
     for (command, open, confined) in [
         ("enable -f ./realpath.dylib realpath", "ask", "allow"),

@@ -8,22 +8,39 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, Metadata},
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    os::{
+        fd::AsRawFd as _,
+        unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
+use super::Shell;
+use crate::locate;
+
 /// Where tools are put that are nobody's in particular.
-const SHARED: [&str; 6] = ["/usr", "/opt", "/nix", "/snap", "/home/linuxbrew", "/etc/alternatives"];
+const SHARED: [&str; 5] = ["/usr", "/opt", "/nix", "/snap", "/home/linuxbrew"];
 /// Ancestors that are looked at.
 const DEEPEST: usize = 256;
 
-/// Whether this open script is one of them.
-pub(super) fn is(script: &File) -> bool {
+/// Whether this open script is one of them. What lies in the project never is.
+pub(super) fn is(script: &File, shell: &Shell) -> bool {
     let Ok(meta) = script.metadata() else { return false };
-    let place = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(script));
-    let (Ok(real), Some(began)) = (fs::read_link(place), outermost()) else { return false };
+    let Ok(real) = fs::read_link(format!("/proc/self/fd/{}", script.as_raw_fd())) else { return false };
+    let home = shell.origin.home.as_deref().map(Path::new);
+    if !meta.is_file() || is_of_project(&real, &locate::project(&shell.cwd, home), home) {
+        return false;
+    }
+    let Some(began) = outermost() else { return false };
     // To the second, the one of its start left out.
-    meta.is_file() && meta.ctime() + 1 < began.at && is_of_a_tool(&real, began.home.as_deref())
+    meta.ctime() + 1 < began.at && is_of_a_tool(&real, began.home.as_deref())
+}
+
+/// Whether it lies in the project, unless that is a whole home and more.
+fn is_of_project(real: &Path, project: &Path, home: Option<&Path>) -> bool {
+    let project = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+    let is_home = home.is_some_and(|home| home.starts_with(&project)) || project.parent().is_none();
+    !is_home && real.starts_with(&project)
 }
 
 fn is_of_a_tool(real: &Path, home: Option<&Path>) -> bool {
@@ -96,9 +113,21 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_the_project_is_none_also_where_that_is_hidden() {
+        for (path, project, expect) in [
+            ("/home/u/.worktrees/shop/run.sh", "/home/u/.worktrees/shop", true),
+            ("/home/u/.pyenv/libexec/pyenv", "/home/u/shop", false),
+            ("/home/u/.pyenv/libexec/pyenv", "/home/u", false),
+            ("/home/u/.pyenv/libexec/pyenv", "/", false),
+        ] {
+            let found = is_of_project(Path::new(path), Path::new(project), Some(Path::new("/home/u")));
+            assert_eq!(found, expect, "{path} {project}");
+        }
+    }
+
+    #[test]
     fn where_none_of_our_programs_stands_above_nothing_was_there_before() {
-        let file = File::open("/usr/bin/env").unwrap();
-        assert!(!is(&file));
+        assert!(outermost().is_none());
         let began = started(std::process::id()).unwrap();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         assert!((0..3_600).contains(&(i64::try_from(now).unwrap() - began)), "{began} {now}");

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File},
+    fs::File,
     io::{self, IsTerminal as _, Read, Seek as _, Write as _},
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
@@ -62,10 +62,11 @@ pub(super) fn open(wanted: Wanted, shell: &Shell, dialect: Dialect) -> Result<So
 fn open_script(source: &mut Source, place: usize, shell: &Shell, dialect: Dialect) -> Result<(), Ending> {
     let name = shell.args.get(place).map(OsString::as_os_str).unwrap_or_default();
     let path = script(name, shell, dialect);
-    if File::open(&path).is_ok_and(|script| installed::is(&script)) {
+    let file = open_file(&path, name)?;
+    if installed::is(&file, shell) {
         return Ok(());
     }
-    let (text, is_regular) = read_file(&path, name)?;
+    let (text, is_regular) = read_file(file, name)?;
     if !is_regular {
         // It can be read only once (a pipe, such as that of `<(...)`), so the shell gets a copy under another name.
         let copy = in_memory(&text, MemfdFlags::empty())?;
@@ -95,22 +96,23 @@ fn add_startup(source: &mut Source, shell: &Shell, startup: Option<OsString>) ->
         let path = shell.cwd.join(&name);
         // The shell does without one that is not there.
         if path.exists() {
-            source.texts.push(read_file(&path, &name)?.0);
+            source.texts.push(read_file(open_file(&path, &name)?, &name)?.0);
         }
     }
     Ok(())
 }
 
-/// The text of a file, and whether it can be read again.
-fn read_file(path: &Path, name: &OsStr) -> Result<(String, bool), Ending> {
-    let name = Path::new(name);
-    let missing = |e: io::Error| {
+fn open_file(path: &Path, name: &OsStr) -> Result<File, Ending> {
+    File::open(path).map_err(|e| {
         let exit = if e.kind() == io::ErrorKind::NotFound { 127 } else { REFUSED };
-        Ending::new(exit, &format!("cannot read the script {}: {e}", name.display()))
-    };
-    let mut file = File::open(path).map_err(missing)?;
-    let is_regular = fs::metadata(path).is_ok_and(|meta| meta.is_file());
-    Ok((text_of(&mut file, name)?, is_regular))
+        Ending::new(exit, &format!("cannot read the script {}: {e}", Path::new(name).display()))
+    })
+}
+
+/// The text of a file, and whether it can be read again.
+fn read_file(mut file: File, name: &OsStr) -> Result<(String, bool), Ending> {
+    let is_regular = file.metadata().is_ok_and(|meta| meta.is_file());
+    Ok((text_of(&mut file, Path::new(name))?, is_regular))
 }
 
 fn text_of(reader: &mut impl Read, name: &Path) -> Result<String, Ending> {
