@@ -212,8 +212,8 @@ impl Approvals {
     }
 
     /// How many wait.
-    pub(crate) fn len(&self) -> usize {
-        lock(&self.inner).queue.len()
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.inner).queue.count(clock::boot_ms())
     }
 
     /// The one whose id begins so.

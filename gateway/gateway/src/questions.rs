@@ -59,7 +59,7 @@ impl Gateway {
 
     /// How many wait.
     pub fn pending_count(&self) -> usize {
-        self.approvals.len()
+        self.approvals.count()
     }
 
     /// The question whose id begins so.

@@ -192,19 +192,23 @@ impl Queue {
 
     /// Every question that waits, oldest first.
     pub(crate) fn waiting(&self, now: u64) -> Vec<Question> {
-        let shown = |q: &&Question| q.decision != 0 && now < q.expires_boot_ms;
-        let mut all: Vec<Question> = self.waiting.values().map(|w| &w.question).filter(shown).cloned().collect();
+        let mut all: Vec<Question> = self.shown(now).cloned().collect();
         all.sort_by_key(|q| q.asked_ms);
         all
+    }
+
+    /// How many questions wait: as many as are listed.
+    pub(crate) fn count(&self, now: u64) -> usize {
+        self.shown(now).count()
+    }
+
+    fn shown(&self, now: u64) -> impl Iterator<Item = &Question> {
+        self.waiting.values().map(|w| &w.question).filter(move |q| q.decision != 0 && now < q.expires_boot_ms)
     }
 
     /// What a question was about that is over.
     pub(crate) fn past_payload(&self, id: &str) -> Option<String> {
         self.ended.iter().rev().find(|(ended, _)| ended == id).map(|(_, past)| past.payload.clone())
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
     }
 
     fn end(&mut self, id: &str, ending: Ending) -> Option<Ended> {

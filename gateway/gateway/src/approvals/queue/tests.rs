@@ -87,8 +87,10 @@ fn a_question_that_is_not_on_record_is_not_seen() {
     let mut queue = Queue::default();
     ask(&mut queue, Question { decision: 0, ..question("abc123", "a") }).unwrap();
     assert!(queue.waiting(1).is_empty());
+    assert_eq!(queue.count(1), 0, "what is counted is what is listed");
     assert!(matches!(queue.answer("abc", yes("ann"), 1), Err(NotTaken::Unknown(_))));
     queue.publish("abc123", 7);
+    assert_eq!(queue.count(1), 1);
     assert_eq!(end(&mut queue, "abc", yes("ann"), 1).question.decision, 7);
 }
 
