@@ -374,11 +374,11 @@ fn servers_of_the_configuration_stand_behind_one_listener() {
     if !have("servers_of_the_configuration_stand_behind_one_listener", &["python3", "curl"]) {
         return;
     }
-    let mut world = World::with_policy(&POLICY.replace("mcp__fixture__danger*", "mcp__two__*"));
+    let mut world = World::with_policy(&POLICY.replace("mcp__fixture__danger*", "mcp__two__pid"));
     let server = root().join("tests/clients/mcp_stdio.py");
     let config = format!(
         "listen: 127.0.0.1:0\negress: {{listen: '127.0.0.1:0'}}\nmcp:\n  listen: 127.0.0.1:0\n  servers:\n    \
-         one: {{command: [python3, '{server}', '{log}']}}\n    two: {{command: [python3, '{server}', '{log}']}}\n",
+         one: {{command: [python3, '{server}', '{log}', pid]}}\n    two: {{command: [python3, '{server}', '{log}', pid], filter_tools: true}}\n",
         server = server.display(),
         log = world.path("log").display()
     );
@@ -390,16 +390,24 @@ fn servers_of_the_configuration_stand_behind_one_listener() {
     let front = Listener::start(rampart);
     let base = front.1.strip_suffix("/mcp/one").unwrap().to_owned();
     let mut road = Road { world, front };
-    let mut tell = |name: &str| {
+    let mut asked = |name: &str, what: &str| {
         road.front.1 = format!("{base}/mcp/{name}");
         let begun = road.post(None, INITIALIZE).answer();
         match begun.session {
-            Some(session) => road.ask(&session, &call(1, "pid")).text(),
+            Some(session) => road.ask(&session, what).body,
             None => begun.body,
         }
     };
-    let one = tell("one");
-    assert!(runs(&one), "{one}");
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let mut listed = |name: &str| -> Value {
+        let answer: Value = serde_json::from_str(&asked(name, list)).unwrap();
+        answer["result"]["tools"].clone()
+    };
+    assert_eq!(listed("one"), json!([{"name": "pid", "inputSchema": {"type": "object"}}]));
+    assert_eq!(listed("two"), json!([]), "no call of it gets through there, and it is left out");
+    let mut tell = |name: &str| asked(name, &call(1, "pid"));
+    let one: Value = serde_json::from_str(&tell("one")).unwrap();
+    assert!(one["result"]["content"][0]["text"].as_str().is_some_and(runs), "{one}");
     assert!(tell("two").contains("no-danger"));
     assert!(tell("three").contains("there is nothing here"));
     let nothing = road.post(None, INITIALIZE).answer();

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An MCP server on standard input and output for tests: mcp_stdio.py LOG. Logs `PID LINE` for each line it gets.
+"""An MCP server on standard input and output for tests: mcp_stdio.py LOG [TOOL...]. Logs `PID LINE` for each line it gets.
 
 The name of the tool that is called says what it does: answers in odd spelling, reports progress, asks the client
-something, says that its tools have changed, waits for the next call, leaves a daemon behind, or ends.
+something, says that its tools have changed, waits for the next call, leaves a daemon behind, or ends. It lists the tools that it was started with, if any.
 """
 
 import json
@@ -73,5 +73,8 @@ for line in sys.stdin:
     elif method == "initialize":
         told = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "fixture", "version": "1"}}
         say({"id": number, "result": told})
+    elif method == "tools/list" and sys.argv[2:]:
+        tools = [{"name": tool, "inputSchema": {"type": "object"}} for tool in sys.argv[2:]]
+        say({"id": number, "result": {"tools": tools}})
     else:
         say({"id": number, "error": {"code": -32601, "message": "no such method"}})

@@ -180,6 +180,14 @@ fn tls_of(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     made.map_err(|why| anyhow!("{} and {}: {why}", certificate.display(), key.display()))
 }
 
+/// What of a server passes, and how.
+#[derive(Clone, Copy)]
+struct Terms {
+    pins: Pinning,
+    shapes: Shapes,
+    filter_tools: bool,
+}
+
 /// What all servers of one listener share.
 struct Setting<'a> {
     args: &'a McpServe,
@@ -194,17 +202,19 @@ struct Setting<'a> {
 impl Setting<'_> {
     fn endpoints(&self, door: Door) -> anyhow::Result<Endpoints> {
         let args = self.args;
+        let terms = Terms { pins: args.pins, shapes: args.schemas, filter_tools: args.filter_tools };
         let endpoints = Endpoints::new(door.access, Limits::default()).known_as(door.public).behind(door.tls);
         if let Some(url) = &args.upstream {
             let name = args.name.clone().unwrap_or_else(|| url.host().unwrap_or_default().to_owned());
-            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, (args.pins, args.schemas))?));
+            return Ok(endpoints.front(url.path(), self.front(url.clone(), name, terms)?));
         }
         if !args.server.is_empty() {
             let name = args.name.clone().unwrap_or_else(|| server_name(&args.server));
-            let processes = self.processes(args.server.clone(), name, &args.env, (args.pins, args.schemas))?;
+            let processes = self.processes(args.server.clone(), name, &args.env, terms)?;
             return Ok(endpoints.processes("/mcp", processes));
         }
-        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, Server { place, pins, schemas })| {
+        self.config.mcp.servers.iter().try_fold(endpoints, |endpoints, (name, server)| {
+            let Server { place, pins, schemas, filter_tools } = server;
             let path = format!("/mcp/{name}");
             let pins = match pins.as_deref() {
                 None => args.pins,
@@ -218,29 +228,30 @@ impl Setting<'_> {
                 Some("closed") => Shapes::Closed,
                 Some(_) => Shapes::Off,
             };
+            let terms = Terms { pins, shapes, filter_tools: filter_tools.unwrap_or(args.filter_tools) };
             Ok(match place {
                 Place::Url(url) => {
                     let url = url.reveal().parse().with_context(|| format!("the URL of `{name}` in config.yaml"))?;
-                    endpoints.front(path, self.front(url, name.clone(), (pins, shapes))?)
+                    endpoints.front(path, self.front(url, name.clone(), terms)?)
                 }
                 Place::Command(words, env) => {
                     let command = words.iter().map(OsString::from).collect();
                     let env: Vec<String> = env.iter().map(|variable| variable.reveal().to_owned()).collect();
-                    endpoints.processes(path, self.processes(command, name.clone(), &env, (pins, shapes))?)
+                    endpoints.processes(path, self.processes(command, name.clone(), &env, terms)?)
                 }
             })
         })
     }
 
-    fn front(&self, url: http::Uri, server: String, (pins, shapes): (Pinning, Shapes)) -> anyhow::Result<Front> {
+    fn front(&self, url: http::Uri, server: String, terms: Terms) -> anyhow::Result<Front> {
         // Without the query, which may hold a secret.
         let (scheme, place) = (url.scheme_str().unwrap_or_default(), url.authority());
         let place = place.map(ToString::to_string).unwrap_or_default();
         let identity = format!("{server} ({scheme}://{place}{})", url.path());
         let options = Options {
-            pins: mcp_pins::store(pins, &server, identity, self.environment)?,
-            schemas: schemas(shapes),
-            filter_tools: self.args.filter_tools,
+            pins: mcp_pins::store(terms.pins, &server, identity, self.environment)?,
+            schemas: schemas(terms.shapes),
+            filter_tools: terms.filter_tools,
             url,
             server,
             origin: self.origin.clone(),
@@ -255,13 +266,13 @@ impl Setting<'_> {
         command: Vec<OsString>,
         server: String,
         env: &[String],
-        (pins, shapes): (Pinning, Shapes),
+        terms: Terms,
     ) -> anyhow::Result<Processes> {
         let identity = mcp_pins::identity(&server, &command, self.environment);
         let process = stdio::Options {
-            pins: mcp_pins::store(pins, &server, identity, self.environment)?,
-            schemas: schemas(shapes),
-            filter_tools: self.args.filter_tools,
+            pins: mcp_pins::store(terms.pins, &server, identity, self.environment)?,
+            schemas: schemas(terms.shapes),
+            filter_tools: terms.filter_tools,
             server,
             env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
             command,

@@ -31,6 +31,8 @@ pub struct Server {
     pub pins: Option<String>,
     /// What arguments and results are held to: `off`, `check` or `closed`.
     pub schemas: Option<String>,
+    /// Whether lists leave out the tools that policy refuses whatever they are called with.
+    pub filter_tools: Option<bool>,
 }
 
 /// How a server is reached.
@@ -69,6 +71,7 @@ struct ServerSource {
     env: Vec<Word>,
     pins: Option<Word>,
     schemas: Option<Word>,
+    filter_tools: Option<bool>,
 }
 
 impl Mcp {
@@ -97,7 +100,7 @@ fn public(word: &str) -> Option<String> {
 }
 
 fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Server> {
-    let ServerSource { url, command, env, pins, schemas } = source;
+    let ServerSource { url, command, env, pins, schemas, filter_tools } = source;
     let words = |words: Vec<Word>| words.into_iter().map(|word| word.value);
     let place = match (url, command.is_empty()) {
         (Some(url), true) if env.is_empty() => {
@@ -120,7 +123,7 @@ fn read(name: &str, source: ServerSource, reader: &mut Reader<'_>) -> Option<Ser
         }
     };
     let one_of = |words: &'static [&str]| move |word: &str| words.contains(&word).then(|| Some(word.to_owned()));
-    let mut server = Server { place, pins: None, schemas: None };
+    let mut server = Server { place, pins: None, schemas: None, filter_tools };
     let known = one_of(&["first-use", "approved", "off"]);
     reader.read(pins, known, "`first-use`, `approved` or `off`", &mut server.pins);
     reader.read(schemas, one_of(&["off", "check", "closed"]), "`off`, `check` or `closed`", &mut server.schemas);
