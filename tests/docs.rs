@@ -302,7 +302,10 @@ fn the_page_about_policies_is_complete_and_its_examples_hold() {
         assert!(told, "docs/policies.md does not tell of `{key}`");
     }
     let world = World::new();
-    for (number, yaml) in page.split("```yaml\n").skip(1).enumerate() {
+    let servers = std::fs::read_to_string(root().join("docs/mcp.md")).unwrap();
+    let policies = servers.split("```yaml\n").skip(1).filter(|yaml| yaml.starts_with("version:"));
+    assert_eq!(policies.clone().count(), 1, "the policy that the page on servers shows");
+    for (number, yaml) in page.split("```yaml\n").skip(1).chain(policies).enumerate() {
         let file = world.write(&format!("project/{number}.yaml"), yaml.split("```").next().unwrap());
         let file = file.to_str().unwrap();
         let lint = world.run(&["policy", "lint", file]).expect(0);

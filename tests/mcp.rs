@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -269,9 +270,9 @@ fn a_server_that_says_nothing_about_a_request_in_time_loses_it() {
     command.arg(r#"read line; read line; echo "$line" >&2; cat >/dev/null"#);
     let mut talk = Talk::start(command);
     talk.say(&request(1));
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let answer = talk.hear_json();
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)), "{answer}");
     let ran = talk.finish();
     assert!(ran.stderr.contains("notifications/cancelled"), "the server hears of it: {ran:?}");
@@ -339,9 +340,9 @@ fn a_signal_ends_the_server_and_its_children() {
     let pids = world.path("pids");
     let mut talk =
         Talk::start(mcp_sh(&world, &format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display())));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !pids.exists() {
-        assert!(std::time::Instant::now() < deadline);
+        assert!(Instant::now() < deadline);
     }
     let ours = talk.child().id().to_string();
     assert!(Command::new("kill").args(["-TERM", &ours]).status().unwrap().success());
@@ -350,9 +351,9 @@ fn a_signal_ends_the_server_and_its_children() {
         // What was killed still needs a moment on a processor to end.
         let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let ended = |stat: &str| stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ");
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(3);
         while !ended(&stat()) {
-            assert!(std::time::Instant::now() < deadline, "left running: {}", stat());
+            assert!(Instant::now() < deadline, "left running: {}", stat());
         }
     }
 }
@@ -367,9 +368,9 @@ fn a_gateway_killed_in_the_middle_refuses_in_the_protocol_within_two_seconds() {
     assert!(talk.hear_json()["result"].is_object());
     world.freeze();
     talk.say(&request(2));
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let answer = talk.hear_json();
-    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert_eq!(answer["id"], 2);
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("gateway"), "{answer}");
@@ -416,10 +417,10 @@ fn a_daemon_of_the_server_does_not_outlive_the_session_and_none_stays_a_zombie()
         let children = std::fs::read_to_string(format!("/proc/{ours}/task/{ours}/children")).unwrap();
         children.split_whitespace().filter(|pid| status(pid).contains(") Z ")).count()
     };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !daemon.exists() || zombies() > 0 {
-        assert!(std::time::Instant::now() < deadline, "{} zombies", zombies());
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(Instant::now() < deadline, "{} zombies", zombies());
+        std::thread::sleep(Duration::from_millis(10));
     }
     let pid = std::fs::read_to_string(&daemon).unwrap().trim().to_owned();
     assert!(!status(&pid).is_empty(), "it lives while its session does");
@@ -432,8 +433,9 @@ fn the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions() {
     let world = World::with_policy(SEED);
     let script = "env > environment; curl -sS -m 5 http://example.invalid/ > /dev/null 2>&1; cat >/dev/null";
     let run = |flags: &[&str]| {
-        let mut command =
-            world.rampart(&[&["mcp", "--session-id", "s-egress"], flags, &["--", "sh", "-c", script]].concat());
+        let mut command = world.rampart(
+            &[&["mcp", "--session-id", "s-egress", "--name", "mine"], flags, &["--", "sh", "-c", script]].concat(),
+        );
         command.env("NODE_OPTIONS", "--require evil.js");
         run_with(command, b"").expect(0);
         std::fs::read_to_string(world.project().join("environment")).unwrap()
@@ -448,8 +450,90 @@ fn the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions() {
     if crate::world::have("the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions", &["curl"]) {
         let seen = world.records().into_iter().find(|r| r["actor"]["surface"] == "egress");
         let seen = seen.unwrap_or_else(|| panic!("nothing went through the proxy: {:#?}", world.records()));
-        assert_eq!(seen["actor"]["session"], "s-egress", "{seen:#}");
+        assert_eq!(
+            (&seen["actor"]["session"], &seen["actor"]["server"]),
+            (&json!("s-egress"), &json!("mine")),
+            "{seen:#}"
+        );
     }
+}
+
+const REACH: &str = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: what-web-reaches
+    match: { server: web, tool: [fetch, connect] }
+    rules:
+      - { action: deny, when: { domain_not_matches: [docs.invalid, files.invalid] } }
+      - { action: deny, when: { domain_matches: [files.invalid], during_not_matches: [save] } }
+"#;
+
+#[test]
+fn one_policy_says_what_a_server_and_a_call_of_it_may_reach() {
+    let name = "one_policy_says_what_a_server_and_a_call_of_it_may_reach";
+    if !crate::world::have(name, &["curl"]) {
+        return;
+    }
+    let world = World::with_policy(REACH);
+    let reach = r#"for host in docs other files; do curl -sS -m 5 "http://$host.invalid/$0" >/dev/null 2>&1; done"#;
+    // It tries each host whenever it is called, before it answers.
+    let server = format!(
+        r#"{reach}; : > ready; while read -r line; do case $line in *'"id":'*) {reach}; printf '{{"jsonrpc":"2.0","id":1,"result":{{"content":[]}}}}\n';; esac; done"#
+    );
+    let verdicts = |start: &[&str], path: &str| {
+        let mut of_path = Vec::new();
+        for tool in ["save", "load"] {
+            let before = world.records().len();
+            let args: Vec<&str> =
+                [start, &["mcp", "--pins", "off", "--name", "web", "--", "sh", "-c", &server, path]].concat();
+            let mut talk = Talk::start(world.rampart(&args));
+            let (ready, since) = (world.project().join("ready"), Instant::now());
+            while !ready.exists() {
+                assert!(since.elapsed() < Duration::from_mins(1), "the server does not start");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::fs::remove_file(ready).unwrap();
+            talk.say(&call_of(tool));
+            let heard = talk.hear();
+            assert!(heard.contains("content"), "{heard}");
+            talk.finish();
+            let fetches: Vec<String> = world.records()[before..]
+                .iter()
+                .filter(|r| r["type"] == "decision" && r["actor"]["surface"] == "egress")
+                .map(|r| {
+                    let url = r["action"]["url"].as_str().unwrap();
+                    format!(
+                        "{} {} {}",
+                        r["actor"]["server"].as_str().unwrap_or("-"),
+                        &url[7..12],
+                        r["verdict"].as_str().unwrap()
+                    )
+                })
+                .collect();
+            of_path.push(fetches.join(", "));
+        }
+        of_path
+    };
+    let before = "web docs. allow, web other deny, web files deny";
+    let outside = verdicts(&[], "a");
+    assert_eq!(
+        outside,
+        [format!("{before}, web docs. allow, web other deny, web files allow"), format!("{before}, {before}")]
+    );
+    // In the session of an agent its server is told from the rest of it just so.
+    let rampart = bin("rampart");
+    let wrapped = verdicts(&["wrap", "--", rampart.to_str().unwrap()], "b");
+    assert_eq!(wrapped, outside);
+    let script = reach.replace("$0", "c");
+    run_with(world.rampart(&["wrap", "--", "sh", "-c", &script]), b"");
+    let own: Vec<Value> =
+        world.decisions().into_iter().filter(|r| r["action"]["url"] == "http://other.invalid/c").collect();
+    assert!(own.len() == 1 && own[0]["verdict"] == "allow" && own[0]["actor"]["server"].is_null(), "{own:#?}");
+}
+
+fn call_of(tool: &str) -> String {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}).to_string()
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl Slot {
     /// comes from there.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refused> {
         match (&self.resident, self.proxy.from(self.source)) {
-            (Some(resident), _) => Ok(Origin::clone(resident)),
+            (Some(resident), _) => Ok(self.proxy.within(resident, headers)),
             (None, Some(origin)) if !headers.contains_key(header::PROXY_AUTHORIZATION) => Ok(origin),
             _ => self.proxy.origin(headers),
         }
@@ -365,6 +365,13 @@ impl Proxy {
             Some(Some((session, token))) => self.known(Some((session, token))),
         };
         found.ok_or_else(Refused::unknown_session)
+    }
+
+    /// Whose request it is behind the door of `resident`: theirs, or that of an MCP server in the same session.
+    fn within(&self, resident: &Origin, headers: &HeaderMap) -> Origin {
+        let named = headers.contains_key(header::PROXY_AUTHORIZATION).then(|| self.origin(headers).ok()).flatten();
+        let own = named.filter(|named| named.session == resident.session && named.agent == resident.agent);
+        Origin { server: own.and_then(|own| own.server), ..resident.clone() }
     }
 
     /// Whose connection it is, by a user name and password, or without.

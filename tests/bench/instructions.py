@@ -15,6 +15,8 @@ WORK = {  # name: how often
     "decide-git-status": 500,
     "decide-compound": 200,
     "decide-denied-read": 100,
+    "decide-fetch": 500,
+    "decide-fetched": 500,
     "load-standard": 2,
     "scan-1kb-json": 200,
 }

@@ -153,3 +153,42 @@ fn the_preload_library_is_nothing_that_a_jail_stands_on() {
         }
     }
 }
+
+#[test]
+fn in_a_jail_too_an_mcp_server_is_told_from_its_session_by_the_credential_it_was_given() {
+    let policy = r#"
+version: "1"
+default_action: allow
+policies:
+  - name: what-web-reaches
+    match: { server: web, tool: [fetch, connect] }
+    rules: [{ action: deny, when: { domain_matches: [denied.test] } }]
+"#;
+    let test = "in_a_jail_too_an_mcp_server_is_told_from_its_session_by_the_credential_it_was_given";
+    let Some(jail) = Jail::with(test, policy) else { return };
+    for (name, host) in [("1", "origin.test"), ("2", "denied.test")] {
+        jail.road.world.write(&format!("project/{name}"), format!("url = {}", jail.road.url(host, "/1k")));
+    }
+    // The second time it forgets that it was told of a proxy, and goes the one way out all the same.
+    let curl = "curl -sS -m 20 -o /dev/null -w '%{http_code} ' -K";
+    let script =
+        format!("set -f; for f in 1 2; do {curl} $f >&2; done; for f in 1 2; do {curl} $f --noproxy '*' >&2; done");
+    let rampart = crate::world::bin("rampart");
+    let ran = jail.run(&[
+        "-q",
+        "--agent",
+        "mine",
+        "--",
+        rampart.to_str().unwrap(),
+        "mcp",
+        "--pins",
+        "off",
+        "--name",
+        "web",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    assert!(ran.stderr.contains("200 403 200 200 "), "{ran:?}");
+}

@@ -67,16 +67,8 @@ pub(crate) fn variables(
     files: &Files,
     node_options: Option<&str>,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let Some(address) = &session.egress else {
-        bail!(
-            "the gateway runs without its egress proxy: most likely another program has its address, {} unless \
-             `egress.listen` in config.yaml says otherwise; its log says why",
-            Config::default().egress.listen
-        );
-    };
-    let address = address.parse().with_context(|| format!("the gateway tells no address: {address}"))?;
-    let credential = Some((session.session.as_str(), session.credential.as_str()));
-    let mut variables = proxy_variables(address, credential, files.preload.to_str());
+    let address = address(session)?;
+    let mut variables = proxy_variables(address, Some(credential(session)), files.preload.to_str());
     for (name, value) in &mut variables {
         // What the user tells Node stays; ours comes on top, once.
         if *name == "NODE_OPTIONS"
@@ -90,6 +82,26 @@ pub(crate) fn variables(
         *options = format!("{} {options}", java_proxy(address));
     }
     Ok(variables)
+}
+
+/// The variables that say where the proxy is and whose requests come, for who has those already that make tools trust it.
+pub(crate) fn other_credential(session: &OpenedSession) -> anyhow::Result<Vec<(&'static str, String)>> {
+    Ok(proxy_variables(address(session)?, Some(credential(session)), None))
+}
+
+fn address(session: &OpenedSession) -> anyhow::Result<SocketAddr> {
+    let Some(address) = &session.egress else {
+        bail!(
+            "the gateway runs without its egress proxy: most likely another program has its address, {} unless \
+             `egress.listen` in config.yaml says otherwise; its log says why",
+            Config::default().egress.listen
+        );
+    };
+    address.parse().with_context(|| format!("the gateway tells no address: {address}"))
+}
+
+fn credential(session: &OpenedSession) -> (&str, &str) {
+    (&session.session, &session.credential)
 }
 
 /// What every Java program reads; it says so on its standard error.

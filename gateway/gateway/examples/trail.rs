@@ -102,6 +102,7 @@ impl Work {
             headless: false,
             labels: &labels,
             confined: false,
+            called: &[],
             history: &history,
             counted: false,
             rampart_home: None,

@@ -91,6 +91,8 @@ pub struct Bearer {
     pub policy: Option<String>,
     /// Only for this session.
     pub session: Option<String>,
+    /// Only for this MCP server of the session.
+    pub server: Option<String>,
     /// It is the cookie of this browser.
     pub browser: Option<Browser>,
     /// Who it stands for where people are told apart: [`OWNER`], or the id of a token that somebody was given.
@@ -202,7 +204,7 @@ impl Credentials {
             && fits(secret, &token.hash)
         {
             let Token { id, name, scopes, agent, policy, launch, browser, .. } = token.clone();
-            let session = launch.map(|launch| launch.session);
+            let (session, server) = launch.map(|launch| (launch.session, launch.server)).unzip();
             let name = match (&browser, name.is_empty()) {
                 (Some(_), _) => format!("{name} at the dashboard ({id})"),
                 (None, true) => format!("token {id}"),
@@ -213,7 +215,18 @@ impl Credentials {
                 None => Some(id.as_str()),
             };
             let (person, life) = (person.unwrap_or(OWNER).into(), life.clone());
-            return Some(Bearer { id: id.into(), name, scopes, agent, policy, session, browser, person, life });
+            return Some(Bearer {
+                id: id.into(),
+                name,
+                scopes,
+                agent,
+                policy,
+                session,
+                server: server.flatten(),
+                browser,
+                person,
+                life,
+            });
         }
         // All are compared, so that the time tells nothing of which.
         let mut found = None;
@@ -230,6 +243,7 @@ impl Credentials {
             agent: None,
             policy: None,
             session: None,
+            server: None,
             browser: None,
             person: OWNER.into(),
             life: given.life.clone(),
@@ -242,7 +256,7 @@ impl Credentials {
     }
 
     /// Whether a session is only watched. All who opened one of that name must have wanted that.
-    pub(crate) fn only_watches(&self, session: &str) -> bool {
+    pub fn only_watches(&self, session: &str) -> bool {
         self.all_launches(session, |book| book.watched, Entry::only_watches)
     }
 

@@ -202,6 +202,7 @@ impl Gateway {
             headless: self.config.now().headless,
             labels: memory.labels(call),
             confined: self.is_confined(call),
+            called: memory.called(call),
             history: &memory.history,
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),

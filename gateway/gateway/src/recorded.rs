@@ -74,6 +74,7 @@ struct Actor {
     uid: Option<u32>,
     claimed: bool,
     person: Option<String>,
+    server: Option<String>,
     workspace: Option<String>,
 }
 
@@ -91,7 +92,7 @@ impl Recorded {
             (false, true) => Some(Flaw::Redacted),
             (false, false) => None,
         };
-        let Actor { agent, session, surface, run, depth, pid, uid, claimed, person, workspace } = actor;
+        let Actor { agent, session, surface, run, depth, pid, uid, claimed, person, server, workspace } = actor;
         let home = Some(user_home.to_owned());
         let origin = Origin {
             surface,
@@ -103,6 +104,7 @@ impl Recorded {
             uid,
             claimed,
             person,
+            server,
             workspace,
             home,
             ..Origin::default()

@@ -174,6 +174,7 @@ impl Again<'_> {
             headless: false,
             labels: known,
             confined: false,
+            called: &[],
             history: &self.history,
             counted: false,
             rampart_home: self.rampart_home,

@@ -21,6 +21,11 @@ use crate::clock::{self, Now};
 /// The most sessions that are remembered; beyond that the longest silent one is forgotten.
 const MAX_SESSIONS: usize = 4096;
 
+/// A call of a tool that has no answer by then is over: its server or client may be gone.
+const LONGEST_CALL_MS: u64 = 3_600_000;
+/// The most servers of a session, and calls of one of them, that are known to go on.
+const MOST_CALLED: usize = 64;
+
 /// The session may know a secret.
 const SECRET_READ: &str = "secret-read";
 /// The session has read text that anybody could have written.
@@ -48,8 +53,64 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Session {
     labels: BTreeSet<String>,
+    /// By MCP server, the tools that are being called.
+    called: HashMap<String, Called>,
     count: Count,
     last_ms: u64,
+}
+
+impl Session {
+    fn begin(&mut self, server: &str, tool: &str) {
+        if self.called.len() >= MOST_CALLED && !self.called.contains_key(server) {
+            let oldest =
+                self.called.iter().min_by_key(|(_, called)| called.since_ms.first()).map(|(name, _)| name.clone());
+            oldest.and_then(|name| self.called.remove(&name));
+        }
+        self.called.entry(server.to_owned()).or_default().begin(tool, clock::boot_ms());
+    }
+
+    fn end(&mut self, server: &str, tool: &str) {
+        let Some(called) = self.called.get_mut(server) else { return };
+        called.end(tool);
+        if called.tools.is_empty() {
+            self.called.remove(server);
+        }
+    }
+}
+
+/// The tools of a server that are being called, and when each call began. What is called twice at a time is there twice.
+#[derive(Debug, Default)]
+struct Called {
+    tools: Vec<String>,
+    since_ms: Vec<u64>,
+}
+
+impl Called {
+    fn begin(&mut self, tool: &str, now: u64) {
+        self.forget_before(now.saturating_sub(LONGEST_CALL_MS));
+        if self.tools.len() >= MOST_CALLED {
+            self.remove(0);
+        }
+        self.tools.push(tool.to_owned());
+        self.since_ms.push(now);
+    }
+
+    fn end(&mut self, tool: &str) {
+        if let Some(at) = self.tools.iter().position(|called| called == tool) {
+            self.remove(at);
+        }
+    }
+
+    fn forget_before(&mut self, then: u64) {
+        while self.since_ms.first().is_some_and(|since| *since < then) {
+            self.remove(0);
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.tools.remove(at);
+        self.since_ms.remove(at);
+    }
 }
 
 /// What became of the calls of a session, before they happened.
@@ -94,7 +155,18 @@ impl Memory {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_ms).map(|(key, _)| key.clone());
             oldest.and_then(|key| self.sessions.remove(&key));
         }
-        self.sessions.entry(key).or_default().last_ms = now;
+        let session = self.sessions.entry(key).or_default();
+        session.last_ms = now;
+        if let Some(called) = call.origin.server.as_ref().and_then(|server| session.called.get_mut(server)) {
+            called.forget_before(now.saturating_sub(LONGEST_CALL_MS));
+        }
+    }
+
+    /// The tools that are being called of the MCP server whose own doing a call is.
+    pub(crate) fn called(&self, call: &Call) -> &[String] {
+        let Some(server) = &call.origin.server else { return &[] };
+        let called = self.sessions.get(&key(call)).and_then(|session| session.called.get(server));
+        called.map_or(&[], |called| &called.tools)
     }
 
     /// The labels of a call's session.
@@ -146,6 +218,15 @@ impl Memory {
         if call.phase == Phase::Before {
             session.count.calls += 1;
             session.count.refused += u64::from(refused);
+        }
+        if let Action::Mcp { server, method, tool, .. } = &call.action
+            && method == "tools/call"
+        {
+            match call.phase {
+                Phase::Before if !refused => session.begin(server, tool),
+                Phase::Before => {}
+                Phase::After => session.end(server, tool),
+            }
         }
         if refused {
             return;

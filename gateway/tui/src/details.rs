@@ -118,6 +118,7 @@ struct Actor {
     pid: Option<u32>,
     claimed: bool,
     person: Option<String>,
+    server: Option<String>,
     workspace: Option<String>,
 }
 
@@ -153,12 +154,13 @@ pub(crate) fn of_row(row: &Row, zone: &TimeZone) -> Sheet {
         sheet.line([(Tone::Plain, format!("  no rule: {}", text::line(&reason, NAME)))]);
     }
     sheet.heading("Who and when");
-    let Actor { agent, session, surface, depth, pid, claimed, person, workspace } = actor;
+    let Actor { agent, session, surface, depth, pid, claimed, person, server, workspace } = actor;
     sheet.fact("time", &format!("{when}, record {}, decided in {micros} µs", row.seq));
     sheet.fact("agent", &if claimed { format!("{agent} (it says so itself)") } else { agent });
     sheet.fact("session", &session);
     sheet.fact("surface", &surface);
     sheet.fact("person", &person.unwrap_or_default());
+    sheet.fact("server", &server.unwrap_or_default());
     sheet.fact("project", &workspace.unwrap_or_default());
     sheet.fact("process", &pid.map(|pid| pid.to_string()).unwrap_or_default());
     if depth > 0 {

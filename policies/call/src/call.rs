@@ -51,6 +51,9 @@ pub struct Origin {
     /// The person whose token asks, as the gateway tells people apart; none for what a session or a surface asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// The MCP server of the session whose own doing it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// Absolute path of the project the agent works in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,

@@ -75,6 +75,7 @@ fn decide(ruleset: &Ruleset, call: &Call, times: usize) -> Vec<Duration> {
         headless: false,
         labels: &labels,
         confined: false,
+        called: &[],
         history: &history,
         counted: false,
         rampart_home: None,

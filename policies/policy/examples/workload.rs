@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, hint::black_box};
 
-use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase};
+use rampart_call::{Action, Call, CommandLine, Located, Origin, Phase, Response};
 use rampart_policy::{Context, History, Layer, SourceFile, load, packs};
 
 fn main() {
@@ -29,6 +29,16 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
             exec("cd src && git add -A && git commit -m 'mend the parser; rm nothing' && git push origin HEAD")
         }
         "decide-denied-read" => Action::Read { paths: vec![Located::written("/home/dev/.ssh/id_ed25519")] },
+        "decide-fetch" | "decide-fetched" => Action::Fetch {
+            method: "GET".to_owned(),
+            url: "https://docs.example.com/guide/first-steps?lang=en".to_owned(),
+            headers: [("host", "docs.example.com"), ("user-agent", "curl/8.5.0"), ("accept", "*/*")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+            body: None,
+            body_size: None,
+            addresses: vec![[93, 184, 215, 14].into()],
+        },
         "decide-match-of-50000-rules" => exec("tool77 run --now /srv/77/x"),
         "load-standard" => {
             return Some(Box::new(move || {
@@ -52,7 +62,16 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
         workspace: Some("/home/dev/project".to_owned()),
         ..Origin::default()
     };
-    let call = Call { origin, phase: Phase::Before, action, response: None };
+    let mut call = Call { origin, phase: Phase::Before, action, response: None };
+    if name == "decide-fetched" {
+        call.phase = Phase::After;
+        call.response = Some(Response {
+            status: Some(200),
+            headers: vec![("content-type".to_owned(), "application/octet-stream".to_owned())],
+            truncated: true,
+            ..Response::default()
+        });
+    }
     let (labels, history) = (BTreeSet::new(), History::default());
     Some(Box::new(move || {
         let context = Context {
@@ -60,6 +79,7 @@ fn work(name: &str) -> Option<Box<dyn Fn()>> {
             headless: false,
             labels: &labels,
             confined: false,
+            called: &[],
             history: &history,
             counted: false,
             rampart_home: None,

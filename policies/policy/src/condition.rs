@@ -12,6 +12,7 @@ mod confined;
 mod content_type;
 pub(crate) mod detects;
 mod domain;
+mod during;
 mod effect;
 mod first_seen;
 mod header;
@@ -60,6 +61,7 @@ pub(crate) struct When {
     pub(crate) first_seen: first_seen::Source,
     pub(crate) response: Pair,
     pub(crate) session: Pair,
+    pub(crate) during: Pair,
     pub(crate) agent_depth: agent_depth::Source,
     pub(crate) confined: confined::Source,
     pub(crate) tool_param: tool_param::Source,
@@ -103,6 +105,7 @@ impl When {
             first_seen: first_seen::Source::read(f, reader),
             response: Pair::read(f, reader, "response_matches", "response_not_matches"),
             session: Pair::read(f, reader, "session_matches", "session_not_matches"),
+            during: Pair::read(f, reader, "during_matches", "during_not_matches"),
             agent_depth: agent_depth::Source::read(f, reader),
             confined: confined::Source::read(f, reader),
             tool_param: tool_param::Source::read(f, reader),
@@ -137,6 +140,7 @@ impl When {
             first_seen,
             response,
             session,
+            during,
             agent_depth,
             confined,
             tool_param,
@@ -164,6 +168,7 @@ impl When {
         first_seen.compile(into);
         response::compile(response, into, reader);
         session::compile(session, into);
+        during::compile(during, into);
         agent_depth.compile(into);
         confined.compile(into);
         tool_param.compile(into);

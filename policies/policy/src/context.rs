@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub labels: &'a BTreeSet<String>,
     /// What the call starts is looked at while it runs: it belongs to a session in a jail, whose every exec is judged.
     pub confined: bool,
+    /// The tools that are being called of the MCP server whose own doing the call is.
+    pub called: &'a [String],
     /// What was called before.
     pub history: &'a History,
     /// The call is among them already: this is a part of it.

@@ -291,6 +291,11 @@ impl Matching {
         let origin = &facts.call.origin;
         let (server, method) = match &facts.call.action {
             CallAction::Mcp { server, method, .. } => (Some(server.as_str()), Some(method.as_str())),
+            // Of what a server does by itself only a policy speaks that names the tool for that: one that lets whatever a
+            // server offers be called has not opened the network to it.
+            _ if self.tool.as_ref().is_some_and(|tool| tool.known != Tools::ALL && tool.known.meets(facts.tool)) => {
+                (origin.server.as_deref(), None)
+            }
             _ => (None, None),
         };
         let any = |globs: &Option<Vec<TextGlob>>, text: Option<&str>| {

@@ -42,6 +42,7 @@ pub fn run_tests(files: &[SourceFile]) -> Result<Vec<TestOutcome>, Vec<Diagnosti
             headless: test.headless,
             labels: &labels,
             confined: false,
+            called: &test.called,
             history: &history,
             counted: false,
             rampart_home: None,

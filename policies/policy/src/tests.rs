@@ -65,6 +65,7 @@ pub(crate) fn in_context<T>(confined: bool, then: impl FnOnce(&Context<'_>) -> T
         headless: false,
         labels: &labels,
         confined,
+        called: &[],
         history: &history,
         counted: false,
         rampart_home: None,
@@ -75,7 +76,16 @@ pub(crate) fn judge_at(ruleset: &Ruleset, call: &Call, now_ms: i64, history: &Hi
     let labels = BTreeSet::from(["secret-read".to_owned()]);
     ruleset.judge(
         call,
-        &Context { now_ms, headless, labels: &labels, confined: false, history, counted: false, rampart_home: None },
+        &Context {
+            now_ms,
+            headless,
+            labels: &labels,
+            confined: false,
+            called: &[],
+            history,
+            counted: false,
+            rampart_home: None,
+        },
     )
 }
 

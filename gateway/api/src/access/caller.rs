@@ -211,6 +211,7 @@ impl Caller {
     /// Says whose call it is where the credential knows better than the caller claims.
     pub(crate) fn sign(&self, origin: &mut Origin, api: &Api) -> Result<(), Error> {
         origin.person = self.bearer().filter(|bearer| bearer.session.is_none()).map(|bearer| bearer.person.to_string());
+        origin.server = self.bearer().and_then(|bearer| bearer.server.clone());
         origin.claimed = true;
         if let Peer::Socket { pid, uid, .. } = self.peer {
             (origin.pid, origin.uid) = (pid, Some(uid));

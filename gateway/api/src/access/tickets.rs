@@ -51,6 +51,7 @@ impl Tickets {
             agent: None,
             policy: None,
             session: None,
+            server: None,
             browser: None,
             person: OWNER.into(),
             life: CancellationToken::new(),

@@ -25,17 +25,16 @@ const MOST_SECRETS: usize = 256;
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Strict(OpenSession { agent, session, lasts, monitor, confined, secrets }): Strict<OpenSession>,
+    Strict(OpenSession { agent, session, server, lasts, monitor, confined, secrets }): Strict<OpenSession>,
 ) -> Result<Json<OpenedSession>, Error> {
     let Peer::Socket { pid, .. } = caller.peer else { return Err(Error::unauthorized()) };
     let gone = || Error::new(StatusCode::FORBIDDEN, "unknown_process", "the kernel does not tell which process asks");
+    let own = caller.bearer().and_then(|bearer| bearer.session.clone());
     let (outer, by_person) = match pid.map_or(Standing::Gone, |pid| caller.opener(pid, &api)) {
         Standing::Gone => return Err(gone()),
-        Standing::Agent { session, .. } => (session, false),
-        Standing::Free { .. } => (None, true),
+        Standing::Agent { session, .. } => (own.or(session), false),
+        Standing::Free { .. } => (own.clone(), own.is_none()),
     };
-    // An agent's wish not to be refused anything is not heard.
-    let monitor = monitor && by_person;
     let pid = pid.ok_or_else(gone)?;
     let (process, below) = match lasts {
         SessionLasts::Process => (Process::of(pid), true),
@@ -47,10 +46,19 @@ pub(super) async fn open(
         let text = "a session's name has at most 100 letters, digits, hyphens, underscores and dots";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
-    // Nor that somebody looks at what it starts: who stands in a session is as confined as that is.
-    let confined = if by_person { confined } else { api.gateway().credentials().confines(&session) };
+    // What an agent says of that is not heard: who stands in a session is refused as much and as confined as that is.
+    let credentials = api.gateway().credentials();
+    let (monitor, confined) = if by_person {
+        (monitor, confined)
+    } else {
+        (credentials.only_watches(&session), credentials.confines(&session))
+    };
+    if server.as_ref().is_some_and(|server| server.len() > 100 || server.chars().any(char::is_control)) {
+        let text = "a server's name has at most 100 bytes and no control characters";
+        return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
+    }
     let process = process.map_err(|_| gone())?;
-    let launch = Launch { session: session.clone(), process, below, monitor, confined, by_person };
+    let launch = Launch { session: session.clone(), process, below, server, monitor, confined, by_person };
     let made = api.gateway().open_session(&agent, launch, &caller.name()).await?;
     if !secrets.is_empty() {
         // An agent can have more followed, and bind nothing.

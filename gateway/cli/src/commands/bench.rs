@@ -182,6 +182,7 @@ fn judge(ruleset: &Ruleset, call: &Call) -> Judgement {
             headless: false,
             labels: &labels,
             confined: false,
+            called: &[],
             history: &history,
             counted: false,
             rampart_home: None,

@@ -125,6 +125,7 @@ fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
         headless: false,
         labels: &labels,
         confined: false,
+        called: &[],
         history: &history,
         counted: false,
         rampart_home: None,

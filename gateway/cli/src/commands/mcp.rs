@@ -4,10 +4,7 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use rampart_call::{FindingClass, Origin};
-use rampart_client::{
-    Client, Unanswered, blocking,
-    wire::{OpenSession, OpenedSession},
-};
+use rampart_client::{Client, Settings, Unanswered, blocking, wire::OpenSession};
 use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,8 +37,6 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
     let agent = environment.agent.clone().unwrap_or(args.agent_id);
     let session = args.session_id.or_else(|| environment.session.clone());
     let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let mut proxy = Vec::new();
-    // Inside `rampart wrap` the variables are set already.
     if road.token.is_none() {
         let wanted = OpenSession {
             agent: agent.clone(),
@@ -51,9 +46,6 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         };
         match blocking::Client::new(road.clone()).open_session(&wanted) {
             Ok(opened) => {
-                if !args.no_proxy {
-                    proxy = through_the_proxy(&opened, environment, printer);
-                }
                 reach::note_enforced(args.mode, &opened, printer);
                 road = reach::road_of(&opened, environment);
                 session = opened.session;
@@ -65,6 +57,8 @@ pub(crate) fn run(args: Mcp, environment: &Environment, printer: Printer) -> any
         printer.note("rampart: --mode monitor is not heard here: this session began outside and stays as it is");
     }
     let server = args.name.clone().unwrap_or_else(|| server_name(&args.server));
+    let traffic = Traffic { agent: &agent, road: &road, environment, printer };
+    let proxy = if args.no_proxy { Vec::new() } else { traffic.through_the_proxy(&server) };
     let how = match (&road.token, &road.unanswered) {
         (None, _) => "every call is refused",
         (Some(_), Unanswered::GoOn(_)) => "calls are recorded and none is refused",
@@ -140,21 +134,40 @@ pub(super) fn cleaned(line: &str) -> String {
     visible(&redact(&plain, &findings, |finding, _| placeholder(finding)))
 }
 
-/// The variables that send the server's own traffic through the egress proxy, as its session's; none where the gateway has
-/// no proxy.
-pub(super) fn through_the_proxy(
-    opened: &OpenedSession,
-    environment: &Environment,
-    printer: Printer,
-) -> Vec<(OsString, OsString)> {
-    if opened.egress.is_none() {
-        return Vec::new();
-    }
-    match outbound::Files::of(environment).and_then(|files| outbound::variables(opened, &files, None)) {
-        Ok(variables) => variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        Err(error) => {
-            printer.note(format!("rampart: the server's own traffic is not judged: {error:#}"));
-            Vec::new()
+/// What servers of a session do on the network by themselves.
+pub(super) struct Traffic<'a> {
+    pub(super) agent: &'a str,
+    /// How the session's surfaces reach the gateway.
+    pub(super) road: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) printer: Printer,
+}
+
+impl Traffic<'_> {
+    /// The variables that send a server's own traffic through the egress proxy, under the server's name in the session; none
+    /// where the gateway has no proxy or cannot be asked, or where the session keeps clear of the proxy.
+    pub(super) fn through_the_proxy(&self, server: &str) -> Vec<(OsString, OsString)> {
+        let Some(token) = &self.road.token else { return Vec::new() };
+        let set = std::env::var("HTTPS_PROXY").is_ok_and(|proxy| proxy.contains(token));
+        if self.environment.credential.is_some() && !set {
+            return Vec::new();
+        }
+        let agent = self.agent.to_owned();
+        let wanted = OpenSession { agent, server: Some(server.to_owned()), ..OpenSession::default() };
+        let opened = blocking::Client::new(self.road.clone()).open_session(&wanted).map_err(anyhow::Error::from);
+        let variables = opened.and_then(|opened| match opened.egress {
+            None => Ok(Vec::new()),
+            // In a jail those files are out of reach, and what belongs to them is set.
+            Some(_) if set => outbound::other_credential(&opened),
+            Some(_) => outbound::variables(&opened, &outbound::Files::of(self.environment)?, None),
+        });
+        match variables {
+            Ok(variables) => variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            Err(error) => {
+                let what = if set { "is not told from its session's" } else { "is not judged" };
+                self.printer.note(format!("rampart: the own traffic of `{server}` {what}: {error:#}"));
+                Vec::new()
+            }
         }
     }
 }

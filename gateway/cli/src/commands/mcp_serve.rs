@@ -23,7 +23,7 @@ use tokio::{
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    mcp::{cleaned, explicit, schemas, server_name, through_the_proxy},
+    mcp::{Traffic, cleaned, explicit, schemas, server_name},
     mcp_pins,
 };
 use crate::{
@@ -61,7 +61,6 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     let agent = environment.agent.clone().unwrap_or(args.agent_id.clone());
     let session = args.session_id.clone().or_else(|| environment.session.clone());
     let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let mut proxy = Vec::new();
     if road.token.is_none() {
         let wanted = OpenSession {
             agent: agent.clone(),
@@ -70,23 +69,21 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
             ..OpenSession::default()
         };
         let opened = blocking::Client::new(road.clone()).open_session(&wanted)?;
-        if !args.no_proxy {
-            proxy = through_the_proxy(&opened, environment, printer);
-        }
         reach::note_enforced(args.mode, &opened, printer);
         road = reach::road_of(&opened, environment);
         session = opened.session;
     }
     let origin = Origin {
-        agent,
+        agent: agent.clone(),
         session,
         workspace: Some(environment.workspace().display().to_string()),
         home: Some(environment.user_home.display().to_string()),
         trace: environment.trace,
         ..Origin::default()
     };
-    let gate: Arc<dyn Gate> = Arc::new(Client::new(road));
-    let setting = Setting { args: &args, config: &config, environment, origin, proxy, gate };
+    let gate: Arc<dyn Gate> = Arc::new(Client::new(road.clone()));
+    let traffic = Traffic { agent: &agent, road: &road, environment, printer };
+    let setting = Setting { args: &args, config: &config, environment, origin, traffic, gate };
     let scheme = if door.tls.is_some() { "https" } else { "http" };
     let public = door.public.clone();
     let endpoints = setting.endpoints(door)?;
@@ -194,8 +191,7 @@ struct Setting<'a> {
     config: &'a Config,
     environment: &'a Environment,
     origin: Origin,
-    /// Variables that send a server's own traffic through the egress proxy.
-    proxy: Vec<(OsString, OsString)>,
+    traffic: Traffic<'a>,
     gate: Arc<dyn Gate>,
 }
 
@@ -269,12 +265,13 @@ impl Setting<'_> {
         terms: Terms,
     ) -> anyhow::Result<Processes> {
         let identity = mcp_pins::identity(&server, &command, self.environment);
+        let proxy = if self.args.no_proxy { Vec::new() } else { self.traffic.through_the_proxy(&server) };
         let process = stdio::Options {
             pins: mcp_pins::store(terms.pins, &server, identity, self.environment)?,
             schemas: schemas(terms.shapes),
             filter_tools: terms.filter_tools,
             server,
-            env: clean(std::env::vars_os()).into_iter().chain(self.proxy.clone()).chain(explicit(env)?).collect(),
+            env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(env)?).collect(),
             command,
             origin: self.origin.clone(),
             clean: Some(cleaned),

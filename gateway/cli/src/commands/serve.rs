@@ -310,12 +310,12 @@ fn identify(credentials: &Arc<Credentials>, config: &Config, environment: &Envir
             let bearer = credentials.bearer(token)?;
             (bearer.session.as_deref() == Some(session)).then_some(bearer)
         });
-        let (agent, session) = match known {
-            Some(bearer) => (bearer.agent.unwrap_or_default(), bearer.session.unwrap_or_default()),
+        let (agent, session, server) = match known {
+            Some(bearer) => (bearer.agent.unwrap_or_default(), bearer.session.unwrap_or_default(), bearer.server),
             None if required => return None,
-            None => (String::new(), UNIDENTIFIED.to_owned()),
+            None => (String::new(), UNIDENTIFIED.to_owned(), None),
         };
-        Some(Origin { surface: Surface::Egress, agent, session, home: Some(home.clone()), ..Origin::default() })
+        Some(Origin { surface: Surface::Egress, agent, session, server, home: Some(home.clone()), ..Origin::default() })
     })
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn context<'a>(
         headless: false,
         labels,
         confined: false,
+        called: &[],
         history,
         counted: false,
         rampart_home: environment.home.to_str(),

@@ -24,6 +24,9 @@ pub struct OpenSession {
     /// The session's name; drawn when there is none, and that of the outer session inside of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The MCP server whose processes bear the credential: what they do is told from what else is done in the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// When it ends.
     pub lasts: SessionLasts,
     /// Its calls are judged and recorded, and none is refused. The wish of an agent for such a session is not heard.

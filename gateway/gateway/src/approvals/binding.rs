@@ -75,6 +75,7 @@ mod tests {
             ("project", with(|o| o.workspace = Some("/w".into()))),
             ("home", with(|o| o.home = Some("/h".into()))),
             ("depth", with(|o| o.depth = 1)),
+            ("server", with(|o| o.server = Some("docs".into()))),
         ] {
             assert_ne!(other, payload(&asked), "{what}");
         }

@@ -288,6 +288,8 @@ struct Actor<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<Cow<'a, str>>,
 }
 
@@ -330,6 +332,7 @@ impl Decision<'_> {
                 uid: origin.uid,
                 claimed: origin.claimed,
                 person: origin.person.as_deref(),
+                server: origin.server.as_deref().map(name),
                 workspace: origin.workspace.as_deref().map(name),
             },
             tool: name(call.action.tool()),

@@ -133,8 +133,15 @@ fn a_launch_credential_names_its_session_and_ends_with_its_process() {
     let credentials = open(&dir);
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let process = Process::of(child.id()).unwrap();
-    let launch =
-        Some(Launch { session: "s1".into(), process, below: true, monitor: false, confined: false, by_person: true });
+    let launch = Some(Launch {
+        session: "s1".into(),
+        process,
+        below: true,
+        server: None,
+        monitor: false,
+        confined: false,
+        by_person: true,
+    });
     let (_, text) = make(&credentials, Wanted { launch, agent: Some("bot".into()), ..named("", &[Scope::Decide]) });
     let bearer = credentials.bearer(&text).unwrap();
     assert_eq!((bearer.session.as_deref(), bearer.agent.as_deref()), (Some("s1"), Some("bot")));

@@ -89,6 +89,9 @@ pub struct Launch {
     pub process: Process,
     /// Everything below that process belongs to the session.
     pub below: bool,
+    /// It is for the processes of this MCP server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// The session is only watched: nothing of it is refused.
     #[serde(default, skip_serializing_if = "is_false")]
     pub monitor: bool,

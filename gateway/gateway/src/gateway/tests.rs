@@ -112,8 +112,15 @@ async fn a_session_is_confined_only_where_all_who_opened_it_said_so_and_only_wha
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, confined| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch =
-            Launch { session: session.into(), process, below: false, monitor: false, confined, by_person: true };
+        let launch = Launch {
+            session: session.into(),
+            process,
+            below: false,
+            server: None,
+            monitor: false,
+            confined,
+            by_person: true,
+        };
         world.gateway.open_session("bot", launch, "a test").await.unwrap();
     };
     let confined = |session: &str, surface, claimed| {
@@ -138,7 +145,15 @@ async fn whoever_opened_a_session_says_later_that_it_is_confined_unless_that_was
     let credentials = world.gateway.credentials();
     let open = async |session: &str, by_person, monitor| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch { session: session.into(), process, below: false, monitor, confined: false, by_person };
+        let launch = Launch {
+            session: session.into(),
+            process,
+            below: false,
+            server: None,
+            monitor,
+            confined: false,
+            by_person,
+        };
         let made = world.gateway.open_session("bot", launch, "a test").await.unwrap();
         credentials.bearer(&made.text).unwrap()
     };
@@ -165,8 +180,15 @@ async fn a_session_can_be_watched_only_while_all_who_opened_it_wanted_that() {
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, monitor| {
         let process = Process::of(std::process::id()).unwrap();
-        let launch =
-            Launch { session: session.into(), process, below: false, monitor, confined: false, by_person: true };
+        let launch = Launch {
+            session: session.into(),
+            process,
+            below: false,
+            server: None,
+            monitor,
+            confined: false,
+            by_person: true,
+        };
         world.gateway.open_session("bot", launch, "a test").await.unwrap().token.unwrap().id
     };
     open("another", true).await;

@@ -93,6 +93,7 @@ fn judge(ruleset: &Ruleset, action: &Action, home: &Home, place: &Place) -> Judg
         headless: false,
         labels: &labels,
         confined: false,
+        called: &[],
         history: &history,
         counted: false,
         rampart_home: home.root().to_str(),

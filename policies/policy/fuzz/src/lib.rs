@@ -44,7 +44,7 @@ pub fn denies(ruleset: &Ruleset, action: Action) -> bool {
 pub fn judge(ruleset: &Ruleset, action: Action) -> Outcome {
     let call = Call { origin: Origin::default(), phase: Phase::Before, action, response: None };
     let (labels, history) = (BTreeSet::new(), History::default());
-    let context = Context { now_ms: 0, headless: false, labels: &labels, confined: false, history: &history, counted: false, rampart_home: None };
+    let context = Context { now_ms: 0, headless: false, labels: &labels, confined: false, called: &[], history: &history, counted: false, rampart_home: None };
     ruleset.judge(&call, &context).outcome
 }
 

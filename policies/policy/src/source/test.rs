@@ -22,6 +22,7 @@ pub(crate) struct TestSource {
     pub(crate) call: Call,
     pub(crate) headless: bool,
     pub(crate) labels: Vec<String>,
+    pub(crate) called: Vec<String>,
     pub(crate) expect: Placed<Vec<Outcome>>,
     /// The word it was written as.
     pub(crate) expect_word: String,
@@ -92,6 +93,7 @@ fn one(node: &Node, reader: &mut Reader<'_>) -> Vec<TestSource> {
             call: subject.call,
             headless: subject.headless,
             labels: subject.labels,
+            called: subject.called,
             expect: Placed { value: outcomes.to_vec(), span: word.span.clone() },
             expect_word: word.value.clone(),
             policy: policy.clone(),
@@ -104,13 +106,14 @@ struct Subject {
     call: Call,
     headless: bool,
     labels: Vec<String>,
+    called: Vec<String>,
 }
 
 impl Subject {
     fn of(action: Action) -> Self {
         let origin = Origin { workspace: Some(WORKSPACE.into()), home: Some(HOME.into()), ..Origin::default() };
         let call = Call { origin, phase: Phase::Before, action, response: None };
-        Self { call, headless: false, labels: Vec::new() }
+        Self { call, headless: false, labels: Vec::new(), called: Vec::new() }
     }
 }
 
@@ -146,6 +149,11 @@ fn subject(node: &Node, reader: &mut Reader<'_>) -> Option<Subject> {
     origin.session = text(&mut fields, "session", reader).unwrap_or_default();
     origin.workspace = text(&mut fields, "workspace", reader).or(origin.workspace.take());
     origin.home = text(&mut fields, "home", reader).or(origin.home.take());
+    // Of an MCP call it is a parameter: which server is asked.
+    if !matches!(subject.call.action, Action::Mcp { .. }) {
+        subject.call.origin.server = text(&mut fields, "server", reader);
+    }
+    let origin = &mut subject.call.origin;
     let surfaces = rampart_call::Surface::ALL.map(|s| (s.as_str(), s));
     if let Some(surface) = fields.take("surface").and_then(|n| reader.text(n, "surface")) {
         origin.surface = reader.word(&surface, "a surface", &surfaces).unwrap_or_default();
@@ -155,6 +163,8 @@ fn subject(node: &Node, reader: &mut Reader<'_>) -> Option<Subject> {
     subject.headless = fields.take("headless").and_then(|n| reader.flag(n, "headless")).unwrap_or(false);
     let labels = fields.take("labels").map(|n| reader.texts(n, "labels")).unwrap_or_default();
     subject.labels = labels.into_iter().map(|l| l.value).collect();
+    let called = fields.take("called").map(|n| reader.texts(n, "called")).unwrap_or_default();
+    subject.called = called.into_iter().map(|tool| tool.value).collect();
     if let Some(resolved) = text(&mut fields, "resolved", reader)
         && let Action::Read { paths } | Action::Write { paths, .. } | Action::Edit { paths, .. } =
             &mut subject.call.action
@@ -171,8 +181,20 @@ fn subject(node: &Node, reader: &mut Reader<'_>) -> Option<Subject> {
 }
 
 /// The keys of a call that are not parameters of its tool.
-const KNOWN: [&str; 11] =
-    ["tool", "agent", "session", "workspace", "home", "surface", "depth", "headless", "labels", "resolved", "response"];
+const KNOWN: [&str; 12] = [
+    "tool",
+    "agent",
+    "session",
+    "workspace",
+    "home",
+    "surface",
+    "depth",
+    "headless",
+    "labels",
+    "called",
+    "resolved",
+    "response",
+];
 
 fn json(node: &Node, reader: &Reader<'_>) -> Json {
     match &node.value {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rampart_call::{Action, Call, Origin, Phase, Response, Usage};
 
-use super::{judge, judge_at, ruleset, user};
+use super::{in_context, judge, judge_at, ruleset, user};
 use crate::{Context, History};
 
 fn post(url: &str, kind: &str, body: &str) -> Call {
@@ -128,6 +128,7 @@ fn a_part_of_a_call_is_not_another_call() {
         headless: false,
         labels: &labels,
         confined: false,
+        called: &[],
         history: &history,
         counted: true,
         rampart_home: None,
@@ -155,4 +156,48 @@ fn a_host_is_new_until_an_allowed_call_has_named_it() {
     assert_eq!(judge_at(&rules, &other, 0, &history, false).outcome.as_str(), "ask", "another session");
     history.reached(&Call { origin: other.origin.clone(), ..connect }, &effects, true);
     assert_eq!(judge_at(&rules, &other, 0, &history, false).outcome.as_str(), "allow", "a human answered for it");
+}
+
+#[test]
+fn what_an_mcp_server_does_by_itself_is_told_from_the_rest_of_its_session() {
+    let policies = r#"  - name: web-reaches
+    match: { server: web, tool: [fetch, connect] }
+    rules:
+      - { action: deny, when: { domain_not_matches: [docs.example, "*.docs.example", api.example] } }
+      - { action: allow, when: { domain_matches: [docs.example, "*.docs.example"] } }
+      - { action: allow, when: { domain_matches: [api.example], during_matches: ["post_*"] } }
+      - { action: deny, when: { domain_matches: [api.example], during_not_matches: ["post_*"] } }
+  - name: web-offers
+    match: { server: web }
+    rules: [{ action: allow }]
+  - name: all-of-web
+    match: { server: web, tool: "*" }
+    rules: [{ action: allow }]
+"#;
+    let ruleset = ruleset(&[user("ask", policies)]);
+    for (server, url, called, expect) in [
+        (Some("web"), "https://docs.example/a", &[][..], "allow"),
+        (Some("web"), "https://evil.example/a", &[], "deny"),
+        (Some("web"), "https://api.example/a", &["post_item"], "allow"),
+        (Some("web"), "https://api.example/a", &["Post_Item", "post_other"], "allow"),
+        // It may be for the one or for the other.
+        (Some("web"), "https://api.example/a", &["post_item", "read"], "deny"),
+        (Some("web"), "https://api.example/a", &["read"], "deny"),
+        (Some("web"), "https://api.example/a", &[], "deny"),
+        // Of others no rule speaks, and those about what the server offers are not about this.
+        (Some("other"), "https://docs.example/a", &[], "ask"),
+        (Some("other"), "https://api.example/a", &["post_item"], "ask"),
+        (None, "https://docs.example/a", &[], "ask"),
+    ] {
+        let mut call = post(url, "text/plain", "x");
+        call.origin.server = server.map(str::to_owned);
+        let called: Vec<String> = called.iter().map(|tool| (*tool).to_owned()).collect();
+        let judged = in_context(false, |context| ruleset.judge(&call, &Context { called: &called, ..*context }));
+        assert_eq!(judged.outcome.as_str(), expect, "{server:?} {url} {called:?}");
+    }
+    // What a tool is called with counts like what the server does for it.
+    let arguments = serde_json::json!({"url": "https://evil.example/x"});
+    let (server, method, tool, beside) = ("web".into(), "tools/call".into(), "get".into(), serde_json::Value::Null);
+    let action = Action::Mcp { server, method, tool, arguments, beside };
+    assert_eq!(judge(&ruleset, &Call { action, ..post("https://x.example", "", "") }).outcome.as_str(), "deny");
 }
