@@ -147,6 +147,13 @@ fn a_session_is_watched_only_where_a_person_says_so() {
         assert!(!world.project().join("marker").exists(), "{verb}: {ran:?}");
         assert!(ran.stderr.contains("--mode monitor is for people"), "{verb}: {ran:?}");
     }
+
+    // Inside of one that is only watched it stays so, whatever an agent begins there.
+    let inner = format!("{} wrap -- bash -c 'sh -c \"touch marker\"'; touch other", rampart.display());
+    let ran = run(&world, &["wrap", "--mode", "monitor", "--", "/bin/sh", "-c", &inner]);
+    for name in ["marker", "other"] {
+        assert!(world.project().join(name).exists(), "{name}: {ran:?}");
+    }
 }
 
 #[test]
