@@ -142,6 +142,8 @@ fn say(heard: &Heard, ruling: &Ruling) -> Reply {
                 "title": "Rampart",
                 "description": reply::ask(question),
                 "severity": "warning",
+                // `allow-always` would be offered otherwise, and be no more than once: by an agent's word no rule is written.
+                "allowedDecisions": ["allow-once", "deny"],
             }})),
             Ruling::Deny(refusal) => {
                 let reason = refusal.explain();
