@@ -256,3 +256,45 @@ pub fn labels(call: &Call, effects: &[Effect]) -> impl Iterator<Item = &'static 
 fn key(call: &Call) -> (String, String) {
     (call.origin.agent.clone(), call.origin.session.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_called_ends_once_for_each_answer_and_after_an_hour() {
+        let mut called = Called::default();
+        for (tool, at) in [("a", 0), ("b", 1), ("a", 2)] {
+            called.begin(tool, at);
+        }
+        called.end("a");
+        called.end("nothing");
+        assert_eq!(called.tools, ["b", "a"]);
+        called.begin("c", LONGEST_CALL_MS + 2);
+        assert_eq!(
+            (&*called.tools, &*called.since_ms),
+            (&["a".to_owned(), "c".to_owned()][..], &[2, LONGEST_CALL_MS + 2][..])
+        );
+        called.forget_before(LONGEST_CALL_MS);
+        assert_eq!(called.tools, ["c"]);
+    }
+
+    #[test]
+    fn no_session_is_filled_with_what_never_ends() {
+        let mut session = Session::default();
+        for number in 0..3 * MOST_CALLED {
+            session.begin("one", &format!("tool-{number}"));
+            session.begin(&format!("server-{number}"), "tool");
+        }
+        assert_eq!(session.called.len(), MOST_CALLED);
+        assert!(
+            session
+                .called
+                .values()
+                .all(|called| called.tools.len() <= MOST_CALLED && called.tools.len() == called.since_ms.len())
+        );
+        let last = format!("server-{}", 3 * MOST_CALLED - 1);
+        session.end(&last, "tool");
+        assert!(!session.called.contains_key(&last), "nothing of it is kept");
+    }
+}
