@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rampart_api::{Api, bind_socket, router, serve};
+use rampart_api::{Api, bind_socket, serve};
 use rampart_call::{Action, Call, CommandLine, Gate, Origin, Phase, Response, Surface};
 use rampart_client::{Client, Settings, blocking};
 use rampart_gateway::{Config, Gateway, Home};
@@ -27,7 +27,7 @@ fn main() {
     let gateway = runtime.block_on(open(&home));
     let api = Api::new(Arc::clone(&gateway), "a token that nobody needs here", "bench", stop.clone());
     let socket = runtime.block_on(async { bind_socket(&home.socket()).unwrap() });
-    let serving = runtime.spawn(serve(router(api), socket, None, stop.clone()));
+    let serving = runtime.spawn(serve(Arc::new(api), socket, None));
 
     println!("{:44} {:>9} {:>9} {:>9}", "one answer", "p50", "p90", "p99");
     let status = exec("git status");

@@ -3,6 +3,7 @@
 //! Not here: any decision. Every route asks the `Gateway` it stands in front of.
 
 mod access;
+mod at_once;
 mod awake;
 mod beside;
 mod body;
@@ -26,7 +27,7 @@ pub use access::{Peer, Scope};
 pub use beside::Beside;
 pub use doors::{Handed, Jailed, serve_doors};
 pub use listen::{ListenError, bind_shared_socket, bind_socket, bind_tcp};
-pub use routes::router;
+pub(crate) use routes::router;
 pub use serve::{serve, serve_everybody};
 
 /// What the API stands in front of.

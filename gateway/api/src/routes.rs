@@ -110,8 +110,7 @@ pub(crate) fn table() -> Vec<Route> {
 }
 
 /// All of the API.
-pub fn router(api: Api) -> Router {
-    let api = Arc::new(api);
+pub(crate) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();
     for (method, path, scope, door, handler) in table() {
         let needs = Needs { scope, door, acts: acts(method, path) };

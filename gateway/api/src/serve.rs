@@ -16,11 +16,17 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{Peer, access::Connection, awake::Awake, patient::Patient};
+use crate::{
+    Api, Peer,
+    access::Connection,
+    at_once::{Begun, attend},
+    awake::Awake,
+    patient::Patient,
+    router,
+};
 
 /// How long requests in flight may go on after the end was announced.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -39,45 +45,46 @@ const LAST_WORD: Duration = Duration::from_millis(250);
 /// How long accepting rests when the system has nothing left to accept with.
 const REST: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`, then lets the requests in flight end for up to ten seconds.
-pub async fn serve(router: Router, socket: UnixListener, tcp: Option<TcpListener>, stop: CancellationToken) {
-    serve_doors(router, socket, false, tcp, stop).await;
+/// Serves until the API is stopped, then lets the requests in flight end for up to ten seconds.
+pub async fn serve(api: Arc<Api>, socket: UnixListener, tcp: Option<TcpListener>) {
+    serve_doors(api, socket, false, tcp).await;
 }
 
 /// The same on a socket for every user of the machine. Those who are neither ours nor root's have calls decided there;
 /// anything else wants a token from them.
-pub async fn serve_everybody(router: Router, socket: UnixListener, stop: CancellationToken) {
-    serve_doors(router, socket, true, None, stop).await;
+pub async fn serve_everybody(api: Arc<Api>, socket: UnixListener) {
+    serve_doors(api, socket, true, None).await;
 }
 
-async fn serve_doors(
-    router: Router,
-    socket: UnixListener,
-    everybody: bool,
-    tcp: Option<TcpListener>,
-    stop: CancellationToken,
-) {
+async fn serve_doors(api: Arc<Api>, socket: UnixListener, everybody: bool, tcp: Option<TcpListener>) {
+    let router = router(Arc::clone(&api));
     let graceful = GracefulShutdown::new();
     let seats = || Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (local_seats, tcp_seats) = (seats(), seats());
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = api.stop().cancelled() => break,
             accepted = accept_local(&socket, everybody, &local_seats) => accepted,
             accepted = accept_tcp(tcp.as_ref(), &tcp_seats) => accepted,
         };
         match accepted {
             Ok(Accepted::Local(stream, peer, seat)) => {
-                spawn(stream, (peer, Connection::default()), seat, router.clone(), graceful.watcher());
+                let (api, router, watcher) = (Arc::clone(&api), router.clone(), graceful.watcher());
+                tokio::spawn(Awake::new(async move {
+                    let known = Arc::new(Connection::default());
+                    if let Some(left) = attend(Patient::new(stream, STALL), peer, &known, &api, HEAD).await {
+                        serve_http(left.stream, (peer, known), left.begun, router, watcher).await;
+                    }
+                    drop(seat);
+                }));
             }
             Ok(Accepted::Tcp(stream, ends, seat)) => {
-                spawn(
-                    stream,
-                    (Peer::Tcp, Connection::between(ends.0, ends.1)),
-                    seat,
-                    router.clone(),
-                    graceful.watcher(),
-                );
+                let (router, watcher) = (router.clone(), graceful.watcher());
+                tokio::spawn(Awake::new(async move {
+                    let known = Arc::new(Connection::between(ends.0, ends.1));
+                    serve_http(Patient::new(stream, STALL), (Peer::Tcp, known), None, router, watcher).await;
+                    drop(seat);
+                }));
             }
             Ok(Accepted::Stranger(uid)) => warn!(uid, "a stranger connected to the socket and was turned away"),
             Err(e) => {
@@ -121,15 +128,23 @@ async fn accept_tcp(listener: Option<&TcpListener>, seats: &Arc<Semaphore>) -> i
     Ok(Accepted::Tcp(stream, (from, ours), seat))
 }
 
-fn spawn<S>(stream: S, from: (Peer, Connection), seat: OwnedSemaphorePermit, router: Router, watcher: Watcher)
-where
+/// Serves a connection, whose first request may be about to be answered already.
+async fn serve_http<S>(
+    stream: S,
+    (peer, known): (Peer, Arc<Connection>),
+    begun: Option<Begun>,
+    router: Router,
+    watcher: Watcher,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (peer, known) = (from.0, Arc::new(from.1));
     let shared = Arc::clone(&known);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&shared));
+        if let Some(begun) = &begun {
+            request.extensions_mut().insert(begun.clone());
+        }
         let router = router.clone();
         async move { answer(router, request).await }
     });
@@ -138,20 +153,16 @@ where
         .header_read_timeout(HEAD)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(Patient::new(stream, STALL)), service);
-    let connection = watcher.watch(connection);
-    tokio::spawn(Awake::new(async move {
-        let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            // Who was refused is still told so.
-            () = known.over() => timeout(LAST_WORD, connection).await.unwrap_or(Ok(())),
-        };
-        if let Err(e) = ended {
-            debug!("a connection ended early: {e}");
-        }
-        drop(seat);
-    }));
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(watcher.watch(connection));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // Who was refused is still told so.
+        () = known.over() => timeout(LAST_WORD, connection).await.unwrap_or(Ok(())),
+    };
+    if let Err(e) = ended {
+        debug!("a connection ended early: {e}");
+    }
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

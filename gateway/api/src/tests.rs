@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod at_once;
 mod dashboard;
 mod document;
 mod judging;
@@ -96,8 +97,9 @@ impl World {
         let address = tcp.local_addr().unwrap();
         let api =
             Api::new(Arc::clone(&gateway), TOKEN, "0.0.0", stop.clone()).listens_on(address).looks_beside(beside());
-        let router = router(api);
-        let serving = tokio::spawn(serve(router.clone(), socket, Some(tcp), stop.clone()));
+        let api = Arc::new(api);
+        let router = router(Arc::clone(&api));
+        let serving = tokio::spawn(serve(api, socket, Some(tcp)));
         Self { _dir: dir, home, gateway, router, address, stop, serving }
     }
 

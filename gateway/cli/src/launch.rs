@@ -165,17 +165,13 @@ fn summary(client: &Client, session: &str, printer: Printer) {
 
 /// Runs `work` while an interrupt from the terminal does not end us.
 fn ignoring_interrupts<T>(work: impl FnOnce() -> T) -> T {
-    // A handler rather than an ignored signal: what is ignored stays ignored in the child.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    // A handler rather than an ignored signal: what is ignored stays ignored in the child. It stays when the runtime is gone, which
+    // would else be woken by every other signal too.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     if let Ok(runtime) = &runtime {
-        runtime.spawn(async {
-            loop {
-                if tokio::signal::ctrl_c().await.is_err() {
-                    break;
-                }
-            }
-        });
+        runtime.block_on(async { drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())) });
     }
+    drop(runtime);
     work()
 }
 

@@ -31,7 +31,7 @@ impl Attempt {
     /// # Errors
     /// What the kernel would say of what cannot be read, or that it is not for us.
     pub(crate) fn of(notification: &Notification) -> io::Result<Self> {
-        let mut memory = Memory::of(notification.thread)?;
+        let mut memory = Memory::of(notification.thread);
         let arguments = notification.arguments;
         let (directory, [path, argv], flags) = match arguments {
             [directory, path, argv, _, flags, _] if notification.number == SYS_execveat => {

@@ -1,6 +1,6 @@
 //! The memory of a process that waits.
 
-use std::{collections::HashMap, fs::File, io, os::unix::fs::FileExt as _};
+use std::{collections::HashMap, io};
 
 use rustix::io::Errno;
 
@@ -12,22 +12,21 @@ const MOST: usize = 6 << 20;
 
 /// The memory of one thread, of which each page is read once, so that what is judged is one state of it.
 pub(crate) struct Memory {
-    file: File,
+    thread: i32,
     pages: HashMap<u64, Box<[u8; PAGE]>>,
     read: usize,
 }
 
 impl Memory {
-    /// # Errors
-    /// When the thread is gone, or its memory is not for us: `EACCES` of a process that is not dumpable (prctl(2)).
-    pub(crate) fn of(thread: i32) -> io::Result<Self> {
-        Ok(Self { file: File::open(format!("/proc/{thread}/mem"))?, pages: HashMap::new(), read: 0 })
+    pub(crate) fn of(thread: i32) -> Self {
+        Self { thread, pages: HashMap::new(), read: 0 }
     }
 
     /// The text up to its NUL.
     ///
     /// # Errors
-    /// `EFAULT` where there is no memory, `E2BIG` where it has no end.
+    /// `EFAULT` where there is no memory, `E2BIG` where it has no end, `ESRCH` when the thread is gone, `EPERM` when its memory is
+    /// not for us, because its process is not dumpable (prctl(2)).
     pub(crate) fn text(&mut self, address: u64) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         let mut at = address;
@@ -83,8 +82,7 @@ impl Memory {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {
                 let mut page = Box::new([0; PAGE]);
-                // Addresses beyond what a file's offset can say are the kernel's.
-                self.file.read_exact_at(page.as_mut_slice(), start).map_err(|_| Errno::FAULT)?;
+                read(self.thread, start, &mut page)?;
                 place.insert(page)
             }
         };
@@ -94,6 +92,19 @@ impl Memory {
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         self.read += bytes;
         if self.read > MOST { Err(Errno::TOOBIG.into()) } else { Ok(()) }
+    }
+}
+
+/// Copies one page of a thread's memory, without a file for it (process_vm_readv(2)).
+fn read(thread: i32, start: u64, page: &mut [u8; PAGE]) -> io::Result<()> {
+    let here = libc::iovec { iov_base: page.as_mut_ptr().cast(), iov_len: PAGE };
+    let there = libc::iovec { iov_base: std::ptr::without_provenance_mut(start as usize), iov_len: PAGE };
+    // SAFETY: the kernel writes to the page, whose length it is told, and reads from the other process only.
+    let copied = unsafe { libc::process_vm_readv(thread, &raw const here, 1, &raw const there, 1, 0) };
+    match usize::try_from(copied) {
+        Ok(PAGE) => Ok(()),
+        Ok(_) => Err(Errno::FAULT.into()),
+        Err(_) => Err(io::Error::last_os_error()),
     }
 }
 
@@ -108,7 +119,7 @@ mod tests {
         let texts = ["", "a", &"long".repeat(5000), "end"].map(|text| CString::new(text).unwrap());
         let mut list: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
         list.push(ptr::null());
-        let mut memory = Memory::of(rustix::process::getpid().as_raw_nonzero().get()).unwrap();
+        let mut memory = Memory::of(rustix::process::getpid().as_raw_nonzero().get());
         let read = memory.texts(list.as_ptr() as u64).unwrap();
         assert_eq!(read, texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
         assert_eq!(memory.texts(0).unwrap(), Vec::<Vec<u8>>::new());
@@ -116,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_has_no_end_is_an_error() {
-        let mut memory = Memory::of(rustix::process::getpid().as_raw_nonzero().get()).unwrap();
+        let mut memory = Memory::of(rustix::process::getpid().as_raw_nonzero().get());
         for address in [0, 8, u64::MAX, u64::MAX - 4096, 1 << 63] {
             assert_eq!(memory.text(address).unwrap_err().raw_os_error(), Some(libc::EFAULT), "{address}");
         }

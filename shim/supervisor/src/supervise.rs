@@ -189,7 +189,8 @@ impl<'a> Supervisor<'a> {
         if self.refused.knows(thread, &program, cwd.as_deref()) {
             return self.fail(&notification, Errno::PERM);
         }
-        let calls: Vec<Call> = program.readings().into_iter().map(|words| self.call(thread, words)).collect();
+        let calls: Vec<Call> =
+            program.readings().into_iter().map(|words| self.call(thread, words, cwd.clone())).collect();
         let gate = self.supervision.gate;
         self.judging.push(Box::pin(async move {
             let mut permits = Vec::new();
@@ -214,7 +215,8 @@ impl<'a> Supervisor<'a> {
 
     /// Refuses by itself what it cannot judge, and has that recorded.
     fn refuse(&mut self, notification: Notification, words: Vec<String>, why: &str) {
-        let call = self.call(Thread(notification.thread), words);
+        let thread = Thread(notification.thread);
+        let call = self.call(thread, words, working_directory(thread));
         let refusal = Refusal { judgement: Judgement::refused(Reason::ExecUnverified, why) };
         let gate = self.supervision.gate;
         self.judging.push(Box::pin(async move {
@@ -321,7 +323,7 @@ impl<'a> Supervisor<'a> {
                 let mut words: Vec<_> = std::iter::once(name.to_string_lossy().into_owned()).chain(rest).collect();
                 // What stands behind the last NUL.
                 words.truncate(words.len().saturating_sub(1).max(1));
-                let call = self.call(Thread(process), words);
+                let call = self.call(Thread(process), words, working_directory(Thread(process)));
                 let why = "the program or its arguments were changed while they were judged";
                 let refusal = Refusal { judgement: Judgement::refused(Reason::ExecUnverified, why) };
                 let gate = self.supervision.gate;
@@ -354,8 +356,7 @@ impl<'a> Supervisor<'a> {
         });
     }
 
-    fn call(&self, thread: Thread, words: Vec<String>) -> Call {
-        let cwd = working_directory(thread);
+    fn call(&self, thread: Thread, words: Vec<String>, cwd: Option<String>) -> Call {
         let pid = u32::try_from(thread.0).ok();
         Call {
             origin: Origin { pid, ..self.supervision.origin.clone() },

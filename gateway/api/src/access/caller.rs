@@ -46,6 +46,19 @@ impl Caller {
         Self { peer, connection, proof, page_token: None }
     }
 
+    /// Who has a call decided on the socket, bearing this token or none; none where they may not, or not so.
+    pub(crate) fn on_socket(peer: Peer, connection: &Arc<Connection>, token: Option<&str>, api: &Api) -> Option<Self> {
+        let bearer = match token {
+            Some(token) => Some(connection.bearer(token, api.gateway().credentials()).filter(|b| b.browser.is_none())?),
+            None => None,
+        };
+        if let Some(bearer) = &bearer {
+            connection.bears(bearer.life.clone());
+        }
+        let caller = Self::new(peer, Arc::clone(connection), token.is_some(), bearer);
+        caller.require(Scope::Decide, true, api).ok().map(|()| caller)
+    }
+
     /// Who it is, for the record.
     pub(crate) fn name(&self) -> String {
         match (&self.proof, self.peer) {

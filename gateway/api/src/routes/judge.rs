@@ -1,6 +1,6 @@
 //! `POST /v1/judge`: a surface in another process has a call decided.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -10,40 +10,42 @@ use axum::{
 };
 use futures_util::stream;
 use http::header;
-use rampart_call::{Answer, Call, Refused};
+use rampart_call::{Call, Refused};
 use rampart_client::wire::{Closed, ClosedRequest};
 use tokio::time::timeout;
 
 use crate::{
     Api,
     access::Caller,
+    at_once::{Answering, Begun, FIRST},
     body::{CALL_LIMIT, Strict},
 };
 
-/// How long an answer may take before the caller hears that it is being worked on. Whoever heard that comes back when
-/// the gateway goes away.
-const FIRST: Duration = Duration::from_millis(50);
 /// How often a caller that waits for a human gets a sign of life.
 const BEAT: Duration = Duration::from_millis(500);
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
 /// Answers at once where that is possible. Otherwise the body begins with line ends, one each half second, so that the
-/// caller can tell a gateway that waits for a human from one that hangs; JSON may begin with space.
+/// caller can tell a gateway that waits for a human from one that hangs; JSON may begin with space. Whoever heard that comes back
+/// when the gateway goes away.
 pub(super) async fn judge(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
+    begun: Option<Extension<Begun>>,
     Strict(mut call): Strict<Call, CALL_LIMIT>,
 ) -> Response {
     if let Err(error) = caller.sign(&mut call.origin, &api) {
         return error.into_response();
     }
-    let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
+    let begun = begun.and_then(|Extension(begun)| begun.take());
+    // The next question may be one to be answered at once again, which is not done in the middle of a connection.
+    let closes = begun.is_some().then_some([(header::CONNECTION, "close")]);
+    let mut answering =
+        begun.unwrap_or_else(|| -> Answering { Box::pin(async move { api.gateway().answer(call).await }) });
     if let Ok(answer) = timeout(FIRST, &mut answering).await {
-        return Json(answer).into_response();
+        return (closes, Json(answer)).into_response();
     }
     let body = Body::from_stream(stream::unfold(Some(answering), beat));
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    (closes, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Records what the surface has refused by itself. Nobody is asked, so the answer comes at once.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rampart_api::{Api, Beside, bind_shared_socket, bind_socket, bind_tcp, router};
+use rampart_api::{Api, Beside, bind_shared_socket, bind_socket, bind_tcp};
 use rampart_call::{Gate, Origin, Surface};
 use rampart_certs::Authority;
 use rampart_client::Fault;
@@ -162,11 +162,11 @@ async fn serve(
     }
     let handing = bind_doors(&home, args.shared.as_deref())?;
     roads.spawn(rampart_api::serve_doors(handing, Arc::clone(&gateway), hand, api.jailed(), stop.clone()));
-    let router = router(api);
+    let api = Arc::new(api);
     if let Some(shared) = shared {
-        roads.spawn(rampart_api::serve_everybody(router.clone(), shared, stop.clone()));
+        roads.spawn(rampart_api::serve_everybody(Arc::clone(&api), shared));
     }
-    roads.spawn(rampart_api::serve(router, local, tcp, stop.clone()));
+    roads.spawn(rampart_api::serve(api, local, tcp));
     let hangup = signal(SignalKind::hangup())?;
     roads.spawn(secrets::renew(credentials, held, Arc::clone(&gateway), hangup, stop.clone()));
     roads.spawn(count_panics(Arc::clone(&gateway), stop.clone()));

@@ -4,6 +4,8 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -37,7 +39,7 @@ impl Launch {
             trace: environment.trace,
             ..Origin::default()
         };
-        let gate = Asking { client: Client::new(self.road.clone()) };
+        let gate = Asking { client: Client::new(self.road.clone()), last: Mutex::default() };
         let supervision = Supervision { asks_itself: own_shell(), unasked, ..Supervision::new(&gate, origin) };
         let held = Held::new(&mut command).context("cannot supervise what is started")?;
         let status = ignoring_interrupts(|| run_held(held, || start(command), supervision))
@@ -54,26 +56,43 @@ fn own_shell() -> Option<PathBuf> {
     Some(own.with_file_name("rampart-shim")).filter(|shim| shim.is_file())
 }
 
+/// How long it holds to which project a folder belongs. A policy that a project gets meanwhile counts from then on.
+const PROJECT: Duration = Duration::from_millis(500);
+
 /// The gateway, which is told what project a call belongs to.
 struct Asking {
     client: Client,
+    /// What was found out last: the processes of a build start in the same folder again and again.
+    last: Mutex<Option<Placed>>,
+}
+
+struct Placed {
+    cwd: Option<String>,
+    workspace: Option<String>,
+    at: Instant,
 }
 
 impl Gate for Asking {
     fn judge(&self, call: Call) -> Judging<'_> {
-        self.client.judge(placed(call))
+        self.client.judge(self.placed(call))
     }
 
     fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
-        self.client.refused(placed(call), refusal)
+        self.client.refused(self.placed(call), refusal)
     }
 }
 
-fn placed(mut call: Call) -> Call {
-    let cwd = match &call.action {
-        Action::Exec { cwd, .. } => cwd.clone(),
-        _ => None,
-    };
-    place(&mut call.origin, cwd.as_deref().map(Path::new));
-    call
+impl Asking {
+    fn placed(&self, mut call: Call) -> Call {
+        let Action::Exec { cwd, .. } = &call.action else { return call };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|last| last.cwd == *cwd && last.at.elapsed() < PROJECT) {
+            call.origin.workspace.clone_from(&known.workspace);
+        } else {
+            place(&mut call.origin, cwd.as_deref().map(Path::new));
+            let workspace = call.origin.workspace.clone();
+            *last = Some(Placed { cwd: cwd.clone(), workspace, at: Instant::now() });
+        }
+        call
+    }
 }
