@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Wall-clock cost of the exec road, beside hooks in Python and Node that do nothing, in one run:
 
-    cargo build --release -p rampart-cli && cargo build --profile small -p rampart-shim
+    cargo build --release -p rampart-cli
+    cargo build --profile small -p rampart-shim [--target x86_64-unknown-linux-musl]
     tests/bench/exec.py [RAMPART] [RAMPART-SHIM]
 
 Each kind of call alternates with the others, so all see the same machine. Prints a table; medians and 99th percentiles in
@@ -20,7 +21,9 @@ import time
 
 TARGET = pathlib.Path(__file__).resolve().parent / "../../target"
 RAMPART = str(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else TARGET / "release/rampart").resolve())
-SHIM = str(pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else TARGET / "small/rampart-shim").resolve())
+# The one that loads nothing, where it was built, as packages have it.
+SHIMS = [TARGET / f"{os.uname().machine}-unknown-linux-musl/small/rampart-shim", TARGET / "small/rampart-shim"]
+SHIM = str(pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else next(filter(pathlib.Path.exists, SHIMS), SHIMS[-1])).resolve())
 PAYLOAD = json.dumps({
     "session_id": "bench", "cwd": "/tmp", "hook_event_name": "PreToolUse",
     "tool_name": "Bash", "tool_input": {"command": "git status"}, "tool_use_id": "t",

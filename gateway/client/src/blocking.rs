@@ -33,11 +33,21 @@ impl Client {
 
     /// Decides and records, like [`rampart_call::Gate::judge`]: no answer is a refusal.
     pub fn judge(&self, call: &Call) -> Verdict {
+        self.judge_or_start(call, || ())
+    }
+
+    /// The same; where nobody listens at first, `start` may change that, in the time that the settings leave for all of it.
+    pub fn judge_or_start(&self, call: &Call, start: impl FnOnce()) -> Verdict {
         let mut again = Again::new(Instant::now(), self.settings.patience);
+        let mut start = Some(start);
         loop {
             let patience = again.left(Instant::now());
             let asking = Self { settings: Settings { patience, ..self.settings.clone() } };
             let outcome = asking.post::<_, Answer>("/v1/judge", call);
+            if let (Some(start), Err(Fault::Unreachable { .. })) = (start.take(), &outcome) {
+                start();
+                continue;
+            }
             if !again.after(&outcome, Instant::now()) {
                 return fault::verdict(again.in_all(outcome), &self.settings.unanswered, call);
             }

@@ -127,7 +127,8 @@ impl Client {
         // A gateway that refuses a long body answers before it has read all of it.
         let written = self.write(&mut connection, question, deadline).await;
         let mut reading = Reading::new();
-        let mut buffer = vec![0; 16 << 10];
+        // Most answers are an eighth of it.
+        let mut buffer = vec![0; 4 << 10];
         let mut complete = false;
         while !complete {
             complete = match self.read(&mut connection, &mut buffer, deadline).await {

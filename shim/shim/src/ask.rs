@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rampart_call::{Call, Reason, Verdict};
@@ -34,16 +34,18 @@ impl Ask {
     /// The verdict on a call; without an answer a refusal, unless the gateway said otherwise before it went away. Takes no
     /// longer than the settings' patience, the start of a gateway included.
     pub fn judge(&self, call: &Call) -> Verdict {
-        let began = Instant::now();
-        let patience = self.settings.patience;
-        // Half of the time is left for the answer, or for doing without one.
-        let start =
-            self.start.as_ref().map(|start| Start { patience: start.patience.min(patience / 2), ..start.clone() });
-        let started = start.as_ref().map(start::ensure);
-        let settings = Settings { patience: patience.saturating_sub(began.elapsed()), ..self.settings.clone() };
-        match (Client::new(settings).judge(call), started) {
+        let mut failed = None;
+        // Where one listens, which is nearly always, there is nothing to look for first.
+        let verdict = Client::new(self.settings.clone()).judge_or_start(call, || {
+            // Half of the time is left for the answer, or for doing without one.
+            let patience = self.settings.patience / 2;
+            let start =
+                self.start.as_ref().map(|start| Start { patience: start.patience.min(patience), ..start.clone() });
+            failed = start.and_then(|start| start::ensure(&start).err());
+        });
+        match (verdict, failed) {
             // Why it could not be started says more than that nobody listens.
-            (Verdict::Deny(mut refusal), Some(Err(why))) if refusal.judgement.reason == Reason::GatewayUnreachable => {
+            (Verdict::Deny(mut refusal), Some(why)) if refusal.judgement.reason == Reason::GatewayUnreachable => {
                 refusal.judgement.message = why.to_string();
                 Verdict::Deny(refusal)
             }

@@ -158,3 +158,29 @@ fn a_path_segment_stays_one() {
     assert_eq!(segment("ab-1_Z"), "ab-1_Z");
     assert_eq!(segment("../a b?x=1#\u{e9}"), "%2E%2E%2Fa%20b%3Fx%3D1%23%C3%A9");
 }
+
+#[test]
+fn a_gateway_is_started_where_nobody_listens_and_nowhere_else() {
+    let starts = std::cell::Cell::new(0);
+    let count = || starts.set(starts.get() + 1);
+    let home = tempfile::tempdir().unwrap();
+    let nobody = Client::new(Settings::new(home.path().join("s")));
+    refused_as(nobody.judge_or_start(&call(), count), Reason::GatewayUnreachable, "there is no socket");
+    assert_eq!(starts.get(), 1);
+    let answers = |mut stream: UnixStream| {
+        read_request(&mut stream);
+        let body = allowed();
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    };
+    // One that is started answers, and one that is there, or was, is not started.
+    let verdict = nobody.judge_or_start(&call(), || {
+        let listener = UnixListener::bind(home.path().join("s")).unwrap();
+        fs::set_permissions(home.path().join("s"), fs::Permissions::from_mode(0o600)).unwrap();
+        thread::spawn(move || answers(listener.accept().unwrap().0));
+    });
+    assert!(matches!(verdict, Verdict::Allow(_)));
+    assert!(matches!(with_gateway(answers, |client| client.judge_or_start(&call(), count)), Verdict::Allow(_)));
+    let verdict = with_gateway(|mut stream| read_request(&mut stream), |client| client.judge_or_start(&call(), count));
+    refused_as(verdict, Reason::GatewayUnreachable, "went away");
+    assert_eq!(starts.get(), 1);
+}
