@@ -96,3 +96,31 @@ impl Asking {
         call
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rampart_call::{CommandLine, Phase};
+    use rampart_client::Settings;
+
+    use super::*;
+
+    #[test]
+    fn a_project_is_looked_for_in_each_folder_and_again_after_a_moment() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |folder: &str| home.path().join(folder).to_str().unwrap().to_owned();
+        std::fs::create_dir_all(at("app/src")).unwrap();
+        let asking = Asking { client: Client::new(Settings::new(home.path().join("s"))), last: Mutex::default() };
+        let placed = |cwd: &str| {
+            let action = Action::Exec { command: CommandLine::Argv(vec!["true".to_owned()]), cwd: Some(at(cwd)) };
+            let origin = Origin { home: Some(at("")), ..Origin::default() };
+            asking.placed(Call { origin, phase: Phase::Before, action, response: None }).origin.workspace
+        };
+        assert_eq!(placed("app/src"), Some(at("app/src")));
+        assert_eq!(placed("app"), Some(at("app")));
+        std::fs::create_dir_all(at("app/.git")).unwrap();
+        assert_eq!(placed("app/src"), Some(at("app")), "another folder than the last");
+        std::fs::write(at("app/src/.git"), "").unwrap();
+        std::thread::sleep(PROJECT);
+        assert_eq!(placed("app/src"), Some(at("app/src")));
+    }
+}
