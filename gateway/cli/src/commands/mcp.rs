@@ -148,7 +148,8 @@ impl Traffic<'_> {
     /// where the gateway has no proxy or cannot be asked, or where the session keeps clear of the proxy.
     pub(super) fn through_the_proxy(&self, server: &str) -> Vec<(OsString, OsString)> {
         let Some(token) = &self.road.token else { return Vec::new() };
-        let set = std::env::var("HTTPS_PROXY").is_ok_and(|proxy| proxy.contains(token));
+        let proxy = Environment::variable("HTTPS_PROXY").map(|proxy| proxy.to_string_lossy().into_owned());
+        let set = proxy.is_some_and(|proxy| proxy.contains(token));
         if self.environment.credential.is_some() && !set {
             return Vec::new();
         }
