@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::{args::Log, environment::Environment, exit::Exit, printer::Printer, record};
 
+/// Steps of questions after a decision among which the end of its own is looked for.
+const STEPS: usize = 500;
+
 pub(crate) fn run(args: Log, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let mut filter = args.wanted.filter(&environment.user_home);
     if args.deny {
@@ -37,8 +40,7 @@ pub(crate) fn run(args: Log, environment: &Environment, printer: Printer) -> any
     }
     let decisions = found.iter().map(|record| Ok((record.seq, serde_json::from_str(&record.line)?)));
     let decisions = decisions.collect::<serde_json::Result<Vec<(u64, Value)>>>()?;
-    let asked = decisions.iter().find(|(_, decision)| asks(decision));
-    let endings = asked.map(|(first, _)| endings(&trail, *first)).transpose()?.unwrap_or_default();
+    let endings = endings(&trail, decisions.iter().filter(|(_, decision)| asks(decision)).map(|(seq, _)| *seq))?;
     for (seq, decision) in &decisions {
         record::show_with(decision, endings.get(seq), printer);
     }
@@ -57,16 +59,27 @@ fn asks(decision: &Value) -> bool {
     decision.get("outcome").and_then(Value::as_str).is_some_and(|outcome| matches!(outcome, "ask" | "webhook"))
 }
 
-/// How questions ended that were asked by this decision or a later one: the number of the decision, and the record.
-fn endings(trail: &Path, first: u64) -> io::Result<HashMap<u64, Value>> {
+/// How the questions ended that these decisions asked, which are in order: the number of the decision, and the record.
+fn endings(trail: &Path, asked: impl Iterator<Item = u64>) -> io::Result<HashMap<u64, Value>> {
     let answers = Filter { kinds: vec![Kind::Approval], ..Filter::default() }.sieve();
-    let found = search(trail, &answers, Part { after: Some(first), before: None, limit: usize::MAX })?;
-    let read = found.iter().filter_map(|record| serde_json::from_str::<Value>(&record.line).ok());
-    let ends = read.filter(|step| {
-        let event = step.get("event").and_then(Value::as_str).unwrap_or_default();
-        matches!(event, "granted" | "denied" | "expired" | "cancelled")
-    });
-    Ok(ends.filter_map(|step| Some((step.get("decision")?.as_u64()?, step))).collect())
+    let mut endings = HashMap::new();
+    for seq in asked {
+        if endings.contains_key(&seq) {
+            continue;
+        }
+        let steps = search(trail, &answers, Part { after: Some(seq), before: None, limit: STEPS })?;
+        let read = steps.iter().filter_map(|record| serde_json::from_str::<Value>(&record.line).ok());
+        let ends = read.filter(|step| {
+            let event = step.get("event").and_then(Value::as_str).unwrap_or_default();
+            matches!(event, "granted" | "denied" | "expired" | "cancelled")
+        });
+        endings.extend(ends.filter_map(|step| Some((step.get("decision")?.as_u64()?, step))));
+        if steps.len() < STEPS {
+            // Those are all that there are, for later questions too.
+            break;
+        }
+    }
+    Ok(endings)
 }
 
 /// Prints a record: as it stands, or as a line for a person.

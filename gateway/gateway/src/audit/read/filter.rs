@@ -51,7 +51,7 @@ pub struct Sieve {
     /// Marks that every wanted line leaves in a summary.
     marks: Vec<u16>,
     /// Those of types, of which it leaves one.
-    kind_marks: Vec<u16>,
+    kind_marks: Vec<[u16; 3]>,
     /// Time and type tell all.
     by_bytes: bool,
 }
@@ -66,13 +66,15 @@ impl Filter {
         let by_bytes = [tool, agent, session, rule, host, path, text].iter().all(|o| o.is_none()) && decision.is_none();
         let exact = [tool, agent, session, rule].into_iter().flatten().map(|word| inner(word));
         let exact: Vec<_> = exact.chain(decision.map(|outcome| inner(outcome.as_str()))).collect();
-        let path = path.as_deref().map(inner);
+        // With the quote before: the string of a path begins with the folder.
+        let path = path.as_deref().map(|path| format!("\"{}", inner(path)));
         let hosts = host.as_deref().map(|host| inner(host.trim_start_matches("*.")));
         let loose: Vec<_> = hosts.into_iter().chain(text.as_deref().map(inner)).collect();
-        let parts = path.iter().chain(&loose).flat_map(|text| marks::of_text(text.as_bytes()));
-        let marks = exact.iter().map(|word| marks::of_string(word.as_bytes())).chain(parts).collect();
+        let strings: Vec<_> = exact.iter().map(|word| format!("\"{word}\"")).collect();
+        let parts = strings.iter().chain(&path).chain(&loose).flat_map(|text| marks::of_text(text.as_bytes()));
+        let marks = exact.iter().flat_map(|word| marks::of_string(word.as_bytes())).chain(parts).collect();
         let kind_marks = kinds.iter().map(|kind| marks::of_string(kind.as_str().as_bytes())).collect();
-        let words = exact.iter().map(|word| format!("\"{word}\"")).chain(path);
+        let words = strings.into_iter().chain(path);
         let words = words.map(|word| Finder::new(&word).into_owned()).collect();
         let search =
             |word: String| RegexBuilder::new(&regex::escape(&word)).case_insensitive(true).unicode(false).build().ok();
@@ -126,7 +128,8 @@ impl Sieve {
         let (since, until) = (self.since.as_deref(), self.until.as_deref());
         gist.is_between(since.map(str::as_bytes), until.map(str::as_bytes))
             && self.marks.iter().all(|mark| gist.has(*mark))
-            && (self.kind_marks.is_empty() || self.kind_marks.iter().any(|mark| gist.has(*mark)))
+            && (self.kind_marks.is_empty()
+                || self.kind_marks.iter().any(|marks| marks.iter().all(|mark| gist.has(*mark))))
     }
 
     fn is_of_that_time(&self, line: &[u8]) -> bool {
