@@ -366,11 +366,6 @@ fn the_recording_of_a_terminal_shows_what_the_program_says_today() {
     record.arg(root().join("docs/pictures/record.py")).arg(bin("rampart"));
     let made = Ran::from(record.stdin(Stdio::null()).output().unwrap()).expect(0).stdout;
     let kept = std::fs::read_to_string(root().join("docs/pictures/first.cast")).unwrap();
-    // Times, sessions and hashes are of their day.
-    let lasting = |text: &str| {
-        let digits = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
-        text.split_whitespace().filter(|word| !digits(word)).map(str::to_owned).collect::<Vec<_>>()
-    };
     let shown = |cast: &str| {
         let mut lines = cast.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         assert_eq!(lines.next().unwrap()["version"], 2);
@@ -379,4 +374,28 @@ fn the_recording_of_a_terminal_shows_what_the_program_says_today() {
     let (made, kept) = (shown(&made), shown(&kept));
     assert!(made.contains("rampart: refused: ") && made.contains("verified"), "{made}");
     assert_eq!(lasting(&made), lasting(&kept), "`docs/pictures/make` makes it anew");
+}
+
+#[test]
+fn the_picture_of_watch_shows_what_it_shows_today() {
+    if !have("the_picture_of_watch_shows_what_it_shows_today", &["python3", "tmux"]) {
+        return;
+    }
+    let world = World::new();
+    let mut draw = world.command("python3");
+    draw.arg(root().join("docs/pictures/watch.py")).arg(bin("rampart"));
+    let made = Ran::from(draw.stdin(Stdio::null()).output().unwrap()).expect(0).stdout;
+    let kept = std::fs::read_to_string(root().join("docs/pictures/watch.svg")).unwrap();
+    let texts = |svg: &str| {
+        let lines = svg.lines().filter(|line| line.starts_with("<text"));
+        let text = |line: &str| line.split_once('>')?.1.strip_suffix("</text>").map(str::to_owned);
+        lines.filter_map(text).collect::<Vec<_>>().join(" ")
+    };
+    assert!(texts(&made).contains("This sends a secret to a network destination"), "{made}");
+    assert_eq!(lasting(&texts(&made)), lasting(&texts(&kept)), "`docs/pictures/make` makes it anew");
+}
+
+/// The words that are of every day: times, sessions and hashes are not.
+fn lasting(text: &str) -> Vec<&str> {
+    text.split_whitespace().filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit())).collect()
 }

@@ -169,6 +169,15 @@ fn g3_what_was_changed_all_the_same_is_noticed_by_doctor() {
     assert!(told().contains("a session began at "), "{}", told());
     world.write("home/.claude/settings.json", "{}");
     assert_eq!(road(&world), "open");
+    // A plugin tells as it is loaded, or there is nothing that would.
+    world.run(&["setup", "opencode"]).expect(0);
+    world.run(&["setup", "openclaw"]).expect(0);
+    let line = |name: &str| told().lines().find(|line| line.contains(&format!(" {name} "))).unwrap().to_owned();
+    assert!(line("opencode").ends_with("no session has begun since"), "{}", told());
+    assert!(line("openclaw").contains("does not tell when a session begins"), "{}", told());
+    let loaded = json!({"input": {"directory": "/tmp"}, "output": null});
+    run_with(world.rampart(&["hook", "--format", "opencode"]), loaded.to_string().as_bytes()).expect(0);
+    assert!(line("opencode").contains("a session began at "), "{}", told());
 }
 
 /// What only people do.

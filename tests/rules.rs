@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Ran, World, bin, skip};
+use crate::world::{Ran, World, bin, run_with, skip};
 
 const SEED: &str = include_str!("fixtures/seed.yaml");
 const OVERRIDES: &str = "home/.rampart/policies/user-overrides.yaml";
@@ -425,6 +425,24 @@ fn claude_code_permissions_become_a_policy() {
         let ran = world.run(&[&["test", "--policy", policy], args].concat());
         assert_eq!(ran.code, Some(code), "{args:?}: {ran:?}");
     }
+    // Wherever it is asked from, paths are those of the project of the settings.
+    std::fs::create_dir_all(world.path("elsewhere")).unwrap();
+    for (folder, file) in [
+        ("elsewhere", "../project/.claude/settings.json".to_owned()),
+        ("elsewhere", world.path("project/.claude/settings.json").display().to_string()),
+        ("project/.claude", "settings.json".to_owned()),
+    ] {
+        let mut command = world.rampart(&["convert", &file]);
+        command.current_dir(world.path(folder));
+        assert_eq!(run_with(command, b"").expect(0).stdout, ran.stdout, "{folder}: {file}");
+    }
+    // Settings that stand elsewhere belong to no project: what they deny is denied in all, what they allow in none.
+    world.write("elsewhere/managed.json", settings.to_string());
+    let managed = world.run(&["convert", "../elsewhere/managed.json"]).expect(0);
+    mentions(
+        &managed,
+        &["\"**/.env\" # Read(./.env)", "allow Read(src/**): it is relative to whatever project is open"],
+    );
     for (text, says) in [
         ("{}", "no `permissions`"),
         (r#"{"permissions":{"allow":"Bash"}}"#, "`allow` is no list"),

@@ -212,10 +212,20 @@ fn quickstart_does_it_all_and_says_how_it_stands() {
     let world = World::new();
     world.write("home/.claude/settings.json", "{}");
     let dry = world.run(&["quickstart", "--dry-run"]).expect(0);
-    assert!(dry.stderr.contains("would be set up"), "{dry:?}");
+    assert!(dry.stderr.contains("Claude Code would be set up: ~/.claude/settings.json (+"), "{dry:?}");
+    assert_eq!(dry.stdout, "", "no line of the change");
     assert_eq!(read(&world, "home/.claude/settings.json"), "{}");
     let ran = world.run(&["quickstart"]).expect(0);
     assert!(read(&world, "home/.claude/settings.json").contains("hook --format claude-code"), "{ran:?}");
+    // A line for each agent; all of the change is a command away.
+    assert!(ran.stderr.contains("from its next start: ~/.claude/settings.json (+"), "{ran:?}");
+    assert!(!ran.stdout.contains("\"hooks\""), "{ran:?}");
+    assert!(
+        ran.stderr.contains("`rampart setup AGENT --remove` undoes it, and with --dry-run shows each line"),
+        "{ran:?}"
+    );
+    let whole = world.run(&["setup", "claude-code", "--remove", "--dry-run"]).expect(0);
+    assert!(whole.stdout.contains("-  \"hooks\""), "{whole:?}");
     assert!(world.home().join("policies/standard.yaml").exists() && world.home().join("policies/custom.yaml").exists());
     assert!(ran.stdout.contains("Roads") && ran.stdout.contains("settings.json calls Rampart"), "{ran:?}");
     assert_eq!(world.status()["mode"], "enforce");

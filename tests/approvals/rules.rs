@@ -24,6 +24,14 @@ fn an_answer_for_always_is_an_exact_rule_that_one_command_takes_back() {
     let held = Held::start(&world, "s1", "axb");
     world.run(&["deny", &only(&world)]).expect(0);
     assert!(!held.ran());
+    // The log says of each how it ended, and as JSON what is on record.
+    let log = world.run(&["log"]).expect(0).stdout;
+    let endings: Vec<&str> = log.lines().filter(|l| l.contains("→ granted") || l.contains("→ denied")).collect();
+    assert_eq!(endings.len(), 2, "{log}");
+    assert!(endings[0].contains("→ granted by ") && endings[0].ends_with(" (cli), always: it is harmless"), "{log}");
+    assert!(endings[1].contains("→ denied by ") && endings[1].ends_with(" (cli)"), "{log}");
+    assert_eq!(world.run(&["log", "--json", "--type", "decision"]).expect(0).stdout.lines().count(), 3);
+    assert_eq!(world.run(&["log", "--json", "--type", "approval"]).expect(0).stdout, "");
     // Back.
     let back = done.stderr.lines().find_map(|l| l.split("rampart rules remove ").nth(1)).unwrap();
     let number = back.split(|c: char| !c.is_ascii_digit()).next().unwrap();

@@ -1,6 +1,9 @@
 //! What `audit.retention` removes, and what is left: a trail that holds and says what is gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::MetadataExt as _,
+    time::{Duration, Instant},
+};
 
 use super::{hook, newest_segment, script_agrees};
 use crate::{approvals::Wall, world::World};
@@ -67,6 +70,52 @@ fn records_older_than_the_retention_go_and_the_trail_holds_and_says_so() {
     let verified = world.run(&["audit", "verify"]).expect(1);
     assert!(verified.stdout.contains("are missing"), "{verified:?}");
     script_agrees(test, &world, false);
+}
+
+/// Beside a segment that is closed stands what it holds, for searches; it is made again and it goes with the segment.
+#[test]
+fn a_closed_segment_is_summed_up_and_what_sums_it_up_goes_with_it() {
+    let mut world = World::new();
+    world.serve(&[]);
+    for n in 0..40 {
+        hook(&world, "s", &format!("echo {n} {}", "x".repeat(15_000))).expect(0);
+    }
+    hook(&world, "rare", "echo needle").expect(0);
+    let summary = world.home().join("audit").join(segments(&world)[0].0.replace(".jsonl", ".summary"));
+    let long = || summary.metadata().map_or(0, |meta| meta.len());
+    let becomes = |there: bool| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while (long() > 10_000) != there {
+            assert!(Instant::now() < deadline, "{} is {} bytes long", summary.display(), long());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let searched = |world: &World| {
+        for (args, count) in [(&["NEEDLE"][..], 1), (&["--session", "rare"], 1), (&["echo 7 "], 1), (&["nowhere"], 0)] {
+            let found = world.run(&[&["audit", "search", "--type", "decision", "--json"], args].concat()).stdout;
+            assert_eq!(found.lines().count(), count, "{args:?}: {found}");
+        }
+    };
+    assert!(!summary.exists(), "the segment is being written");
+    searched(&world);
+    world.run(&["serve", "stop"]).expect(0);
+    for damaged in [false, true] {
+        if damaged {
+            std::fs::write(&summary, "no summary").unwrap();
+        }
+        searched(&world);
+        world.serve(&[]);
+        becomes(true);
+        assert_eq!(summary.metadata().unwrap().mode() & 0o777, 0o600);
+        searched(&world);
+        world.run(&["serve", "stop"]).expect(0);
+    }
+    world.run(&["audit", "verify"]).expect(0);
+    world.config(&format!("{LISTEN}audit: {{retention: {{size: 64kb}}}}\n"));
+    world.serve(&[]);
+    becomes(false);
+    assert!(!summary.exists());
+    world.run(&["audit", "verify"]).expect(0);
 }
 
 #[test]

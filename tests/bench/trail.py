@@ -2,7 +2,8 @@
 """A long audit trail looked through: tests/bench/trail.py [RECORDS [FOLDER OF BINARIES [HOME WITH SUCH A TRAIL]]]
 
 Writes a trail with the trail's own writer (`cargo build -p rampart-gateway --example trail`), has `rampart report` read it, and
-asks the History page's questions of a gateway: the newest hundred that are so, five times each. Prints tables.
+asks the History page's questions of a gateway: the newest hundred that are so, five times each, once the closed segments are
+summed up; then some of them of `rampart log` and `audit search`, which read the trail themselves. Prints tables.
 """
 
 import json
@@ -24,6 +25,15 @@ BIN = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else TARGET / "release").res
 # that program need not be quick
 TRAIL = next((path for path in (BIN / "examples/trail", TARGET / "debug/examples/trail") if path.is_file()), None)
 TIMES = 5
+
+COMMANDS = [
+    ["log"],
+    ["log", "--agent", "night-owl"],
+    ["log", "--text", "no such words"],
+    ["audit", "tail", "--host", "nowhere.invalid"],
+    ["audit", "search", "haystack"],
+    ["audit", "search", "no such words"],
+]
 
 # what is looked for, and how often it is there
 QUESTIONS = [
@@ -51,7 +61,13 @@ QUESTIONS = [
     ("text `pytest`, often", {"text": "pytest"}),
     ("text `haystack`, ten", {"text": "haystack"}),
     ("text that is nowhere", {"text": "no such words"}),
+    ("text of two letters that is nowhere", {"text": "q~"}),
+    ("text `items/345678`, a number of one call", {"text": "items/345678"}),
+    ("text: the id of a session", {"text": "019A0007-7b1e"}),
     ("path `~/.ssh`", {"path": "~/.ssh"}),
+    ("path of ten", {"path": "/home/ann/shop/needle.txt"}),
+    ("path that there is not", {"path": "/opt/nowhere"}),
+    ("type `gap`, none", {"type": "gap"}),
     ("the middle of the trail", {"before": str(RECORDS // 2)}),
 ]
 
@@ -65,6 +81,11 @@ def processor(pid):
     """Seconds of processor that a process has used."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def report(env):
@@ -88,6 +109,12 @@ def history(env, home, found):
             if status.returncode == 0:
                 break
             time.sleep(0.05)
+        began = time.perf_counter()
+        closed = sorted((home / "audit").glob("audit-*.jsonl"))[:-1]
+        while not all(file.with_suffix(".summary").exists() for file in closed if file.stat().st_size > 256 << 10):
+            time.sleep(0.1)
+        sums = sum(file.stat().st_size for file in (home / "audit").glob("*.summary"))
+        print(f"\n{len(closed)} segments summed up in {sums} bytes, {time.perf_counter() - began:.1f} s after the start; {processor(gateway.pid):.1f} s of a processor, {resident(gateway.pid):.0f} MB resident")
         address = json.loads(status.stdout)["listen"]
         token = (home / "token").read_text().strip()
         print("\n| History: the newest hundred | found | first, ms | median, ms | of a processor, ms |\n|---|---|---|---|---|")
@@ -105,8 +132,20 @@ def history(env, home, found):
             answer = json.loads(body)
             count = f"{len(answer['events'])}{' and more' if answer['more'] else ''}"
             print(f"| {what} | {count} | {took[0]:.0f} | {sorted(took)[TIMES // 2]:.0f} | {used:.0f} |", flush=True)
+        print(f"\n{resident(gateway.pid):.0f} MB resident after that")
     finally:
         gateway.terminate(), gateway.wait()
+
+
+def commands(env):
+    print("\n| command | lines | median, ms |\n|---|---|---|")
+    for words in COMMANDS:
+        took = []
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            done = subprocess.run([BIN / "rampart", *words], env=env, capture_output=True)
+            took.append((time.perf_counter() - began) * 1000)
+        print(f"| `rampart {' '.join(words)}` | {len(done.stdout.splitlines())} | {sorted(took)[TIMES // 2]:.0f} |", flush=True)
 
 
 def main():
@@ -122,6 +161,7 @@ def main():
             print(f"{written.stdout.strip()}, written in {time.perf_counter() - began:.0f} s\n", flush=True)
         (home / "config.yaml").write_text("listen: 127.0.0.1:0\negress: { listen: 127.0.0.1:0 }\n")
         history(env, home, report(env))
+        commands(env)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

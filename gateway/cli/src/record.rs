@@ -1,5 +1,6 @@
 //! A record of the audit trail as one line for a person. `log`, `audit tail` and what else shows records look alike.
 
+use anstyle::Style;
 use rampart_call::{Action, Outcome};
 use rampart_scan::visible;
 use serde_json::Value;
@@ -14,6 +15,36 @@ pub(crate) fn show(record: &Value, printer: Printer) {
     printer.hung(HANG, lines(record));
 }
 
+/// The same of a decision, and below it how the question ended that it asked.
+pub(crate) fn show_with(record: &Value, ending: Option<&Value>, printer: Printer) {
+    show(record, printer);
+    if let Some(ending) = ending {
+        printer.hung(HANG, format!("          {} {}", styled(DIM, "→"), ended(ending)));
+    }
+}
+
+/// How a question ended: by whom, by which way, how far it reaches, and why.
+fn ended(step: &Value) -> String {
+    let text = |key: &str| visible(step.get(key).and_then(Value::as_str).unwrap_or_default());
+    let with = |before: &str, key: &str, behind: &str| match text(key) {
+        text if text.is_empty() => text,
+        text => format!("{before}{text}{behind}"),
+    };
+    let event = text("event");
+    let who = format!("{}{}", with(" by ", "by", ""), with(" (", "from", ")"));
+    format!("{}{who}{}{}", styled(event_style(&event), &event), with(", ", "scope", ""), with(": ", "message", ""))
+}
+
+/// The colour of what became of a question, a rule or a setting.
+fn event_style(event: &str) -> Style {
+    match event {
+        "granted" => outcome_style(Outcome::Allow),
+        "denied" | "refused" | "rejected" => outcome_style(Outcome::Deny),
+        "asked" | "expired" | "cancelled" => outcome_style(Outcome::Ask),
+        _ => DIM,
+    }
+}
+
 /// Decisions in one line, two where something was stopped; anything else by its type, in the same columns.
 fn lines(record: &Value) -> String {
     let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -21,12 +52,7 @@ fn lines(record: &Value) -> String {
     let kind = text("type");
     let Some(outcome) = outcome(text("outcome")) else {
         let event = visible(text("event"));
-        let style = match text("event") {
-            "granted" => outcome_style(Outcome::Allow),
-            "denied" | "refused" | "rejected" => outcome_style(Outcome::Deny),
-            "asked" | "expired" | "cancelled" => outcome_style(Outcome::Ask),
-            _ => DIM,
-        };
+        let style = event_style(text("event"));
         // Of an answer by whom and which way; of trouble why.
         let what = ["subject", "by", "from", "scope", "message", "reason", "cause"].map(text);
         let what = what.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("  ");
@@ -116,6 +142,21 @@ mod tests {
         ] {
             let plain = anstream::adapter::strip_str(&lines(&record)).to_string();
             assert_eq!(plain.strip_prefix("  "), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn how_a_question_ended_is_one_line() {
+        for (step, wanted) in [
+            (json!({"event": "granted", "by": "ann", "from": "cli", "scope": "1h"}), "granted by ann (cli), 1h"),
+            (
+                json!({"event": "denied", "by": "ann", "from": "link", "message": "no\u{1b}[2J"}),
+                "denied by ann (link): no",
+            ),
+            (json!({"event": "expired"}), "expired"),
+        ] {
+            let plain = anstream::adapter::strip_str(&ended(&step)).to_string();
+            assert!(plain.starts_with(wanted) && !plain.contains('\u{1b}'), "{plain:?}");
         }
     }
 

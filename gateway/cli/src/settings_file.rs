@@ -77,6 +77,14 @@ pub(crate) fn show(before: &str, after: &str, printer: Printer) {
     }
 }
 
+/// How many lines come, and how many go.
+pub(crate) fn lines_changed(before: &str, after: &str) -> (usize, usize) {
+    let tags: Vec<ChangeTag> =
+        TextDiff::from_lines(before, after).iter_all_changes().map(|change| change.tag()).collect();
+    let count = |wanted| tags.iter().filter(|tag| **tag == wanted).count();
+    (count(ChangeTag::Insert), count(ChangeTag::Delete))
+}
+
 /// A text of somebody else's on one line, with nothing in it that a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
     visible(text).replace('\n', "\\n")

@@ -1,40 +1,84 @@
-//! `audit.retention`: old segments of the trail are removed at the start and every hour.
+//! What is done about segments of the trail that are closed: old ones are removed (`audit.retention`) at the start and
+//! every hour, and what the others hold is summed up for who looks something up.
 
-use std::{sync::Weak, time::Duration};
+use std::{path::PathBuf, sync::Weak, time::Duration};
 
+use tokio::{task::spawn_blocking, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
     Gateway,
-    audit::{Keep, system_clock},
+    audit::{
+        Keep,
+        read::{summarise, unsummarised},
+        system_clock,
+    },
 };
 
 const EVERY: Duration = Duration::from_hours(1);
+/// How often the trail is looked at for a segment that was closed.
+const LOOK: Duration = Duration::from_secs(10);
 /// So far may wall clock and time since boot run apart, in milliseconds. More means that somebody set the wall clock,
 /// and by that no record is removed.
 const DRIFT_MS: u64 = 3_600_000;
 
-/// Removes what need not be kept, as long as the gateway lives.
+/// Does that as long as the gateway lives.
 pub(crate) async fn keep(gateway: Weak<Gateway>) {
-    let (wall_0, boot_0) = system_clock();
+    let began = system_clock();
+    let (mut segment, mut due) = (String::new(), Instant::now());
     loop {
-        let Some(gateway) = gateway.upgrade() else { return };
-        let audit = gateway.config().audit.clone();
-        let (wall, boot) = system_clock();
-        let leapt = wall.wrapping_sub(wall_0).abs_diff(boot.wrapping_sub(boot_0)) > DRIFT_MS;
-        let ago = |age: Duration| wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        let keep = Keep { since_ms: audit.keep_age.filter(|_| !leapt).map(ago), bytes: audit.keep_bytes };
-        if leapt && audit.keep_age.is_some() {
-            warn!("the clock was set, so no records are removed by their age until the next start");
+        let Some(alive) = gateway.upgrade() else { return };
+        let mut changed = false;
+        if Instant::now() >= due {
+            due = Instant::now() + EVERY;
+            changed |= retire(&alive, began).await;
         }
-        let keeps_all = audit.keep_age.is_none() && audit.keep_bytes.is_none();
-        let retired = if keeps_all { Ok(0) } else { gateway.trail.retire(keep).await };
-        match retired {
-            Ok(0) => {}
-            Ok(segments) => info!(segments, "old segments of the audit trail were removed"),
-            Err(e) => warn!("old segments of the audit trail could not be removed: {e}"),
+        let now = alive.trail.health().segment;
+        changed |= now != segment;
+        segment = now;
+        let audit = alive.home.audit();
+        drop(alive);
+        if changed && let Err(e) = sum_up(audit, &gateway).await {
+            warn!("searching the audit trail will take longer, since what it holds could not be summed up: {e}");
         }
-        drop(gateway);
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Removes what need not be kept, and tells whether there was any.
+async fn retire(gateway: &Gateway, (wall_0, boot_0): (u64, u64)) -> bool {
+    let audit = gateway.config().audit.clone();
+    let (wall, boot) = system_clock();
+    let leapt = wall.wrapping_sub(wall_0).abs_diff(boot.wrapping_sub(boot_0)) > DRIFT_MS;
+    let ago = |age: Duration| wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    let keep = Keep { since_ms: audit.keep_age.filter(|_| !leapt).map(ago), bytes: audit.keep_bytes };
+    if leapt && audit.keep_age.is_some() {
+        warn!("the clock was set, so no records are removed by their age until the next start");
+    }
+    let keeps_all = audit.keep_age.is_none() && audit.keep_bytes.is_none();
+    let retired = if keeps_all { Ok(0) } else { gateway.trail.retire(keep).await };
+    match retired {
+        Ok(0) => false,
+        Ok(segments) => {
+            info!(segments, "old segments of the audit trail were removed");
+            true
+        }
+        Err(e) => {
+            warn!("old segments of the audit trail could not be removed: {e}");
+            false
+        }
+    }
+}
+
+/// Sums up closed segments, one after the other, and removes what summed up others.
+async fn sum_up(audit: PathBuf, gateway: &Weak<Gateway>) -> std::io::Result<()> {
+    let dir = audit.clone();
+    for first in spawn_blocking(move || unsummarised(&dir)).await?? {
+        if gateway.strong_count() == 0 {
+            break;
+        }
+        let dir = audit.clone();
+        spawn_blocking(move || summarise(&dir, first)).await??;
+    }
+    Ok(())
 }

@@ -221,7 +221,8 @@ fn effect_lines(sheet: &mut Sheet, effects: &[Effect], decisive: Option<usize>) 
     for (nth, effect) in effects.iter().enumerate() {
         let (target, about) = effect.in_words();
         let (mark, tone) = if decisive == Some(nth) { ("→", Tone::Strong) } else { (" ", Tone::Plain) };
-        let about = if about.is_empty() { about } else { format!("  {}", text::line(&about, NAME)) };
+        let gap = if target.is_empty() || about.is_empty() { "" } else { "  " };
+        let about = format!("{gap}{}", text::line(&about, NAME));
         let words = format!("{mark} {:<16} {}", effect.kind.as_str(), text::line(&target, 1000));
         sheet.line([(tone, words), (Tone::Quiet, about)]);
     }

@@ -40,6 +40,7 @@ pub(crate) static SETUP: Setup = Setup {
         let events = ["PreToolUse", "PostToolUse", claude_shape::FAILED, "SessionStart"];
         vec![File { path, holds: Holds::Json(setup::groups(&events, &hook)) }]
     },
+    tells_of_sessions: true,
     also: &[".claude/settings.json", ".claude/settings.local.json", "/etc/claude-code/managed-settings.json"],
     weakened: |settings| {
         let mut said = Vec::new();

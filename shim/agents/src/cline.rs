@@ -42,6 +42,7 @@ pub(crate) static SETUP: Setup = Setup {
         };
         ["PreToolUse", "PostToolUse", "TaskStart"].map(file).into()
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |_| Vec::new(),
     limits: &[

@@ -39,6 +39,7 @@ pub(crate) static SETUP: Setup = Setup {
             File { path: config, holds: Holds::Trust { hooks } },
         ]
     },
+    tells_of_sessions: true,
     also: &[".codex/config.toml"],
     weakened: |settings| {
         let mut said = Vec::new();

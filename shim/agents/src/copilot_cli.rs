@@ -45,6 +45,7 @@ pub(crate) static SETUP: Setup = Setup {
         };
         vec![File { path, holds: Holds::Own { text, executable: false } }]
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |_| Vec::new(),
     limits: &["Copilot CLI runs the tool when a hook times out or its answer is no JSON"],

@@ -37,6 +37,7 @@ pub(crate) static SETUP: Setup = Setup {
         entries.extend(events.map(|event| Entry::Element(vec!["hooks", event], hook.clone())));
         vec![File { path: site.below("", ".cursor", "hooks.json"), holds: Holds::Json(entries) }]
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |_| Vec::new(),
     limits: &["Cursor also runs the hooks of Claude Code's settings: where both are set up, each tool is judged twice"],

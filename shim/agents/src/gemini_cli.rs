@@ -40,6 +40,7 @@ pub(crate) static SETUP: Setup = Setup {
         let path = site.below("", ".gemini", "settings.json");
         vec![File { path, holds: Holds::Json(setup::groups(&["BeforeTool", "AfterTool", "SessionStart"], &hook)) }]
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |_| Vec::new(),
     limits: &[

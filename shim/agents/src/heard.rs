@@ -50,7 +50,8 @@ impl Heard {
 
     /// Whether the agent says that a session of it begins: its hooks are in place.
     pub fn begins(&self) -> bool {
-        self.moment == Moment::Other && ["SessionStart", "sessionStart", "agent_start"].contains(&self.event.as_str())
+        let begin = ["SessionStart", "sessionStart", "agent_start", "plugin.init"];
+        self.moment == Moment::Other && begin.contains(&self.event.as_str())
     }
 
     /// The answer, in the agent's own protocol.

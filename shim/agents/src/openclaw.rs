@@ -66,6 +66,7 @@ pub(crate) static SETUP: Setup = Setup {
             },
         ]
     },
+    tells_of_sessions: false,
     also: &[],
     weakened: |settings| {
         let off = settings.say("/plugins/enabled", false);

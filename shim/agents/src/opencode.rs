@@ -41,6 +41,7 @@ pub(crate) static SETUP: Setup = Setup {
             holds: Holds::Own { text, executable: false },
         }]
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |_| Vec::new(),
     limits: &[

@@ -33,6 +33,7 @@ pub(crate) static SETUP: Setup = Setup {
         let path = site.below("", ".qwen", "settings.json");
         vec![File { path, holds: Holds::Json(setup::groups(&["PreToolUse", "PostToolUse", "SessionStart"], &hook)) }]
     },
+    tells_of_sessions: true,
     also: &[],
     weakened: |settings| {
         let off = settings.say("/disableAllHooks", true);

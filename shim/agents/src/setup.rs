@@ -44,6 +44,8 @@ pub struct Setup {
     pub of_project: bool,
     /// The files, in the order in which they are to be written.
     pub files: fn(&Site<'_>) -> Vec<File>,
+    /// Whether the agent tells its hook when a session begins.
+    pub tells_of_sessions: bool,
     /// Further settings that count, below the project or absolute.
     pub also: &'static [&'static str],
     /// What in the agent's settings weakens its hooks.

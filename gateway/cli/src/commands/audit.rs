@@ -13,18 +13,24 @@ use rampart_gateway::{
     Home,
     audit::{
         Checkpoint,
-        read::{Record, backward, forward},
+        read::{Part, backward, forward, search as look_up},
         verify::{Finding, Options, verify},
     },
 };
 
 use crate::{
     args::{AuditVerb, Search, Tail, Verify},
-    commands::{log::show, replay},
+    commands::{
+        log::{newest, show},
+        replay,
+    },
     environment::Environment,
     exit::Exit,
     printer::{DIM, Printer, outcome_style, styled},
 };
+
+/// Records that a search holds in memory at a time.
+const AT_ONCE: usize = 10_000;
 
 pub(crate) fn run(verb: AuditVerb, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let trail = || {
@@ -49,14 +55,14 @@ pub(crate) fn run(verb: AuditVerb, environment: &Environment, printer: Printer) 
 
 fn tail(dir: &Path, args: Tail, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let Tail { follow, lines, json, wanted } = args;
-    let sieve = wanted.filter(&environment.user_home).sieve();
+    let filter = wanted.filter(&environment.user_home);
     // what is written from here on is followed
     let mut next = backward(dir)?.next().transpose()?.map_or(1, |newest| newest.seq + 1);
-    let newest = backward(dir)?.filter(|r| r.as_ref().map_or(true, |record| sieve.admits(record))).take(lines);
-    for record in newest.collect::<Result<Vec<_>, _>>()?.iter().rev() {
-        show(record, json, printer)?;
+    for record in newest(dir, filter.clone(), lines)? {
+        show(&record, json, printer)?;
         next = next.max(record.seq + 1);
     }
+    let sieve = filter.sieve();
     if follow {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -80,19 +86,25 @@ fn tail(dir: &Path, args: Tail, environment: &Environment, printer: Printer) -> 
 fn search(dir: &Path, args: Search, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let Search { subject, lines, json, mut wanted } = args;
     wanted.text = subject.or(wanted.text);
-    let sieve = wanted.filter(&environment.user_home).sieve();
-    let admits = |r: &std::io::Result<Record>| r.as_ref().map_or(true, |record| sieve.admits(record));
+    let filter = wanted.filter(&environment.user_home);
     let mut found = 0_u64;
     match lines {
         None => {
-            for record in forward(dir, 0).filter(admits) {
-                show(&record?, json, printer)?;
-                found += 1;
+            let sieve = filter.sieve();
+            let mut part = Part { after: Some(0), before: None, limit: AT_ONCE };
+            loop {
+                let records = look_up(dir, &sieve, part)?;
+                records.iter().try_for_each(|record| show(record, json, printer))?;
+                found += records.len() as u64;
+                part.after = records.last().map(|record| record.seq);
+                if records.len() < AT_ONCE {
+                    break;
+                }
             }
         }
         Some(lines) => {
-            let newest: Vec<Record> = backward(dir)?.filter(admits).take(lines).collect::<Result<_, _>>()?;
-            newest.iter().rev().try_for_each(|record| show(record, json, printer))?;
+            let newest = newest(dir, filter, lines)?;
+            newest.iter().try_for_each(|record| show(record, json, printer))?;
             found = newest.len() as u64;
         }
     }

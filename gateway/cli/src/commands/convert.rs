@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Convert, environment: &Environment, printer: Printer) -
             args.file.display()
         )
     })?;
-    let root = project_of(&args.file, environment);
+    let root = project_of(&args.file, environment)?;
     let policy = policy(permissions, root.as_deref())?;
     let file = SourceFile { name: "the converted policy".to_owned(), text: policy, layer: Layer::User };
     if let Err(wrong) = load(std::slice::from_ref(&file)) {
@@ -63,12 +63,15 @@ pub(crate) fn run(args: &Convert, environment: &Environment, printer: Printer) -
     Ok(Exit::Yes)
 }
 
-/// The project that settings belong to: the folder around `.claude`, unless that is the home.
-fn project_of(file: &Path, environment: &Environment) -> Option<PathBuf> {
-    let file = environment.cwd.join(file);
-    let folder = file.parent()?;
-    let root = if folder.file_name()? == ".claude" { folder.parent()?.to_owned() } else { environment.workspace() };
-    (root != environment.user_home).then_some(root)
+/// The project that settings belong to, wherever the command is given: the folder around `.claude`. Those in the home and
+/// those that stand elsewhere belong to every project.
+fn project_of(file: &Path, environment: &Environment) -> anyhow::Result<Option<PathBuf>> {
+    let folder = file.parent().map(|folder| environment.cwd.join(folder)).unwrap_or_default();
+    let whole = |path: &Path| path.canonicalize().with_context(|| format!("cannot look at {}", path.display()));
+    let folder = whole(&folder)?;
+    let around = folder.parent().filter(|_| folder.ends_with(".claude"));
+    let home = environment.user_home.canonicalize().unwrap_or_else(|_| environment.user_home.clone());
+    Ok(around.filter(|project| **project != home).map(Path::to_owned))
 }
 
 fn policy(permissions: &serde_json::Map<String, Value>, root: Option<&Path>) -> anyhow::Result<String> {

@@ -13,7 +13,7 @@ use crate::{
     args::{Doctor, Quickstart, Service, Setup},
     commands::{
         doctor, init, service,
-        setup::{State, one, state},
+        setup::{Detail, State, one, state},
     },
     environment::Environment,
     exit::Exit,
@@ -44,14 +44,16 @@ pub(crate) fn run(args: &Quickstart, environment: &Environment, printer: Printer
             mcp: false,
             patch_tools: false,
         };
-        if let Err(error) = one(setup, &wanted, environment, printer) {
+        if let Err(error) = one(setup, &wanted, Detail::Files, environment, printer) {
             printer.note(format!("rampart: {}: {error:#}", setup.title));
             whole = false;
         }
     }
-    if !seen {
-        printer.note("none that has hooks is seen here; start yours with `rampart wrap -- AGENT`");
-    }
+    printer.note(match (seen, args.dry_run) {
+        (false, _) => "none that has hooks is seen here; start yours with `rampart wrap -- AGENT`",
+        (true, true) => "`rampart setup AGENT --dry-run` shows each line",
+        (true, false) => "`rampart setup AGENT --remove` undoes it, and with --dry-run shows each line",
+    });
     heading("Gateway");
     if args.service {
         let service = Service { system: false, dry_run: args.dry_run, no_start: false };

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Setup, environment: &Environment, printer: Printe
         }
         printer.note("no file of OpenClaw's is patched: a plugin sees every tool call (exec, web_fetch, browser, message and all others), and survives upgrades");
     }
-    one(setup, args, environment, printer)?;
+    one(setup, args, Detail::Lines, environment, printer)?;
     Ok(Exit::Yes)
 }
 
@@ -59,7 +59,7 @@ fn all_back(args: &args::Setup, environment: &Environment, printer: Printer) -> 
     }
     let mut left = Vec::new();
     for setup in agents {
-        if let Err(error) = one(setup, args, environment, printer) {
+        if let Err(error) = one(setup, args, Detail::Lines, environment, printer) {
             left.push(format!("{}: {error:#}", setup.title));
         }
     }
@@ -69,10 +69,20 @@ fn all_back(args: &args::Setup, environment: &Environment, printer: Printer) -> 
     Ok(Exit::Yes)
 }
 
+/// How much is said of what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Every line, and what the agent's hooks cannot do.
+    Lines,
+    /// The files, in one line for each agent.
+    Files,
+}
+
 /// Sets one agent up, or undoes that.
 pub(crate) fn one(
     setup: &Setup,
     args: &args::Setup,
+    detail: Detail,
     environment: &Environment,
     printer: Printer,
 ) -> anyhow::Result<()> {
@@ -91,7 +101,8 @@ pub(crate) fn one(
     if changes.iter().all(change::Change::is_none) {
         printer.note(format!("{}: {}", setup.title, if args.remove { "nothing to remove" } else { "already set up" }));
     }
-    for change in changes.iter().filter(|change| !change.is_none()) {
+    let files_changed = changes.iter().filter(|change| !change.is_none());
+    for change in files_changed.clone().filter(|_| detail == Detail::Lines) {
         printer.note(styled(BOLD, change.path.display()));
         show(change.before.as_deref().unwrap_or_default(), change.after.as_deref().unwrap_or_default(), printer);
         if let Some(backup) = change.kept_at().filter(|_| !args.dry_run) {
@@ -109,18 +120,23 @@ pub(crate) fn one(
         }
     }
     let changed = changes.iter().any(|change| !change.is_none());
-    match (args.remove, args.dry_run) {
-        (false, true) if changed => printer.note(format!("{} would be set up; nothing was changed", setup.title)),
-        (true, true) if changed => printer.note(format!("{} would be as it was; nothing was changed", setup.title)),
-        (true, false) if changed => printer.note(format!("{} no longer asks Rampart", setup.title)),
-        (false, false) => {
+    let title = setup.title;
+    let summed: Vec<String> = files_changed.map(|change| change.summed(&environment.user_home)).collect();
+    let summed = summed.join(", ");
+    match (args.remove, args.dry_run, detail) {
+        (false, true, Detail::Files) if changed => printer.note(format!("{title} would be set up: {summed}")),
+        (false, true, _) if changed => printer.note(format!("{title} would be set up; nothing was changed")),
+        (true, true, _) if changed => printer.note(format!("{title} would be as it was; nothing was changed")),
+        (true, false, _) if changed => printer.note(format!("{title} no longer asks Rampart")),
+        (false, false, _) => {
             init::first(&Home::at(&environment.home), printer)?;
+            let project = if args.project { " --project" } else { "" };
+            let more = match detail {
+                Detail::Files => format!(": {summed}"),
+                Detail::Lines => format!("; `rampart setup {}{project} --remove` undoes it", setup.agent.name),
+            };
             if changed {
-                let project = if args.project { " --project" } else { "" };
-                printer.note(format!(
-                    "{} asks Rampart before each tool from its next start; `rampart setup {}{project} --remove` undoes it",
-                    setup.title, setup.agent.name
-                ));
+                printer.note(format!("{title} asks Rampart before each tool from its next start{more}"));
             }
         }
         _ => {}
@@ -130,7 +146,7 @@ pub(crate) fn one(
             printer
                 .note(format!("note: {} is not seen here (neither its program on PATH nor its folder)", setup.title));
         }
-        cautions(setup, &files, environment, printer);
+        cautions(setup, &files, detail, environment, printer);
     }
     if args.mcp {
         servers(setup, args, environment, printer);
@@ -146,14 +162,14 @@ pub(crate) fn again(setup: &Setup, environment: &Environment) -> anyhow::Result<
 }
 
 /// What makes this protection weaker than it looks.
-fn cautions(setup: &Setup, files: &[File], environment: &Environment, printer: Printer) {
+fn cautions(setup: &Setup, files: &[File], detail: Detail, environment: &Environment, printer: Printer) {
     let shared = setup.also.iter().map(|path| environment.workspace().join(path));
     let own = files.iter().filter(|file| !matches!(file.holds, Holds::Own { .. })).map(|file| file.path.clone().into());
     let settings: Vec<Value> = own.chain(shared).filter_map(|path| settings(&path)).collect();
     for why in (setup.weakened)(&Settings { files: &settings }) {
         printer.note(format!("weaker than it could be: {why}"));
     }
-    for limit in setup.limits {
+    for limit in setup.limits.iter().filter(|_| detail == Detail::Lines) {
         printer.note(styled(DIM, format!("note: {limit}")));
     }
 }
@@ -281,7 +297,7 @@ fn list(args: &args::Setup, environment: &Environment, printer: Printer) -> anyh
     }
     for setup in setup::ALL.iter().filter(|setup| state(setup, environment) == State::Used) {
         if printer.yes(format!("Set up {}?", setup.title))? {
-            one(setup, args, environment, printer)?;
+            one(setup, args, Detail::Lines, environment, printer)?;
         }
     }
     Ok(Exit::Yes)

@@ -2,8 +2,11 @@
 //! as they come. Nothing is checked here; that is `verify`'s work.
 
 mod filter;
+mod marks;
 mod moment;
+mod piece;
 mod search;
+mod summary;
 
 use std::{
     fs::File,
@@ -19,6 +22,7 @@ pub use self::{
     filter::{Filter, Sieve},
     moment::{Edge, moment, moment_in_utc},
     search::{Part, search},
+    summary::{summarise, unsummarised},
 };
 use super::{line::Line, record::Kind, segment::file_name, verify::segments};
 

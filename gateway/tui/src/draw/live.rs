@@ -27,7 +27,7 @@ struct Column {
 
 /// What stands before the subject.
 const BEFORE: [Column; 5] = [
-    Column { name: "agent", least: 9, most: 16, from: 60, text: |row| text::line(&row.agent, 80), tone: Tone::Plain },
+    Column { name: "agent", least: 11, most: 16, from: 60, text: |row| text::line(&row.agent, 80), tone: Tone::Plain },
     Column {
         name: "session",
         least: 8,

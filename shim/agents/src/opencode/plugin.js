@@ -29,12 +29,16 @@ function ask(input, output, directory) {
   })
 }
 
-export const Rampart = async ({ directory }) => ({
-  "tool.execute.before": async (input, output) => {
-    await ask(input, output, directory)
-  },
-  "tool.execute.after": async (input, output) => {
-    const answer = await ask(input, output, directory)
-    if (answer.output) Object.assign(output, answer.output)
-  },
-})
+export const Rampart = async ({ directory }) => {
+  // That OpenCode has begun, for `rampart doctor`; nothing waits for it.
+  ask({ directory }, null, directory).catch(() => {})
+  return {
+    "tool.execute.before": async (input, output) => {
+      await ask(input, output, directory)
+    },
+    "tool.execute.after": async (input, output) => {
+      const answer = await ask(input, output, directory)
+      if (answer.output) Object.assign(output, answer.output)
+    },
+  }
+}

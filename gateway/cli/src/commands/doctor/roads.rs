@@ -190,7 +190,7 @@ fn hooks(environment: &Environment) -> Vec<Road> {
         match state {
             State::Absent => None,
             State::SetUp => {
-                let evidence = format!("{file} calls Rampart; {}", heard(name, environment));
+                let evidence = format!("{file} calls Rampart; {}", heard(setup, environment));
                 Some(road(name, Protection::Advisory, evidence, None))
             }
             State::Used => {
@@ -203,8 +203,12 @@ fn hooks(environment: &Environment) -> Vec<Road> {
 }
 
 /// When a session of the agent last told that it began.
-fn heard(agent: &str, environment: &Environment) -> String {
-    let noted = std::fs::metadata(environment.home.join("state/heard").join(agent)).and_then(|meta| meta.modified());
+fn heard(setup: &Setup, environment: &Environment) -> String {
+    if !setup.tells_of_sessions {
+        return format!("{} does not tell when a session begins; its calls stand in `rampart log`", setup.title);
+    }
+    let noted = environment.home.join("state/heard").join(setup.agent.name);
+    let noted = std::fs::metadata(noted).and_then(|meta| meta.modified());
     match noted.ok().and_then(|at| jiff::Timestamp::try_from(at).ok()) {
         Some(at) => format!("a session began at {}", at.strftime("%F %H:%MZ")),
         None => "no session has begun since".to_owned(),

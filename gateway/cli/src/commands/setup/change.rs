@@ -112,6 +112,19 @@ impl Change {
         self.before == self.after
     }
 
+    /// The file, and how many lines come and go, or that it is new.
+    pub(super) fn summed(&self, user_home: &Path) -> String {
+        let path = self.path.strip_prefix(user_home).map(|below| Path::new("~").join(below));
+        let path = path.unwrap_or_else(|_| self.path.clone());
+        match &self.before {
+            None => format!("{} (new)", path.display()),
+            Some(before) => {
+                let (come, go) = settings_file::lines_changed(before, self.after.as_deref().unwrap_or_default());
+                format!("{} (+{come} -{go} lines)", path.display())
+            }
+        }
+    }
+
     /// Where it is kept how the file was.
     pub(super) fn kept_at(&self) -> Option<&Path> {
         matches!(self.keep, Some(Was::There(_))).then_some(self.backup.as_path())

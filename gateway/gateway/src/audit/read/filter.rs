@@ -6,7 +6,7 @@ use rampart_call::Outcome;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use super::Record;
+use super::{Record, marks, summary::Gist};
 use crate::audit::{ledger::Stamp, record::Kind};
 
 /// What records must be like. An empty filter admits all; every condition that is set must hold.
@@ -48,6 +48,10 @@ pub struct Sieve {
     types: Option<Regex>,
     since: Option<String>,
     until: Option<String>,
+    /// Marks that every wanted line leaves in a summary.
+    marks: Vec<u16>,
+    /// Those of types, of which it leaves one.
+    kind_marks: Vec<[u16; 3]>,
     /// Time and type tell all.
     by_bytes: bool,
 }
@@ -59,21 +63,28 @@ impl Filter {
         self.host = self.host.map(fold);
         self.path = self.path.map(|path| if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path });
         let Self { kinds, decision, tool, agent, session, rule, host, path, text, since_ms, until_ms } = &self;
-        let exact = [tool, agent, session, rule].into_iter().flatten().map(|word| json(word));
-        let exact = exact.chain(decision.map(|outcome| json(outcome.as_str())));
-        let words = exact.chain(path.as_deref().map(inner)).map(|word| Finder::new(&word).into_owned()).collect();
+        let by_bytes = [tool, agent, session, rule, host, path, text].iter().all(|o| o.is_none()) && decision.is_none();
+        let exact = [tool, agent, session, rule].into_iter().flatten().map(|word| inner(word));
+        let exact: Vec<_> = exact.chain(decision.map(|outcome| inner(outcome.as_str()))).collect();
+        // With the quote before: the string of a path begins with the folder.
+        let path = path.as_deref().map(|path| format!("\"{}", inner(path)));
         let hosts = host.as_deref().map(|host| inner(host.trim_start_matches("*.")));
-        let loose = hosts.into_iter().chain(text.as_deref().map(inner));
+        let loose: Vec<_> = hosts.into_iter().chain(text.as_deref().map(inner)).collect();
+        let strings: Vec<_> = exact.iter().map(|word| format!("\"{word}\"")).collect();
+        let parts = strings.iter().chain(&path).chain(&loose).flat_map(|text| marks::of_text(text.as_bytes()));
+        let marks = exact.iter().flat_map(|word| marks::of_string(word.as_bytes())).chain(parts).collect();
+        let kind_marks = kinds.iter().map(|kind| marks::of_string(kind.as_str().as_bytes())).collect();
+        let words = strings.into_iter().chain(path);
+        let words = words.map(|word| Finder::new(&word).into_owned()).collect();
         let search =
             |word: String| RegexBuilder::new(&regex::escape(&word)).case_insensitive(true).unicode(false).build().ok();
-        let loose: Vec<_> = loose.filter_map(search).collect();
+        let loose: Vec<_> = loose.into_iter().filter_map(search).collect();
         let types = kinds.iter().map(|kind| format!(r#""{}","#, kind.as_str())).collect::<Vec<_>>().join("|");
         let types = if kinds.is_empty() { None } else { Regex::new(&types).ok() };
         // both are UTC with milliseconds, so that the order of the texts is the order in time
         let stamp = |ms: Option<u64>| ms.map(|wall_ms| Stamp { wall_ms, boot_ms: 0 }.rfc3339());
         let (since, until) = (stamp(*since_ms), stamp(*until_ms));
-        let by_bytes = [tool, agent, session, rule, host, path, text].iter().all(|o| o.is_none()) && decision.is_none();
-        Sieve { words, loose, types, since, until, by_bytes, filter: self }
+        Sieve { words, loose, types, since, until, marks, kind_marks, by_bytes, filter: self }
     }
 }
 
@@ -112,12 +123,20 @@ impl Sieve {
         }
     }
 
+    /// False where none of the lines that were summed up is wanted.
+    pub(super) fn may_admit_one_of(&self, gist: &Gist<'_>) -> bool {
+        let (since, until) = (self.since.as_deref(), self.until.as_deref());
+        gist.is_between(since.map(str::as_bytes), until.map(str::as_bytes))
+            && self.marks.iter().all(|mark| gist.has(*mark))
+            && (self.kind_marks.is_empty()
+                || self.kind_marks.iter().any(|marks| marks.iter().all(|mark| gist.has(*mark))))
+    }
+
     fn is_of_that_time(&self, line: &[u8]) -> bool {
         if self.since.is_none() && self.until.is_none() {
             return true;
         }
-        let at = memmem::find(line, br#","at":""#).and_then(|i| line.get(i + 7..));
-        let Some(at) = at.and_then(|rest| rest.get(..memchr::memchr(b'"', rest)?)) else { return false };
+        let Some(at) = time_of(line) else { return false };
         self.since.as_ref().is_none_or(|since| at >= since.as_bytes())
             && self.until.as_ref().is_none_or(|until| at < until.as_bytes())
     }
@@ -138,6 +157,12 @@ impl Sieve {
             && path.as_deref().is_none_or(|wanted| paths(members).iter().any(|path| is_below(path, wanted)))
             && text.as_deref().is_none_or(|wanted| stands_in(members, &wanted.to_ascii_lowercase()))
     }
+}
+
+/// When a record was written, as it says.
+pub(super) fn time_of(line: &[u8]) -> Option<&[u8]> {
+    let rest = memmem::find(line, br#","at":""#).and_then(|i| line.get(i + 7..))?;
+    rest.get(..memchr(b'"', rest)?)
 }
 
 /// The hosts that a call would reach, in lower case.
@@ -185,14 +210,9 @@ fn stands_in(value: &Value, wanted: &str) -> bool {
     }
 }
 
-/// A text as it stands in JSON.
-fn json(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// The same without its quotes.
+/// A text as it stands in JSON, without the quotes.
 fn inner(text: &str) -> String {
-    let quoted = json(text);
+    let quoted = Value::from(text).to_string();
     quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
 }
 

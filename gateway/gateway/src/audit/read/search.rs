@@ -2,30 +2,21 @@
 //! and of a piece in which no wanted word stands no line is looked at.
 
 use std::{
-    fs::File,
     io,
     ops::Range,
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
 
-use memchr::memchr;
-
-use super::{Record, Sieve, segments};
+use super::{Record, Sieve, piece::Piece, segments, summary::Summary};
 use crate::audit::segment::file_name;
 
-/// Bytes of a piece: few enough to stay in a processor's cache between reading and searching. In tests so few that lines are
-/// longer.
-const PIECE: u64 = if cfg!(test) { 4 << 10 } else { 1 << 20 };
-/// What is read beyond a piece at a time, for the end of its last line.
-const BEYOND: usize = 64 << 10;
 /// Pieces after which others are asked to help: most searches find enough in the newest.
-const ALONE: usize = 4;
+const ALONE: usize = 16;
 /// Threads that read at once.
 const MOST_THREADS: usize = 4;
 
@@ -40,14 +31,15 @@ pub struct Part {
     pub limit: usize,
 }
 
-/// A part of a segment: the lines that begin in these bytes.
+/// A piece in which wanted records may stand.
 #[derive(Debug)]
-struct Piece {
-    file: PathBuf,
-    bytes: Range<u64>,
+struct Place {
+    piece: Piece,
     /// The numbers that may stand here: what stands in a segment from the first number of the next one on was written
     /// again there.
     numbers: Range<u64>,
+    /// What is known of its segment, and which of its pieces this is.
+    summary: Option<(Arc<Summary>, u64)>,
 }
 
 /// Looks records up.
@@ -55,19 +47,19 @@ struct Piece {
 /// # Errors
 /// When the files cannot be read.
 pub fn search(dir: &Path, sieve: &Sieve, part: Part) -> io::Result<Vec<Record>> {
-    let pieces = pieces(dir, part)?;
-    let found = Found::new(pieces.len(), part.limit);
+    let places = places(dir, part)?;
+    let found = Found::new(places.len(), part.limit);
     let next = AtomicUsize::new(0);
     let work = |most: usize| {
         let mut text = Vec::new();
         for _ in 0..most {
             let nth = next.fetch_add(1, Ordering::Relaxed);
-            let Some(piece) = pieces.get(nth).filter(|_| !found.enough()) else { return };
-            found.put(nth, piece.search(sieve, part, &mut text));
+            let Some(place) = places.get(nth).filter(|_| !found.enough()) else { return };
+            found.put(nth, place.search(sieve, part, &mut text));
         }
     };
     work(ALONE);
-    if !found.enough() && pieces.len() > ALONE {
+    if !found.enough() && places.len() > ALONE {
         let helpers = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS) - 1;
         thread::scope(|scope| {
             for _ in 0..helpers {
@@ -80,38 +72,41 @@ pub fn search(dir: &Path, sieve: &Sieve, part: Part) -> io::Result<Vec<Record>> 
 }
 
 /// The pieces of all segments in which the part may lie, in its order.
-fn pieces(dir: &Path, Part { after, before, .. }: Part) -> io::Result<Vec<Piece>> {
+fn places(dir: &Path, Part { after, before, .. }: Part) -> io::Result<Vec<Place>> {
     let firsts = segments(dir)?;
     let ends = firsts.iter().skip(1).copied().chain([u64::MAX]);
-    let mut pieces = Vec::new();
+    let mut places = Vec::new();
     for (&first, end) in firsts.iter().zip(ends) {
         let numbers = after.map_or(0, |after| after.saturating_add(1))..end.min(before.unwrap_or(u64::MAX));
         if numbers.is_empty() || first >= numbers.end {
             continue;
         }
         let file = dir.join(file_name(first));
-        let length = match file.metadata() {
-            Ok(meta) => meta.len(),
+        let segment = match file.metadata() {
+            Ok(meta) => meta,
             // Its time was over meanwhile.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(e),
         };
-        let starts = (0..length).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-        pieces.extend(starts.map(|start| {
-            let bytes = start..length.min(start + PIECE);
-            Piece { file: file.clone(), bytes, numbers: numbers.clone() }
+        let summary = Summary::of(dir, first, &segment).map(Arc::new);
+        places.extend(Piece::all(&file, segment.len()).zip(0..).map(|(piece, nth)| {
+            let summary = summary.as_ref().map(|summary| (Arc::clone(summary), nth));
+            Place { piece, numbers: numbers.clone(), summary }
         }));
     }
     if after.is_none() {
-        pieces.reverse();
+        places.reverse();
     }
-    Ok(pieces)
+    Ok(places)
 }
 
-impl Piece {
+impl Place {
     fn search(&self, sieve: &Sieve, part: Part, text: &mut Vec<u8>) -> io::Result<Vec<Record>> {
         let mut records = Vec::new();
-        sieve.candidates(self.lines(text)?, |line| {
+        if !self.may_hold(sieve, text) {
+            return Ok(records);
+        }
+        sieve.candidates(self.piece.lines(text)?, |line| {
             let record = Record::parse(line).filter(|record| self.numbers.contains(&record.seq));
             records.extend(record.filter(|record| sieve.admits(record)));
         });
@@ -122,47 +117,11 @@ impl Piece {
         Ok(records)
     }
 
-    /// The lines that begin here, the end of the last one included.
-    fn lines<'t>(&self, text: &'t mut Vec<u8>) -> io::Result<&'t [u8]> {
-        let file = File::open(&self.file)?;
-        // With the byte before: only behind a newline does a line begin.
-        let from = self.bytes.start.saturating_sub(1);
-        let long = usize::try_from(self.bytes.end - from).unwrap_or(usize::MAX);
-        text.clear();
-        read_on(&file, from, long, text)?;
-        let begin = match self.bytes.start {
-            0 => 0,
-            _ => memchr(b'\n', text).map_or(text.len(), |newline| newline + 1),
-        };
-        loop {
-            let last = long.saturating_sub(1);
-            let end = text.get(last..).and_then(|rest| memchr(b'\n', rest)).map(|newline| last + newline);
-            if let Some(end) = end {
-                return Ok(text.get(begin..end).unwrap_or_default());
-            }
-            let more = read_on(&file, from + text.len() as u64, BEYOND, text)?;
-            if more == 0 {
-                return Ok(text.get(begin..).unwrap_or_default());
-            }
-        }
+    /// False where the summary leaves no doubt that nothing wanted is here.
+    fn may_hold(&self, sieve: &Sieve, buffer: &mut Vec<u8>) -> bool {
+        let gist = self.summary.as_ref().and_then(|(summary, nth)| summary.gist(*nth, buffer));
+        gist.is_none_or(|gist| gist.has_of(&self.numbers) && sieve.may_admit_one_of(&gist))
     }
-}
-
-/// Reads so many bytes from a place on, or those that there are, and gives their number.
-fn read_on(file: &File, from: u64, most: usize, text: &mut Vec<u8>) -> io::Result<usize> {
-    let had = text.len();
-    text.resize(had + most, 0);
-    let mut read = 0;
-    while let Some(room) = text.get_mut(had + read..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, from + read as u64) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    text.truncate(had + read);
-    Ok(read)
 }
 
 /// What was found in each piece, as the pieces are done with in any order.
@@ -219,18 +178,17 @@ mod tests {
     use super::*;
     use crate::audit::{
         Kind,
-        read::{Filter, backward_from, forward},
+        read::{Filter, forward, piece::PIECE, summarise, unsummarised},
         tests::{Home, allow, deny},
     };
 
-    /// Every part of a trail of several segments, by every filter, is what reading line by line finds.
-    #[tokio::test]
-    async fn what_is_found_is_what_reading_every_line_finds() {
+    /// Three segments of many pieces, the last of which is torn.
+    async fn long_trail() -> Home {
         let home = Home::new();
         for n in 0..3 {
             let trail = home.open();
-            for m in 0..40 {
-                allow(&trail, &format!("echo {n} {m} {}", "x".repeat(20_000 + m * 997))).await.unwrap();
+            for m in 0..25 {
+                allow(&trail, &format!("echo {n} {m} {}", "x".repeat(6_000 + m * 397))).await.unwrap();
                 deny(&trail, &format!("rm -rf /NEEDLE{m}")).await.unwrap();
             }
             trail.close().await;
@@ -240,39 +198,136 @@ mod tests {
         text.extend_from_slice(br#"{"v":"rampart.audit.v2","seq":999,"ty"#);
         std::fs::write(&last, text).unwrap();
         let bytes: u64 = home.segments().iter().map(|s| s.metadata().unwrap().len()).sum();
-        assert!(bytes > 200 * PIECE, "{bytes}");
-        let filters = [
+        assert!(bytes > 100 * PIECE, "{bytes}");
+        home
+    }
+
+    fn filters() -> Vec<Filter> {
+        let mut filters = vec![
             Filter::default(),
-            Filter { text: Some("needle7".into()), ..Filter::default() },
             Filter { decision: Some(rampart_call::Outcome::Deny), ..Filter::default() },
+            Filter { decision: Some(rampart_call::Outcome::Webhook), ..Filter::default() },
             Filter { kinds: vec![Kind::Open, Kind::Close], ..Filter::default() },
+            Filter { kinds: vec![Kind::Gap], ..Filter::default() },
             Filter { kinds: vec![Kind::Decision], text: Some("echo 1".into()), ..Filter::default() },
             Filter { session: Some("nobody's".into()), ..Filter::default() },
+            Filter { agent: Some("claude-code".into()), ..Filter::default() },
+            Filter { tool: Some("exec".into()), ..Filter::default() },
+            Filter { host: Some("*.nowhere.example".into()), ..Filter::default() },
+            Filter { path: Some("/".into()), ..Filter::default() },
             Filter { since_ms: Some(1), until_ms: Some(u64::MAX / 2), ..Filter::default() },
+            Filter { until_ms: Some(1), ..Filter::default() },
         ];
-        for filter in filters {
-            for (after, before) in
-                [(None, None), (None, Some(90)), (Some(0), None), (Some(55), Some(200)), (Some(7), Some(8))]
-            {
-                for limit in [1, 7, 10_000] {
-                    let sieve = filter.clone().sieve();
-                    let admits = |record: &Record| sieve.admits(record);
-                    let slow: Vec<u64> = match after {
-                        None => {
-                            let all = backward_from(&home.dir, before).unwrap().map(Result::unwrap);
-                            all.filter(admits).map(|r| r.seq).take(limit).collect()
-                        }
-                        Some(after) => {
-                            let all = forward(&home.dir, after + 1).map(Result::unwrap);
-                            let early = all.take_while(|r| r.seq < before.unwrap_or(u64::MAX));
-                            early.filter(admits).map(|r| r.seq).take(limit).collect()
-                        }
-                    };
-                    let quick = search(&home.dir, &sieve, Part { after, before, limit }).unwrap();
-                    let quick: Vec<u64> = quick.iter().map(|r| r.seq).collect();
-                    assert_eq!(quick, slow, "{filter:?} {after:?} {before:?} {limit}");
+        let texts = ["needle7", "NEEDLE19\"", "echo", "cho 2 1", "/", "~", "/n", "xxxx", "\"", "h", "ab", "zq", ""];
+        filters.extend(texts.map(|text| Filter { text: Some(text.into()), ..Filter::default() }));
+        filters
+    }
+
+    /// Every part of a trail of several segments, by every filter, is what reading line by line finds, whether or not the
+    /// segments were summed up.
+    #[tokio::test]
+    async fn what_is_found_is_what_reading_every_line_finds() {
+        let home = long_trail().await;
+        let all: Vec<Record> = forward(&home.dir, 0).map(Result::unwrap).collect();
+        for summed_up in [false, true] {
+            if summed_up {
+                let closed = unsummarised(&home.dir).unwrap();
+                assert_eq!(closed.len(), 2);
+                for first in closed {
+                    summarise(&home.dir, first).unwrap();
+                }
+                assert!(unsummarised(&home.dir).unwrap().is_empty());
+            }
+            for filter in filters() {
+                let sieve = filter.clone().sieve();
+                let wanted: Vec<u64> = all.iter().filter(|r| sieve.admits(r)).map(|r| r.seq).collect();
+                for (after, before) in [(None, None), (None, Some(90)), (Some(0), None), (Some(55), Some(200))] {
+                    let numbers = after.map_or(0, |after| after + 1)..before.unwrap_or(u64::MAX);
+                    let mut wanted: Vec<u64> = wanted.iter().copied().filter(|seq| numbers.contains(seq)).collect();
+                    if after.is_none() {
+                        wanted.reverse();
+                    }
+                    for limit in [10_000, 3] {
+                        wanted.truncate(limit);
+                        let found = search(&home.dir, &sieve, Part { after, before, limit }).unwrap();
+                        let found: Vec<u64> = found.iter().map(|r| r.seq).collect();
+                        assert_eq!(found, wanted, "{filter:?} {after:?} {before:?} {limit}, summed up: {summed_up}");
+                    }
                 }
             }
         }
+    }
+
+    /// Otherwise the summaries would be of no use, and nobody would see it.
+    #[tokio::test]
+    async fn pieces_without_what_is_looked_for_are_not_read() {
+        let home = long_trail().await;
+        for first in unsummarised(&home.dir).unwrap() {
+            summarise(&home.dir, first).unwrap();
+        }
+        // Hashes differ each time, and so do the marks that they leave by chance.
+        const FEW: usize = 6;
+        let all = Part { after: None, before: None, limit: usize::MAX };
+        let read = |filter: Filter, part: Part| {
+            let (sieve, mut buffer) = (filter.sieve(), Vec::new());
+            let closed = places(&home.dir, part).unwrap().into_iter().filter(|place| place.summary.is_some());
+            let (some, none): (Vec<_>, Vec<_>) = closed.partition(|place| place.may_hold(&sieve, &mut buffer));
+            (some.len(), none.len())
+        };
+        let text = |text: &str| Filter { text: Some(text.into()), ..Filter::default() };
+        let before = Part { before: Some(20), ..all };
+        let (_, pieces) = read(text("zebra"), all);
+        assert!(pieces > 60, "{pieces}");
+        for (filter, part, most) in [
+            (text("zebra"), all, FEW),
+            (text("zq"), all, FEW),
+            (text("~"), all, FEW),
+            (text("needle21"), all, 2 + FEW),
+            (Filter { agent: Some("claude-cod".into()), ..Filter::default() }, all, FEW),
+            (Filter { kinds: vec![Kind::Gap], ..Filter::default() }, all, FEW),
+            (Filter { since_ms: Some(u64::MAX / 2), ..Filter::default() }, all, 0),
+            (Filter { until_ms: Some(1), ..Filter::default() }, all, 0),
+            (Filter::default(), before, 40),
+        ] {
+            let (some, _) = read(filter.clone(), part);
+            assert!(some <= most, "{filter:?}: {some} of {pieces} pieces are read");
+        }
+    }
+
+    /// One that is torn, damaged, or of another segment is not gone by, and is made again.
+    #[tokio::test]
+    async fn a_doubtful_summary_is_made_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = long_trail().await;
+        let firsts = unsummarised(&home.dir).unwrap();
+        let [one, other] = *firsts else { panic!("{firsts:?}") };
+        for &first in &firsts {
+            summarise(&home.dir, first).unwrap();
+        }
+        let path = |first: u64| home.dir.join(format!("audit-{first:016}.summary"));
+        assert_eq!(path(one).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let whole = std::fs::read(path(one)).unwrap();
+        let half = &whole[..whole.len() / 2];
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 1;
+        let mut other_format = whole.clone();
+        other_format[7] += 1;
+        let exchanged = std::fs::read(path(other)).unwrap();
+        for content in [half, &[], &damaged, &other_format, &exchanged] {
+            std::fs::write(path(one), content).unwrap();
+            assert_eq!(unsummarised(&home.dir).unwrap(), [one]);
+            summarise(&home.dir, one).unwrap();
+            assert_eq!(std::fs::read(path(one)).unwrap(), whole);
+        }
+        // the segment is not what was summed up
+        let segment = home.dir.join(file_name(other));
+        let mut text = std::fs::read(&segment).unwrap();
+        text.push(b'\n');
+        std::fs::write(&segment, text).unwrap();
+        assert_eq!(unsummarised(&home.dir).unwrap(), [other]);
+        summarise(&home.dir, other).unwrap();
+        std::fs::remove_file(&segment).unwrap();
+        assert!(unsummarised(&home.dir).unwrap().is_empty());
+        assert!(path(one).exists() && !path(other).exists(), "it goes with its segment");
     }
 }
