@@ -36,16 +36,18 @@ pub(super) async fn judge(
     if let Err(error) = caller.sign(&mut call.origin, &api) {
         return error.into_response();
     }
-    let begun = begun.and_then(|Extension(begun)| begun.take());
-    // The next question may be one to be answered at once again, which is not done in the middle of a connection.
-    let closes = begun.is_some().then_some([(header::CONNECTION, "close")]);
-    let mut answering =
-        begun.unwrap_or_else(|| -> Answering { Box::pin(async move { api.gateway().answer(call).await }) });
-    if let Ok(answer) = timeout(FIRST, &mut answering).await {
-        return (closes, Json(answer)).into_response();
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    if let Some(answering) = begun.and_then(|Extension(begun)| begun.take()) {
+        // It was waited for already. The next question may be one to be answered at once again, which is not done in the
+        // middle of a connection.
+        let body = Body::from_stream(stream::unfold(Some(answering), beat));
+        return ([(header::CONNECTION, "close")], content_type, body).into_response();
     }
-    let body = Body::from_stream(stream::unfold(Some(answering), beat));
-    (closes, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let mut answering: Answering = Box::pin(async move { api.gateway().answer(call).await });
+    if let Ok(answer) = timeout(FIRST, &mut answering).await {
+        return Json(answer).into_response();
+    }
+    (content_type, Body::from_stream(stream::unfold(Some(answering), beat))).into_response()
 }
 
 /// Records what the surface has refused by itself. Nobody is asked, so the answer comes at once.
