@@ -317,7 +317,12 @@ fn every_page_is_found_by_those_who_do_not_see_it() {
     if !ready("every_page_is_found_by_those_who_do_not_see_it") {
         return;
     }
-    let world = served();
+    let mut world = World::with_policy(POLICY);
+    let long = "a-policy-whose-name-is-as-long-as-names-of-policies-come";
+    let rule = "rules: [{ action: watch, when: { command_matches: [\"never *\"] } }]";
+    let text = format!("version: \"1\"\npolicies:\n  - name: {long}\n    description: {long}\n    {rule}\n");
+    world.write(&format!("home/.rampart/policies/{long}.yaml"), text);
+    world.serve(&[]);
     for command in ["ls -la", "rm -rf /", "curl https://api.example/x", "git status"] {
         call(&world, "exec", &json!({"agent": "bot", "session": "s-1", "params": {"command": command}}));
     }
