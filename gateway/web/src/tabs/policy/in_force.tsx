@@ -79,7 +79,7 @@ export function InForce() {
                 {policy.description ? <span class="remark"><Line text={policy.description} limit={200} /></span> : null}
               </td>
               <td class="dim">
-                <Line text={policy.file} limit={60} /> <span class="dim">{policy.layer}</span>
+                <Line text={policy.file} limit={200} /> <span class="dim">{policy.layer}</span>
               </td>
               <td class="number">{policy.rules}</td>
               <td class="number dim">{policy.priority}</td>
