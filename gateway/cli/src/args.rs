@@ -400,6 +400,8 @@ pub(crate) enum PolicyVerb {
     },
     /// Show how a call is decided, step by step
     Explain(Test),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
     /// List the policies in force
     Rules(Json),
     /// List the policies that come with Rampart, and those of the registry that is trusted

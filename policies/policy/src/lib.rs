@@ -42,5 +42,8 @@ pub use rule::{AskOptions, Rule, Webhook};
 pub use ruleset::{Layer, Loaded, Policy, Ruleset, SourceFile, load};
 pub use testing::{TestOutcome, run_tests};
 
+/// What a policy file may hold, as JSON Schema 2020-12, for editors. [`lint()`] knows more.
+pub const SCHEMA: &str = include_str!("../policy.schema.json");
+
 #[cfg(test)]
 mod tests;

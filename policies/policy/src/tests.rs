@@ -10,6 +10,7 @@ mod loading;
 mod precedence;
 mod reference;
 mod responses;
+mod schema;
 mod seed;
 mod shipped;
 mod traffic;

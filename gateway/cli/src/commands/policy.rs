@@ -25,6 +25,10 @@ pub(crate) fn run(verb: PolicyVerb, environment: &Environment, printer: Printer)
     match verb {
         PolicyVerb::Lint { files, json } => check(&files, json, environment, printer),
         PolicyVerb::Explain(args) => explain_call(&args, environment, printer),
+        PolicyVerb::Schema => {
+            printer.out(rampart_policy::SCHEMA.trim_end());
+            Ok(Exit::Yes)
+        }
         PolicyVerb::Rules(args) => list_rules(args.json, environment, printer),
         PolicyVerb::List(args) => registry::list(&args, environment, printer),
         PolicyVerb::Fetch(args) => registry::fetch(&args, environment, printer),

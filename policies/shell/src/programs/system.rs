@@ -163,7 +163,7 @@ pub(super) fn rampart(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) ->
     let named: Vec<&str> = words.iter().map(|w| w.text.as_str()).filter(|w| !w.starts_with('-')).collect();
     let shows = match &named[..] {
         [] => true,
-        ["policy", "lint" | "explain" | "list" | "show", ..] => true,
+        ["policy", "lint" | "explain" | "list" | "show" | "schema", ..] => true,
         ["rules" | "policy"] | ["rules", "list"] | ["config" | "ca", "show"] => true,
         ["mcp", "pins", "approve" | "reset", ..] => false,
         ["mcp", "scan" | "pins", ..] => true,
