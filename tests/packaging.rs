@@ -111,7 +111,34 @@ fn script(release: &Release) {
     Ran::from(next).expect(0);
 }
 
-/// It names the archive and its checksum.
+/// As much of Homebrew's language as the formula speaks, and a keg. It is run where the archive was unpacked, as Homebrew does,
+/// which steps into the one folder of an archive.
+const HOMEBREW: &str = r##"
+require "fileutils"
+class Keg
+  def initialize(place) = @place = place
+  def install(*files) = FileUtils.mkdir_p(@place) && files.flatten.each { |file| FileUtils.mv(file, @place) }
+  def to_s = @place
+end
+class Formula
+  class << self
+    attr_reader :trial
+    %i[desc homepage url sha256 license].each { |word| define_method(word) { |_| } }
+    def version(text) = define_method(:version) { text }
+    def test(&block) = @trial = block
+  end
+  FOLDERS = { bin: "bin", bash_completion: "etc/bash_completion.d", zsh_completion: "share/zsh/site-functions",
+              fish_completion: "share/fish/vendor_completions.d", man1: "share/man/man1" }
+  FOLDERS.each { |word, place| define_method(word) { Keg.new("#{KEG}/#{place}") } }
+  def shell_output(line) = `#{line}`.tap { $?.success? or raise line }
+  def assert_match(wanted, found) = found.include?(wanted) || raise("#{wanted} is not in #{found}")
+end
+KEG = ARGV.fetch(1)
+load ARGV.fetch(0)
+Rampart.new.tap(&:install).instance_eval(&Rampart.trial)
+"##;
+
+/// It names the archive and its checksum, and what it does with what is in there leads to programs that run.
 fn formula(test: &str, release: &Release) {
     let formula = fs::read_to_string(release.path("rampart.rb")).unwrap();
     let archive = release.file(".tar.gz");
@@ -120,7 +147,19 @@ fn formula(test: &str, release: &Release) {
     let sum = release.sh(&format!("sha256sum release/{name}")).stdout;
     assert!(formula.contains(&format!("sha256 \"{}\"", sum.split(' ').next().unwrap())), "{formula}");
     if have(test, &["ruby"]) {
-        release.sh("ruby -c release/rampart.rb").expect(0);
+        release.world.write("homebrew.rb", HOMEBREW);
+        release.sh("mkdir unpacked && tar -xzf release/*.tar.gz -C unpacked").expect(0);
+        release
+            .sh("place=$PWD && cd unpacked/rampart-* && ruby $place/homebrew.rb $place/release/rampart.rb $place/keg")
+            .expect(0);
+        for file in [
+            "bin/rampart-shim",
+            "etc/bash_completion.d/rampart",
+            "share/zsh/site-functions/_rampart",
+            "share/man/man1/rampart.1",
+        ] {
+            assert!(release.world.path("keg").join(file).is_file(), "{file}");
+        }
     }
 }
 
@@ -174,13 +213,27 @@ fn the_debian_package_and_the_archive_work_where_nothing_else_is_installed() {
     inside("cd /opt && tar -xzf /release/*.tar.gz").expect(0);
     try_it("/opt/rampart-*/bin/rampart --version");
     judges("/opt/rampart-*/bin/rampart");
+    // The script, which checks signatures by openssl: nothing happens without.
+    release.sh("cp release/install.sh release/SHA256SUMS* clean/release").expect(0);
+    let ran = inside("sh /release/install.sh --from /release");
+    assert!(ran.code == Some(1) && ran.stderr.contains("openssl is needed"), "{ran:?}");
+    let openssl =
+        "o=$(command -v openssl) && cp --parents -L $o $(ldd $o | grep -o \"/[^ ]*lib\\(ssl\\|crypto\\)[^ ]*\") clean";
+    release.sh(openssl).expect(0);
+    inside("sh /release/install.sh --from /release").expect(0);
+    try_it("/usr/local/bin/rampart --version");
+    judges("/usr/local/bin/rampart");
+    inside("find /usr/local -depth -name \"*rampart*\" -exec rm -r {} +").expect(0);
     // The package: its dependencies are what is there, it installs, and it goes without a trace.
     inside("dpkg -i /release/*.deb").expect(0);
     try_it("rampart --version");
     judges("rampart");
-    for file in
-        ["usr/share/bash-completion/completions/rampart", "usr/share/doc/rampart/copyright", "usr/bin/rampart-shim"]
-    {
+    for file in [
+        "usr/share/bash-completion/completions/rampart",
+        "usr/share/man/man1/rampart-watch.1",
+        "usr/share/doc/rampart/copyright",
+        "usr/bin/rampart-shim",
+    ] {
         assert!(release.world.path("clean").join(file).is_file(), "{file}");
     }
     inside("dpkg --purge rampart").expect(0);
