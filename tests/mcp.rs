@@ -440,6 +440,11 @@ fn the_servers_own_traffic_goes_through_the_egress_proxy_as_its_sessions() {
         run_with(command, b"").expect(0);
         std::fs::read_to_string(world.project().join("environment")).unwrap()
     };
+    // Where nobody names it, the text of its script does, and that is as good as any name.
+    let long = format!("# {}\nenv > environment", "long ".repeat(50));
+    run_with(world.rampart(&["mcp", "--session-id", "s-egress", "--", "sh", "-c", &long]), b"").expect(0);
+    let environment = std::fs::read_to_string(world.project().join("environment")).unwrap();
+    assert!(environment.contains("HTTPS_PROXY=http://s-egress:"), "{environment}");
     let environment = run(&["--no-proxy"]);
     assert!(!environment.contains("PROXY="), "{environment}");
     assert!(!environment.contains("s-egress"), "{environment}");

@@ -134,6 +134,9 @@ pub(super) fn cleaned(line: &str) -> String {
     visible(&redact(&plain, &findings, |finding, _| placeholder(finding)))
 }
 
+/// The longest name of a server that the gateway takes, in bytes.
+const LONGEST_NAME: usize = 100;
+
 /// What servers of a session do on the network by themselves.
 pub(super) struct Traffic<'a> {
     pub(super) agent: &'a str,
@@ -154,7 +157,10 @@ impl Traffic<'_> {
             return Vec::new();
         }
         let agent = self.agent.to_owned();
-        let wanted = OpenSession { agent, server: Some(server.to_owned()), ..OpenSession::default() };
+        // A name that is the text of a script is told as far as names go.
+        let mut name: String = server.chars().filter(|c| !c.is_control()).collect();
+        name.truncate(name.floor_char_boundary(LONGEST_NAME));
+        let wanted = OpenSession { agent, server: Some(name), ..OpenSession::default() };
         let opened = blocking::Client::new(self.road.clone()).open_session(&wanted).map_err(anyhow::Error::from);
         let variables = opened.and_then(|opened| match opened.egress {
             None => Ok(Vec::new()),
