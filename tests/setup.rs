@@ -245,8 +245,12 @@ fn quickstart_does_it_all_and_says_how_it_stands() {
             &format!("stty rows 30 cols 100; timeout --foreground 3 {} {words}", bin("rampart").display()),
             "/dev/null",
         ]);
-        typed.env("TERM", "xterm").stdin(Stdio::null());
-        let ran = Ran::from(typed.output().unwrap());
+        typed.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Nobody types anything, an end neither: that ends `watch`, maybe before it has drawn.
+        let mut typed = typed.spawn().unwrap();
+        let keyboard = typed.stdin.take();
+        let ran = Ran::from(typed.wait_with_output().unwrap());
+        drop(keyboard);
         assert!(ran.stdout.contains(shown.1), "{command}: {ran:?}");
         assert!(ran.code == Some(shown.0) || words == "watch", "{command}: {ran:?}");
     }

@@ -214,7 +214,9 @@ impl World {
             .map(|dir| dir.map(|e| e.unwrap().path()).filter(|p| p.extension() == Some(OsStr::new("jsonl"))).collect())
             .unwrap_or_default();
         segments.sort();
-        let text: String = segments.iter().map(|s| std::fs::read_to_string(s).unwrap()).collect();
+        let mut text: String = segments.iter().map(|s| std::fs::read_to_string(s).unwrap()).collect();
+        // A record may be about to be written.
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
