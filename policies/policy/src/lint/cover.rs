@@ -7,6 +7,7 @@ use crate::{
     pattern::{Domain, Extent, PathGlob, Reading, TextGlob, UrlGlob, UrlParts, fold_host},
     read::{Placed, Reader},
     source::{Action, Match},
+    tool::Tools,
 };
 
 pub(super) fn check(
@@ -115,6 +116,14 @@ fn selects_all(outer: &Match, inner: &Match) -> bool {
         (&outer.server, &inner.server),
         (&outer.method, &inner.method),
     ];
+    // Of what a server does by itself only a policy speaks that names the tool for it.
+    let named =
+        |matching: &Match, word: &str| matching.tool.iter().flatten().any(|tool| tool.value.eq_ignore_ascii_case(word));
+    let words = Tools::NAMED.iter().filter(|(_, tool)| *tool != Tools::MCP).map(|(word, _)| *word);
+    let by_itself = |word: &str| outer.server.is_some() && named(inner, word) && !named(outer, word);
+    if words.into_iter().any(by_itself) {
+        return false;
+    }
     let holds = |outer: &[Placed<String>], inner: &[Placed<String>]| {
         inner.iter().all(|i| outer.iter().any(|o| TextGlob::new(&o.value).is_match(&i.value)))
     };

@@ -163,4 +163,18 @@ fn lint_finds_what_nobody_can_mean() {
     }
     let clean = "  - name: p\n    match: { tool: [exec] }\n    rules:\n      - { action: allow, when: { command_matches: ['git status *'] } }\n      - { action: deny, when: { command_matches: ['git push *'] } }\n";
     assert_eq!(lint(&[user("allow", clean)]), []);
+    // What a server offers is one thing, and what it does by itself another.
+    let policy = |name: &str, matching: &str| {
+        format!("  - name: {name}\n    match: {matching}\n    rules: [{{ action: deny }}]\n")
+    };
+    for (first, second, covered) in [
+        ("{ server: web }", "{ server: web, method: tools/call }", true),
+        ("{ server: web }", "{ server: web, tool: fetch }", false),
+        ("{ server: web, tool: '*' }", "{ server: web, tool: [connect, mcp] }", false),
+        ("{ server: web, tool: [fetch, connect] }", "{ server: web, tool: fetch }", true),
+        ("{ tool: '*' }", "{ server: web, tool: fetch }", true),
+    ] {
+        let notes = lint(&[user("allow", &(policy("p", first) + &policy("q", second)))]);
+        assert_eq!(notes.iter().any(|n| n.code == "unreachable"), covered, "{first} {second}: {notes:#?}");
+    }
 }
