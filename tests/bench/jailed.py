@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What work costs below `rampart run`, against the same outside of it, in turn: tests/bench/jailed.py [FOLDER OF RELEASE BINARIES]
 
-`git status` of this repository, 300 times a round, and `npm test` of 200 small tests. What starting the jail takes is measured by
-`true` and taken off. Needs git, node and npm.
+`git status` of this repository, 300 times a round, and `npm test` of 200 small tests, this also where Node gets outside what it is
+told in the jail. What starting the jail takes is measured by `true` and taken off. Needs git, node and npm.
 """
 
 import os
@@ -44,11 +44,15 @@ def main():
             time.sleep(1)
             start = statistics.median(took([*jail, "true"], folder / "project", env) for _ in range(9))
             print(f"`rampart run -- true`: {start:.1f} ms\n\n| what | outside, ms | in the jail, ms | more |\n|---|---|---|---|")
-            for what, command, where, rounds, times in [
-                ("`git status`", ["sh", "-c", LOOP], HERE.parents[1], 5, TIMES),
-                ("`npm test`", ["npm", "test"], folder / "project", 25, 1),
+            inside = subprocess.run([*jail, "env"], cwd=folder / "project", env=env, stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL, text=True, check=True)
+            told = dict(line.split("=", 1) for line in inside.stdout.splitlines() if line.startswith(("NODE_", "HTTP")))
+            for what, command, where, rounds, times, more in [
+                ("`git status`", ["sh", "-c", LOOP], HERE.parents[1], 5, TIMES, {}),
+                ("`npm test`", ["npm", "test"], folder / "project", 25, 1, {}),
+                ("`npm test`, Node told the same outside", ["npm", "test"], folder / "project", 25, 1, told),
             ]:
-                pairs = [(took(command, where, env), took([*jail, *command], where, env) - start) for _ in range(rounds)]
+                pairs = [(took(command, where, env | more), took([*jail, *command], where, env) - start) for _ in range(rounds)]
                 outside, inside = (statistics.median(column) / times for column in zip(*pairs))
                 print(f"| {what} | {outside:.2f} | {inside:.2f} | {inside / outside - 1:+.0%} |")
         finally:

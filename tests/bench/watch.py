@@ -22,6 +22,8 @@ import termios
 import threading
 import time
 
+from trail import processor, resident
+
 RATE = int(sys.argv[1] if len(sys.argv) > 1 else 1000)
 BIN = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else pathlib.Path(__file__).resolve().parent / "../../target/release").resolve()
 SECONDS = 20
@@ -36,17 +38,6 @@ VIEWS = [
     ("Approvals", "2", (80, 24), RATE),
     ("Sessions", "3", (200, 50), RATE),
 ]
-
-
-def processor(pid):
-    """Seconds of processor that a process has used."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid):
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 class Terminal:

@@ -37,11 +37,16 @@ pub(crate) const FIRST: Duration = Duration::from_millis(50);
 /// An answer that is being worked on.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// The answer to the first request of a connection, begun before the server read it.
+/// The answer to a request, begun before the server read it.
 #[derive(Clone)]
 pub(crate) struct Begun(Arc<Mutex<Option<Answering>>>);
 
 impl Begun {
+    /// The same for one request, and nothing for those after it: whatever becomes of the first, no other gets its answer.
+    pub(crate) fn pass(&self) -> Option<Self> {
+        self.take().map(|answering| Self(Arc::new(Mutex::new(Some(answering)))))
+    }
+
     /// The answer, once.
     pub(crate) fn take(&self) -> Option<Answering> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()

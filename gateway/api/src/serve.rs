@@ -142,8 +142,8 @@ async fn serve_http<S>(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&shared));
-        if let Some(begun) = &begun {
-            request.extensions_mut().insert(begun.clone());
+        if let Some(begun) = begun.as_ref().and_then(Begun::pass) {
+            request.extensions_mut().insert(begun);
         }
         let router = router.clone();
         async move { answer(router, request).await }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
-use rampart_client::wire::{FollowedSecret, OpenSession, OpenedSession, SessionLasts, SessionSummary};
+use rampart_client::wire::{FollowedSecret, LONGEST_SERVER, OpenSession, OpenedSession, SessionLasts, SessionSummary};
 use rampart_gateway::{
     credentials::Launch,
     followed::{Kind, Value},
@@ -53,8 +53,8 @@ pub(super) async fn open(
     } else {
         (credentials.only_watches(&session), credentials.confines(&session))
     };
-    if server.as_ref().is_some_and(|server| server.len() > 100 || server.chars().any(char::is_control)) {
-        let text = "a server's name has at most 100 bytes and no control characters";
+    if server.as_ref().is_some_and(|server| server.len() > LONGEST_SERVER || server.chars().any(char::is_control)) {
+        let text = format!("a server's name has at most {LONGEST_SERVER} bytes and no control characters");
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", text));
     }
     let process = process.map_err(|_| gone())?;

@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use rampart_call::{FindingClass, Origin};
-use rampart_client::{Client, Settings, Unanswered, blocking, wire::OpenSession};
+use rampart_client::{
+    Client, Settings, Unanswered, blocking,
+    wire::{LONGEST_SERVER, OpenSession},
+};
 use rampart_mcp::{Checking, Schemas, environment::clean, stdio};
 use rampart_scan::{placeholder, redact, scan, visible};
 use tokio::signal::unix::{SignalKind, signal};
@@ -134,9 +137,6 @@ pub(super) fn cleaned(line: &str) -> String {
     visible(&redact(&plain, &findings, |finding, _| placeholder(finding)))
 }
 
-/// The longest name of a server that the gateway takes, in bytes.
-const LONGEST_NAME: usize = 100;
-
 /// What servers of a session do on the network by themselves.
 pub(super) struct Traffic<'a> {
     pub(super) agent: &'a str,
@@ -159,7 +159,7 @@ impl Traffic<'_> {
         let agent = self.agent.to_owned();
         // A name that is the text of a script is told as far as names go.
         let mut name: String = server.chars().filter(|c| !c.is_control()).collect();
-        name.truncate(name.floor_char_boundary(LONGEST_NAME));
+        name.truncate(name.floor_char_boundary(LONGEST_SERVER));
         let wanted = OpenSession { agent, server: Some(name), ..OpenSession::default() };
         let opened = blocking::Client::new(self.road.clone()).open_session(&wanted).map_err(anyhow::Error::from);
         let variables = opened.and_then(|opened| match opened.egress {

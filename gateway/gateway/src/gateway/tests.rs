@@ -107,20 +107,18 @@ async fn monitoring_holds_no_call_to_ask_a_service() {
     assert_eq!(world.reads("/webhook/x").await, (Outcome::Allow, Reason::Rule));
 }
 
+/// What a person wants who opens a session for this process, and no more.
+fn launch(session: &str) -> Launch {
+    let process = Process::of(std::process::id()).unwrap();
+    let session = session.into();
+    Launch { session, process, below: false, server: None, monitor: false, confined: false, by_person: true }
+}
+
 #[tokio::test]
 async fn a_session_is_confined_only_where_all_who_opened_it_said_so_and_only_what_runs_in_it() {
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, confined| {
-        let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch {
-            session: session.into(),
-            process,
-            below: false,
-            server: None,
-            monitor: false,
-            confined,
-            by_person: true,
-        };
+        let launch = Launch { confined, ..launch(session) };
         world.gateway.open_session("bot", launch, "a test").await.unwrap();
     };
     let confined = |session: &str, surface, claimed| {
@@ -144,16 +142,7 @@ async fn whoever_opened_a_session_says_later_that_it_is_confined_unless_that_was
     let world = World::with(Config::default(), false).await;
     let credentials = world.gateway.credentials();
     let open = async |session: &str, by_person, monitor| {
-        let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch {
-            session: session.into(),
-            process,
-            below: false,
-            server: None,
-            monitor,
-            confined: false,
-            by_person,
-        };
+        let launch = Launch { monitor, by_person, ..launch(session) };
         let made = world.gateway.open_session("bot", launch, "a test").await.unwrap();
         credentials.bearer(&made.text).unwrap()
     };
@@ -179,16 +168,7 @@ async fn whoever_opened_a_session_says_later_that_it_is_confined_unless_that_was
 async fn a_session_can_be_watched_only_while_all_who_opened_it_wanted_that() {
     let world = World::with(Config::default(), false).await;
     let open = async |session: &str, monitor| {
-        let process = Process::of(std::process::id()).unwrap();
-        let launch = Launch {
-            session: session.into(),
-            process,
-            below: false,
-            server: None,
-            monitor,
-            confined: false,
-            by_person: true,
-        };
+        let launch = Launch { monitor, ..launch(session) };
         world.gateway.open_session("bot", launch, "a test").await.unwrap().token.unwrap().id
     };
     open("another", true).await;
