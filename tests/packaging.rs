@@ -213,6 +213,21 @@ fn the_debian_package_and_the_archive_work_where_nothing_else_is_installed() {
     inside("cd /opt && tar -xzf /release/*.tar.gz").expect(0);
     try_it("/opt/rampart-*/bin/rampart --version");
     judges("/opt/rampart-*/bin/rampart");
+    // What cargo installs. The large program is the one that tests run, as that is built anyway.
+    let to = release.world.path("clean/usr/local");
+    let install = |package: &str, how: &[&str], target: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["install", "-q", "--locked", "--offline", "--path"]).arg(root().join(package)).args(how);
+        cargo.arg("--root").arg(&to).arg("--target-dir").arg(root().join(target));
+        Ran::from(cargo.output().unwrap()).expect(0);
+    };
+    install("gateway/cli", &["--debug"], "target");
+    install("shim/shim", &["--profile", "small"], "target/install");
+    try_it("/usr/local/bin/rampart --version");
+    judges("/usr/local/bin/rampart");
+    let ran = inside("/usr/local/bin/rampart-shim");
+    assert!(ran.stderr.contains("usage: rampart-shim hook"), "{ran:?}");
+    inside("rm -r /usr/local/bin/rampart /usr/local/bin/rampart-shim /usr/local/.crates*").expect(0);
     // The script, which checks signatures by openssl: nothing happens without.
     release.sh("cp release/install.sh release/SHA256SUMS* clean/release").expect(0);
     let ran = inside("sh /release/install.sh --from /release");
