@@ -24,7 +24,7 @@ pub struct OpenSession {
     /// The session's name; drawn when there is none, and that of the outer session inside of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The MCP server, of at most [`LONGEST_SERVER`] bytes, whose processes bear the credential: what they do is told from what else is done in the session.
+    /// The MCP server whose processes bear the credential: what they do is told from what else is done in the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
     /// When it ends.
