@@ -162,6 +162,41 @@ fn node_fetch_goes_through() {
     assert!(road.world.decisions().iter().any(|d| d["outcome"] == "deny"), "it really went through the proxy");
 }
 
+/// Before 22.21 it goes by what `rampart env` has it load, whatever of it comes to be used first; after that a package that
+/// brings an agent of its own does.
+#[test]
+fn what_a_node_has_its_requests_made_by_goes_through() {
+    let Some(clients) = clients("what_a_node_has_its_requests_made_by_goes_through") else { return };
+    let Some(road) = Road::open("what_a_node_has_its_requests_made_by_goes_through") else { return };
+    std::os::unix::fs::symlink(clients.join("node_modules"), road.world.path("node_modules")).unwrap();
+    let nodes = ["older/node_modules/.bin/node", "node_modules/.bin/node"].map(|node| clients.join(node));
+    let tell = "const tell = async (r) => console.log(r.status ?? r.statusCode, (await (r.body.text?.() ?? r.text())).length);";
+    for script in [
+        "tell(await fetch(url));",
+        "new Headers(); tell(await fetch(url));",
+        "tell(await fetch(new Request(url)));",
+        "const { request } = await import('undici'); tell(await request(url));",
+        "new Headers(); const { request } = await import('undici'); tell(await request(url));",
+        "await import('undici'); tell(await fetch(url));",
+        "const { get } = await import('node:https'); get(url, (r) => r.setEncoding('latin1').once('data', (d) => console.log(r.statusCode, d.length)));",
+        "const ws = new WebSocket(url.replace('https:', 'wss:').replace('1k', 'ws')); ws.onopen = () => ws.send('hello'); ws.onmessage = () => { console.log('200 1024'); process.exit(); };",
+    ] {
+        let file = road.world.write("first.mjs", format!("const url = process.argv[2];\n{tell}\n{script}"));
+        for node in &nodes {
+            let before = road.world.decisions().len();
+            let ran = road
+                .shell(&format!("{} {} {}", node.display(), file.display(), road.url("origin.test", "/1k")))
+                .expect(0);
+            assert_eq!(ran.stdout, "200 1024\n", "{} {script}: {ran:?}", node.display());
+            assert!(road.world.decisions().len() > before, "{} {script}: it went through the proxy", node.display());
+        }
+    }
+    // A program that asks for nothing does not pay for it.
+    let loaded = "process.moduleLoadList.filter((m) => m.includes('undici')).length";
+    let ran = road.shell(&format!("{} -p \"{loaded}\"", nodes[0].display())).expect(0);
+    assert_eq!(ran.stdout, "0\n", "{ran:?}");
+}
+
 #[test]
 fn git_clones_over_https() {
     let Some(road) = Road::open("git_clones_over_https") else { return };

@@ -1,5 +1,6 @@
 // Loaded with `node --require`: sends what `fetch`, `http` and `https` of this process request through HTTP_PROXY and
-// HTTPS_PROXY. Node 22.21 and 24.5 do so by themselves when NODE_USE_ENV_PROXY is set; for those this file does nothing.
+// HTTPS_PROXY. Node 22.21 and 24.5 do so by themselves when NODE_USE_ENV_PROXY is set; for those it does so only for the
+// package undici from its 8th version on, which knows nothing of Node's agent and puts its own in its place.
 'use strict';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -10,12 +11,7 @@ const address = {
   'https:': env.https_proxy || env.HTTPS_PROXY,
 };
 
-if (!native && (address['http:'] || address['https:'])) {
-  const http = require('node:http');
-  const https = require('node:https');
-  const net = require('node:net');
-  const tls = require('node:tls');
-
+if (address['http:'] || address['https:']) {
   const exempt = (env.no_proxy || env.NO_PROXY || '').toLowerCase().split(/[\s,]+/).filter(Boolean);
   const direct = (host) => exempt.some((e) => {
     const name = e.replace(/^\*?\./, '');
@@ -24,6 +20,8 @@ if (!native && (address['http:'] || address['https:'])) {
 
   // Opens a tunnel and hands the connection in it to `done`.
   const tunnel = (proxy, host, port, done) => {
+    const http = require('node:http');
+    const net = require('node:net');
     const url = new URL(proxy);
     const target = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
     const headers = { host: target };
@@ -47,6 +45,8 @@ if (!native && (address['http:'] || address['https:'])) {
   };
 
   const connect = (protocol, options, done) => {
+    const net = require('node:net');
+    const tls = require('node:tls');
     const host = String(options.hostname || options.host || 'localhost').replace(/^\[|\]$/g, '').toLowerCase();
     const port = Number(options.port) || (protocol === 'https:' ? 443 : 80);
     const secure = (socket) => {
@@ -74,28 +74,37 @@ if (!native && (address['http:'] || address['https:'])) {
     });
   };
 
-  const agentOf = (module, protocol) => {
-    const agent = new module.Agent({ keepAlive: true });
-    agent.createConnection = (options, done) => {
+  if (!native) {
+    const net = require('node:net');
+    for (const module of [require('node:http'), require('node:https')]) {
+      const { protocol } = module.globalAgent;
+      module.globalAgent = new module.Agent({ keepAlive: true });
       // A Unix socket leads to no host.
-      if (options.socketPath) return net.connect(options.socketPath);
-      connect(protocol, options, done);
-    };
-    return agent;
-  };
-  http.globalAgent = agentOf(http, 'http:');
-  https.globalAgent = agentOf(https, 'https:');
-
-  // The `fetch` of Node keeps its agent here and reads it at each call; the agent's class is not exported. It comes into
-  // being when `fetch` is first touched.
-  const slot = Symbol.for('undici.globalDispatcher.1');
-  if (typeof fetch === 'function') {
-    fetch('data:,').catch(() => {});
-    const Agent = globalThis[slot] && globalThis[slot].constructor;
-    if (Agent) {
-      globalThis[slot] = new Agent({
-        connect: (options, done) => connect(options.protocol, { ...options, ALPNProtocols: ['http/1.1'] }, done),
-      });
+      module.globalAgent.createConnection = (options, done) =>
+        options.socketPath ? net.connect(options.socketPath) : connect(protocol, options, done);
     }
+  }
+
+  // Where each undici, that of Node's `fetch` and those of packages, looks for the agent of this process when it is loaded.
+  // If there is none it makes one of a class that it may not export, and defines it there; one of that class takes its place.
+  // From its 8th version on a package looks at the second place, and then wraps its agent for the first.
+  const [first, second] = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map(Symbol.for);
+  const { defineProperty } = Object;
+  const agentLike = (made) => new made.constructor({
+    connect: (options, done) => connect(options.protocol, { ...options, ALPNProtocols: ['http/1.1'] }, done),
+  });
+  const watch = () => {
+    let agent;
+    Object.defineProperty = (target, key, descriptor) => {
+      if (target !== globalThis || (key !== first && key !== second)) return defineProperty(target, key, descriptor);
+      const made = descriptor.value;
+      if (key === first) Object.defineProperty = defineProperty;
+      const value = key === first && agent ? new made.constructor(agent) : agentLike(made);
+      agent = value;
+      return defineProperty(target, key, { ...descriptor, value });
+    };
+  };
+  for (const place of native ? [second] : [first, second]) {
+    if (!(place in globalThis)) defineProperty(globalThis, place, { configurable: true, get: watch });
   }
 }
