@@ -26,8 +26,10 @@ struct Engine {
 impl Engine {
     /// None where a program is missing that the test named `test` needs, or the machine does not let us.
     fn new(test: &str) -> Option<Self> {
-        let programs =
-            ["buildah", "podman", "runc", "ip", "nft", "nsenter", "unshare", "strip", "curl", "python3", "openssl"];
+        let programs = [
+            "buildah", "podman", "runc", "ip", "iptables", "nft", "nsenter", "unshare", "strip", "curl", "python3",
+            "openssl",
+        ];
         if !have(test, &programs) {
             return None;
         }
@@ -60,6 +62,13 @@ impl Engine {
         Some(engine)
     }
 
+    /// A program in the surroundings of these containers that may wait for one which never comes.
+    fn bounded(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command("timeout");
+        command.args(["--kill-after=5", "240"]).arg(program);
+        command
+    }
+
     /// A program in the surroundings of these containers.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = self.world.command(program);
@@ -76,7 +85,7 @@ impl Engine {
         let (out, err) = (self.world.path("podman.out"), self.world.path("podman.err"));
         let file = |path: &Path| std::fs::File::create(path).unwrap();
         // Into files: what it leaves running in the background would keep a pipe open.
-        let status = self.command("podman").args(args).stdout(file(&out)).stderr(file(&err)).status().unwrap();
+        let status = self.bounded("podman").args(args).stdout(file(&out)).stderr(file(&err)).status().unwrap();
         let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
         Ran { code: status.code(), stdout: text(&out), stderr: without_noise(&text(&err)) }
     }

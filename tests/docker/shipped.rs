@@ -22,7 +22,7 @@ impl Compose {
     fn run(&self, words: &[&str]) -> Ran {
         let (out, err) = (self.engine.world.path("compose.out"), self.engine.world.path("compose.err"));
         let file = |path| std::fs::File::create(path).unwrap();
-        let mut compose = self.engine.command(&self.program);
+        let mut compose = self.engine.bounded(&self.program);
         compose.args(self.files.iter().flat_map(|file| ["-f", file.as_str()])).args(words).current_dir(root());
         compose.env("RAMPART_IMAGE", "localhost/rampart").env("AGENT_IMAGE", "localhost/agent");
         compose.env("MCP_IMAGE", "localhost/agent").env("PROJECT", self.engine.world.project());
