@@ -3,11 +3,11 @@
 use rampart_call::{Action, TraceParent};
 use serde_json::{Map, Value};
 
-/// The action of a request or notification.
+/// The action of a request or notification. The arguments of a call are moved out of its parameters.
 ///
 /// # Errors
 /// When a method whose object policy must know does not name it. A peer might still act on such a message.
-pub(crate) fn of(server: &str, method: &str, params: &Value) -> Result<Action, String> {
+pub(crate) fn of(server: &str, method: &str, params: &mut Value) -> Result<Action, String> {
     let text = |key: &str| params.get(key).and_then(Value::as_str);
     let needed = match method {
         "tools/call" | "prompts/get" => Some("name"),
@@ -23,11 +23,12 @@ pub(crate) fn of(server: &str, method: &str, params: &Value) -> Result<Action, S
     if tool.contains('\0') {
         return Err(format!("the name in `{method}` holds a NUL"));
     }
+    let tool = tool.to_owned();
     let (arguments, beside) = match method {
-        "tools/call" | "prompts/get" => (params.get("arguments").cloned().unwrap_or(Value::Null), beside(params)),
-        _ => (params.clone(), Value::Null),
+        "tools/call" | "prompts/get" => (params.get_mut("arguments").map(Value::take), beside(params)),
+        _ => (Some(params.clone()), Value::Null),
     };
-    let (server, method, tool) = (server.to_owned(), method.to_owned(), tool.to_owned());
+    let (server, method, arguments) = (server.to_owned(), method.to_owned(), arguments.unwrap_or_default().into());
     Ok(Action::Mcp { server, method, tool, arguments, beside })
 }
 
@@ -78,14 +79,14 @@ pub(crate) fn of_input_requests(server: &str, result: &Value) -> Result<Vec<Acti
         let is_error = result.get("code").and_then(Value::as_i64) == Some(ELICITATION_REQUIRED);
         let pages = result.pointer("/data/elicitations").filter(|_| is_error);
         let pages = pages.and_then(Value::as_array).into_iter().flatten();
-        return pages.map(|page| of(server, "elicitation/create", page)).collect();
+        return pages.map(|page| of(server, "elicitation/create", &mut page.clone())).collect();
     };
     let Value::Object(requests) = requests else {
         return Err("`inputRequests` must be an object".into());
     };
     let action = |request: &Value| {
         let method = request.get("method").and_then(Value::as_str).ok_or("an input request needs a `method`")?;
-        of(server, method, request.get("params").unwrap_or(&Value::Null))
+        of(server, method, &mut request.get("params").cloned().unwrap_or_default())
     };
     requests.values().map(action).collect()
 }
@@ -108,8 +109,8 @@ mod tests {
             ("ping", json!(null), "", json!(null)),
         ] {
             let (server, method_, tool, beside) = ("fs".into(), method.into(), tool.into(), Value::Null);
-            let expected = Action::Mcp { server, method: method_, tool, arguments, beside };
-            assert_eq!(of("fs", method, &params), Ok(expected), "{method}");
+            let expected = Action::Mcp { server, method: method_, tool, arguments: arguments.into(), beside };
+            assert_eq!(of("fs", method, &mut params.clone()), Ok(expected), "{method}");
         }
     }
 
@@ -132,7 +133,7 @@ mod tests {
             ),
             (json!({"name": "x", "unknown": 1}), json!({"unknown": 1})),
         ] {
-            let Ok(Action::Mcp { beside, .. }) = of("s", "tools/call", &params) else { panic!("{params}") };
+            let Ok(Action::Mcp { beside, .. }) = of("s", "tools/call", &mut params.clone()) else { panic!("{params}") };
             assert_eq!(beside, expected, "{params}");
         }
     }
@@ -148,7 +149,7 @@ mod tests {
             ("resources/subscribe", json!({"uri": ["x"]})),
             ("prompts/get", json!({"uri": "x"})),
         ] {
-            assert!(of("fs", method, &params).is_err(), "{method} {params}");
+            assert!(of("fs", method, &mut params.clone()).is_err(), "{method} {params}");
         }
     }
 
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(of_input_requests("s", &json!({"content": []})), Ok(vec![]));
         let page = json!({"mode": "url", "url": "https://login.example", "elicitationId": "e", "message": "?"});
         let error = json!({"code": -32_042, "message": "log in", "data": {"elicitations": [page, page]}});
-        let expected = of("s", "elicitation/create", &page).unwrap();
+        let expected = of("s", "elicitation/create", &mut page.clone()).unwrap();
         assert_eq!(of_input_requests("s", &error), Ok(vec![expected.clone(), expected]));
         assert_eq!(of_input_requests("s", &json!({"code": 1, "data": {"elicitations": [page]}})), Ok(vec![]));
     }

@@ -27,7 +27,7 @@ pub(crate) fn questions(action: &Action, body: &Value, origin: &Origin) -> Vec<C
             server: server.clone(),
             method: "tools/call".into(),
             tool: tool.to_owned(),
-            arguments: Value::Null,
+            arguments: Value::Null.into(),
             beside: Value::Null,
         },
         response: None,

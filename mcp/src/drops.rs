@@ -19,7 +19,7 @@ pub(crate) fn record(server: &str, origin: Origin, side: Side, why: String) -> (
         server: server.to_owned(),
         method: "rampart/dropped".into(),
         tool: String::new(),
-        arguments: json!({"from": side.name()}),
+        arguments: json!({"from": side.name()}).into(),
         beside: Value::Null,
     };
     (Call { origin, phase: Phase::Before, action, response: None }, answer::refused(Reason::Malformed, why))

@@ -136,7 +136,9 @@ mod tests {
             server: "s".into(),
             method: method.into(),
             tool: String::new(),
-            arguments: json!({"message": "your password?", "requestedSchema": {"type": "object", "properties": properties}}),
+            arguments:
+                json!({"message": "your password?", "requestedSchema": {"type": "object", "properties": properties}})
+                    .into(),
             beside: Value::Null,
         };
         let why = |action| refusal(&action).map(|refusal| refusal.judgement.message);
@@ -165,7 +167,7 @@ mod tests {
             (json!({"url": "ms-settings:"}), false),
         ] {
             let (server, method, tool) = ("s".into(), "elicitation/create".into(), String::new());
-            let action = Action::Mcp { server, method, tool, arguments: arguments.clone(), beside: Value::Null };
+            let action = Action::Mcp { server, method, tool, arguments: arguments.clone().into(), beside: Value::Null };
             assert_eq!(refusal(&action).is_none(), opens, "{arguments}");
         }
     }

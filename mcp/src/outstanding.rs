@@ -168,7 +168,7 @@ mod tests {
             server: String::new(),
             method: "m".into(),
             tool: String::new(),
-            arguments: Value::Null,
+            arguments: Value::Null.into(),
             beside: Value::Null,
         };
         Asked { action, form: Form::Error, progress: None, size, state: State::Sent, silent: 0 }

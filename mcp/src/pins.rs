@@ -224,7 +224,7 @@ pub(crate) fn first_use(server: &str, items: &[Item]) -> Action {
         server: server.to_owned(),
         method: "rampart/pins/first-use".into(),
         tool: String::new(),
-        arguments: json!({"items": items.len(), "pinned": pinned.collect::<Map<_, _>>()}),
+        arguments: json!({"items": items.len(), "pinned": pinned.collect::<Map<_, _>>()}).into(),
         beside: Value::Null,
     }
 }

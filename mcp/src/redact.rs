@@ -88,7 +88,7 @@ impl Cuts {
 }
 
 fn called(server: &str, method: &str, params: &Value) -> Option<String> {
-    match action::of(server, method, params) {
+    match action::of(server, method, &mut params.clone()) {
         Ok(Action::Mcp { tool, .. }) => Some(tool),
         _ => None,
     }
@@ -152,7 +152,7 @@ mod tests {
             server: "s".into(),
             method: "tools/call".into(),
             tool: "t".into(),
-            arguments,
+            arguments: arguments.into(),
             beside: Value::Null,
         };
         let said = action.mcp_text().unwrap();

@@ -239,7 +239,7 @@ mod tests {
 
     fn action(method: &str, tool: &str, arguments: Value) -> Action {
         let (server, method, tool) = ("s".into(), method.into(), tool.into());
-        Action::Mcp { server, method, tool, arguments, beside: Value::Null }
+        Action::Mcp { server, method, tool, arguments: arguments.into(), beside: Value::Null }
     }
 
     fn knowing(checking: Checking) -> Schemas {

@@ -206,7 +206,7 @@ fn call(nth: u64) -> Call {
                 server: server.to_owned(),
                 method: "tools/call".to_owned(),
                 tool: tool.to_owned(),
-                arguments: json!({"number": nth, "note": "as discussed"}),
+                arguments: json!({"number": nth, "note": "as discussed"}).into(),
                 beside: serde_json::Value::Null,
             };
             (pick(&[Surface::McpStdio, Surface::McpHttp], mixed / 5), Phase::Before, action, None)

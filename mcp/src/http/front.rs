@@ -216,10 +216,10 @@ impl Front {
         let session = self.sessions.of(key(told), Instant::now());
         let headers = headers::asked(told);
         match message {
-            Message::Request { id, method, params } => {
+            Message::Request { id, method, mut params } => {
                 headers::agree(told, &method, &params, &self.judge.schemas)
                     .map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
-                let action = action::of(&self.judge.server, &method, &params)
+                let action = action::of(&self.judge.server, &method, &mut params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
                 // Those without a session may use the ids of others.
@@ -253,10 +253,10 @@ impl Front {
                 };
                 Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal)))
             }
-            Message::Notification { method, params } => {
+            Message::Notification { method, mut params } => {
                 headers::agree(told, &method, &params, &self.judge.schemas)
                     .map_err(|why| bad(None, headers::MISMATCH, &why))?;
-                let action = action::of(&self.judge.server, &method, &params)
+                let action = action::of(&self.judge.server, &method, &mut params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
                 let mut headers = headers;
                 let decided = self.judge.before(action.clone(), None, action::trace(&params)).await;

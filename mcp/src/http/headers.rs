@@ -289,7 +289,7 @@ mod tests {
             server: "s".into(),
             method: "tools/list".into(),
             tool: String::new(),
-            arguments: Value::Null,
+            arguments: Value::Null.into(),
             beside: Value::Null,
         };
         known.listed(&list, &json!({"tools": [{"name": "x", "inputSchema": schema}]}));

@@ -161,7 +161,7 @@ mod tests {
             server: "s".into(),
             method: "tools/call".into(),
             tool: "t".into(),
-            arguments: serde_json::Value::Null,
+            arguments: serde_json::Value::Null.into(),
             beside: serde_json::Value::Null,
         };
         Asked { action, form: Form::ToolResult }

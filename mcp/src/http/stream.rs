@@ -94,8 +94,8 @@ impl Passing {
         let front = Arc::clone(&self.front);
         let judge = &front.judge;
         match message::parse(data.as_bytes()) {
-            Ok(Message::Notification { method, params }) => {
-                let Ok(action) = action::of(&judge.server, &method, &params) else {
+            Ok(Message::Notification { method, mut params }) => {
+                let Ok(action) = action::of(&judge.server, &method, &mut params) else {
                     return self.dropped(&event, "a notification that does not say what it is about");
                 };
                 match judge.of_server(action, None, action::trace(&params)).await {
@@ -103,7 +103,7 @@ impl Passing {
                     Err(_refused) => event.without(),
                 }
             }
-            Ok(Message::Request { id, method, params }) => match action::of(&judge.server, &method, &params) {
+            Ok(Message::Request { id, method, mut params }) => match action::of(&judge.server, &method, &mut params) {
                 Ok(action) => self.request(event, id, action, action::trace(&params)).await,
                 Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
             },

@@ -24,8 +24,8 @@ impl Relay {
         }
         match message::parse(&line) {
             Err(fault) => self.faulty(side, fault, effects),
-            Ok(Message::Request { id, method, params }) => self.request(side, id, &method, &params, line, effects),
-            Ok(Message::Notification { method, params }) => self.notification(side, &method, &params, line, effects),
+            Ok(Message::Request { id, method, params }) => self.request(side, id, &method, params, line, effects),
+            Ok(Message::Notification { method, params }) => self.notification(side, &method, params, line, effects),
             Ok(Message::Response { id, body, place }) => {
                 self.response(side, Arrived { id, body, place, line }, effects);
             }
@@ -60,7 +60,7 @@ impl Relay {
         side: Side,
         id: Id,
         method: &str,
-        params: &Value,
+        mut params: Value,
         line: Bytes,
         effects: &mut Vec<Effect>,
     ) {
@@ -73,7 +73,7 @@ impl Relay {
         if self.half(side).asked.state(&id).is_some() {
             return self.duplicate(side, &id, effects);
         }
-        let action = match action::of(&self.server, method, params) {
+        let action = match action::of(&self.server, method, &mut params) {
             Ok(action) => action,
             Err(why) => {
                 effects.push(refuse(message::INVALID_PARAMS, &why));
@@ -84,20 +84,20 @@ impl Relay {
         if asked.live() >= self.limits.outstanding || asked.bytes() + line.len() > self.limits.outstanding_bytes {
             let refusal = answer::refused(Reason::LimitExceeded, "too many requests wait for their answer");
             self.summary.refused += 1;
-            effects.push(Effect::Send(side, answer::refusal(&id, Form::of(method, params), &refusal)));
+            effects.push(Effect::Send(side, answer::refusal(&id, Form::of(method, &params), &refusal)));
             return;
         }
         let ticket = self.ticket();
         let asked = Asked {
             action: action.clone(),
-            form: Form::of(method, params),
+            form: Form::of(method, &params),
             progress: params.get("_meta").and_then(|m| m.get("progressToken")).cloned(),
             size: line.len(),
             state: State::Held(ticket, 0),
             silent: 0,
         };
         let mut call = self.call(Phase::Before, action, Some(&id), None);
-        call.origin.trace = action::trace(params).or(call.origin.trace);
+        call.origin.trace = action::trace(&params).or(call.origin.trace);
         self.half_mut(side).asked.insert(id.clone(), asked);
         let barrier = method == "initialize";
         let pending = Pending {
@@ -149,7 +149,7 @@ impl Relay {
         &mut self,
         side: Side,
         method: &str,
-        params: &Value,
+        mut params: Value,
         line: Bytes,
         effects: &mut Vec<Effect>,
     ) {
@@ -168,13 +168,13 @@ impl Relay {
         } else {
             Kind::Notification
         };
-        let action = match action::of(&self.server, method, params) {
+        let action = match action::of(&self.server, method, &mut params) {
             Ok(action) => action,
             Err(why) => return self.drop_line(side, why, effects),
         };
         let ticket = self.ticket();
         let mut call = self.call(Phase::Before, action, None, None);
-        call.origin.trace = action::trace(params).or(call.origin.trace);
+        call.origin.trace = action::trace(&params).or(call.origin.trace);
         let overtakes = matches!(kind, Kind::Cancellation(_));
         let pending = Pending { from: side, line, kind, more: Vec::new(), overtakes, instead: None };
         self.submit(ticket, pending, !overtakes, Effect::Judge(ticket, Box::new(call)), effects);

@@ -167,8 +167,8 @@ impl Relay {
         }
         let text = std::str::from_utf8(line).map_err(|_| "it is no text")?;
         let action = match message::parse(line) {
-            Ok(Message::Request { method, params, .. } | Message::Notification { method, params }) => {
-                action::of(&self.server, &method, &params).map_err(|_| "it does not say what it calls")?
+            Ok(Message::Request { method, mut params, .. } | Message::Notification { method, mut params }) => {
+                action::of(&self.server, &method, &mut params).map_err(|_| "it does not say what it calls")?
             }
             _ => return Err("it is no request"),
         };

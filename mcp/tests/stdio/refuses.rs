@@ -145,7 +145,7 @@ async fn what_goes_nowhere_is_on_record_and_a_flood_is_counted() {
     assert_eq!(told.len(), 11, "ten one by one, and the rest as a number: {told:#?}");
     let (call, refusal) = &told[0];
     let Action::Mcp { method, arguments, .. } = &call.action else { panic!("{call:?}") };
-    assert_eq!((method.as_str(), arguments.clone()), ("rampart/dropped", json!({"from": "server"})));
+    assert_eq!((method.as_str(), &**arguments), ("rampart/dropped", &json!({"from": "server"})));
     assert_eq!(
         (refusal.judgement.reason, &*refusal.judgement.message),
         (Reason::Malformed, "a response to no request")

@@ -1,5 +1,7 @@
 //! What an agent wants to do, in the terms of the road it takes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,9 +78,9 @@ pub enum Action {
         /// Name of the tool or prompt, or the resource's URI.
         #[serde(default)]
         tool: String,
-        /// `params.arguments` of a call, otherwise `params`.
+        /// `params.arguments` of a call, otherwise `params`. It may be of many megabytes, and is not copied with the action.
         #[serde(default)]
-        arguments: Value,
+        arguments: Arc<Value>,
         /// What stands beside `arguments` in `params` of a call and says something: `inputResponses`, `requestState`,
         /// members of `_meta` that are not the protocol's own, members that nobody knows. Null where there is none.
         #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -238,7 +240,7 @@ impl Action {
                 server: text(&["server"]).unwrap_or_default(),
                 method: text(&["method"]).unwrap_or_else(|| "tools/call".to_owned()),
                 tool: need(&["tool", "name"], "tool")?,
-                arguments: params.get("arguments").cloned().unwrap_or(Value::Null),
+                arguments: params.get("arguments").cloned().unwrap_or(Value::Null).into(),
                 beside: params.get("beside").cloned().unwrap_or(Value::Null),
             },
             other => Self::Tool { name: other.to_owned(), input: params.clone() },

@@ -12,7 +12,7 @@ impl Ruleset {
     pub fn closes(&self, call: &Call, context: &Context<'_>) -> bool {
         let mut bare = call.clone();
         match &mut bare.action {
-            CallAction::Mcp { arguments, beside, .. } => (*arguments, *beside) = (Value::Null, Value::Null),
+            CallAction::Mcp { arguments, beside, .. } => (*arguments, *beside) = (Value::Null.into(), Value::Null),
             _ => return false,
         }
         let facts = Facts { known: self.look_at(&bare, context.rampart_home), context };

@@ -95,7 +95,7 @@ fn unwrap(tools: &Tools, name: &str, input: &Value, cwd: Option<&str>, left: u8)
             server: text(input, "server").unwrap_or_default().to_owned(),
             method: "resources/read".to_owned(),
             tool: need(input, "uri")?.to_owned(),
-            arguments: input.clone(),
+            arguments: input.clone().into(),
             beside: Value::Null,
         }],
         Shape::Wrapper => {
@@ -128,7 +128,7 @@ pub(crate) fn mcp(server: &str, tool: &str, arguments: &Value) -> Action {
         server: server.to_owned(),
         method: "tools/call".to_owned(),
         tool: tool.to_owned(),
-        arguments: arguments.clone(),
+        arguments: arguments.clone().into(),
         beside: Value::Null,
     }
 }

@@ -351,7 +351,7 @@ fn record(what: &str, entry: &Entry, arguments: Value, environment: &Environment
         server: entry.key.clone(),
         method: format!("rampart/pins/{what}"),
         tool: String::new(),
-        arguments,
+        arguments: arguments.into(),
         beside: Value::Null,
     };
     let origin = Origin { workspace: Some(environment.workspace().display().to_string()), ..Origin::default() };

@@ -1,5 +1,7 @@
 //! The texts of a call that leave with it.
 
+use std::sync::Arc;
+
 use rampart_call::{Action, Call, CommandLine};
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ pub(super) fn each(action: &Action, look: &mut dyn FnMut(&str)) {
         }
         Action::Connect { host, .. } => look(&host.replace('.', "")),
         Action::Mcp { arguments, beside, .. } => {
-            for value in [arguments, beside] {
+            for value in [&**arguments, beside] {
                 look(&value.to_string());
                 let mut whole = String::new();
                 strings(value, &mut whole);
@@ -91,7 +93,7 @@ pub(super) fn replaced(call: &Call, change: impl Fn(&str) -> String) -> Call {
             }
         }
         Action::Mcp { arguments, beside, .. } => {
-            json(arguments);
+            json(Arc::make_mut(arguments));
             json(beside);
         }
         Action::Tool { input, .. } => json(input),

@@ -36,7 +36,7 @@ impl Source {
                 let name = name.clone();
                 into.call(key, move |facts| {
                     let arguments = match &facts.call.action {
-                        Action::Mcp { arguments, .. } => arguments,
+                        Action::Mcp { arguments, .. } => &**arguments,
                         Action::Tool { input, .. } => input,
                         _ => return false,
                     };

@@ -42,7 +42,7 @@ impl Source {
                 let (name, low, high) = (name.clone(), *low, *high);
                 into.call(key, move |facts| {
                     let arguments = match &facts.call.action {
-                        Action::Mcp { arguments, .. } => arguments,
+                        Action::Mcp { arguments, .. } => &**arguments,
                         Action::Tool { input, .. } => input,
                         _ => return false,
                     };

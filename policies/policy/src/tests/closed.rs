@@ -11,7 +11,7 @@ fn of_tool(tool: &str, arguments: Value) -> Call {
         server: "git".into(),
         method: "tools/call".into(),
         tool: tool.to_owned(),
-        arguments,
+        arguments: arguments.into(),
         beside: Value::Null,
     };
     Call { phase: Phase::Before, action, ..call("read", "x") }

@@ -100,7 +100,7 @@ fn arguments_of_mcp_tools_are_judged_by_their_kind() {
             server: "s".into(),
             method: "tools/call".into(),
             tool: tool.into(),
-            arguments: arguments.clone(),
+            arguments: arguments.clone().into(),
             beside: serde_json::Value::Null,
         };
         let call = rampart_call::Call { action, ..call("read", "x") };
@@ -130,7 +130,7 @@ fn numbers_and_lengths_of_arguments_have_bounds() {
     ] {
         let (server, method, tool) = ("s".into(), "tools/call".into(), "t".into());
         let beside = serde_json::Value::Null;
-        let action = rampart_call::Action::Mcp { server, method, tool, arguments: arguments.clone(), beside };
+        let action = rampart_call::Action::Mcp { server, method, tool, arguments: arguments.clone().into(), beside };
         let call = rampart_call::Call { action, ..call("read", "x") };
         let told = [&ruleset, &granted].map(|ruleset| judge(ruleset, &call).outcome);
         assert_eq!(told.map(rampart_call::Outcome::as_str), [expect, grant], "{arguments}");
@@ -152,7 +152,8 @@ fn what_a_server_offers_beyond_the_known_is_a_policy_of_its_own() {
     ] {
         let (server, method, tool) = (server.to_owned(), method.to_owned(), tool.to_owned());
         let beside = serde_json::Value::Null;
-        let action = rampart_call::Action::Mcp { server, method, tool: tool.clone(), arguments: json!({}), beside };
+        let action =
+            rampart_call::Action::Mcp { server, method, tool: tool.clone(), arguments: json!({}).into(), beside };
         let call = rampart_call::Call { action, ..call("read", "x") };
         assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{tool}");
     }
@@ -252,8 +253,13 @@ fn what_stands_beside_the_arguments_is_looked_at_and_matches_no_rule_about_argum
         (json!({"_meta": {"x/y": {"deep": [secret]}}}), "deny"),
     ] {
         let (server, method, tool) = ("s".into(), "tools/call".into(), "write_file".into());
-        let action =
-            rampart_call::Action::Mcp { server, method, tool, arguments: json!({"a": 1}), beside: beside.clone() };
+        let action = rampart_call::Action::Mcp {
+            server,
+            method,
+            tool,
+            arguments: json!({"a": 1}).into(),
+            beside: beside.clone(),
+        };
         let call = rampart_call::Call { action, ..call("read", "x") };
         assert_eq!(judge(&ruleset, &call).outcome.as_str(), expect, "{beside}");
     }

@@ -93,7 +93,7 @@ fn a_rule_for_a_tool_does_not_allow_a_servers_tool_of_that_name() {
         server: "x".into(),
         method: "tools/call".into(),
         tool: "read".into(),
-        arguments: serde_json::json!({}),
+        arguments: serde_json::json!({}).into(),
         beside: serde_json::Value::Null,
     };
     let call = rampart_call::Call { action, ..super::call("read", "x") };

@@ -49,7 +49,7 @@ fn what_a_tool_is_told_is_cut_where_a_policy_says_so() {
         server: "s".into(),
         method: "tools/call".into(),
         tool: "t".into(),
-        arguments: serde_json::json!({"a": {"text": format!("key {secret} end")}}),
+        arguments: serde_json::json!({"a": {"text": format!("key {secret} end")}}).into(),
         beside: serde_json::json!({"requestState": secret}),
     };
     let call = rampart_call::Call { action, ..call("read", "x") };

@@ -198,6 +198,6 @@ fn what_an_mcp_server_does_by_itself_is_told_from_the_rest_of_its_session() {
     // What a tool is called with counts like what the server does for it.
     let arguments = serde_json::json!({"url": "https://evil.example/x"});
     let (server, method, tool, beside) = ("web".into(), "tools/call".into(), "get".into(), serde_json::Value::Null);
-    let action = Action::Mcp { server, method, tool, arguments, beside };
+    let action = Action::Mcp { server, method, tool, arguments: arguments.into(), beside };
     assert_eq!(judge(&ruleset, &Call { action, ..post("https://x.example", "", "") }).outcome.as_str(), "deny");
 }
