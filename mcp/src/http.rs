@@ -16,7 +16,7 @@ mod stream;
 
 use std::{borrow::Cow, convert::Infallible};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Frame;
@@ -100,7 +100,23 @@ fn collected<B>(body: B, limit: usize) -> BoxFuture<'static, Result<Bytes, BoxEr
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    Box::pin(async move { Ok(Limited::new(body, limit).collect().await?.to_bytes()) })
+    Box::pin(async move {
+        let told = usize::try_from(body.size_hint().lower()).map_or(limit, |told| told.min(limit));
+        let mut body = std::pin::pin!(Limited::new(body, limit));
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if whole.is_empty() && data.len() >= told {
+                // Most come in one piece.
+                whole = BytesMut::from(data);
+                continue;
+            }
+            // A large one is written where it stays, while its pieces go.
+            whole.reserve(told.saturating_sub(whole.len()).max(data.len()));
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    })
 }
 
 /// A JSON text on one line: between tokens a line end means no more than a space, and inside of one there is none. Every

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Events, Fault, Settings,
     again::{Again, PAUSE},
-    exchange::{Reading, request},
+    exchange::{Reading, post, request},
     fault,
     socket::{Attempt, attempt},
     wire,
@@ -107,12 +107,12 @@ impl Client {
 
     /// Takes one back, by its number in the list or its name.
     pub fn remove_rule(&self, which: &str) -> Result<wire::RemovedRule, Fault> {
-        self.exchange("DELETE", &format!("/v1/rules/{}", segment(which)), b"")
+        self.delete(&format!("/v1/rules/{}", segment(which)))
     }
 
     /// Takes all of them back.
     pub fn reset_rules(&self) -> Result<wire::ResetRules, Fault> {
-        self.exchange("DELETE", "/v1/rules", b"")
+        self.delete("/v1/rules")
     }
 
     /// A link that logs one browser in to the dashboard.
@@ -132,7 +132,7 @@ impl Client {
 
     /// Ends a token. `id` is its name or any unique beginning of its id.
     pub fn revoke_token(&self, id: &str) -> Result<wire::TokenInfo, Fault> {
-        self.exchange("DELETE", &format!("/v1/tokens/{}", segment(id)), b"")
+        self.delete(&format!("/v1/tokens/{}", segment(id)))
     }
 
     /// Gives a token a new secret.
@@ -150,7 +150,7 @@ impl Client {
         let resume = after.map(|seq| format!("last-event-id: {seq}\r\n")).unwrap_or_default();
         let mut line = Line::open(&self.settings)?;
         let extra = resume + &self.settings.authorization();
-        line.write(&request("GET", "/v1/events/stream", b"", &extra))?;
+        line.write(&request("GET", "/v1/events/stream", &extra))?;
         let mut reading = Reading::new();
         while !reading.has_head() {
             line.read_into(&mut reading)?;
@@ -163,19 +163,26 @@ impl Client {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
-        self.exchange("GET", path, b"")
+        self.exchange(&request("GET", path, &self.extra()))
     }
 
     fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Fault> {
-        let body = serde_json::to_vec(body).map_err(|e| Fault::Garbled(e.to_string()))?;
-        self.exchange("POST", path, &body)
+        self.exchange(&post(path, body, SMALL, &self.extra())?)
     }
 
-    fn exchange<T: DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> Result<T, Fault> {
-        let request = request(method, path, body, &format!("{CLOSE}{}", self.settings.authorization()));
+    fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
+        self.exchange(&request("DELETE", path, &self.extra()))
+    }
+
+    /// Headers of each request.
+    fn extra(&self) -> String {
+        format!("connection: close\r\n{}", self.settings.authorization())
+    }
+
+    fn exchange<T: DeserializeOwned>(&self, request: &[u8]) -> Result<T, Fault> {
         let mut line = Line::open(&self.settings)?;
         // A gateway that refuses a long body answers before it has read all of it.
-        let written = line.write(&request);
+        let written = line.write(request);
         let mut reading = Reading::new();
         while !reading.has_head() {
             if let Err(fault) = line.read_into(&mut reading) {
@@ -188,7 +195,8 @@ impl Client {
     }
 }
 
-const CLOSE: &str = "connection: close\r\n";
+/// What most bodies fit into.
+const SMALL: usize = 512;
 
 /// What a complete response says.
 pub(crate) fn answer<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, Fault> {

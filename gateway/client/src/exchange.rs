@@ -1,6 +1,8 @@
 //! One HTTP/1.1 exchange without a socket: a request to bytes, and bytes to a response. The blocking and the async
 //! client put their own I/O around it.
 
+use serde::Serialize;
+
 use crate::Fault;
 
 /// Longest head of a response that is read.
@@ -8,18 +10,29 @@ const MAX_HEAD: usize = 16 << 10;
 /// Longest body of a response that is read. An answer holds the effects of a command, never its output.
 const MAX_BODY: usize = 32 << 20;
 
-/// A request, ready to be written.
-pub(crate) fn request(method: &str, path: &str, body: &[u8], extra: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(160 + body.len());
-    bytes.extend_from_slice(format!("{method} {path} HTTP/1.1\r\nhost: rampart\r\n{extra}").as_bytes());
-    if !body.is_empty() || method == "POST" {
-        bytes.extend_from_slice(b"content-type: application/json\r\ncontent-length: ");
-        bytes.extend_from_slice(body.len().to_string().as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+/// A request without a body, ready to be written.
+pub(crate) fn request(method: &str, path: &str, extra: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nhost: rampart\r\n{extra}\r\n").into_bytes()
+}
+
+/// A `POST`, ready to be written. `about` is how many bytes the body might take: a large one is written where it stays.
+///
+/// # Errors
+/// When the body cannot be written as JSON.
+pub(crate) fn post(path: &str, body: &impl Serialize, about: usize, extra: &str) -> Result<Vec<u8>, Fault> {
+    // Its length comes before it and is known after it. Zeros may stand in front (RFC 9110, section 8.6: 1*DIGIT).
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: rampart\r\n{extra}content-type: application/json\r\ncontent-length: 0000000000\r\n\r\n"
+    );
+    let mut bytes = Vec::with_capacity(head.len() + about);
+    bytes.extend_from_slice(head.as_bytes());
+    serde_json::to_writer(&mut bytes, body).map_err(|e| Fault::Garbled(e.to_string()))?;
+    let length = format!("{:010}", bytes.len() - head.len());
+    let end = head.len() - b"\r\n\r\n".len();
+    if let Some(digits) = bytes.get_mut(end.saturating_sub(length.len())..end) {
+        digits.copy_from_slice(length.as_bytes());
     }
-    bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(body);
-    bytes
+    Ok(bytes)
 }
 
 /// A response as it arrives.

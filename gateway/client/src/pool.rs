@@ -17,7 +17,7 @@ use crate::{
     Fault, Settings, Stream,
     again::{Again, PAUSE},
     blocking,
-    exchange::{Reading, request},
+    exchange::{Reading, post},
     fault,
     socket::{Attempt, attempt},
     wire::{Closed, ClosedRequest},
@@ -72,9 +72,9 @@ impl Client {
         Self { authorization: settings.authorization(), settings, idle: Mutex::default() }
     }
 
-    async fn ask(&self, path: &str, body: &impl Serialize) -> Result<Answer, Fault> {
-        let body = serde_json::to_vec(body).map_err(|e| Fault::Garbled(e.to_string()))?;
-        let question = request("POST", path, &body, &self.authorization);
+    /// `about` is how many bytes the body might take.
+    async fn ask(&self, path: &str, body: &impl Serialize, about: usize) -> Result<Answer, Fault> {
+        let question = post(path, body, about, &self.authorization)?;
         let deadline = Instant::now() + self.settings.patience;
         let mut again = Again::new(Instant::now().into_std(), self.settings.patience);
         loop {
@@ -87,8 +87,8 @@ impl Client {
     }
 
     async fn ask_what_is_closed(&self, calls: Vec<Call>) -> Result<Closed, Fault> {
-        let body = serde_json::to_vec(&ClosedRequest { calls }).map_err(|e| Fault::Garbled(e.to_string()))?;
-        let question = request("POST", "/v1/closed", &body, &self.authorization);
+        let about = calls.iter().map(Call::size).sum();
+        let question = post("/v1/closed", &ClosedRequest { calls }, about, &self.authorization)?;
         self.ask_once(&question, Instant::now() + self.settings.patience).await
     }
 
@@ -193,13 +193,16 @@ impl Gate for Client {
     }
 
     fn judge(&self, call: Call) -> Judging<'_> {
-        Box::pin(async move { fault::verdict(self.ask("/v1/judge", &call).await, &self.settings.unanswered, &call) })
+        Box::pin(async move {
+            let answer = self.ask("/v1/judge", &call, call.size()).await;
+            fault::verdict(answer, &self.settings.unanswered, &call)
+        })
     }
 
     fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
         let refused = Refused::new(call, &refusal);
         Box::pin(async move {
-            match self.ask("/v1/refused", &refused).await {
+            match self.ask("/v1/refused", &refused, refused.call.size()).await {
                 // Whatever passes without a gateway: what was refused already does not.
                 Err(_) => Verdict::Deny(refusal),
                 answer => fault::verdict(answer, &self.settings.unanswered, &refused.call),

@@ -177,6 +177,23 @@ impl Action {
         }
     }
 
+    /// About how many bytes its texts take that may be long.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Exec { command: CommandLine::Command(line), .. } => line.len(),
+            Self::Exec { command: CommandLine::Argv(words), .. } => words.iter().map(|word| word.len() + 3).sum(),
+            Self::Read { paths } => paths.len() * 64,
+            Self::Write { content, .. } | Self::Edit { content, .. } => content.as_ref().map_or(0, String::len),
+            Self::Fetch { url, headers, body, .. } => {
+                let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+                url.len() + headers + body.as_ref().map_or(0, String::len)
+            }
+            Self::Connect { host, .. } => host.len(),
+            Self::Mcp { tool, arguments, beside, .. } => tool.len() + size(arguments) + size(beside),
+            Self::Tool { input, .. } => size(input),
+        }
+    }
+
     /// What a call of an MCP server says: its arguments, and what stands beside them, as JSON. The edits of a permit for such
     /// a call are places in this text.
     pub fn mcp_text(&self) -> Option<String> {
@@ -293,6 +310,17 @@ impl Action {
             Self::Tool { input, .. } => all.push(("input", json(input))),
         }
         all
+    }
+}
+
+/// About how many bytes a value takes as JSON.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => items.iter().map(|item| size(item) + 1).sum(),
+        Value::Object(members) => members.iter().map(|(key, value)| key.len() + 4 + size(value)).sum(),
     }
 }
 

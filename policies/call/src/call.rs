@@ -22,6 +22,15 @@ pub struct Call {
     pub response: Option<Response>,
 }
 
+impl Call {
+    /// About how many bytes it takes as JSON: what a buffer for it is made with.
+    pub fn size(&self) -> usize {
+        let texts = self.action.size() + self.response.as_ref().map_or(0, |response| response.text.len());
+        // Escapes, and who asks.
+        texts + texts / 8 + 512
+    }
+}
+
 /// Where a call comes from. A surface fills in what it knows; the gateway overwrites `pid` and `uid` with what the
 /// kernel says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
