@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::world::{Ran, World, bin, clients, have, root};
+use crate::world::{Ran, World, bin, clients, have, memory, root};
 
 const POLICY: &str = r#"
 version: "1"
@@ -149,6 +149,20 @@ fn what_is_allowed_goes_on_as_it_came_and_what_is_not_is_refused_as_a_result() {
     assert_eq!(denied, 2);
     assert!(road.world.decisions().iter().all(|d| d["actor"]["surface"] == "mcp-http"));
     road.world.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn a_large_message_is_held_three_times_and_no_more() {
+    let Some(road) = Road::open("a_large_message_is_held_three_times_and_no_more") else { return };
+    road.call("odd");
+    let pid = road.front.0.id();
+    let (before, _) = memory(pid);
+    let text = "x".repeat(12 << 20);
+    let large = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "odd", "arguments": {"text": text}}});
+    assert_eq!(road.post(&large.to_string(), &[]).0, "200");
+    // As it came, as what it says, and as the question about it.
+    let held = (memory(pid).1 - before) * 1024 * 10 / u64::try_from(text.len()).unwrap();
+    assert!(held < 36, "{held} tenths");
 }
 
 #[test]

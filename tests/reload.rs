@@ -242,11 +242,7 @@ fn s11_ten_thousand_policies_load_fit_and_do_not_hold_decisions_up() {
     world.serve(&[]);
     let socket = socket(&world);
     let pid = world.gateway().id();
-    let memory = || {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-    };
+    let memory = || crate::world::memory(pid).0 / 1024;
     assert_eq!(decision(&socket, "tool77 run --now /srv/77/x"), "deny");
     assert_eq!(decision(&socket, "git status"), "allow");
     let resident = memory();

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::world::World;
+use crate::world::{World, memory};
 
 /// Records a segment.
 const SEGMENT: u64 = 50_000;
@@ -64,13 +64,6 @@ fn write_trail(world: &World, records: u64) {
     }
 }
 
-/// The most memory that a process had, in kilobytes.
-fn most_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn a_million_records_are_started_on_read_and_searched_quickly() {
     // What is not optimised is slower, and a busy machine slower still.
@@ -88,7 +81,7 @@ fn a_million_records_are_started_on_read_and_searched_quickly() {
     within("a start", second, &mut || {
         world.serve(&[]);
     });
-    let before = most_memory(world.gateway().id());
+    let before = memory(world.gateway().id()).1;
     let tail = |world: &World| world.run(&["audit", "tail", "-n", "100"]).expect(0);
     within("the newest hundred", second / 5, &mut || assert!(tail(&world).stdout.lines().count() >= 100));
     within("a search by session", 5 * second, &mut || {
@@ -99,7 +92,7 @@ fn a_million_records_are_started_on_read_and_searched_quickly() {
         let stats = world.run(&["audit", "stats", "--json"]).expect(0).json();
         assert_eq!(stats["outcomes"]["deny"].as_u64(), Some(records / 10), "{stats:#}");
     });
-    let grown = most_memory(world.gateway().id()) - before;
+    let grown = memory(world.gateway().id()).1 - before;
     assert!(grown < 40_000, "the gateway grew by {grown} kB");
     world.run(&["serve", "stop"]).expect(0);
     within("verify", 3 * second, &mut || {

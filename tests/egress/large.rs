@@ -3,17 +3,11 @@
 use std::time::Duration;
 
 use super::{POLICY, Road};
+use crate::world::memory;
 
 const GIGABYTE: usize = 1 << 30;
 /// The goal for the gateway, in kilobytes.
 const MAY_GROW: u64 = 40 * 1024;
-
-/// Kilobytes of memory in use.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
 
 #[test]
 fn a_gigabyte_passes_both_ways_in_memory_that_stays_flat() {
@@ -23,7 +17,7 @@ fn a_gigabyte_passes_both_ways_in_memory_that_stays_flat() {
     let pid = road.world.gateway().id();
     let url = road.url("origin.test", "/zeros/1000000");
     road.shell(&format!("curl -sS -o /dev/null {url}")).expect(0);
-    let before = resident(pid);
+    let before = memory(pid).0;
     let down = format!(
         "curl -sS -o /dev/null -w '%{{size_download}}' {}",
         road.url("origin.test", &format!("/zeros/{GIGABYTE}"))
@@ -37,7 +31,7 @@ fn a_gigabyte_passes_both_ways_in_memory_that_stays_flat() {
             let running = scope.spawn(|| road.shell(&script));
             let mut most = 0;
             while !running.is_finished() {
-                most = most.max(resident(pid));
+                most = most.max(memory(pid).0);
                 std::thread::sleep(Duration::from_millis(20));
             }
             (most, running.join().unwrap())

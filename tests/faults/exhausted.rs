@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{HOOK, bash};
-use crate::world::{World, bin, have};
+use crate::world::{World, bin, have, memory};
 
 /// Sets a limit of the running gateway.
 fn limit(world: &mut World, what: &str) {
@@ -22,13 +22,6 @@ fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// Kilobytes of memory in use.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[test]
@@ -71,7 +64,7 @@ fn d9_large_bodies_at_once_in_little_memory_are_refused_and_the_process_lives() 
     // Who was refused while they still sent may not have got to read it.
     let refused = answers.iter().filter(|answer| answer.contains(" 503 ") || answer.is_empty()).count();
     assert!(judged + refused == 64 && answers.iter().any(|answer| answer.contains(" 503 ")), "{answers:?}");
-    assert!(resident(pid) < limit * 1024, "{} kB", resident(pid));
+    assert!(memory(pid).0 < limit * 1024, "{} kB", memory(pid).0);
     assert_eq!(world.run_with(HOOK, &bash("git status")).code, Some(0));
 }
 
@@ -111,6 +104,6 @@ fn an_idle_gateway_needs_less_than_forty_megabytes() {
     world.run_with(HOOK, &bash("git status"));
     // The code of a build that is not optimised takes 20 MiB more.
     let most = if cfg!(debug_assertions) { 60 } else { 40 };
-    let resident = resident(world.gateway().id());
+    let resident = memory(world.gateway().id()).0;
     assert!(resident < most * 1024, "{resident} kB");
 }
