@@ -56,6 +56,8 @@ enum Role {
     Path,
     Url,
     Command,
+    /// Several of them, where it is a list.
+    Commands,
     Sql,
     Manifest,
     Unknown,
@@ -70,7 +72,11 @@ impl Known<'_> {
         around: &Surroundings<'_>,
         sets: &Sets,
     ) {
-        self.walk(arguments, Role::Unknown, &Tool::new(server, tool), around, sets, 0);
+        let named = Tool::new(server, tool);
+        self.walk(arguments, Role::Unknown, &named, around, sets, 0);
+        if let Some(program) = named.program() {
+            self.suspect(&argv(program, &named.sub_command()), around, sets);
+        }
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
         };
@@ -86,7 +92,8 @@ impl Known<'_> {
         if names::reveals(tool) {
             says(EffectKind::Secret, "token-shown");
         }
-        if destroys(tool) && !names_a_path(arguments) {
+        let operation = arguments.as_object().and_then(names::operation);
+        if destroys(tool) && !names_a_path(arguments) || operation.is_some_and(destroys) {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
     }
@@ -104,8 +111,8 @@ impl Known<'_> {
     }
 
     /// What may be a command, or something else: what would do harm is kept, and nothing is made of the rest.
-    fn suspect(&mut self, line: String, around: &Surroundings<'_>, sets: &Sets) {
-        for mut effect in rampart_shell::analyze(&CommandLine::Command(line), around).effects {
+    fn suspect(&mut self, command: &CommandLine, around: &Surroundings<'_>, sets: &Sets) {
+        for mut effect in rampart_shell::analyze(command, around).effects {
             let runs = matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell");
             if runs || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
                 effect.span = None;
@@ -121,8 +128,13 @@ impl Known<'_> {
         }
         match value {
             Value::Object(map) => self.walk_members(map, role, tool, around, sets, depth),
-            Value::Array(list) if role == Role::Command && !list.is_empty() && list.iter().all(Value::is_string) => {
-                self.add_commands(&list.iter().filter_map(Value::as_str).collect::<Vec<_>>(), tool, around, sets);
+            Value::Array(list)
+                if matches!(role, Role::Command | Role::Commands)
+                    && !list.is_empty()
+                    && list.iter().all(Value::is_string) =>
+            {
+                let list = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+                self.add_commands(list, role == Role::Commands, tool, around, sets);
             }
             Value::Array(list) => list.iter().for_each(|v| self.walk(v, role, tool, around, sets, depth + 1)),
             Value::String(text) => self.argument(text, role, tool, around, sets),
@@ -143,6 +155,12 @@ impl Known<'_> {
         if let Some((_, argv)) = &invocation {
             self.add_command(&CommandLine::Argv(argv.clone()), around, sets);
         }
+        if let Some(program) = tool.program() {
+            let words = invocation.as_ref().map(|(_, argv)| argv.clone()).or_else(|| names::bare_words(map));
+            if let Some(words) = words {
+                self.suspect(&argv(program, &words), around, sets);
+            }
+        }
         if let Some((method, url)) = names::request(map) {
             self.add_fetch(&method.to_ascii_uppercase(), url, &[], around, sets);
         }
@@ -159,7 +177,7 @@ impl Known<'_> {
                 }
             }
             if let Some(text) = value.as_str().filter(|_| tool.is_typed(key)) {
-                self.suspect(text.to_owned(), around, sets);
+                self.suspect(&CommandLine::Command(text.to_owned()), around, sets);
             }
             let own = self::role(key);
             let role = if own == Role::Unknown && !value.is_string() { role } else { own };
@@ -167,27 +185,27 @@ impl Known<'_> {
         }
     }
 
-    /// The words of a command, or several commands: a first text of several words is one of those.
-    fn add_commands(&mut self, list: &[&str], tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
-        let spaced = |text: &&str| text.trim().contains(char::is_whitespace);
-        let lines = list.first().is_some_and(spaced)
-            || list.iter().skip(1).any(spaced) && !list.iter().any(|t| t.starts_with('-'));
-        if lines {
-            list.iter().for_each(|line| self.command(line, tool, around, sets));
-        } else {
-            let argv = list.iter().map(|word| (*word).to_owned()).collect();
-            self.add_command(&CommandLine::Argv(argv), around, sets);
-            if let Some(program) = tool.program() {
-                self.suspect(format!("{program} {}", list.join(" ")), around, sets);
+    /// The words of a command, or several commands: a first text of several words is one of those, and so is each of a list
+    /// of commands in which nothing is an option.
+    fn add_commands(&mut self, list: Vec<String>, several: bool, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        let line = list.first().is_some_and(|text| text.trim().contains(char::is_whitespace));
+        if line || several && !list.iter().any(|text| text.starts_with('-')) {
+            for line in &list {
+                self.command(line, tool, around, sets);
             }
+            return;
         }
+        if let Some(program) = tool.program() {
+            self.suspect(&argv(program, &list), around, sets);
+        }
+        self.add_command(&CommandLine::Argv(list), around, sets);
     }
 
     /// A command line. Where the server hands it to a program, that is what runs it.
     fn command(&mut self, line: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
         self.add_command(&CommandLine::Command(line.to_owned()), around, sets);
         if let Some(program) = tool.program().filter(|program| !line.trim_start().starts_with(program)) {
-            self.suspect(format!("{program} {line}"), around, sets);
+            self.suspect(&CommandLine::Command(format!("{program} {line}")), around, sets);
         }
     }
 
@@ -229,7 +247,7 @@ impl Known<'_> {
             (Role::Path, _) => self.add_file(text, tool, around, sets),
             (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, tool, around, sets),
             (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
-            (Role::Command, _) => self.command(text, tool, around, sets),
+            (Role::Command | Role::Commands, _) => self.command(text, tool, around, sets),
             (Role::Sql, _) if is_statement(text) => self.add_sql(text, around, sets),
             (Role::Manifest, _) => self.add_manifest(text, around, sets),
             _ => {}
@@ -243,6 +261,9 @@ impl Known<'_> {
                 *sensitivity = Sensitivity::Ordinary;
             }
             let mut effect = Effect::new(*kind, Some(target));
+            if *kind == EffectKind::Delete {
+                effect.note = deletion_note(path, around);
+            }
             if tool.kinds.len() > 1 {
                 effect.certainty = Certainty::Possible;
             }
@@ -280,6 +301,18 @@ impl Known<'_> {
     }
 }
 
+/// A program and its words.
+fn argv(program: &str, words: &[String]) -> CommandLine {
+    CommandLine::Argv(std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect())
+}
+
+/// What is to be said of a file that is deleted, as of one that `rm` deletes.
+fn deletion_note(path: &str, around: &Surroundings<'_>) -> String {
+    let argv = ["rm", "--", path].map(str::to_owned).to_vec();
+    let mut effects = rampart_shell::analyze(&CommandLine::Argv(argv), around).effects.into_iter();
+    effects.find(|effect| effect.kind == EffectKind::Delete).map(|effect| effect.note).unwrap_or_default()
+}
+
 fn role(key: &str) -> Role {
     let words = words(key);
     let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
@@ -287,7 +320,9 @@ fn role(key: &str) -> Role {
         Role::Path
     } else if any(&["url", "urls", "uri", "uris", "href", "endpoint", "host", "domain"]) {
         Role::Url
-    } else if any(&["command", "commands", "cmd", "shell", "script", "argv"]) {
+    } else if any(&["commands", "cmds"]) {
+        Role::Commands
+    } else if any(&["command", "cmd", "shell", "script", "argv"]) {
         Role::Command
     } else if any(&["sql", "query", "statement"]) {
         Role::Sql

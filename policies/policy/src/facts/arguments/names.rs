@@ -4,7 +4,7 @@ use rampart_call::EffectKind;
 use serde_json::{Map, Value};
 
 /// Arguments that hold code, of a tool that runs code.
-const CODE: [&str; 8] = ["code", "source", "source_code", "snippet", "program", "expression", "function", "js"];
+const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
 
 /// Arguments that hold what is typed, of a tool that types into a terminal.
 const TYPED: [&str; 4] = ["input", "keys", "text", "data"];
@@ -74,7 +74,7 @@ impl Tool {
 
     /// Whether the argument is code that the tool runs.
     pub(super) fn is_code(&self, key: &str) -> bool {
-        self.interpreter.is_some() && (CODE.contains(&key) || key == "script" && self.is_browser())
+        self.interpreter.is_some() && (is_code(key) || key == "script" && self.is_browser())
     }
 
     /// Whether the argument is typed into a terminal: `send_keys`, `write_to_terminal`.
@@ -86,6 +86,12 @@ impl Tool {
     pub(super) fn program(&self) -> Option<&'static str> {
         let found = PROGRAMS.iter().find(|(word, _)| self.any(&[*word]));
         found.map(|(_, program)| *program)
+    }
+
+    /// The tool's own words behind that program: `kubectl_delete` is `kubectl delete`.
+    pub(super) fn sub_command(&self) -> Vec<String> {
+        let named = |word: &&String| !PROGRAMS.iter().any(|(known, _)| known == word);
+        self.words.iter().filter(named).cloned().collect()
     }
 }
 
@@ -110,6 +116,19 @@ pub(super) fn invocation(map: &Map<String, Value>) -> Option<(&str, Vec<String>)
     Some((key, std::iter::once(program.to_owned()).chain(words).collect()))
 }
 
+/// The words for a program that only the tool or its server names.
+pub(super) fn bare_words(map: &Map<String, Value>) -> Option<Vec<String>> {
+    let words = WORDS.iter().find_map(|key| map.get(*key)?.as_array())?;
+    let words: Option<Vec<String>> = words.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+    words.filter(|words| !words.is_empty() && !map.keys().any(|key| names_program(key)))
+}
+
+/// `operation_name: delete_bucket`: what is done stands in an argument.
+pub(super) fn operation(map: &Map<String, Value>) -> Option<&str> {
+    let name = ["operation", "operation_name", "action"].iter().find_map(|key| map.get(*key)?.as_str())?;
+    (words(name).len() > 1).then_some(name)
+}
+
 /// `method: DELETE, url: ..`
 pub(super) fn request(map: &Map<String, Value>) -> Option<(&str, &str)> {
     let method = map.get("method")?.as_str()?;
@@ -127,7 +146,7 @@ pub(super) fn runs_code(tool: &str) -> bool {
 
 /// Whether an argument of such a tool is the code.
 pub(super) fn is_code(key: &str) -> bool {
-    CODE.contains(&key)
+    words(key).iter().any(|word| CODE.contains(&word.as_str()))
 }
 
 /// How the code is run that a tool is given, by the words of its name and its server's; none for a tool that runs no code.
@@ -141,6 +160,8 @@ fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> 
         Some(["node", "-e"])
     } else if any(&["bash", "sh", "shell"]) {
         Some(["bash", "-c"])
+    } else if any(&["applescript", "osascript"]) {
+        Some(["osascript", "-e"])
     } else if any(&["ruby"]) {
         Some(["ruby", "-e"])
     } else {
@@ -272,6 +293,10 @@ pub(super) fn publishes(tool: &str, arguments: &Value) -> bool {
             || map.get("public") == Some(&Value::Bool(true))
             || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
     });
+    let anyone = arguments.as_object().is_some_and(|map| map.values().any(|v| v.as_str() == Some("anyone")));
+    if anyone && has(&["share", "permission", "permissions"]) {
+        return true;
+    }
     opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
 }
 
@@ -395,6 +420,7 @@ mod tests {
             (json!({"command": "ls", "args": []}), None),
             (json!({"command": ["ls"], "args": ["x"]}), None),
             (json!({"name": "x", "args": ["y"]}), None),
+            (json!({"command": "delete", "args": ["ns", "x"]}), Some("delete ns x")),
         ] {
             let found = arguments.as_object().and_then(invocation).map(|(_, argv)| argv.join(" "));
             assert_eq!(found.as_deref(), expect, "{arguments}");
