@@ -104,7 +104,7 @@ pub(crate) fn note_at(host: &str, path: &str) -> &'static str {
             host == at && path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
-    if found.is_empty() && COLLECTORS.iter().any(|entry| part(&entry)) { "collector" } else { found }
+    if found.is_empty() && COLLECTORS.iter().any(part) { "collector" } else { found }
 }
 
 /// An index of packages that needs no question even though it is named: one on this machine, or the one that PyTorch's own
