@@ -149,14 +149,14 @@ impl<'a> Known<'a> {
             }
             Action::Fetch { method, url, addresses, .. } => facts.add_fetch(method, url, addresses, &around, sets),
             Action::Connect { host, port, addresses } => facts.add_connect(host, *port, addresses, &around, sets),
-            Action::Mcp { tool, arguments, beside, .. } => {
-                facts.add_arguments(tool, arguments, &around, sets);
+            Action::Mcp { server, tool, arguments, beside, .. } => {
+                facts.add_arguments(server, tool, arguments, &around, sets);
                 // What a person gave when the server asked for it reaches the tool like its arguments.
                 if let Some(responses) = beside.get("inputResponses") {
-                    facts.add_arguments(tool, responses, &around, sets);
+                    facts.add_arguments(server, tool, responses, &around, sets);
                 }
             }
-            Action::Tool { name, input } => facts.add_arguments(name, input, &around, sets),
+            Action::Tool { name, input } => facts.add_arguments("", name, input, &around, sets),
         }
         facts.add_own_interface(ruleset.own_ports(), &around, sets);
         facts.candidates = ruleset.index(call.phase).candidates(&facts);

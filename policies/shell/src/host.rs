@@ -95,6 +95,18 @@ pub(crate) fn note(host: &str) -> &'static str {
     }
 }
 
+/// What is known of an address: of its host, or of what lies there under that path.
+pub(crate) fn note_at(host: &str, path: &str) -> &'static str {
+    let found = note(host);
+    let path = path.trim_start_matches('/');
+    let part = |entry: &&str| {
+        entry.split_once('/').is_some_and(|(at, below)| {
+            host == at && path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    if found.is_empty() && COLLECTORS.iter().any(part) { "collector" } else { found }
+}
+
 /// An index of packages that needs no question even though it is named: one on this machine, or the one that PyTorch's own
 /// instructions name.
 pub(crate) fn is_package_index(url: &str) -> bool {
@@ -163,7 +175,7 @@ pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
     u32::try_from(value).ok().map(u32::to_be_bytes)
 }
 
-/// Hosts that collect what strangers send to them.
+/// Hosts, or parts of them, that collect what strangers send to them.
 const COLLECTORS: &[&str] = &[
     "webhook.site",
     "requestbin.com",
@@ -172,6 +184,7 @@ const COLLECTORS: &[&str] = &[
     "pipedream.net",
     "pipedream.com",
     "hookbin.com",
+    "hookb.in",
     "beeceptor.com",
     "mockbin.org",
     "mockbin.io",
@@ -227,6 +240,7 @@ const COLLECTORS: &[&str] = &[
     "api.telegram.org",
     "envs.sh",
     "discord.com/api/webhooks",
+    "discordapp.com/api/webhooks",
     "hooks.zapier.com",
     "maker.ifttt.com",
     "webhook.cool",
@@ -272,7 +286,7 @@ const TUNNELS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{address, note, of_url, of_word};
+    use super::{address, note, note_at, of_url, of_word};
 
     #[test]
     fn hosts_are_folded() {
@@ -305,5 +319,8 @@ mod tests {
         assert_eq!(address("example.com"), None);
         assert_eq!(note("notwebhook.site"), "");
         assert_eq!(note("x.webhook.site"), "collector");
+        for (path, expect) in [("/api/webhooks/1/x", "collector"), ("/api/webhooksx", ""), ("/developers/docs", "")] {
+            assert_eq!(note_at("discord.com", path), expect, "{path}");
+        }
     }
 }

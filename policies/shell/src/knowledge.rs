@@ -298,6 +298,7 @@ pub(crate) enum Rule {
     Checkout,
     Chmod,
     Chown,
+    Cmake,
     Container,
     Copy,
     Curl,

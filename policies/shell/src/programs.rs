@@ -27,6 +27,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Checkout => trees::checkout(walk, used),
         Rule::Chmod => files::chmod(walk, used, words),
         Rule::Chown => files::chown(walk, used),
+        Rule::Cmake => carriers::cmake(walk, used, words),
         Rule::Container => carriers::container(walk, used),
         Rule::Copy => files::copy(walk, used),
         Rule::Curl => network::curl(walk, used),

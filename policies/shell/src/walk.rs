@@ -78,6 +78,8 @@ pub(crate) struct Walk<'a> {
     in_project: bool,
     /// Output goes to a pipe or a variable, and nobody sees it.
     captured: bool,
+    /// Where the commands of the pipeline that is being followed begin among all of them.
+    piped: Option<usize>,
     line: String,
     /// The redirects of the command being followed, to stand behind its words in `line`.
     tail: String,
@@ -106,6 +108,7 @@ impl<'a> Walk<'a> {
             calls: Vec::new(),
             in_project: false,
             captured: false,
+            piped: None,
             line: String::new(),
             tail: String::new(),
         }
@@ -175,6 +178,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The command line.
+    /// The words of the commands of this pipeline that were followed so far.
+    pub(crate) fn piped(&self) -> impl Iterator<Item = &[String]> {
+        let start = self.piped.unwrap_or(self.out.components.len());
+        self.out.components.iter().skip(start).map(|component| component.argv.as_slice())
+    }
+
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
@@ -297,6 +306,8 @@ impl<'a> Walk<'a> {
         let [only] = &item.stages[..] else {
             let mut flow = stdin;
             let captured = self.captured;
+            let piped = self.piped;
+            self.piped = piped.or(Some(self.out.components.len()));
             for (number, stage) in item.stages.iter().enumerate() {
                 if number > 0 {
                     self.line.push_str(" | ");
@@ -306,6 +317,7 @@ impl<'a> Walk<'a> {
                 flow = self.command(stage, flow);
             }
             self.captured = captured;
+            self.piped = piped;
             let span = self.span_of(item.span.start, item.span.end);
             self.pipeline_seen(start, span);
             return flow;

@@ -1,11 +1,15 @@
 //! The arguments of MCP and other tools as effects: a path, URL, command or SQL text is judged by the rules of its
 //! kind wherever it stands.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Target};
+use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Sensitivity, Target};
 use rampart_shell::Surroundings;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use names::{Tool, destroys, discards, publishes, words};
 
 use super::Known;
 use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
@@ -13,8 +17,8 @@ use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
 /// How deep arguments are searched.
 const MAX_DEPTH: usize = 32;
 
-/// Arguments that hold code, of a tool that runs code.
-const CODE: [&str; 5] = ["code", "source", "source_code", "snippet", "program"];
+/// Most addresses of a piece of code that are looked at.
+const MAX_ADDRESSES: usize = 32;
 
 /// The arguments that name files, hosts, commands or code, each with patterns of exactly what it holds.
 pub(crate) fn naming(tool: &str, arguments: &Value) -> BTreeMap<String, Vec<String>> {
@@ -30,11 +34,13 @@ pub(crate) fn naming(tool: &str, arguments: &Value) -> BTreeMap<String, Vec<Stri
             _ => false,
         }
     }
-    let runs_code = interpreter(tool).is_some();
+    let runs_code = names::runs_code(tool);
     let mut found = BTreeMap::new();
     for (key, value) in arguments.as_object().into_iter().flatten() {
         let plain = !key.is_empty() && !key.starts_with('/') && !key.contains('=');
-        if plain && (names(value, role(key), 0) || runs_code && CODE.contains(&key.as_str())) {
+        let code = runs_code && names::is_code(key) || Tool::new("", tool).is_typed(key);
+        let words = arguments.as_object().is_some_and(|map| names::is_words(key, map));
+        if plain && (names(value, role(key), 0) || code || words) {
             let mut texts = Vec::new();
             leaves(value, &mut texts);
             let patterns: BTreeSet<String> = texts.iter().map(|text| TextGlob::escape(text)).collect();
@@ -50,33 +56,45 @@ enum Role {
     Path,
     Url,
     Command,
+    /// Several of them, where it is a list.
+    Commands,
     Sql,
     Manifest,
     Unknown,
 }
 
 impl Known<'_> {
-    pub(super) fn add_arguments(&mut self, tool: &str, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
-        let kinds = file_effects(tool);
-        self.walk(arguments, Role::Unknown, &kinds, around, sets, 0);
+    pub(super) fn add_arguments(
+        &mut self,
+        server: &str,
+        tool: &str,
+        arguments: &Value,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let named = Tool::new(server, tool);
+        self.walk(arguments, Role::Unknown, &named, around, sets, 0);
+        if let Some(program) = named.program() {
+            self.suspect(&argv(program, &named.sub_command()), around, sets);
+        }
+        let mut says = |kind: EffectKind, note: &str| {
+            self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
+        };
         if discards(tool, arguments) {
-            let effect = Effect { note: "discard-changes".to_owned(), ..Effect::new(EffectKind::VcsHistory, None) };
-            self.add_effect(effect, around, sets);
+            says(EffectKind::VcsHistory, "discard-changes");
         }
         if publishes(tool, arguments) {
-            let effect = Effect { note: "publish".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
-            self.add_effect(effect, around, sets);
+            says(EffectKind::RemoteMutate, "publish");
         }
-        if destroys(tool) && !names_a_path(arguments) {
-            let effect = Effect { note: "remote-delete".to_owned(), ..Effect::new(EffectKind::RemoteMutate, None) };
-            self.add_effect(effect, around, sets);
+        if names::prunes(tool, arguments) {
+            says(EffectKind::RemoteMutate, "container-prune");
         }
-        if let Some(interpreter) = interpreter(tool) {
-            for key in CODE {
-                if let Some(text) = arguments.get(key).and_then(Value::as_str) {
-                    self.add_code(interpreter, text, around, sets);
-                }
-            }
+        if names::reveals(tool) {
+            says(EffectKind::Secret, "token-shown");
+        }
+        let operation = arguments.as_object().and_then(names::operation);
+        if destroys(tool) && !names_a_path(arguments) || operation.is_some_and(destroys) {
+            says(EffectKind::RemoteMutate, "remote-delete");
         }
     }
 
@@ -92,35 +110,116 @@ impl Known<'_> {
         }
     }
 
-    fn walk(
-        &mut self,
-        value: &Value,
-        role: Role,
-        kinds: &[EffectKind],
-        around: &Surroundings<'_>,
-        sets: &Sets,
-        depth: usize,
-    ) {
+    /// What may be a command, or something else: what would do harm is kept, and nothing is made of the rest.
+    fn suspect(&mut self, command: &CommandLine, around: &Surroundings<'_>, sets: &Sets) {
+        for mut effect in rampart_shell::analyze(command, around).effects {
+            let runs = matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell");
+            if runs || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+
+    fn walk(&mut self, value: &Value, role: Role, tool: &Tool, around: &Surroundings<'_>, sets: &Sets, depth: usize) {
         if depth > MAX_DEPTH {
             self.complete = false;
             return;
         }
         match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    self.flag(key, value, around, sets);
-                    let own = self::role(key);
-                    let role = if own == Role::Unknown && !value.is_string() { role } else { own };
-                    self.walk(value, role, kinds, around, sets, depth + 1);
+            Value::Object(map) => self.walk_members(map, role, tool, around, sets, depth),
+            Value::Array(list)
+                if matches!(role, Role::Command | Role::Commands)
+                    && !list.is_empty()
+                    && list.iter().all(Value::is_string) =>
+            {
+                let list = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+                self.add_commands(list, role == Role::Commands, tool, around, sets);
+            }
+            Value::Array(list) => list.iter().for_each(|v| self.walk(v, role, tool, around, sets, depth + 1)),
+            Value::String(text) => self.argument(text, role, tool, around, sets),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn walk_members(
+        &mut self,
+        map: &Map<String, Value>,
+        role: Role,
+        tool: &Tool,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+        depth: usize,
+    ) {
+        let invocation = names::invocation(map);
+        if let Some((_, argv)) = &invocation {
+            self.add_command(&CommandLine::Argv(argv.clone()), around, sets);
+        }
+        if let Some(program) = tool.program() {
+            let words = invocation.as_ref().map(|(_, argv)| argv.clone()).or_else(|| names::bare_words(map));
+            if let Some(words) = words {
+                self.suspect(&argv(program, &words), around, sets);
+            }
+        }
+        if let Some((method, url)) = names::request(map) {
+            self.add_fetch(&method.to_ascii_uppercase(), url, &[], around, sets);
+        }
+        for (key, value) in map {
+            self.flag(key, value, around, sets);
+            if invocation.as_ref().is_some_and(|(program, _)| program == key) {
+                continue;
+            }
+            if let (Some(text), Some(interpreter)) = (value.as_str(), tool.interpreter.filter(|_| tool.is_code(key))) {
+                self.add_code(interpreter, text, around, sets);
+                if tool.is_browser() {
+                    self.add_addresses(text, around, sets);
+                    continue;
                 }
             }
-            Value::Array(list) if role == Role::Command && !list.is_empty() && list.iter().all(Value::is_string) => {
-                let argv = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-                self.add_command(&CommandLine::Argv(argv), around, sets);
+            if let Some(text) = value.as_str().filter(|_| tool.is_typed(key)) {
+                self.suspect(&CommandLine::Command(text.to_owned()), around, sets);
             }
-            Value::Array(list) => list.iter().for_each(|v| self.walk(v, role, kinds, around, sets, depth + 1)),
-            Value::String(text) => self.argument(text, role, kinds, around, sets),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            let own = self::role(key);
+            let role = if own == Role::Unknown && !value.is_string() { role } else { own };
+            self.walk(value, role, tool, around, sets, depth + 1);
+        }
+    }
+
+    /// The words of a command, or several commands: a first text of several words is one of those, and so is each of a list
+    /// of commands in which nothing is an option.
+    fn add_commands(&mut self, list: Vec<String>, several: bool, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        let line = list.first().is_some_and(|text| text.trim().contains(char::is_whitespace));
+        if line || several && !list.iter().any(|text| text.starts_with('-')) {
+            for line in &list {
+                self.command(line, tool, around, sets);
+            }
+            return;
+        }
+        if let Some(program) = tool.program() {
+            self.suspect(&argv(program, &list), around, sets);
+        }
+        self.add_command(&CommandLine::Argv(list), around, sets);
+    }
+
+    /// A command line. Where the server hands it to a program, that is what runs it.
+    fn command(&mut self, line: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        self.add_command(&CommandLine::Command(line.to_owned()), around, sets);
+        if let Some(program) = tool.program().filter(|program| !line.trim_start().starts_with(program)) {
+            self.suspect(&CommandLine::Command(format!("{program} {line}")), around, sets);
+        }
+    }
+
+    /// The addresses in code that runs in a browser, whatever it does with them.
+    fn add_addresses(&mut self, code: &str, around: &Surroundings<'_>, sets: &Sets) {
+        for (at, _) in code.match_indices("://").take(MAX_ADDRESSES) {
+            let before = code.get(..at).unwrap_or("");
+            let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+            let rest = code.get(at..).unwrap_or("");
+            let end = rest.find(['"', '\'', '`', ' ', ')', '\n', '$']).unwrap_or(rest.len());
+            if matches!(scheme, "http" | "https" | "ws" | "wss" | "file") {
+                let url = format!("{scheme}{}", rest.get(..end).unwrap_or(""));
+                self.argument(&url, Role::Url, &Tool::new("", "navigate"), around, sets);
+            }
         }
     }
 
@@ -134,32 +233,47 @@ impl Known<'_> {
         }
     }
 
-    fn argument(&mut self, text: &str, role: Role, kinds: &[EffectKind], around: &Surroundings<'_>, sets: &Sets) {
+    fn argument(&mut self, text: &str, role: Role, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        // the source of a page is as good as the page
+        let text = text.trim_start().strip_prefix("view-source:").unwrap_or(text);
         let url = url::Url::parse(text.trim()).ok();
         match (role, url) {
             (Role::Path | Role::Url | Role::Unknown, Some(url)) if url.scheme() == "file" => {
-                self.add_file(url.path(), kinds, around, sets);
+                self.add_file(url.path(), tool, around, sets);
             }
             (Role::Path | Role::Url | Role::Unknown, Some(url)) if url.has_host() && text.contains("://") => {
                 self.add_fetch("", text.trim(), &[], around, sets);
             }
-            (Role::Path, _) => self.add_file(text, kinds, around, sets),
-            (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, kinds, around, sets),
+            (Role::Path, _) => self.add_file(text, tool, around, sets),
+            (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, tool, around, sets),
             (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
-            (Role::Command, _) => self.add_command(&CommandLine::Command(text.to_owned()), around, sets),
+            (Role::Command | Role::Commands, _) => self.command(text, tool, around, sets),
             (Role::Sql, _) if is_statement(text) => self.add_sql(text, around, sets),
             (Role::Manifest, _) => self.add_manifest(text, around, sets),
             _ => {}
         }
     }
 
-    fn add_file(&mut self, path: &str, kinds: &[EffectKind], around: &Surroundings<'_>, sets: &Sets) {
-        for kind in kinds {
-            let mut effect = Effect::new(*kind, Some(rampart_shell::locate(path, around)));
-            if kinds.len() > 1 {
+    fn add_file(&mut self, path: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        for kind in &tool.kinds {
+            let mut target = rampart_shell::locate(path, around);
+            if let (true, EffectKind::Read, Target::Path { sensitivity, .. }) = (tool.looks, kind, &mut target) {
+                *sensitivity = Sensitivity::Ordinary;
+            }
+            let mut effect = Effect::new(*kind, Some(target));
+            if *kind == EffectKind::Delete {
+                effect.note = deletion_note(path, around);
+            }
+            if tool.kinds.len() > 1 {
                 effect.certainty = Certainty::Possible;
             }
             self.add_effect(effect, around, sets);
+        }
+        // every file of the folder is read
+        if tool.searches {
+            let below = rampart_shell::locate(&format!("{}/*", path.trim_end_matches('/')), around);
+            let effect = Effect::new(EffectKind::Read, Some(below));
+            self.add_effect(Effect { certainty: Certainty::Possible, ..effect }, around, sets);
         }
     }
 
@@ -187,6 +301,18 @@ impl Known<'_> {
     }
 }
 
+/// A program and its words.
+fn argv(program: &str, words: &[String]) -> CommandLine {
+    CommandLine::Argv(std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect())
+}
+
+/// What is to be said of a file that is deleted, as of one that `rm` deletes.
+fn deletion_note(path: &str, around: &Surroundings<'_>) -> String {
+    let argv = ["rm", "--", path].map(str::to_owned).to_vec();
+    let mut effects = rampart_shell::analyze(&CommandLine::Argv(argv), around).effects.into_iter();
+    effects.find(|effect| effect.kind == EffectKind::Delete).map(|effect| effect.note).unwrap_or_default()
+}
+
 fn role(key: &str) -> Role {
     let words = words(key);
     let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
@@ -194,7 +320,9 @@ fn role(key: &str) -> Role {
         Role::Path
     } else if any(&["url", "urls", "uri", "uris", "href", "endpoint", "host", "domain"]) {
         Role::Url
-    } else if any(&["command", "commands", "cmd", "shell", "script", "argv"]) {
+    } else if any(&["commands", "cmds"]) {
+        Role::Commands
+    } else if any(&["command", "cmd", "shell", "script", "argv"]) {
         Role::Command
     } else if any(&["sql", "query", "statement"]) {
         Role::Sql
@@ -203,135 +331,6 @@ fn role(key: &str) -> Role {
     } else {
         Role::Unknown
     }
-}
-
-/// How the code is run that a tool is given, by the words of the tool's name; none for a tool that runs no code.
-fn interpreter(tool: &str) -> Option<[&'static str; 2]> {
-    const RUNS: &[&str] =
-        &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
-    if !any(RUNS) {
-        None
-    } else if any(&["js", "javascript", "node", "typescript", "ts"]) {
-        Some(["node", "-e"])
-    } else if any(&["bash", "sh", "shell"]) {
-        Some(["bash", "-c"])
-    } else if any(&["ruby"]) {
-        Some(["ruby", "-e"])
-    } else {
-        Some(["python3", "-c"])
-    }
-}
-
-/// What a tool does to the files it is given, by the words of its name. A name that does not say it may do both.
-fn file_effects(tool: &str) -> Vec<EffectKind> {
-    const READS: &[&str] = &[
-        "read", "get", "list", "search", "view", "cat", "head", "tail", "show", "stat", "info", "find", "grep", "tree",
-        "open", "fetch", "load", "download", "glob",
-    ];
-    const WRITES: &[&str] = &[
-        "write", "create", "edit", "update", "append", "put", "save", "insert", "replace", "patch", "set", "make",
-        "mkdir", "upload", "modify",
-    ];
-    const DELETES: &[&str] = &["delete", "remove", "rm", "unlink", "erase", "purge"];
-    const MOVES: &[&str] = &["move", "rename", "mv"];
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
-    let mut kinds = Vec::new();
-    for (known, kind) in [
-        (DELETES, EffectKind::Delete),
-        (MOVES, EffectKind::Move),
-        (WRITES, EffectKind::Write),
-        (READS, EffectKind::Read),
-    ] {
-        if any(known) {
-            kinds.push(kind);
-        }
-    }
-    if kinds.is_empty() {
-        kinds = vec![EffectKind::Read, EffectKind::Write];
-    }
-    kinds
-}
-
-/// Whether a tool throws away what others keep, by the words of its name.
-fn destroys(tool: &str) -> bool {
-    const VERBS: &[&str] = &[
-        "delete",
-        "deletes",
-        "destroy",
-        "drop",
-        "purge",
-        "truncate",
-        "wipe",
-        "flush",
-        "flushall",
-        "flushdb",
-        "terminate",
-        "erase",
-        "uninstall",
-        "unpublish",
-        "nuke",
-        "refund",
-    ];
-    // what is taken off can be put on again
-    const SMALL: &[&str] =
-        &["label", "labels", "reaction", "draft", "cache", "session", "bookmark", "memory", "observations"];
-    const KEPT: &[&str] = &[
-        "project",
-        "repository",
-        "repo",
-        "user",
-        "member",
-        "database",
-        "table",
-        "bucket",
-        "collection",
-        "server",
-        "deployment",
-        "environment",
-        "domain",
-        "volume",
-        "namespace",
-        "branch",
-        "index",
-        "account",
-        "instance",
-    ];
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
-    any(VERBS) && !any(SMALL) || any(&["remove", "rm"]) && any(KEPT)
-}
-
-/// `git_reset` with `mode: hard`, `git_push` with `force: true`.
-fn discards(tool: &str, arguments: &Value) -> bool {
-    let words = words(tool);
-    let has = |word: &str| words.iter().any(|w| w == word);
-    let given = |wanted: &str| {
-        arguments.as_object().is_some_and(|map| {
-            map.iter().any(|(key, value)| {
-                key == wanted && *value == Value::Bool(true)
-                    || value.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted)
-                    || value.as_array().is_some_and(|list| {
-                        list.iter().any(|v| v.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted))
-                    })
-            })
-        })
-    };
-    has("reset") && given("hard") || (has("push") || has("clean")) && given("force")
-}
-
-/// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
-fn publishes(tool: &str, arguments: &Value) -> bool {
-    let words = words(tool);
-    let has = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
-    let opens = arguments.as_object().is_some_and(|map| {
-        map.get("private") == Some(&Value::Bool(false))
-            || map.get("public") == Some(&Value::Bool(true))
-            || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
-    });
-    opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
 }
 
 /// Whether an argument is a path, so that the rules for files say what is to be said.
@@ -344,23 +343,6 @@ fn names_a_path(arguments: &Value) -> bool {
     let is_name = |key: &str| words(key).last().is_some_and(|word| matches!(word.as_str(), "id" | "ids" | "key"));
     let is_path = |key: &str| role(key) == Role::Path && !is_name(key);
     map.iter().any(|(key, value)| is_path(key) || value.as_str().is_some_and(looks_like_path))
-}
-
-/// The words of a name in snake, kebab or camel case, in lower case.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower_before = false;
-    for c in name.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
-            words.push(String::new());
-        }
-        if let (true, Some(last)) = (c.is_alphanumeric(), words.last_mut()) {
-            last.extend(c.to_lowercase());
-        }
-        lower_before = c.is_lowercase() || c.is_numeric();
-    }
-    words.retain(|w| !w.is_empty());
-    words
 }
 
 /// Whether a text that may be words to search for begins as SQL does.
@@ -411,32 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_word_by_word() {
-        assert_eq!(words("getUserInformation"), ["get", "user", "information"]);
-        assert_eq!(words("read_text_file"), ["read", "text", "file"]);
-        assert_eq!(file_effects("get_user_information"), [EffectKind::Read]);
-        assert_eq!(file_effects("move_file"), [EffectKind::Move]);
-        assert_eq!(interpreter("run_python"), Some(["python3", "-c"]));
-        assert_eq!(interpreter("executeJavascript"), Some(["node", "-e"]));
-        assert_eq!(interpreter("lookup_country"), None);
-        assert_eq!(file_effects("frobnicate"), [EffectKind::Read, EffectKind::Write]);
-        for (tool, expect) in [
-            ("delete_branch", true),
-            ("flushall", true),
-            ("removeProject", true),
-            ("remove_label", false),
-            ("delete_observations", false),
-            ("undelete_user", false),
-        ] {
-            assert_eq!(destroys(tool), expect, "{tool}");
-        }
-        for (tool, arguments, expect) in [
-            ("update_repository", serde_json::json!({"visibility": "public"}), true),
-            ("update_repository", serde_json::json!({"private": true}), false),
-            ("create_repository", serde_json::json!({"private": false}), false),
-        ] {
-            assert_eq!(publishes(tool, &arguments), expect, "{tool} {arguments}");
-        }
+    fn arguments_are_told_apart_by_their_names() {
         for (text, expect) in [
             ("delete account flow", false),
             ("DELETE FROM users", true),
@@ -448,15 +405,6 @@ mod tests {
             ("truncate users", true),
         ] {
             assert_eq!(is_statement(text), expect, "{text}");
-        }
-        for (tool, arguments, expect) in [
-            ("git_reset", serde_json::json!({"mode": "hard"}), true),
-            ("git_reset", serde_json::json!({"args": ["--hard", "HEAD"]}), true),
-            ("git_push", serde_json::json!({"force": true}), true),
-            ("git_push", serde_json::json!({"force": false}), false),
-            ("git_reset", serde_json::json!({"repo_path": "."}), false),
-        ] {
-            assert_eq!(discards(tool, &arguments), expect, "{tool} {arguments}");
         }
         assert!(names_a_path(&serde_json::json!({"path": "a.txt"})));
         assert!(!names_a_path(&serde_json::json!({"fileId": "x"})));

@@ -1,7 +1,8 @@
-//! Manifests of clusters: which ones ask for more of a node than a container should have.
+//! Manifests of clusters and compositions of containers: which ones ask for more of a machine than a container should have.
 
 use rampart_call::EffectKind;
 
+use crate::programs;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::Walk;
 
@@ -14,13 +15,21 @@ const RIGHTS: &[(&str, &str)] = &[
     ("allowprivilegeescalation", "true"),
     ("hostpath", ""),
     ("name", "cluster-admin"),
+    ("pid", "host"),
+    ("ipc", "host"),
+    ("userns_mode", "host"),
 ];
 
 /// Looks at YAML or JSON that a cluster is told to apply.
 pub(super) fn rights(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     let plain: String = arg.text.chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | '\t')).collect();
     for pair in plain.split(['\n', ',', '{', '}', '[', ']']) {
-        let Some((key, value)) = pair.trim_start_matches('-').split_once(':') else { continue };
+        let pair = pair.trim_start_matches('-');
+        let Some((key, value)) = pair.split_once(':') else { continue };
+        // `/:/host` among the volumes of a service
+        if key.starts_with(['/', '~']) && value.starts_with('/') {
+            programs::mount(walk, &arg.with_text(pair), "");
+        }
         let key = key.to_ascii_lowercase();
         if RIGHTS.iter().any(|(known, wanted)| key == *known && (wanted.is_empty() || value.trim() == *wanted)) {
             walk.named(EffectKind::Privilege, "manifest", &key, "privileged-container");

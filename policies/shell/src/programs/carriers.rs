@@ -142,6 +142,29 @@ pub(super) fn direnv(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     true
 }
 
+/// `cmake -E COMMAND`: the commands that every system has under CMake's names (cmake(1), "Run a Command-Line Tool").
+pub(super) fn cmake(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let command = words.iter().position(|word| word.text == "-E").and_then(|at| words.get(at + 1..));
+    let Some((first, rest)) = command.filter(|_| used.name == "cmake").and_then(<[Arg]>::split_first) else {
+        return false;
+    };
+    let names: &[&str] = match first.text.as_str() {
+        "remove" => &["rm"],
+        "remove_directory" => &["rm", "-r"],
+        "rename" => &["mv"],
+        "copy" | "copy_if_different" => &["cp"],
+        "copy_directory" | "copy_directory_if_different" => &["cp", "-r"],
+        "make_directory" => &["mkdir"],
+        "create_symlink" => &["ln", "-s"],
+        "create_hardlink" => &["ln"],
+        "chdir" => &["env", "-C"],
+        name => &[name],
+    };
+    let names: Vec<Arg> = names.iter().map(|name| first.with_text(name)).collect();
+    walk.run_words([&names[..], rest].concat(), used);
+    true
+}
+
 /// `watch -x`: the words are a command, and no text for a shell.
 pub(super) fn watch(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let words = used.usage.has("-x") || used.usage.has("--exec");

@@ -113,7 +113,7 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         used.host = Some(Target::Host { host: host::of_word(&word.text).0, port: None, url: None });
         used.sent = content.with(Taint::LOCAL);
     } else {
-        walk.write(&to, "");
+        walk.write_into(&to);
         if used.usage.flags.iter().any(|f| f.starts_with("--delete"))
             && !used.usage.has("-n")
             && !used.usage.has("--dry-run")
@@ -202,6 +202,11 @@ pub(super) fn curl(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     for (option, _, value) in &values {
         match option.as_str() {
             "-K" | "--config" => configured(walk, used, value),
+            // a file of cookies, where it is no `name=value` (curl(1))
+            "-b" | "--cookie" if !value.text.contains('=') && !value.text.is_empty() => {
+                let flow = walk.read(value, false);
+                used.sent = used.sent.with(flow.taint.without(Taint::LOCAL));
+            }
             "--resolve" | "--connect-to" => {
                 let mut parts = value.text.rsplitn(if option == "--resolve" { 2 } else { 3 }, ':');
                 let address = if option == "--resolve" { parts.next() } else { parts.nth(1) };

@@ -4,7 +4,7 @@ use rampart_call::{EffectKind, Scope, Sensitivity, Target};
 
 use crate::place;
 use crate::value::{Arg, Flow};
-use crate::walk::{Use, Walk};
+use crate::walk::{Use, Walk, base_name};
 
 /// Most ports of one command that are looked at.
 const MAX_PORTS: usize = 8;
@@ -38,7 +38,9 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
             _ if text.starts_with('-') => {}
             _ => {
                 // what patterns of names may reach
-                let own = used.name != "kill" && names_rampart(text) || text.contains("rampart");
+                let own = used.name != "kill" && names_rampart(text)
+                    || text.contains("rampart")
+                    || !word.is_literal() && walk.looked_for_rampart();
                 if !word.is_literal() {
                     walk.signals_ports();
                 }
@@ -81,6 +83,22 @@ impl Walk<'_> {
             numbers.filter(|n| (4..=5).contains(&n.len())).filter_map(|n| n.parse().ok()).collect();
         ports.dedup();
         ports.into_iter().take(MAX_PORTS).for_each(|port| self.signals_port(port));
+    }
+
+    /// An earlier command of the pipeline looked for Rampart's process, so that the numbers may be its.
+    fn looked_for_rampart(&self) -> bool {
+        let name = |argv: &[String]| argv.first().map_or("", |first| base_name(first)).to_owned();
+        let lists = self.piped().any(|argv| matches!(name(argv).as_str(), "ps" | "top" | "lsof"));
+        self.piped().any(|argv| {
+            let words = argv.get(1..).unwrap_or(&[]);
+            match name(argv).as_str() {
+                "pgrep" | "pidof" => words.iter().any(|word| names_rampart(word)),
+                "grep" | "egrep" | "rg" | "awk" | "gawk" | "sed" => {
+                    lists && words.iter().any(|w| w.replace(['[', ']'], "").contains("rampart"))
+                }
+                _ => false,
+            }
+        })
     }
 
     fn signals_port(&mut self, port: u16) {

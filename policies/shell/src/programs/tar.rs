@@ -127,7 +127,7 @@ pub(super) fn tar(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> boo
                 directory.unwrap_or_else(|| if letters.contains('P') { "/".to_owned() } else { ".".to_owned() }),
                 walk.span(),
             );
-            walk.write(&into, "");
+            walk.write_into(&into);
             if content.with(used.stdin.taint).has(Taint::DOWNLOADED) {
                 walk.remember_tree(&into, Flow::unknown(Taint::DOWNLOADED));
             }

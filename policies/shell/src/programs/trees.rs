@@ -2,6 +2,7 @@
 
 use rampart_call::EffectKind;
 
+use crate::knowledge::Role;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk, base_name};
 
@@ -28,9 +29,8 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 
 /// `unzip ARCHIVE [-d DIR]`, `7z x ARCHIVE [-oDIR]`: what was in it is as trustworthy as it was.
 pub(super) fn unpack(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
-    let flag = used.usage.flags.iter().find_map(|f| f.strip_prefix("-o").filter(|d| !d.is_empty()));
-    let named = used.usage.values.iter().find(|(option, ..)| option == "-d").map(|(_, _, value)| value.clone());
-    let into = named.or_else(|| flag.map(|d| Arg::literal(d, walk.span()))).unwrap_or(Arg::literal(".", walk.span()));
+    let named = used.usage.values.iter().find(|(_, role, _)| *role == Role::Into).map(|(_, _, value)| value.clone());
+    let into = named.unwrap_or(Arg::literal(".", walk.span()));
     let lists = used.usage.has("-l") || used.usage.has("-t") || used.usage.operands.iter().any(|a| a.text == "l");
     let archive = used.usage.operands.iter().find(|a| a.text.len() > 1).cloned();
     if let Some(archive) = archive.filter(|_| !lists) {

@@ -69,7 +69,7 @@ impl Walk<'_> {
             ran: false,
             stdout: None,
         };
-        if program.runs_project {
+        if program.runs_project || leaf.runs_project {
             self.runs_project(name, &used.usage);
         }
         let cwd = self.env.cwd.clone();
@@ -78,6 +78,7 @@ impl Walk<'_> {
             let path = self.absolute(directory.shape.as_deref().unwrap_or(&directory.text));
             self.env.cwd = Some(path);
         }
+        self.for_tests |= names_tests(&used);
         let before = self.out.effects.len();
         let passing = self.is_passing(&used);
         let done = match leaf.rule.or(program.rule) {
@@ -264,6 +265,11 @@ impl Walk<'_> {
     /// Runs words as a command.
     pub(crate) fn run_words(&mut self, mut words: Vec<Arg>, used: &mut Use<'_>) {
         used.ran = true;
+        // `uv run -`: the code comes in
+        if used.program.input == Input::Code && words.len() == 1 && words.first().is_some_and(|w| w.text == "-") {
+            used.ran = false;
+            return;
+        }
         // `flock FILE -c TEXT`, `su USER -c TEXT`
         if words.len() > 1 && words.first().is_some_and(|w| matches!(w.text.as_str(), "-c" | "--command")) {
             words.remove(0);
@@ -355,12 +361,40 @@ impl Walk<'_> {
         used.stdout = Some(out);
     }
 
+    /// What is worked on is there for tests.
+    pub(crate) const fn is_for_tests(&self) -> bool {
+        self.for_tests
+    }
+
     pub(crate) const fn project(&self) -> Option<&str> {
         self.around.workspace
     }
 
     pub(crate) fn home(&self) -> &str {
         self.around.home.unwrap_or("~")
+    }
+}
+
+/// `psql -d app_test`, `rails db:drop RAILS_ENV=test`: what is worked on is there for tests, and made anew by them.
+fn names_tests(used: &Use<'_>) -> bool {
+    let is_test = |place: &Arg| {
+        let name = place.text.split('?').next().unwrap_or("").rsplit('/').next().unwrap_or("");
+        place.is_literal() && (name.ends_with("_test") || name.starts_with("test_") || name == "test")
+    };
+    let usage = &used.usage;
+    match used.name {
+        "psql" | "mysql" | "mariadb" => {
+            let named = |option: &str| matches!(option, "-d" | "--dbname" | "-D" | "--database");
+            let mut named = usage.values.iter().filter(|(option, ..)| named(option)).map(|(_, _, value)| value);
+            match named.next() {
+                Some(name) => is_test(name),
+                None => usage.operands.first().is_some_and(is_test),
+            }
+        }
+        "rails" | "rake" => {
+            usage.operands.iter().any(|a| matches!(a.text.as_str(), "RAILS_ENV=test" | "RACK_ENV=test"))
+        }
+        _ => false,
     }
 }
 

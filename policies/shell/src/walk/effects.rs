@@ -153,6 +153,23 @@ impl Walk<'_> {
         self.written_to(target, arg, note);
     }
 
+    /// Files are put into a folder, under names that are not known.
+    pub(crate) fn write_into(&mut self, folder: &Arg) {
+        self.write(folder, "");
+        let below = folder.with_text(&format!("{}/*", folder.text.trim_end_matches('/')));
+        let below = Arg { glob: false, shape: None, ..below };
+        let delicate = |target: &Target| {
+            matches!(
+                target,
+                Target::Path { sensitivity: Sensitivity::Credential | Sensitivity::Persistence, .. }
+                    | Target::Path { scope: Scope::AgentConfig | Scope::Rampart, .. }
+            )
+        };
+        if folder.is_literal() && delicate(&self.target(&below, false)) {
+            self.write(&below, "");
+        }
+    }
+
     fn written_to(&mut self, target: Target, arg: &Arg, note: &str) {
         let Target::Path { path, scope, sensitivity, .. } = &target else { return };
         let certainty = Self::certainty_of(arg);
@@ -283,8 +300,13 @@ impl Walk<'_> {
         // what is known of a host that goes on with something unknown
         let known =
             arg.shape.as_deref().and_then(host::of_url).and_then(|p| p.host.split('*').next().map(str::to_owned));
-        let note = if note.is_empty() { host::note(known.as_deref().unwrap_or(&parsed.host)) } else { note };
+        let note = match known {
+            _ if !note.is_empty() => note,
+            Some(known) if known != parsed.host => host::note(&known),
+            _ => host::note_at(&parsed.host, &parsed.path),
+        };
         self.rampart_interface(&parsed);
+        self.container_interface(&parsed);
         let secret = arg.taint.has(Taint::SECRET.with(Taint::TOKEN));
         let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(arg.text.clone()) };
         let certainty = Self::certainty_of(arg);
@@ -297,6 +319,15 @@ impl Walk<'_> {
             && arg.shape.as_deref().and_then(host::of_url).is_some_and(|p| !p.host.contains('*'));
         let note = if inside && note.is_empty() { "upload" } else { note };
         self.push_with(EffectKind::Net, Some(target), note, certainty);
+    }
+
+    /// Docker's API without its socket: on port 2375 whoever asks is root (Docker, "Protect the Docker daemon socket").
+    fn container_interface(&mut self, parsed: &host::Parsed) {
+        let starts = parsed.path.ends_with("/containers/create") || parsed.path.contains("/exec");
+        if matches!(parsed.port, Some(2375 | 2376)) && starts {
+            let target = Target::Host { host: parsed.host.clone(), port: parsed.port, url: None };
+            self.push(EffectKind::Privilege, Some(target), "privileged-container");
+        }
     }
 
     fn rampart_interface(&mut self, parsed: &host::Parsed) {

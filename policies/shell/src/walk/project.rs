@@ -35,6 +35,9 @@ impl Walk<'_> {
             let file = path.rsplit('/').next().unwrap_or("");
             let text = flow.text.as_deref().unwrap_or("");
             let (language, text) = match file {
+                // what is composed runs elsewhere, with what it is given of this machine
+                _ if is_composition(file) => (Language::Manifest, text.to_owned()),
+                _ if composes(name) => continue,
                 "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile" => {
                     (Language::Shell, recipes(text, usage))
                 }
@@ -72,6 +75,17 @@ impl Walk<'_> {
             self.out.effects.drain(before..).filter(|e| !harmless(e) || e.note == "budget").collect();
         self.out.effects.extend(kept);
     }
+}
+
+/// Files that `docker compose` takes without being told (the Compose specification, "The Compose file").
+fn is_composition(file: &str) -> bool {
+    let name = file.strip_prefix("docker-").unwrap_or(file);
+    name.starts_with("compose.") && (name.ends_with(".yml") || name.ends_with(".yaml"))
+}
+
+/// It starts what a composition says.
+fn composes(name: &str) -> bool {
+    matches!(name, "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose")
 }
 
 /// Files that builds, tests and package managers run because of their name.

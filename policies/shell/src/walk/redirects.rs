@@ -172,6 +172,15 @@ impl Walk<'_> {
         self.written.contains_key(&path) || self.unpacked(&path).is_some()
     }
 
+    /// Where a program of that name lies that this command line brought into a `bin`.
+    pub(super) fn fetched_program(&self, name: &str) -> Option<String> {
+        let fetched = |(path, written): &(&String, &Written)| {
+            written.flow.taint.has(Taint::DOWNLOADED)
+                && path.strip_suffix(name).is_some_and(|folder| folder.ends_with("/bin/"))
+        };
+        self.written.iter().find(fetched).map(|(path, _)| path.clone())
+    }
+
     /// A file is copied or renamed: the copy of a program is that program.
     pub(crate) fn remember_copy(&mut self, to: &Arg, flow: Flow, source: &Arg) {
         let name = base_name(&source.text);

@@ -6,7 +6,7 @@ use super::Walk;
 use super::apply::Use;
 use super::hunt::Hunt;
 use crate::knowledge::{Language, Role};
-use crate::value::{Arg, Taint};
+use crate::value::{Arg, Flow, Taint};
 use crate::{host, place, programs};
 
 impl Walk<'_> {
@@ -67,7 +67,7 @@ impl Walk<'_> {
                 self.write(arg, "");
                 used.outputs.push(arg.clone());
             }
-            Role::Into => self.write(arg, ""),
+            Role::Into => self.write_into(arg),
             Role::Edit => {
                 let flow = self.read(arg, false);
                 used.content.taint = used.content.taint.with(flow.taint);
@@ -154,9 +154,18 @@ impl Walk<'_> {
                 self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
                 self.net_url(arg, "");
             }
+            // a manifest that was written just now
+            Role::PackageIfUrl
+                if used.program.language == Some(Language::Manifest) && self.written_flow(&arg.text).is_some() =>
+            {
+                let flow = self.written_flow(&arg.text).unwrap_or(Flow::empty());
+                self.flow_of_code(Language::Manifest, flow, Vec::new());
+            }
             Role::PackageIfUrl => {
                 let text = arg.text.as_str();
-                let far = text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
+                // the last are flakes, as Nix writes them
+                let starts = ["git@", "github.com/", "github:", "gitlab:", "sourcehut:", "git+"];
+                let far = text.contains("://") || starts.iter().any(|start| text.starts_with(start));
                 if far && !host::is_package_index(text) {
                     self.word(Role::PackageUrl, arg, option, used);
                 }

@@ -199,6 +199,13 @@ impl Walk<'_> {
             }
             return self.nested(&name, |walk| walk.run(args, assigned, stdin));
         }
+        // a program that was fetched into a folder of programs, by its name
+        if !by_path
+            && knowledge::program(&name).is_none()
+            && let Some(path) = self.fetched_program(&name)
+        {
+            return self.run_written(&path, &args, stdin);
+        }
         // `IFS=, read ..`
         let separators =
             assigned.iter().find(|(variable, _)| variable == "IFS" && name == "read").map(|(_, v)| v.clone());

@@ -124,6 +124,7 @@ fn carrier(name: &str) -> Option<Carries> {
         | "SVN_SSH" => Carries::Command,
         "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER"
         | "CMAKE_C_COMPILER" => Carries::Tool,
+        "GOFLAGS" => Carries::Options(&["-toolexec", "-exec", "-vettool"]),
         "NODE_OPTIONS" => {
             Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
         }
@@ -139,6 +140,13 @@ fn carrier(name: &str) -> Option<Carries> {
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
         "PATH" | "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Folders,
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
+        // `CARGO_TARGET_<triple>_RUNNER` (the Cargo book, Environment Variables), `CMAKE_<LANG>_COMPILER`
+        _ if name.starts_with("CARGO_TARGET_") && (name.ends_with("_RUNNER") || name.ends_with("_LINKER")) => {
+            Carries::Tool
+        }
+        _ if name.starts_with("CMAKE_") && (name.ends_with("_COMPILER") || name.ends_with("_LAUNCHER")) => {
+            Carries::Tool
+        }
         _ if name.starts_with("BASH_FUNC_") => Carries::Library,
         _ => return None,
     })
@@ -163,6 +171,13 @@ impl Walk<'_> {
         match carrier(name) {
             None => {}
             Some(Carries::Library) if text.is_empty() => {}
+            // no compiler lies where everybody may leave a program
+            Some(Carries::Tool)
+                if TEMPORARY.iter().any(|place| text.starts_with(&format!("{place}/")))
+                    && !is_own(text, &self.around) =>
+            {
+                self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+            }
             // a compiler with its options is no question, what else the text runs is
             Some(Carries::Tool) if value.is_literal() && text.contains(' ') => {
                 let span = value.span;
