@@ -70,7 +70,7 @@ impl Override {
                 return Some(Self {
                     tool: Some("mcp".to_owned()),
                     pattern,
-                    params: naming(tool, arguments),
+                    params: naming(server, tool, arguments),
                     ..Self::default()
                 });
             }

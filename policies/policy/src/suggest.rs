@@ -94,7 +94,7 @@ fn candidates(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Override> {
         }
         CallAction::Mcp { server, tool, arguments, .. } if !tool.is_empty() => {
             let whole = allow(Some("mcp"), if server.is_empty() { tool.clone() } else { format!("{server}/{tool}") });
-            let params = naming(tool, arguments);
+            let params = naming(server, tool, arguments);
             // Where what the arguments name stands against it, the tool itself is not what is to be allowed.
             let by_tool = decision.reason == Reason::Default || decision.by.is_some_and(|m| m.hit.item.is_none());
             let mut all = Vec::new();

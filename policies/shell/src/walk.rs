@@ -27,7 +27,7 @@ use rampart_call::{Certainty, Effect, EffectKind, Span};
 use crate::syntax::{Command, Item, List, Shape, Then, parse};
 use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
-pub(crate) use apply::Use;
+pub(crate) use apply::{Use, is_test};
 use env::{Env, Written};
 pub(crate) use env::{is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;
@@ -177,13 +177,13 @@ impl<'a> Walk<'a> {
         self.env.cwd = Some(path);
     }
 
-    /// The command line.
     /// The words of the commands of this pipeline that were followed so far.
     pub(crate) fn piped(&self) -> impl Iterator<Item = &[String]> {
         let start = self.piped.unwrap_or(self.out.components.len());
         self.out.components.iter().skip(start).map(|component| component.argv.as_slice())
     }
 
+    /// The command line.
     pub(crate) fn source(&self) -> &str {
         &self.source
     }

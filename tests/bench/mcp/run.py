@@ -204,11 +204,13 @@ def front(rampart):
         table("A server with a URL, connections kept", in_turn(ways, CALLS), "direct")
         table("The same at about 1,000 calls a second", in_turn(ways, CALLS, pause=0.0005), "direct")
         before = memory(process)
-        for number in range(SESSIONS):
-            client = Http(guarded)
-            client.call()
-            client.close()
-        print(f"\n{SESSIONS:,} sessions: {before:,} kB before, {memory(process):,} kB after")
+        print()
+        for quarter in range(1, 6):
+            for _ in range(SESSIONS // 4):
+                client = Http(guarded)
+                client.call()
+                client.close()
+            print(f"after {quarter * SESSIONS // 4:,} sessions: {memory(process):,} kB (before: {before:,} kB)")
         large = call(1, "x" * (15 << 20))
         # The one from before was idle too long meanwhile.
         ways["rampart"] = Http(guarded)

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_ADDRESSES: usize = 32;
 
 /// The arguments that name files, hosts, commands or code, each with patterns of exactly what it holds.
-pub(crate) fn naming(tool: &str, arguments: &Value) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn naming(server: &str, tool: &str, arguments: &Value) -> BTreeMap<String, Vec<String>> {
     fn names(value: &Value, role: Role, depth: usize) -> bool {
         match value {
             _ if depth > MAX_DEPTH => true,
@@ -34,13 +34,11 @@ pub(crate) fn naming(tool: &str, arguments: &Value) -> BTreeMap<String, Vec<Stri
             _ => false,
         }
     }
-    let runs_code = names::runs_code(tool);
+    let tool = Tool::new(server, tool);
     let mut found = BTreeMap::new();
     for (key, value) in arguments.as_object().into_iter().flatten() {
         let plain = !key.is_empty() && !key.starts_with('/') && !key.contains('=');
-        let code = runs_code && names::is_code(key) || Tool::new("", tool).is_typed(key);
-        let words = arguments.as_object().is_some_and(|map| names::is_words(key, map));
-        if plain && (names(value, role(key), 0) || code || words) {
+        if plain && (names(value, role(key), 0) || tool.decides(key, value)) {
             let mut texts = Vec::new();
             leaves(value, &mut texts);
             let patterns: BTreeSet<String> = texts.iter().map(|text| TextGlob::escape(text)).collect();
@@ -77,23 +75,26 @@ impl Known<'_> {
         if let Some(program) = named.program() {
             self.suspect(&argv(program, &named.sub_command()), around, sets);
         }
+        let words = named.words();
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
         };
-        if discards(tool, arguments) {
+        if discards(words, arguments) {
             says(EffectKind::VcsHistory, "discard-changes");
         }
-        if publishes(tool, arguments) {
+        if publishes(words, arguments) {
             says(EffectKind::RemoteMutate, "publish");
         }
-        if names::prunes(tool, arguments) {
+        if names::prunes(words, arguments) {
             says(EffectKind::RemoteMutate, "container-prune");
         }
-        if names::reveals(tool) {
+        if names::reveals(words) {
             says(EffectKind::Secret, "token-shown");
         }
         let operation = arguments.as_object().and_then(names::operation);
-        if destroys(tool) && !names_a_path(arguments) || operation.is_some_and(destroys) {
+        if destroys(words) && !named.keeps_notes() && !names_a_path(arguments)
+            || operation.is_some_and(|name| destroys(&names::words(name)))
+        {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
     }

@@ -342,6 +342,7 @@ fn commands_and_code_are_found_however_a_tool_takes_them() {
         ("vault", "read_secret", json!({"path": "secret/prod"}), false),
         ("github", "list_secret_scanning_alerts", json!({"owner": "a"}), true),
         ("memory", "delete_entities", json!({"entityNames": ["x"]}), true),
+        ("crm", "delete_entities", json!({"ids": ["x"]}), false),
     ] {
         assert_eq!(judge(server, tool, &arguments), passes, "{server} {tool} {arguments}");
     }
@@ -349,7 +350,15 @@ fn commands_and_code_are_found_however_a_tool_takes_them() {
 
 #[test]
 fn an_allowance_for_a_program_is_one_for_its_words() {
-    let arguments = json!({"command": "bash", "args": ["-c", "ls"], "timeout": 3});
-    let named = crate::facts::naming("run_command", &arguments);
-    assert_eq!(named.keys().collect::<Vec<_>>(), ["args", "command"]);
+    for (server, tool, arguments, expect) in [
+        ("s", "run_command", json!({"command": "bash", "args": ["-c", "ls"], "timeout": 3}), vec!["args", "command"]),
+        ("gcp", "run", json!({"args": ["projects", "delete", "x"]}), vec!["args"]),
+        ("tmux", "send", json!({"pane": 1, "keys": "ls"}), vec!["keys"]),
+        ("aws", "use_aws", json!({"service_name": "s3", "operation_name": "delete_bucket"}), vec!["operation_name"]),
+        ("http", "request", json!({"method": "GET", "url": "https://x.example/"}), vec!["method", "url"]),
+        ("slack", "post_message", json!({"text": "hello"}), vec![]),
+    ] {
+        let named = crate::facts::naming(server, tool, &arguments);
+        assert_eq!(named.keys().collect::<Vec<_>>(), expect, "{server} {tool} {arguments}");
+    }
 }

@@ -3,7 +3,7 @@
 use rampart_call::EffectKind;
 
 use crate::value::{Arg, Flow, Taint};
-use crate::walk::Walk;
+use crate::walk::{Walk, is_test};
 
 /// Looks at statements given to a database client.
 pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
@@ -11,6 +11,10 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         client_command(walk, line.trim());
     }
     files(walk, text);
+    // what psql and mysql connect anew with
+    if [r"\c ", r"\connect", r"\u "].iter().any(|command| text.contains(command)) {
+        walk.leaves_tests();
+    }
     let everything = text.contains("*.*");
     for statement in words(text).split(|w| w == ";") {
         let word = |at: usize| statement.get(at).map_or("", String::as_str);
@@ -26,7 +30,11 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
             ("with", _) if (has("delete") || has("update")) && !has("where") => "database-drop",
             _ => "",
         };
-        let nothing = note.is_empty() || note == "database-drop" && walk.is_for_tests();
+        // `USE name`: the statements behind it are about another database
+        if word(0) == "use" {
+            walk.leaves_tests();
+        }
+        let nothing = note.is_empty() || note == "database-drop" && walk.is_for_tests() && stays(statement);
         if !nothing {
             walk.note(EffectKind::RemoteMutate, note);
         }
@@ -51,6 +59,20 @@ pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
         }
     }
     Flow::unknown(Taint::LOCAL)
+}
+
+/// The statement is about the database that the client is connected to, and not about another or the whole server.
+fn stays(statement: &[String]) -> bool {
+    let words: Vec<&str> = statement.iter().map(String::as_str).collect();
+    // MySQL: `DATABASE.TABLE`; of PostgreSQL's schemas one is everywhere
+    let elsewhere = words.windows(2).any(|pair| matches!(pair, [name, "."] if *name != "public"));
+    !elsewhere
+        && match words[..] {
+            ["drop", "table" | "schema" | "sequence" | "type" | "materialized", ..] => true,
+            ["drop", "database", .., name] => is_test(name),
+            ["drop", ..] => false,
+            _ => true,
+        }
 }
 
 /// A statement without a condition, or with one that everything meets.
@@ -124,12 +146,14 @@ fn client_command(walk: &mut Walk<'_>, line: &str) {
     }
 }
 
-/// Words in lower case, without strings and comments; `;` stands alone.
+/// Words in lower case, without strings and comments; `;` stands alone, and so does a dot behind a name.
 fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut word = String::new();
     let mut chars = text.chars().peekable();
+    let mut before = ' ';
     while let Some(c) = chars.next() {
+        let last = std::mem::replace(&mut before, c);
         if c.is_alphanumeric() || c == '_' {
             word.extend(c.to_lowercase());
             continue;
@@ -150,6 +174,7 @@ fn words(text: &str) -> Vec<String> {
                 }
             }
             ';' => out.push(";".to_owned()),
+            '.' if last.is_alphanumeric() || matches!(last, '_' | '`' | '"' | ']') => out.push(".".to_owned()),
             _ => {}
         }
     }
@@ -161,7 +186,7 @@ fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{takes_all, words};
+    use super::{stays, takes_all, words};
 
     #[test]
     fn a_condition_that_everything_meets_is_none() {
@@ -173,6 +198,21 @@ mod tests {
             ("delete from t where 1 = 1 and id = 2", false),
         ] {
             assert_eq!(takes_all(&words(text)), all, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_statement_in_a_database_of_tests_may_be_about_another() {
+        for (text, expect) in [
+            ("drop table users", true),
+            ("TRUNCATE public.users cascade", true),
+            ("drop database app_test", true),
+            ("drop database if exists prod", false),
+            ("drop role app", false),
+            ("drop table prod.users", false),
+            ("delete from `prod`.`users`", false),
+        ] {
+            assert_eq!(stays(&words(text)), expect, "{text}");
         }
     }
 

@@ -366,6 +366,11 @@ impl Walk<'_> {
         self.for_tests
     }
 
+    /// What the command goes on with may be something else.
+    pub(crate) const fn leaves_tests(&mut self) {
+        self.for_tests = false;
+    }
+
     pub(crate) const fn project(&self) -> Option<&str> {
         self.around.workspace
     }
@@ -379,7 +384,7 @@ impl Walk<'_> {
 fn names_tests(used: &Use<'_>) -> bool {
     let is_test = |place: &Arg| {
         let name = place.text.split('?').next().unwrap_or("").rsplit('/').next().unwrap_or("");
-        place.is_literal() && (name.ends_with("_test") || name.starts_with("test_") || name == "test")
+        place.is_literal() && is_test(name)
     };
     let usage = &used.usage;
     match used.name {
@@ -392,10 +397,17 @@ fn names_tests(used: &Use<'_>) -> bool {
             }
         }
         "rails" | "rake" => {
-            usage.operands.iter().any(|a| matches!(a.text.as_str(), "RAILS_ENV=test" | "RACK_ENV=test"))
+            let given = |known: fn(&str) -> bool| usage.operands.iter().any(|a| known(&a.text));
+            // the address of a database comes before the one of the environment
+            given(|a| matches!(a, "RAILS_ENV=test" | "RACK_ENV=test")) && !given(|a| a.starts_with("DATABASE_URL="))
         }
         _ => false,
     }
+}
+
+/// A database of that name is there for tests.
+pub(crate) fn is_test(name: &str) -> bool {
+    name.ends_with("_test") || name.starts_with("test_") || name == "test"
 }
 
 /// The role of the operand at `at` of `count`.

@@ -29,6 +29,9 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("gh", "gh"),
 ];
 
+/// Arguments that say what is done.
+const OPERATIONS: [&str; 3] = ["operation", "operation_name", "action"];
+
 /// Words for browsers, whose code is of the page.
 const BROWSERS: &[&str] =
     &["browser", "playwright", "puppeteer", "chrome", "chromium", "firefox", "page", "devtools", "webdriver", "cdp"];
@@ -50,9 +53,9 @@ pub(super) struct Tool {
 impl Tool {
     pub(super) fn new(server: &str, name: &str) -> Self {
         let (words, server) = (words(name), words(server));
-        let has = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+        let has = |known: &[&str]| any(&words, known);
         Self {
-            kinds: file_effects(name),
+            kinds: file_effects(&words),
             looks: has(&["info", "stat", "stats", "exists", "metadata", "size"])
                 && !has(&["read", "content", "contents", "cat", "view", "open", "load", "show"]),
             searches: has(&["grep"])
@@ -63,8 +66,18 @@ impl Tool {
         }
     }
 
+    /// It keeps the agent's own notes, which the agent may take out again (the protocol's reference server `memory`).
+    pub(super) fn keeps_notes(&self) -> bool {
+        self.any(&["memory"])
+    }
+
+    /// The words of its name.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+
     fn any(&self, known: &[&str]) -> bool {
-        self.words.iter().chain(&self.server).any(|word| known.contains(&word.as_str()))
+        any(&self.words, known) || any(&self.server, known)
     }
 
     /// It acts in a browser.
@@ -82,6 +95,12 @@ impl Tool {
         TYPED.contains(&key) && self.any(&["terminal", "tmux", "shell", "bash", "pty", "iterm"]) && !self.is_browser()
     }
 
+    /// Whether what is done stands in the argument, so that an allowance is one for what it says.
+    pub(super) fn decides(&self, key: &str, value: &Value) -> bool {
+        let says = key == "method" || OPERATIONS.contains(&key) || WORDS.contains(&key) && value.is_array();
+        says || self.is_code(key) || self.is_typed(key)
+    }
+
     /// The program that its commands are for.
     pub(super) fn program(&self) -> Option<&'static str> {
         let found = PROGRAMS.iter().find(|(word, _)| self.any(&[*word]));
@@ -95,9 +114,8 @@ impl Tool {
     }
 }
 
-/// Whether the argument is a program's words, beside one that names the program.
-pub(super) fn is_words(key: &str, map: &Map<String, Value>) -> bool {
-    WORDS.contains(&key) && map.iter().any(|(key, value)| value.is_string() && names_program(key))
+fn any(words: &[String], known: &[&str]) -> bool {
+    words.iter().any(|word| known.contains(&word.as_str()))
 }
 
 fn names_program(key: &str) -> bool {
@@ -125,7 +143,7 @@ pub(super) fn bare_words(map: &Map<String, Value>) -> Option<Vec<String>> {
 
 /// `operation_name: delete_bucket`: what is done stands in an argument.
 pub(super) fn operation(map: &Map<String, Value>) -> Option<&str> {
-    let name = ["operation", "operation_name", "action"].iter().find_map(|key| map.get(*key)?.as_str())?;
+    let name = OPERATIONS.iter().find_map(|key| map.get(*key)?.as_str())?;
     (words(name).len() > 1).then_some(name)
 }
 
@@ -137,32 +155,25 @@ pub(super) fn request(map: &Map<String, Value>) -> Option<(&str, &str)> {
     (known && url.contains("://")).then_some((method, url))
 }
 
-/// Whether a tool runs code that it is given.
-pub(super) fn runs_code(tool: &str) -> bool {
-    const RUNS: &[&str] =
-        &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
-    words(tool).iter().any(|w| RUNS.contains(&w.as_str()))
-}
-
-/// Whether an argument of such a tool is the code.
-pub(super) fn is_code(key: &str) -> bool {
-    words(key).iter().any(|word| CODE.contains(&word.as_str()))
+/// Whether an argument of a tool that runs code is the code.
+fn is_code(key: &str) -> bool {
+    any(&words(key), &CODE)
 }
 
 /// How the code is run that a tool is given, by the words of its name and its server's; none for a tool that runs no code.
 fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> {
-    let any = |known: &[&str]| tool.iter().any(|w| known.contains(&w.as_str()));
-    let runs = runs_code(&tool.join("_"));
-    let page = any(BROWSERS) || server.iter().any(|w| BROWSERS.contains(&w.as_str()));
-    if !runs {
+    const RUNS: &[&str] =
+        &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
+    let page = any(tool, BROWSERS) || any(server, BROWSERS);
+    if !any(tool, RUNS) {
         None
-    } else if page || any(&["js", "javascript", "node", "typescript", "ts"]) {
+    } else if page || any(tool, &["js", "javascript", "node", "typescript", "ts"]) {
         Some(["node", "-e"])
-    } else if any(&["bash", "sh", "shell"]) {
+    } else if any(tool, &["bash", "sh", "shell"]) {
         Some(["bash", "-c"])
-    } else if any(&["applescript", "osascript"]) {
+    } else if any(tool, &["applescript", "osascript"]) {
         Some(["osascript", "-e"])
-    } else if any(&["ruby"]) {
+    } else if any(tool, &["ruby"]) {
         Some(["ruby", "-e"])
     } else {
         Some(["python3", "-c"])
@@ -170,7 +181,7 @@ fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> 
 }
 
 /// What a tool does to the files it is given, by the words of its name. A name that does not say it may do both.
-pub(super) fn file_effects(tool: &str) -> Vec<EffectKind> {
+fn file_effects(words: &[String]) -> Vec<EffectKind> {
     const READS: &[&str] = &[
         "read", "get", "list", "search", "view", "cat", "head", "tail", "show", "stat", "info", "find", "grep", "tree",
         "open", "fetch", "load", "download", "glob",
@@ -181,8 +192,6 @@ pub(super) fn file_effects(tool: &str) -> Vec<EffectKind> {
     ];
     const DELETES: &[&str] = &["delete", "remove", "rm", "unlink", "erase", "purge"];
     const MOVES: &[&str] = &["move", "rename", "mv"];
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
     let mut kinds = Vec::new();
     for (known, kind) in [
         (DELETES, EffectKind::Delete),
@@ -190,7 +199,7 @@ pub(super) fn file_effects(tool: &str) -> Vec<EffectKind> {
         (WRITES, EffectKind::Write),
         (READS, EffectKind::Read),
     ] {
-        if any(known) {
+        if any(words, known) {
             kinds.push(kind);
         }
     }
@@ -201,7 +210,7 @@ pub(super) fn file_effects(tool: &str) -> Vec<EffectKind> {
 }
 
 /// Whether a tool throws away what others keep, by the words of its name.
-pub(super) fn destroys(tool: &str) -> bool {
+pub(super) fn destroys(words: &[String]) -> bool {
     const VERBS: &[&str] = &[
         "delete",
         "deletes",
@@ -221,19 +230,7 @@ pub(super) fn destroys(tool: &str) -> bool {
         "refund",
     ];
     // what is taken off can be put on again
-    const SMALL: &[&str] = &[
-        "label",
-        "labels",
-        "reaction",
-        "draft",
-        "cache",
-        "session",
-        "bookmark",
-        "memory",
-        "observations",
-        "entities",
-        "relations",
-    ];
+    const SMALL: &[&str] = &["label", "labels", "reaction", "draft", "cache", "session", "bookmark"];
     const KEPT: &[&str] = &[
         "project",
         "repository",
@@ -255,14 +252,11 @@ pub(super) fn destroys(tool: &str) -> bool {
         "account",
         "instance",
     ];
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
-    any(VERBS) && !any(SMALL) || any(&["remove", "rm"]) && any(KEPT)
+    any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT)
 }
 
 /// `git_reset` with `mode: hard`, `git_push` with `force: true`, `git_checkout` with `--` and a dot.
-pub(super) fn discards(tool: &str, arguments: &Value) -> bool {
-    let words = words(tool);
+pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
     let has = |word: &str| words.iter().any(|w| w == word);
     let given = |wanted: &str| {
         arguments.as_object().is_some_and(|map| {
@@ -285,9 +279,8 @@ pub(super) fn discards(tool: &str, arguments: &Value) -> bool {
 }
 
 /// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
-pub(super) fn publishes(tool: &str, arguments: &Value) -> bool {
-    let words = words(tool);
-    let has = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
+    let has = |known: &[&str]| any(words, known);
     let opens = arguments.as_object().is_some_and(|map| {
         map.get("private") == Some(&Value::Bool(false))
             || map.get("public") == Some(&Value::Bool(true))
@@ -318,18 +311,17 @@ pub(super) fn words(name: &str) -> Vec<String> {
 }
 
 /// `get_secret`, `read_password`: the tool hands out what a vault keeps.
-pub(super) fn reveals(tool: &str) -> bool {
-    let words = words(tool);
-    let any = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+pub(super) fn reveals(words: &[String]) -> bool {
+    let any = |known: &[&str]| any(words, known);
     any(&["get", "read", "show", "reveal", "fetch", "access", "retrieve", "export"])
         && any(&["secret", "password", "passwords", "credential", "credentials"])
         && !any(&["list", "scanning", "alert", "alerts", "names", "metadata", "policy", "reset", "rotation", "form"])
 }
 
 /// `compose_down` with `volumes: true`: what containers kept goes with them.
-pub(super) fn prunes(tool: &str, arguments: &Value) -> bool {
+pub(super) fn prunes(words: &[String], arguments: &Value) -> bool {
     let given = |key: &str| arguments.get(key) == Some(&Value::Bool(true));
-    words(tool).iter().any(|w| w == "down" || w == "prune") && (given("volumes") || given("remove_volumes"))
+    any(words, &["down", "prune"]) && (given("volumes") || given("remove_volumes"))
 }
 
 #[cfg(test)]
@@ -342,26 +334,24 @@ mod tests {
     fn names_are_read_word_by_word() {
         assert_eq!(words("getUserInformation"), ["get", "user", "information"]);
         assert_eq!(words("read_text_file"), ["read", "text", "file"]);
-        assert_eq!(file_effects("get_user_information"), [EffectKind::Read]);
-        assert_eq!(file_effects("move_file"), [EffectKind::Move]);
-        assert_eq!(file_effects("frobnicate"), [EffectKind::Read, EffectKind::Write]);
+        assert_eq!(file_effects(&words("get_user_information")), [EffectKind::Read]);
+        assert_eq!(file_effects(&words("move_file")), [EffectKind::Move]);
+        assert_eq!(file_effects(&words("frobnicate")), [EffectKind::Read, EffectKind::Write]);
         for (tool, expect) in [
             ("delete_branch", true),
             ("flushall", true),
             ("removeProject", true),
             ("remove_label", false),
-            ("delete_observations", false),
-            ("delete_entities", false),
             ("undelete_user", false),
         ] {
-            assert_eq!(destroys(tool), expect, "{tool}");
+            assert_eq!(destroys(&words(tool)), expect, "{tool}");
         }
         for (tool, arguments, expect) in [
             ("update_repository", json!({"visibility": "public"}), true),
             ("update_repository", json!({"private": true}), false),
             ("create_repository", json!({"private": false}), false),
         ] {
-            assert_eq!(publishes(tool, &arguments), expect, "{tool} {arguments}");
+            assert_eq!(publishes(&words(tool), &arguments), expect, "{tool} {arguments}");
         }
         for (tool, arguments, expect) in [
             ("git_reset", json!({"mode": "hard"}), true),
@@ -372,7 +362,7 @@ mod tests {
             ("git_checkout", json!({"args": ["--", "."]}), true),
             ("git_checkout", json!({"repo_path": ".", "branch_name": "x"}), false),
         ] {
-            assert_eq!(discards(tool, &arguments), expect, "{tool} {arguments}");
+            assert_eq!(discards(&words(tool), &arguments), expect, "{tool} {arguments}");
         }
         for (tool, expect) in [
             ("get_secret", true),
@@ -380,7 +370,7 @@ mod tests {
             ("list_secrets", false),
             ("get_secret_scanning_alert", false),
         ] {
-            assert_eq!(reveals(tool), expect, "{tool}");
+            assert_eq!(reveals(&words(tool)), expect, "{tool}");
         }
     }
 
