@@ -107,11 +107,23 @@ pub(crate) fn note_at(host: &str, path: &str) -> &'static str {
     if found.is_empty() && COLLECTORS.iter().any(part) { "collector" } else { found }
 }
 
-/// An index of packages that needs no question even though it is named: one on this machine, or the one that PyTorch's own
-/// instructions name.
+/// An index of packages that needs no question even though it is named: one on this machine, the one that a package
+/// manager asks anyway, or the one that PyTorch's own instructions name.
 pub(crate) fn is_package_index(url: &str) -> bool {
+    const USUAL: [&str; 9] = [
+        "pypi.org",
+        "registry.npmjs.org",
+        "registry.yarnpkg.com",
+        "proxy.golang.org",
+        "index.crates.io",
+        "rubygems.org",
+        "repo.maven.apache.org",
+        "conda.anaconda.org",
+        "download.pytorch.org",
+    ];
+    let url = url.strip_prefix("sparse+").unwrap_or(url);
     of_url(url).is_some_and(|parsed| {
-        is_loopback(&parsed.host) || url.starts_with("https://") && parsed.host == "download.pytorch.org"
+        is_loopback(&parsed.host) || url.starts_with("https://") && USUAL.contains(&parsed.host.as_str())
     })
 }
 

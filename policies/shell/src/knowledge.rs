@@ -55,6 +55,8 @@ pub(crate) struct Program {
     pub(crate) decodes: Vec<String>,
     /// With one of these the files that are read are written too.
     pub(crate) in_place: Vec<String>,
+    /// With one of these the files that are read are deleted.
+    pub(crate) consumes: Vec<String>,
     /// It runs code that lies in the project.
     pub(crate) runs_project: bool,
     /// What running it does, whatever its operands are.
@@ -294,6 +296,7 @@ pub(crate) enum Language {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rule {
+    Bin,
     Cat,
     Checkout,
     Chmod,

@@ -23,6 +23,7 @@ pub(crate) use system::mount;
 /// Applies a program's rule to its words. True where the rule has said everything, false where the tables go on.
 pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: &[Arg]) -> bool {
     match rule {
+        Rule::Bin => packages::bin(walk, used),
         Rule::Cat => output::cat(walk, used),
         Rule::Checkout => trees::checkout(walk, used),
         Rule::Chmod => files::chmod(walk, used, words),
@@ -41,7 +42,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::GitCheckout => git::checkout(walk, used, words),
         Rule::GitConfig => git::config(walk, used),
         Rule::GitPush => git::push(walk, used),
-        Rule::Httpie => network::httpie(used),
+        Rule::Httpie => network::httpie(walk, used),
         Rule::Jq => output::jq(walk, used, words),
         Rule::Kill => system::kill(walk, used, words),
         Rule::Link => files::link(walk, used),
@@ -53,15 +54,15 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Printf => output::printf(used, words),
         Rule::Rampart => system::rampart(walk, used, words),
         Rule::Remote => git::remote(walk, used),
-        Rule::RevParse => git::rev_parse(walk, used),
+        Rule::RevParse => git::rev_parse(walk, used, words),
         Rule::Rsync => network::rsync(walk, used),
-        Rule::Sftp => network::sftp(walk, used),
+        Rule::Sftp => network::sftp(walk, used, words),
         Rule::Socat => network::socat(walk, used),
         Rule::Ssh => network::ssh(walk, used),
         Rule::Tar => tar::tar(walk, used, words),
-        Rule::Unpack => trees::unpack(walk, used),
+        Rule::Unpack => trees::unpack(walk, used, words),
         Rule::Watch => carriers::watch(walk, used),
-        Rule::Wget => network::wget(used),
+        Rule::Wget => network::wget(walk, used),
         Rule::Xargs => carriers::xargs(walk, used),
     }
 }

@@ -29,7 +29,7 @@ use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
 pub(crate) use apply::{Use, is_test};
 use env::{Env, Written};
-pub(crate) use env::{is_secret_name, is_variable_name};
+pub(crate) use env::{Inherited, inherited, is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;
 
 /// Levels of nesting of one command line: parentheses, substitutions, `sh -c`, functions.

@@ -72,6 +72,15 @@ fn commands_have_their_effects() {
         ("rampart allow x", "self-tamper rampart-command allow x"),
         ("find . -name '*.o' -delete", "delete /home/u/proj/*.o/**"),
         ("kill -9 12", "signal 12"),
+        ("nobodys-tool -o /etc/hosts", "write /etc/hosts"),
+        ("nobodys-tool volume delete v1 --yes", "remote-mutate cloud-delete"),
+        ("esbuild a.js --outfile=/usr/bin/x", "write /usr/bin/x"),
+        ("touch $(git rev-parse --git-path info)/x", "write /home/u/proj/.git/info/x"),
+        ("curl -s x.io/k.yaml | kubectl apply -f -", "package-install package-url -"),
+        ("zip -m a.zip b", "delete /home/u/proj/b"),
+        ("yarn prisma migrate reset", "remote-mutate database-drop"),
+        ("rsync -a --delete /x/ ./", "delete project-root /home/u/proj/**"),
+        ("GOPROXY=http://x.io go get y", "package-install package-index http://x.io"),
         ("echo 'unclosed", "opaque unparsable"),
     ] {
         let effects: Vec<String> = analysis(command).effects.iter().map(shown).collect();

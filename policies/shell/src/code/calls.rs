@@ -437,7 +437,8 @@ impl Reader<'_, '_> {
                         "if" | "unless" | "do" | "and" | "or" | "end" | "while" | "until" | "then"
                     )
             }
-            _ => false,
+            // `User.delete_all` is a call without any
+            _ => self.calls.find(&format!("{receiver}.{member}")) == Some(super::languages::Does::DropDatabase),
         }
     }
 

@@ -33,6 +33,9 @@ impl Usage {
             return self.values.iter().any(|(o, _, v)| o == option && crate::glob::matches(value, &v.text))
                 || self.flags.iter().any(|f| crate::glob::matches(name, f));
         }
+        if name.contains('*') {
+            return self.flags.iter().any(|f| crate::glob::matches(name, f));
+        }
         self.flags.iter().any(|f| f == name || f.split_once('=').is_some_and(|(f, _)| f == name))
             || self.values.iter().any(|(o, ..)| o == name)
     }

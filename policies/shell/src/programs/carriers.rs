@@ -4,7 +4,7 @@ use rampart_call::{Certainty, EffectKind};
 
 use crate::knowledge::{Language, Role};
 use crate::value::{Arg, Flow, Taint};
-use crate::walk::{Use, Walk};
+use crate::walk::{Use, Walk, base_name};
 
 pub(super) fn env(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let split = used
@@ -215,6 +215,11 @@ pub(super) fn container(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         || used.usage.has("--pid")
         || used.usage.has("--volumes-from");
     let command = used.usage.operands.get(1..).unwrap_or(&[]).to_vec();
+    if shows_environment(&command) {
+        for (_, _, file) in used.usage.values.clone().iter().filter(|(option, ..)| option == "--env-file") {
+            let _ = walk.read(file, false);
+        }
+    }
     if shares && !command.is_empty() {
         let before = walk.certain(Certainty::Possible);
         walk.run_words(command, used);
@@ -222,4 +227,20 @@ pub(super) fn container(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     }
     used.stdout = Some(Flow::unknown(Taint::NONE));
     true
+}
+
+/// A command whose purpose it is to print its environment.
+fn shows_environment(command: &[Arg]) -> bool {
+    let Some((first, rest)) = command.split_first() else { return false };
+    let prints = |name: &str| matches!(name, "env" | "printenv" | "export" | "set");
+    let whole = |text: &str| ["process.env", "os.environ", "ENV.to_h", "%ENV"].iter().any(|all| text.ends_with(all));
+    match base_name(&first.text) {
+        "env" => rest.is_empty(),
+        "printenv" => true,
+        "sh" | "bash" | "ash" | "zsh" => rest
+            .iter()
+            .skip(1)
+            .any(|text| text.text.split([';', '|', '&']).any(|one| one.split_whitespace().next().is_some_and(prints))),
+        _ => rest.iter().any(|text| whole(text.text.trim_end_matches([')', ' ', ';']))),
+    }
 }

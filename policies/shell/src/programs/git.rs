@@ -72,9 +72,21 @@ pub(super) fn remote(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 }
 
 /// `rev-parse --show-toplevel` says where the project lies.
-pub(super) fn rev_parse(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
-    if let Some(project) = walk.project().filter(|_| used.usage.has("--show-toplevel")) {
-        used.stdout = Some(Flow::known(project.to_owned(), Taint::NONE));
+pub(super) fn rev_parse(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let top = walk.project().map_or(String::new(), |project| format!("{project}/"));
+    let usage = &used.usage;
+    let said = if usage.has("--show-toplevel") {
+        walk.project().map(str::to_owned)
+    } else if usage.has("--git-path") {
+        usage.operands.first().filter(|a| a.is_literal()).map(|a| format!("{top}.git/{}", a.text))
+    // git itself has an option of the first name, which takes a value
+    } else if words.iter().any(|w| matches!(w.text.as_str(), "--git-dir" | "--git-common-dir" | "--absolute-git-dir")) {
+        Some(format!("{top}.git"))
+    } else {
+        None
+    };
+    if let Some(said) = said {
+        used.stdout = Some(Flow::known(said, Taint::NONE));
     }
     false
 }

@@ -73,7 +73,18 @@ pub(crate) fn ssh_setting(walk: &mut Walk<'_>, arg: &Arg) {
 }
 
 /// `sftp host:path` fetches the file into the working directory.
-pub(super) fn sftp(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+pub(super) fn sftp(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    // tftp: the words behind `-c` are the command, all of them (tftp(1))
+    if let Some(at) = words.iter().position(|w| w.text == "-c").filter(|_| used.name == "tftp") {
+        let rest = words.get(at + 1..).unwrap_or(&[]);
+        // the host may stand among them
+        let verb = rest.iter().position(|w| matches!(w.text.as_str(), "put" | "get")).unwrap_or(0);
+        let line = rest.iter().skip(verb).map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+        if let Some(first) = rest.first() {
+            walk.word(Role::Code, &first.with_text(&line), "-c", used);
+        }
+        used.usage.values.retain(|(option, ..)| option != "-c");
+    }
     let path =
         used.usage.operands.first().and_then(|a| a.text.split_once(':')).map(|(_, path)| base_name(path).to_owned());
     if let Some(name) = path.filter(|name| !name.is_empty()) {
@@ -198,6 +209,7 @@ pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
 
 /// `curl -O` saves under the name that the URL has; `-K` brings options; `--resolve` says where the host really is.
 pub(super) fn curl(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    deletes_by_query(walk, used);
     let values = used.usage.values.clone();
     for (option, _, value) in &values {
         match option.as_str() {
@@ -256,7 +268,7 @@ fn configured(walk: &mut Walk<'_>, used: &mut Use<'_>, file: &Arg) {
 }
 
 /// `http METHOD URL ..`: the method is no address.
-pub(super) fn httpie(used: &mut Use<'_>) -> bool {
+pub(super) fn httpie(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let is_method = |a: &Arg| a.text.len() > 2 && a.text.bytes().all(|b| b.is_ascii_uppercase());
     if used.usage.operands.first().is_some_and(is_method) {
         used.usage.operands.rotate_left(1);
@@ -266,15 +278,50 @@ pub(super) fn httpie(used: &mut Use<'_>) -> bool {
         let text = format!("http://localhost{}", url.text);
         *url = url.with_text(&text);
     }
+    deletes_by_query(walk, used);
+    if used.usage.has("--download") || used.usage.has("-d") {
+        let body = used.usage.operands.split_off(1.min(used.usage.operands.len()));
+        save_by_name(used);
+        used.usage.operands.extend(body);
+    }
     false
 }
 
 /// wget saves under the name that the URL has, unless it is told otherwise.
-pub(super) fn wget(used: &mut Use<'_>) -> bool {
+pub(super) fn wget(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    deletes_by_query(walk, used);
     if !used.usage.has("-O") && !used.usage.has("--output-document") && !used.usage.has("--spider") {
         save_by_name(used);
     }
     false
+}
+
+/// A GraphQL mutation that destroys: the name of one of its fields says so. What is on this machine is left to it.
+fn deletes_by_query(walk: &mut Walk<'_>, used: &Use<'_>) {
+    let local = |url: &Arg| host::of_url(&url.text).is_some_and(|parsed| host::is_loopback(&parsed.host));
+    if used.usage.operands.iter().any(local) {
+        return;
+    }
+    let sent = used.usage.values.iter().filter(|(_, role, _)| *role == Role::Send).map(|(_, _, value)| value);
+    if sent.chain(used.usage.operands.iter().skip(1)).any(|text| mutates_away(&text.text)) {
+        walk.note(EffectKind::RemoteMutate, "remote-delete");
+    }
+}
+
+/// Whether a field of a mutation has a name that says so: `deleteUser(`, `volumeDelete(`.
+fn mutates_away(text: &str) -> bool {
+    const VERBS: [&str; 7] = ["delete", "destroy", "purge", "wipe", "truncate", "drop", "terminate"];
+    let Some((_, query)) = text.split_once("mutation") else { return false };
+    query.match_indices(['(', '{', '}']).any(|(at, sign)| {
+        let before = query.get(..at).unwrap_or("");
+        // words in a text may stand before a parenthesis too, but not close to it
+        let before = if sign == "(" { before } else { before.trim_end() };
+        let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+        let lower = name.to_ascii_lowercase();
+        // `deletedAt` is only told
+        let whole = |verb: &str| !name.get(verb.len()..).is_some_and(|rest| rest.starts_with(char::is_lowercase));
+        VERBS.iter().any(|verb| lower.starts_with(verb) && whole(verb) || lower.ends_with(verb))
+    })
 }
 
 fn save_by_name(used: &mut Use<'_>) {
@@ -288,6 +335,25 @@ fn save_by_name(used: &mut Use<'_>) {
         let name = url.text.split(['?', '#']).next().unwrap_or("").rsplit('/').next().unwrap_or("").to_owned();
         if !name.is_empty() && !name.contains(':') {
             used.outputs.push(url.with_text(&crate::place::join(directory.as_deref(), &name)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mutates_away;
+
+    #[test]
+    fn a_mutation_destroys_where_a_field_of_it_says_so() {
+        for (query, destroys) in [
+            ("mutation{deleteProject(id:1){id}}", true),
+            ("mutation($id:String!){ serviceDelete(id:$id) }", true),
+            ("mutation { purgeAll }", true),
+            ("mutation { createIssue(input:{title:\"delete (old) code\"}) { id } }", false),
+            ("{ deletedProjects { id } }", false),
+            ("mutation { updateUser(id: 1) { deletedAt } }", false),
+        ] {
+            assert_eq!(mutates_away(query), destroys, "{query}");
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use rampart_call::{EffectKind, Target};
 
+use crate::knowledge::{self, Program};
 use crate::value::Arg;
-use crate::walk::Walk;
+use crate::walk::{Use, Walk};
 
 impl Walk<'_> {
     /// A package is installed: from a registry, from a URL, from a path.
@@ -53,4 +54,20 @@ pub(crate) fn setting(walk: &mut Walk<'_>, arg: &Arg) {
         let word = Arg { shape: None, ..arg.with_text(&text) };
         walk.nested(&name, |walk| walk.code_text(&word));
     }
+}
+
+/// `yarn NAME ..`: a script of the project, or a program of a package. One that harms with some words alone is followed;
+/// others have too much the names of scripts.
+pub(super) fn bin(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let words = used.usage.operands.clone();
+    let Some(first) = words.first().filter(|_| used.usage.path.is_empty()) else { return false };
+    let told = |program: &Program| !program.does.is_empty() && program.does.iter().all(|does| !does.when.is_empty());
+    let followed = knowledge::program(&first.text).is_some_and(told);
+    if followed {
+        // its options stand among those of the package manager
+        let flags = used.usage.flags.iter().map(|flag| first.with_text(flag));
+        let words = words.iter().cloned().chain(flags).collect();
+        walk.run_words(words, used);
+    }
+    followed
 }

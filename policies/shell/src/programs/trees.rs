@@ -28,7 +28,15 @@ pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 }
 
 /// `unzip ARCHIVE [-d DIR]`, `7z x ARCHIVE [-oDIR]`: what was in it is as trustworthy as it was.
-pub(super) fn unpack(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+pub(super) fn unpack(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    // `7z a -sdel ARCHIVE FILE ..`, `rar m ARCHIVE FILE ..`: the files go into the archive and are no longer beside it
+    let moves = words.first().is_some_and(|command| matches!(command.text.as_str(), "m" | "mf"))
+        || words.iter().any(|word| matches!(word.text.as_str(), "-sdel" | "-df"));
+    if moves && used.program.always_recursive {
+        for file in used.usage.operands.clone().iter().skip(2) {
+            walk.delete(file, true, "");
+        }
+    }
     let named = used.usage.values.iter().find(|(_, role, _)| *role == Role::Into).map(|(_, _, value)| value.clone());
     let into = named.unwrap_or(Arg::literal(".", walk.span()));
     let lists = used.usage.has("-l") || used.usage.has("-t") || used.usage.operands.iter().any(|a| a.text == "l");

@@ -92,6 +92,7 @@ impl Walk<'_> {
                 self.names_from_input(&mut used);
             }
             self.operands(&mut used);
+            self.uncovered(&used, words);
         }
         let out = self.finish_use(used);
         self.env.cwd = cwd;

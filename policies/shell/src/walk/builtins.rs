@@ -240,7 +240,7 @@ impl Walk<'_> {
                 Some(Flow::empty())
             }
             // a shell that runs one command has nothing to tell
-            "history" => Some(Flow::empty()),
+            "history" => Some(Flow::unknown(Taint::SETTINGS.with(Taint::LOCAL))),
             // Windows' `type` shows a file
             "type" => {
                 args.iter().skip(1).filter(|a| a.text.contains(['\\', ':', '%'])).for_each(|a| {

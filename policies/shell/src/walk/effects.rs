@@ -225,6 +225,8 @@ impl Walk<'_> {
         if is_history(path) {
             self.push_with(EffectKind::VcsHistory, Some(target.clone()), "delete-repository", certainty);
         }
+        // what a synchronisation deletes may be the project
+        let note = if note == "sync-delete" && place::is_project_root(path, &self.around) { "" } else { note };
         let note = if !note.is_empty() {
             note
         } else if *scope == Scope::Project && place::is_project_root(path, &self.around) {

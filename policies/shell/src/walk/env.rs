@@ -58,6 +58,12 @@ pub(crate) fn inherited<'a>(name: &str, home: Option<&'a str>, cwd: Option<&'a s
         "PATH" => Inherited::Text("/usr/local/bin:/usr/bin:/bin"),
         "SHELL" | "BASH" => Inherited::Text("/bin/bash"),
         "IFS" => Inherited::Text(" \t\n"),
+        // where a container of ECS, or an app of Azure, asks for its credentials
+        "ECS_CONTAINER_METADATA_URI" | "ECS_CONTAINER_METADATA_URI_V4" | "AWS_CONTAINER_CREDENTIALS_FULL_URI" => {
+            Inherited::Text("http://169.254.170.2/v4")
+        }
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" => Inherited::Text("/v2/credentials"),
+        "IDENTITY_ENDPOINT" | "MSI_ENDPOINT" => Inherited::Text("http://169.254.169.254/msi/token"),
         // PowerShell's
         "env:USERPROFILE" | "env:HOME" | "env:HOMEPATH" => Inherited::Text("C:/Users/user"),
         "env:APPDATA" => Inherited::Text("C:/Users/user/AppData/Roaming"),

@@ -25,7 +25,8 @@ impl Walk<'_> {
         files.sort_by(|a, b| a.0.cmp(&b.0));
         let fetched = |(path, written): (&String, &super::env::Written)| {
             let file = path.rsplit('/').next().unwrap_or("");
-            written.flow.text.is_none() && written.flow.taint.has(Taint::DOWNLOADED) && is_picked_up(file)
+            let picked_up = if composes(name) { is_composition(file) } else { is_picked_up(file) };
+            written.flow.text.is_none() && written.flow.taint.has(Taint::DOWNLOADED) && picked_up
         };
         if self.written.iter().any(fetched) {
             self.note(EffectKind::Exec, "download-run");

@@ -6,7 +6,7 @@ use super::Walk;
 use super::apply::Use;
 use super::hunt::Hunt;
 use crate::knowledge::{Language, Role};
-use crate::value::{Arg, Flow, Taint};
+use crate::value::{Arg, Taint};
 use crate::{host, place, programs};
 
 impl Walk<'_> {
@@ -57,6 +57,9 @@ impl Walk<'_> {
             }
             Role::Read => {
                 let flow = self.read(arg, used.recursive);
+                if used.usage.has_any(&used.program.consumes) {
+                    self.delete(arg, used.recursive, "");
+                }
                 self.hunted(arg, used);
                 if used.recursive {
                     used.names.clone().iter().for_each(|name| self.hunted_name(arg, name));
@@ -154,13 +157,8 @@ impl Walk<'_> {
                 self.named(EffectKind::PackageInstall, "package", &arg.text, "package-url");
                 self.net_url(arg, "");
             }
-            // a manifest that was written just now
-            Role::PackageIfUrl
-                if used.program.language == Some(Language::Manifest) && self.written_flow(&arg.text).is_some() =>
-            {
-                let flow = self.written_flow(&arg.text).unwrap_or(Flow::empty());
-                self.flow_of_code(Language::Manifest, flow, Vec::new());
-            }
+            // a manifest that comes in, or was written just now
+            Role::PackageIfUrl if used.program.language == Some(Language::Manifest) && self.manifest(arg, used) => {}
             Role::PackageIfUrl => {
                 let text = arg.text.as_str();
                 // the last are flakes, as Nix writes them
@@ -225,6 +223,22 @@ impl Walk<'_> {
             Role::SshConfig => programs::ssh_setting(self, arg),
             Role::Mount => programs::mount(self, arg, option),
         }
+    }
+
+    /// A manifest of which more is known than its name. What comes from a host is as good as its URL.
+    fn manifest(&mut self, arg: &Arg, used: &Use<'_>) -> bool {
+        let stdin = matches!(arg.text.as_str(), "-" | "/dev/stdin");
+        let Some(flow) = (if stdin { Some(used.stdin.clone()) } else { self.written_flow(&arg.text) }) else {
+            return false;
+        };
+        if flow.taint.has(Taint::DOWNLOADED) {
+            self.named(EffectKind::PackageInstall, "manifest", &arg.text, "package-url");
+        }
+        // standard input is looked at as code anyway
+        if !stdin {
+            self.flow_of_code(Language::Manifest, flow, Vec::new());
+        }
+        true
     }
 
     fn remember_host(arg: &Arg, used: &mut Use<'_>) {

@@ -1,9 +1,11 @@
 //! Programs of which nothing is known: what their words give away.
 
-use rampart_call::{Certainty, EffectKind, Target};
+use rampart_call::{Certainty, EffectKind, Scope, Sensitivity, Target};
 
 use super::Walk;
+use super::apply::Use;
 use super::simple::base_name;
+use crate::knowledge::Role;
 use crate::value::{Arg, Flow};
 
 /// Options that carry a command, whatever the program.
@@ -40,6 +42,24 @@ const CARRYING: &[&str] = &[
     "--prefix-command",
 ];
 
+/// Options that name what is written, whatever the program.
+const WRITING: &[&str] = &["-o", "-O", "--out", "--output", "--output-file", "--outfile", "--out-file", "--dest"];
+
+fn writes(option: &str) -> bool {
+    WRITING.contains(&option) || WRITING.iter().any(|known| known.len() > 2 && known.eq_ignore_ascii_case(option))
+}
+
+/// Options that name what a program shows who it is with: keys are where they belong there.
+const AUTHENTICATING: &[&str] =
+    &["key", "cert", "conf", "cred", "auth", "identity", "account", "token", "pass", "exclude", "ignore", "ca"];
+
+/// What clients of services call destroying.
+const DESTROYING: &[&str] = &["delete", "destroy", "terminate", "purge", "drop", "wipe"];
+
+/// Options with which nobody is asked.
+const SURE: &[&str] =
+    &["-f", "--force", "-y", "--yes", "--all", "--confirm", "--no-prompt", "--auto-approve", "--quiet"];
+
 impl Walk<'_> {
     pub(super) fn unknown(&mut self, name: &str, args: &[Arg], stdin: Flow) -> Flow {
         let target = Target::Program { name: name.to_owned(), argv: Vec::new() };
@@ -47,6 +67,10 @@ impl Walk<'_> {
         self.delicate_words(args);
         self.wrapped(name, args, &stdin);
         self.carried(name, args);
+        self.put_somewhere(args);
+        if args.first().is_some_and(|program| !program.text.contains('/')) {
+            self.destroyed(args);
+        }
         if args
             .get(1)
             .is_some_and(|a| matches!(a.text.as_str(), "completion" | "completions" | "shellenv" | "shell-init"))
@@ -114,6 +138,81 @@ impl Walk<'_> {
                     self.suspected(name, |walk| walk.code_text(&word));
                 }
             }
+        }
+    }
+
+    /// An option that usually names what is written (`-o`, `--output`) is taken to, where that is something delicate.
+    fn put_somewhere(&mut self, args: &[Arg]) {
+        let before = std::mem::replace(&mut self.certainty, Certainty::Possible);
+        for (at, option) in args.iter().enumerate().skip(1) {
+            match (option.text.split_once('='), args.get(at + 1)) {
+                (Some((name, file)), _) if writes(name) => self.put(&option.with_text(file)),
+                (None, Some(file)) if writes(&option.text) => self.put(file),
+                _ => {}
+            }
+        }
+        self.certainty = before;
+    }
+
+    fn put(&mut self, file: &Arg) {
+        let delicate = match self.target(file, false) {
+            Target::Path { scope, sensitivity, .. } => {
+                sensitivity != Sensitivity::Ordinary
+                    || !matches!(scope, Scope::Project | Scope::Temp | Scope::Home | Scope::Elsewhere)
+            }
+            _ => false,
+        };
+        if file.is_literal() && delicate && !file.text.starts_with("/dev/") {
+            self.write(file, "");
+        }
+    }
+
+    /// Words of a known program to which its entry gives no role: what usually names a file that is written, and what names
+    /// a key, which nobody does for nothing.
+    pub(super) fn uncovered(&mut self, used: &Use<'_>, words: &[Arg]) {
+        let before = std::mem::replace(&mut self.certainty, Certainty::Possible);
+        for pair in words.windows(2) {
+            let [option, file] = pair else { continue };
+            // what an option of one letter means is another thing in every program
+            if option.text.starts_with("--") && writes(&option.text) && used.usage.flags.contains(&option.text) {
+                self.put(file);
+            }
+        }
+        for flag in &used.usage.flags {
+            let Some((option, value)) = flag.split_once('=') else { continue };
+            let value = Arg::literal(value, self.span);
+            if writes(option) {
+                self.put(&value);
+            } else if value.text.starts_with(['/', '~']) && !AUTHENTICATING.iter().any(|word| option.contains(word)) {
+                self.read_if_key(&value);
+            }
+        }
+        for (option, role, value) in &used.usage.values {
+            if matches!(role, Role::Text | Role::Look) && writes(option) {
+                self.put(value);
+            }
+        }
+        if used.program.operands.is_empty() && used.usage.path.is_empty() && used.program.sub.is_empty() {
+            for word in used.usage.operands.iter().filter(|word| !word.quoted && word.text.starts_with('/')) {
+                self.read_if_key(word);
+            }
+        }
+        self.certainty = before;
+    }
+
+    /// A client of some service is told to destroy what it keeps there, and not to ask: `x-cloud volume delete v1 --force`.
+    fn destroyed(&mut self, args: &[Arg]) {
+        let words = || args.iter().skip(1).take(4).filter(|word| !word.quoted && word.is_literal());
+        let named = args.iter().skip(1).any(|word| SURE.contains(&word.text.as_str()));
+        let verb = |word: &Arg| {
+            let parts = word.text.split(['-', ':', '_']).collect::<Vec<_>>();
+            let ends = [parts.first(), parts.last()];
+            !word.text.starts_with('-')
+                && ends.into_iter().flatten().any(|part| DESTROYING.contains(part))
+                && (named || parts.len() > 1 || matches!(word.text.as_str(), "destroy" | "terminate"))
+        };
+        if args.len() > 2 && words().any(verb) {
+            self.note(EffectKind::RemoteMutate, "cloud-delete");
         }
     }
 

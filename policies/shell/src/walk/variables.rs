@@ -6,6 +6,7 @@ use super::Walk;
 use super::env::is_secret_name;
 use super::simple::base_name;
 use crate::{
+    host,
     place::is_own,
     value::{Arg, Flow, Taint},
 };
@@ -152,6 +153,32 @@ fn carrier(name: &str) -> Option<Carries> {
     })
 }
 
+/// It says where packages come from.
+fn names_index(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    matches!(
+        upper.as_str(),
+        "PIP_INDEX_URL"
+            | "PIP_EXTRA_INDEX_URL"
+            | "PIP_FIND_LINKS"
+            | "UV_INDEX"
+            | "UV_INDEX_URL"
+            | "UV_EXTRA_INDEX_URL"
+            | "UV_DEFAULT_INDEX"
+            | "UV_FIND_LINKS"
+            | "NPM_CONFIG_REGISTRY"
+            | "YARN_REGISTRY"
+            | "YARN_NPM_REGISTRY_SERVER"
+            | "BUN_CONFIG_REGISTRY"
+            | "COREPACK_NPM_REGISTRY"
+            | "GOPROXY"
+            | "RUBYGEMS_HOST"
+            | "CPANM_MIRROR"
+    ) || upper.starts_with("CARGO_REGISTRIES_") && upper.ends_with("_INDEX")
+        || upper.starts_with("POETRY_REPOSITORIES_") && upper.ends_with("_URL")
+        || upper.starts_with("BUNDLE_MIRROR__")
+}
+
 impl Walk<'_> {
     /// A variable set for any command that makes programs load or run code.
     pub(crate) fn variable_carries_code(&mut self, name: &str, value: Option<&Arg>) {
@@ -162,10 +189,9 @@ impl Walk<'_> {
             self.named(EffectKind::Privilege, "variable", name, "security-setting");
         }
         let text = value.text.as_str();
-        if matches!(
-            name,
-            "PIP_INDEX_URL" | "PIP_EXTRA_INDEX_URL" | "UV_INDEX_URL" | "UV_DEFAULT_INDEX" | "npm_config_registry"
-        ) {
+        if names_index(name)
+            && text.split([',', '|', ' ']).any(|one| one.contains("://") && !host::is_package_index(one))
+        {
             self.named(EffectKind::PackageInstall, "index", text, "package-index");
         }
         match carrier(name) {

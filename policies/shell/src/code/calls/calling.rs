@@ -51,6 +51,11 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn call(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Value {
+        // `globalThis["eval"]`
+        let name = ["globalThis.", "global.", "window."]
+            .iter()
+            .find_map(|all| name.strip_prefix(all).filter(|_| self.language == Language::Js))
+            .unwrap_or(name);
         let hidden_shell =
             self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
         let does = if hidden_shell { Some(Does::Shell) } else { self.calls.find(name) };

@@ -3,6 +3,7 @@
 use super::{Reader, Value, is_environment};
 use crate::code::tokens::Token;
 use crate::value::Taint;
+use crate::walk::{Inherited, inherited};
 
 impl Reader<'_, '_> {
     /// `environ[NAME] = value`: a variable for the programs that are started.
@@ -46,6 +47,12 @@ impl Reader<'_, '_> {
     pub(super) fn variable(&self, name: &str) -> Value {
         if name == "HOME" {
             return Value::text(self.walk.home().to_owned());
+        }
+        // where something is asked, by its address
+        if let Inherited::Text(text) = inherited(name, None, None)
+            && text.contains("://")
+        {
+            return Value::text(text.to_owned());
         }
         Value::unknown(if crate::walk::is_secret_name(name) { Taint::TOKEN } else { Taint::NONE })
     }

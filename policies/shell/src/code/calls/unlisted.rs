@@ -32,6 +32,11 @@ impl Reader<'_, '_> {
         if matches!(last, "kill" | "terminate" | "suspend" | "stop") && self.arg.text.contains("rampart") {
             self.walk.named(EffectKind::SelfTamper, "process", "rampart", "rampart-stop");
         }
+        // `User.objects.filter(..).delete()`
+        let tables = [".objects.", "DB::table(", "::query(", "::where(", "session.query("];
+        if last == "delete" && args.is_empty() && tables.iter().any(|table| self.arg.text.contains(table)) {
+            self.walk.note(EffectKind::RemoteMutate, "database-drop");
+        }
         if destroys(last) && self.names_one_of(STORES) {
             self.walk.note(EffectKind::RemoteMutate, "cloud-delete");
         }
