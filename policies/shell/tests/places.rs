@@ -52,6 +52,18 @@ fn paths_are_told_apart() {
         (r"C:\Windows\System32\config\SAM", System, Credential),
         ("/run/secrets/db", System, Credential),
         ("/proc/self/environ", System, MayHoldSecrets),
+        ("~/.supabase/access-token", Home, Credential),
+        ("~/.config/configstore/firebase-tools.json", Home, Credential),
+        ("/var/lib/rancher/k3s/server/node-token", System, Credential),
+        ("/var/backups/shadow.bak", System, Credential),
+        ("~/.bundle/config", Home, MayHoldSecrets),
+        ("../.bundle/config", Project, Ordinary),
+        ("~/.config/i3/config", Home, Persistence),
+        ("~/.docker/cli-plugins/docker-x", Home, Persistence),
+        ("~/.pyenv/shims/python", Home, Persistence),
+        ("~/.pyenv/version", Home, Ordinary),
+        ("~/.cargo/bin/cargo", Home, Persistence),
+        ("~/.cargo/bin/mytool", Home, Ordinary),
     ] {
         let Target::Path { scope: is, sensitivity: delicate, path: normal, .. } = locate(path, &AROUND) else {
             panic!("`{path}` is no path");

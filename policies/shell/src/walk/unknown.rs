@@ -67,6 +67,7 @@ impl Walk<'_> {
         self.delicate_words(args);
         self.wrapped(name, args, &stdin);
         self.carried(name, args);
+        self.escaped(name, &stdin);
         self.put_somewhere(args);
         if args.first().is_some_and(|program| !program.text.contains('/')) {
             self.destroyed(args);
@@ -141,6 +142,15 @@ impl Walk<'_> {
         }
     }
 
+    /// What an interactive program is told goes to a shell behind an exclamation mark, as in most of them.
+    fn escaped(&mut self, name: &str, stdin: &Flow) {
+        let lines = stdin.text.as_deref().unwrap_or("").lines().take(32);
+        for command in lines.filter_map(|line| line.trim_start().strip_prefix('!')) {
+            let word = Arg { taint: stdin.taint, ..Arg::literal(command, self.span) };
+            self.suspected(name, |walk| walk.code_text(&word));
+        }
+    }
+
     /// An option that usually names what is written (`-o`, `--output`) is taken to, where that is something delicate.
     fn put_somewhere(&mut self, args: &[Arg]) {
         let before = std::mem::replace(&mut self.certainty, Certainty::Possible);
@@ -204,12 +214,16 @@ impl Walk<'_> {
     fn destroyed(&mut self, args: &[Arg]) {
         let words = || args.iter().skip(1).take(4).filter(|word| !word.quoted && word.is_literal());
         let named = args.iter().skip(1).any(|word| SURE.contains(&word.text.as_str()));
+        // `project-delete`, `db:drop`; what begins with the verb may be about anything
         let verb = |word: &Arg| {
             let parts = word.text.split(['-', ':', '_']).collect::<Vec<_>>();
-            let ends = [parts.first(), parts.last()];
-            !word.text.starts_with('-')
-                && ends.into_iter().flatten().any(|part| DESTROYING.contains(part))
-                && (named || parts.len() > 1 || matches!(word.text.as_str(), "destroy" | "terminate"))
+            let has = |part: Option<&&str>| part.is_some_and(|part| DESTROYING.contains(part));
+            match word.text.as_str() {
+                text if text.starts_with('-') => false,
+                "destroy" | "terminate" => true,
+                _ if named => has(parts.first()) || has(parts.last()),
+                _ => parts.len() > 1 && has(parts.last()),
+            }
         };
         if args.len() > 2 && words().any(verb) {
             self.note(EffectKind::RemoteMutate, "cloud-delete");

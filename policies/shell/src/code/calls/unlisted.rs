@@ -32,6 +32,11 @@ impl Reader<'_, '_> {
         if matches!(last, "kill" | "terminate" | "suspend" | "stop") && self.arg.text.contains("rampart") {
             self.walk.named(EffectKind::SelfTamper, "process", "rampart", "rampart-stop");
         }
+        // `find(sub { unlink }, FOLDER)` of File::Find
+        if self.language == Language::Perl && matches!(last, "find" | "finddepth") && self.arg.text.contains("unlink") {
+            let span = self.arg.span;
+            args.iter().filter(|a| a.text.is_some()).for_each(|a| self.walk.delete(&a.arg(span), true, ""));
+        }
         // `User.objects.filter(..).delete()`
         let tables = [".objects.", "DB::table(", "::query(", "::where(", "session.query("];
         if last == "delete" && args.is_empty() && tables.iter().any(|table| self.arg.text.contains(table)) {
