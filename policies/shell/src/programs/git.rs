@@ -61,6 +61,7 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 
 /// `remote add NAME URL` and `set-url NAME URL`: what is pushed there now goes to somebody new.
 pub(super) fn remote(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    walk.does(used);
     if let [name, url, ..] = &used.usage.operands[..]
         && (url.text.contains("://") || url.text.contains('@') || !url.is_literal())
         && !is_forge(&url.text)

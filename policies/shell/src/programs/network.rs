@@ -290,6 +290,17 @@ pub(super) fn httpie(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 /// wget saves under the name that the URL has, unless it is told otherwise.
 pub(super) fn wget(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     deletes_by_query(walk, used);
+    // `-i -`: the addresses come in
+    if used
+        .usage
+        .values
+        .iter()
+        .any(|(option, _, value)| matches!(option.as_str(), "-i" | "--input-file") && value.text == "-")
+    {
+        let text = used.stdin.text.clone().unwrap_or_default();
+        let span = walk.span();
+        used.usage.operands.extend(text.lines().take(32).map(|line| Arg::literal(line.trim(), span)));
+    }
     if !used.usage.has("-O") && !used.usage.has("--output-document") && !used.usage.has("--spider") {
         save_by_name(used);
     }
