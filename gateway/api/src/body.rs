@@ -2,8 +2,13 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use axum::extract::{FromRequest, Request};
+use axum::{
+    BoxError,
+    body::Body,
+    extract::{FromRequest, Request},
+};
 use http::{StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rampart_call::strict;
 use serde::de::DeserializeOwned;
@@ -72,9 +77,8 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         check_type(&request)?;
-        let body = Limited::new(request.into_body(), LIMIT).collect();
-        let bytes = match timeout(PATIENCE, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
+        let bytes = match timeout(PATIENCE, collected(request.into_body(), LIMIT)).await {
+            Ok(Ok(bytes)) => bytes,
             Ok(Err(e)) if e.is::<LengthLimitError>() => {
                 let text = format!("the body is longer than {} MiB", LIMIT >> 20);
                 return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text));
@@ -84,6 +88,17 @@ where
         };
         strict::from_slice(&bytes).map(Self).map_err(|e| Error::malformed(e.to_string()))
     }
+}
+
+/// A body as a whole, written where it stays: put together at its end, a large one would be there twice.
+async fn collected(body: Body, limit: usize) -> Result<Vec<u8>, BoxError> {
+    let told = usize::try_from(body.size_hint().lower()).map_or(limit, |told| told.min(limit));
+    let mut body = Limited::new(body, limit);
+    let mut whole = Vec::with_capacity(told);
+    while let Some(frame) = body.frame().await {
+        whole.extend_from_slice(frame?.data_ref().map_or(&[], |data| data));
+    }
+    Ok(whole)
 }
 
 /// JSON, or what curl calls a body when nobody says: that is how people try things out, and it needs the token, which

@@ -20,19 +20,25 @@ pub(crate) fn request(method: &str, path: &str, extra: &str) -> Vec<u8> {
 /// # Errors
 /// When the body cannot be written as JSON.
 pub(crate) fn post(path: &str, body: &impl Serialize, about: usize, extra: &str) -> Result<Vec<u8>, Fault> {
-    // Its length comes before it and is known after it. Zeros may stand in front (RFC 9110, section 8.6: 1*DIGIT).
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: rampart\r\n{extra}content-type: application/json\r\ncontent-length: 0000000000\r\n\r\n"
-    );
-    let mut bytes = Vec::with_capacity(head.len() + about);
-    bytes.extend_from_slice(head.as_bytes());
+    // The length of the body comes before it and is known after it.
+    let mut bytes = Vec::with_capacity(path.len() + extra.len() + 128 + about);
+    bytes.extend_from_slice(&head(path, 0, extra));
+    let begin = bytes.len();
     serde_json::to_writer(&mut bytes, body).map_err(|e| Fault::Garbled(e.to_string()))?;
-    let length = format!("{:010}", bytes.len() - head.len());
-    let end = head.len() - b"\r\n\r\n".len();
-    if let Some(digits) = bytes.get_mut(end.saturating_sub(length.len())..end) {
-        digits.copy_from_slice(length.as_bytes());
+    let head = head(path, bytes.len() - begin, extra);
+    if let Some(place) = bytes.get_mut(..begin) {
+        place.copy_from_slice(&head);
     }
     Ok(bytes)
+}
+
+/// The head of a `POST` whose body has so many bytes, itself always of the same length: zeros may stand in front (RFC 9110,
+/// section 8.6: 1*DIGIT).
+pub(crate) fn head(path: &str, length: usize, extra: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: rampart\r\n{extra}content-type: application/json\r\ncontent-length: {length:010}\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// A response as it arrives.

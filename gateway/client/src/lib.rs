@@ -10,6 +10,8 @@ mod exchange;
 mod fault;
 #[cfg(feature = "async")]
 mod pool;
+#[cfg(feature = "async")]
+mod question;
 mod socket;
 pub mod start;
 #[cfg(feature = "async")]

@@ -3,7 +3,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rampart_call::{Answer, Call, Gate, Judging, Refusal, Refused, Telling, Verdict};
@@ -17,8 +17,9 @@ use crate::{
     Fault, Settings, Stream,
     again::{Again, PAUSE},
     blocking,
-    exchange::{Reading, post},
+    exchange::Reading,
     fault,
+    question::Question,
     socket::{Attempt, attempt},
     wire::{Closed, ClosedRequest},
 };
@@ -73,8 +74,11 @@ impl Client {
     }
 
     /// `about` is how many bytes the body might take.
-    async fn ask(&self, path: &str, body: &impl Serialize, about: usize) -> Result<Answer, Fault> {
-        let question = post(path, body, about, &self.authorization)?;
+    async fn ask<T>(&self, path: &str, body: &Arc<T>, about: usize) -> Result<Answer, Fault>
+    where
+        T: Serialize + Send + Sync + 'static,
+    {
+        let question = Question::new(path, body, about, &self.authorization)?;
         let deadline = Instant::now() + self.settings.patience;
         let mut again = Again::new(Instant::now().into_std(), self.settings.patience);
         loop {
@@ -88,11 +92,12 @@ impl Client {
 
     async fn ask_what_is_closed(&self, calls: Vec<Call>) -> Result<Closed, Fault> {
         let about = calls.iter().map(Call::size).sum();
-        let question = post("/v1/closed", &ClosedRequest { calls }, about, &self.authorization)?;
+        let body = Arc::new(ClosedRequest { calls });
+        let question = Question::new("/v1/closed", &body, about, &self.authorization)?;
         self.ask_once(&question, Instant::now() + self.settings.patience).await
     }
 
-    async fn ask_once<T: DeserializeOwned>(&self, question: &[u8], deadline: Instant) -> Result<T, Fault> {
+    async fn ask_once<T: DeserializeOwned>(&self, question: &Question, deadline: Instant) -> Result<T, Fault> {
         if let Some(kept) = self.take_idle() {
             match self.exchange(kept, question, deadline).await {
                 // A gateway that was restarted meanwhile has closed it.
@@ -121,11 +126,11 @@ impl Client {
     async fn exchange<T: DeserializeOwned>(
         &self,
         mut connection: Connection,
-        question: &[u8],
+        question: &Question,
         deadline: Instant,
     ) -> Result<T, Fault> {
         // A gateway that refuses a long body answers before it has read all of it.
-        let written = self.write(&mut connection, question, deadline).await;
+        let written = self.send(&mut connection, question, deadline).await;
         let mut reading = Reading::new();
         // Most answers are an eighth of it.
         let mut buffer = vec![0; 4 << 10];
@@ -142,6 +147,15 @@ impl Client {
             self.keep(connection);
         }
         answer
+    }
+
+    async fn send(&self, connection: &mut Connection, question: &Question, deadline: Instant) -> Result<(), Fault> {
+        self.write(connection, question.front(), deadline).await?;
+        let mut rest = question.rest();
+        while let Some(piece) = rest.next().await {
+            self.write(connection, &piece, deadline).await?;
+        }
+        Ok(())
     }
 
     async fn write(&self, connection: &mut Connection, mut bytes: &[u8], deadline: Instant) -> Result<(), Fault> {
@@ -193,6 +207,7 @@ impl Gate for Client {
     }
 
     fn judge(&self, call: Call) -> Judging<'_> {
+        let call = Arc::new(call);
         Box::pin(async move {
             let answer = self.ask("/v1/judge", &call, call.size()).await;
             fault::verdict(answer, &self.settings.unanswered, &call)
@@ -200,7 +215,7 @@ impl Gate for Client {
     }
 
     fn refused(&self, call: Call, refusal: Refusal) -> Judging<'_> {
-        let refused = Refused::new(call, &refusal);
+        let refused = Arc::new(Refused::new(call, &refusal));
         Box::pin(async move {
             match self.ask("/v1/refused", &refused, refused.call.size()).await {
                 // Whatever passes without a gateway: what was refused already does not.
