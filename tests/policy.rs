@@ -88,7 +88,7 @@ fn lint_shows_the_line_with_a_caret() {
         "project/old.yaml",
         "version: \"1\"\npolicies:\n  - name: old\n    match: { tool: exec }\n    rules:\n      - action: require_approval\n        when: { command_matches: [\"rm *\"] }\n",
     );
-    let ran = world.run(&["policy", "lint", old.to_str().unwrap()]).expect(1);
+    let ran = world.run(&["policy", "check", old.to_str().unwrap()]).expect(1);
     assert!((ran.stdout + &ran.stderr).contains("action: ask"));
     let missing = world.run(&["policy", "lint", "nowhere.yaml"]).expect(2);
     assert!(missing.stderr.contains("nowhere.yaml") && missing.stderr.contains("path of a policy file"), "{missing:?}");

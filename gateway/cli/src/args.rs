@@ -391,6 +391,7 @@ pub(crate) struct Test {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyVerb {
     /// Check policy files for errors and rules that cannot work
+    #[command(visible_alias = "check")]
     Lint {
         /// The files [default: the policies in force]
         files: Vec<PathBuf>,
