@@ -12,7 +12,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Sleep, sleep},
+};
 
 use crate::{
     decode::Undecoded,
@@ -48,6 +51,33 @@ pub(crate) struct Body {
     replacing: Option<Box<Replacing>>,
     /// Who notices when nobody takes it.
     taker: Option<Taker>,
+    /// Who notices when it brings nothing.
+    silence: Option<Box<Silence>>,
+}
+
+/// How long nothing has come of a body that somebody waits for.
+struct Silence {
+    limit: Duration,
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: Instant::now(), alarm: Box::pin(sleep(limit)) }
+    }
+
+    /// Whether it has lasted too long. If not, the task is woken when it may have.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let until = self.since + self.limit;
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= until {
+                return true;
+            }
+            self.alarm.as_mut().reset(until);
+        }
+        false
+    }
 }
 
 enum Rest {
@@ -60,7 +90,7 @@ enum Rest {
 
 impl Body {
     pub(crate) fn empty() -> Self {
-        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None, taker: None }
+        Self { front: None, rest: Rest::Done, lease: None, meter: None, replacing: None, taker: None, silence: None }
     }
 
     pub(crate) fn full(bytes: Bytes) -> Self {
@@ -71,20 +101,36 @@ impl Body {
             meter: None,
             replacing: None,
             taker: None,
+            silence: None,
         }
     }
 
     /// A body that streams from a connection, which is given back when it has ended.
     pub(crate) fn streaming(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body =
-            Self { front: None, rest: Rest::Coming(incoming), lease, meter: None, replacing: None, taker: None };
+        let mut body = Self {
+            front: None,
+            rest: Rest::Coming(incoming),
+            lease,
+            meter: None,
+            replacing: None,
+            taker: None,
+            silence: None,
+        };
         body.settle();
         body
     }
 
     /// A body that comes from whoever judges it.
     pub(crate) fn judged(frames: Frames, size: SizeHint) -> Self {
-        Self { front: None, rest: Rest::Judged(frames, size), lease: None, meter: None, replacing: None, taker: None }
+        Self {
+            front: None,
+            rest: Rest::Judged(frames, size),
+            lease: None,
+            meter: None,
+            replacing: None,
+            taker: None,
+            silence: None,
+        }
     }
 
     /// The same body with other bytes in place of those that were read ahead.
@@ -93,8 +139,9 @@ impl Body {
         self
     }
 
-    /// The same body, counted while it passes.
+    /// The same body, counted while it passes. One that comes back may be ended when nothing comes.
     pub(crate) fn metered(mut self, meter: &Arc<Meter>, way: Way) -> Self {
+        self.silence = meter.idle_time().filter(|_| way == Way::Back).map(|limit| Box::new(Silence::new(limit)));
         self.meter = Some((Arc::clone(meter), way));
         self
     }
@@ -194,7 +241,19 @@ impl http_body::Body for Body {
         if let Some(taker) = &mut this.taker {
             taker.asks();
         }
-        let frame = ready!(this.poll_next(cx));
+        let polled = this.poll_next(cx);
+        if let (Some(silence), Some((meter, _))) = (&mut this.silence, &this.meter) {
+            if polled.is_ready() {
+                silence.since = Instant::now();
+            } else if silence.is_over(cx) {
+                let cut = meter.end_idle(silence.limit);
+                this.rest = Rest::Done;
+                this.lease = None;
+                this.meter = None;
+                return Poll::Ready(Some(Err(cut)));
+            }
+        }
+        let frame = ready!(polled);
         if let Some(taker) = this.taker.as_mut().filter(|_| frame.is_some()) {
             taker.has_more();
         }

@@ -81,13 +81,40 @@ impl Meter {
 
     /// Resolves when nothing may pass any more, and says why: for those who can be silent for long.
     pub(crate) async fn refusal(self: &Arc<Self>) -> Refused {
+        let idle_time = self.idle_time();
+        let (mut passed, mut since) = (self.passed(), Instant::now());
         loop {
-            tokio::time::sleep(TICK).await;
+            tokio::time::sleep(idle_time.map_or(TICK, |limit| limit.min(TICK))).await;
             self.tick();
             if let Some(refused) = self.stopped.get() {
                 return refused.clone();
             }
+            if self.passed() != passed {
+                (passed, since) = (self.passed(), Instant::now());
+            } else if let Some(limit) = idle_time.filter(|limit| since.elapsed() >= *limit) {
+                return self.idle(limit).await;
+            }
         }
+    }
+
+    /// How long nothing may come before it is ended.
+    pub(crate) fn idle_time(&self) -> Option<Duration> {
+        self.proxy.limits.idle_time
+    }
+
+    /// Puts on record that nothing came for so long.
+    async fn idle(&self, limit: Duration) -> Refused {
+        let refused = Refused::idle(limit);
+        tracing::info!("{}", refused.message());
+        record_failure(&self.proxy, &self.call.origin, self.call.action.clone(), &refused).await;
+        refused
+    }
+
+    /// Ends an exchange whose answer brought nothing for so long.
+    pub(crate) fn end_idle(self: &Arc<Self>, limit: Duration) -> Cut {
+        let meter = Arc::clone(self);
+        self.proxy.tasks.spawn(async move { meter.idle(limit).await });
+        Cut::Stopped(Refused::idle(limit).message().to_owned())
     }
 
     /// Puts on record that the client took nothing any more.

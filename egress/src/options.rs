@@ -97,6 +97,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long a client may take nothing of what it is sent.
     pub answer_time: Duration,
+    /// How long an answer, a WebSocket or a tunnel may bring nothing before it is ended; as long as it likes where none.
+    pub idle_time: Option<Duration>,
     /// How long a client's TLS handshake may take.
     pub handshake_time: Duration,
     /// HTTP/2 streams at once on one connection.
@@ -114,6 +116,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(10),
             answer_time: Duration::from_mins(1),
+            idle_time: None,
             handshake_time: Duration::from_secs(10),
             streams: 128,
             drain_time: Duration::from_secs(3),

@@ -69,6 +69,12 @@ impl Refused {
         Self::failed(StatusCode::REQUEST_TIMEOUT, "client_stalled", message)
     }
 
+    /// Nothing passes any more.
+    pub(crate) fn idle(limit: std::time::Duration) -> Self {
+        let message = format!("nothing came for {limit:?}; the conversation was ended");
+        Self::failed(StatusCode::GATEWAY_TIMEOUT, "idle", message)
+    }
+
     /// The origin's certificate does not prove that it is the origin.
     pub(crate) fn unverified(to: &Destination, why: &str) -> Self {
         let message = format!("the certificate of `{to}` does not verify: {why}");

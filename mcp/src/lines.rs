@@ -7,6 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{message::Id, skim::Skimmer};
 
+/// From so many bytes on a line counts as long.
+const LONG: usize = 256 << 10;
+
 /// What the next read gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
@@ -71,8 +74,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 self.skipping = Some(Skimmer::default());
                 return Ok(Read::TooLong);
             }
-            // Small chunks while lines are small: a message that is held keeps the chunk it came in.
-            self.buffer.reserve(if self.buffer.is_empty() { 8 << 10 } else { 64 << 10 });
+            // Small chunks while lines are small: a message that is held keeps the chunk it came in. A long line has at once
+            // all the room that it may need, which takes no memory before it is filled and spares the copies of growing.
+            self.buffer.reserve(match self.buffer.len() {
+                0 => 8 << 10,
+                read if read < LONG => 64 << 10,
+                read => (self.limit + 1).saturating_sub(read).max(64 << 10),
+            });
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
                 let unfinished = !self.buffer.is_empty() || self.skipping.is_some();
                 self.buffer.clear();

@@ -409,11 +409,53 @@ async fn a_page_of_ones_own_is_shown_to_browsers_and_the_proxy_says_how_to_use_i
     assert!(answer.contains(&format!("PROXY {}", world.proxy)), "{answer}");
 }
 
-/// What a client that has been given up is on record with.
-fn stalls(world: &World) -> usize {
+/// How often something is on record with this code.
+fn recorded(world: &World, code: &str) -> usize {
     let calls = world.calls();
     let told = calls.iter().filter_map(|call| call.response.as_ref());
-    told.filter(|response| response.text.starts_with("client_stalled")).count()
+    told.filter(|response| response.text.starts_with(code)).count()
+}
+
+/// What a client that has been given up is on record with.
+fn stalls(world: &World) -> usize {
+    recorded(world, "client_stalled")
+}
+
+#[tokio::test]
+async fn n11_what_brings_nothing_for_too_long_is_ended_and_that_is_on_record() {
+    let mut setting = Setting { passthrough: vec!["plain.test"], ..Setting::default() };
+    let limit = Duration::from_secs(1);
+    setting.limits.idle_time = Some(limit);
+    let world = World::with(setting).await;
+    let mut answers = Vec::new();
+    let mut h1 = world.h1("origin.test").await;
+    answers.push(h1.send_request(crate::world::get("origin.test", "/sse")).await.unwrap().into_body());
+    let mut h2 = world.h2("origin.test").await;
+    answers.push(h2.send_request(crate::world::get("origin.test", "/sse")).await.unwrap().into_body());
+    let mut talk = websockets::conversation(&world).await;
+    let (mut tunnel, _) = world.tunnel("plain.test:80", "").await;
+    let began = Instant::now();
+    // Who says something now and then goes on.
+    while began.elapsed() < 2 * limit {
+        websockets::say(&mut talk, 0x81, "hello").await;
+        assert_eq!(websockets::hear(&mut talk).await, (0x81, b"hello".to_vec()));
+        tokio::time::sleep(limit / 4).await;
+    }
+    for answer in &mut answers {
+        let first = http_body_util::BodyExt::frame(answer).await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "data: 1\n\n");
+        let end = tokio::time::timeout(3 * limit, http_body_util::BodyExt::frame(answer)).await.unwrap();
+        assert!(end.is_some_and(|frame| frame.is_err()), "cut off, and not ended as if it were whole");
+    }
+    let (first, goodbye) = tokio::time::timeout(4 * limit, websockets::hear(&mut talk)).await.unwrap();
+    assert!(first == 0x88 && String::from_utf8_lossy(&goodbye).contains("nothing came for 1s"), "{goodbye:?}");
+    let ended = tokio::time::timeout(4 * limit, crate::world::read_all(&mut tunnel)).await;
+    assert_eq!(ended.unwrap(), "", "the tunnel is shut");
+    while recorded(&world, "idle: ") < 4 {
+        assert!(began.elapsed() < Duration::from_secs(15), "{} of 4 on record", recorded(&world, "idle: "));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.get("origin.test", "/").await.text, "hello");
 }
 
 #[tokio::test]

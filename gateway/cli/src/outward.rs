@@ -102,6 +102,7 @@ pub(crate) fn limits(egress: &Egress) -> Limits {
         head_time: said.head_time.unwrap_or(usual.head_time),
         body_time: said.body_time.unwrap_or(usual.body_time),
         answer_time: said.answer_time.unwrap_or(usual.answer_time),
+        idle_time: said.idle_time.or(usual.idle_time),
         ..usual
     }
 }

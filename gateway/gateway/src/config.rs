@@ -132,6 +132,8 @@ pub struct Limits {
     pub body_time: Option<Duration>,
     /// How long a client may take nothing of what it is sent.
     pub answer_time: Option<Duration>,
+    /// How long an answer, a WebSocket or a tunnel may bring nothing.
+    pub idle_time: Option<Duration>,
 }
 
 /// Whose requests come from a place.

@@ -111,6 +111,7 @@ fn limits(limits: &Limits) -> String {
         time("head_time", limits.head_time),
         time("body_time", limits.body_time),
         time("answer_time", limits.answer_time),
+        time("idle_time", limits.idle_time),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "usual".to_owned() } else { said.join(", ") }

@@ -72,6 +72,7 @@ struct LimitsSource {
     head_time: Option<Word>,
     body_time: Option<Word>,
     answer_time: Option<Word>,
+    idle_time: Option<Word>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -399,6 +400,7 @@ fn limits(source: LimitsSource, reader: &mut Reader<'_>, limits: &mut Limits) {
     reader.read(source.head_time, |word| duration(word).map(Some), time, &mut limits.head_time);
     reader.read(source.body_time, |word| duration(word).map(Some), time, &mut limits.body_time);
     reader.read(source.answer_time, |word| duration(word).map(Some), time, &mut limits.answer_time);
+    reader.read(source.idle_time, |word| duration(word).map(Some), time, &mut limits.idle_time);
 }
 
 fn target(source: NotifySource, reader: &mut Reader<'_>) -> Option<Target> {

@@ -31,7 +31,7 @@ egress:
   dns: [9.9.9.9, '[::1]:5353']
   dns_listen: 127.0.0.1:53
   block_page: /etc/blocked.html
-  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s, answer_time: 30s}
+  limits: {connections: 10, connections_per_client: 5, head_size: 16kb, head_time: 2s, body_time: 20s, answer_time: 30s, idle_time: 30m}
 mcp:
   listen: localhost:19092
   servers:
@@ -69,6 +69,7 @@ otel: {endpoint: 'http://localhost:4318/', protocol: http/protobuf, headers_file
     assert_eq!(config.egress.limits.head_size, Some(16 << 10));
     assert_eq!(config.egress.limits.connections, Some(10));
     assert_eq!(config.egress.limits.answer_time, Some(Duration::from_secs(30)));
+    assert_eq!(config.egress.limits.idle_time, Some(Duration::from_mins(30)));
     assert_eq!(config.egress.upstream_crls, [PathBuf::from("/etc/corp.crl")]);
     assert_eq!(config.mcp.listen.port(), 19092);
     let Place::Command(words, env) = &config.mcp.servers["files"].place else { panic!("{config:?}") };
