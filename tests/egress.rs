@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod conversations;
+mod languages;
 mod large;
 mod outlook;
 mod packages;
