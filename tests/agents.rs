@@ -1,12 +1,14 @@
 //! Real agents, set up by `rampart setup` and driven by a model of ours: what is allowed happens, what is denied does not,
 //! the model is told why, and the agent goes on.
 
+mod aider;
 mod model;
 mod real;
 
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -38,6 +40,9 @@ policies:
       - action: deny
         when: {url_matches: ["*/denied*"]}
         message: no fetching
+      - action: deny
+        when: {response_matches: ["open sesame"]}
+        message: no telling
       - action: ask
         when: {command_matches: ["touch *asked*"]}
         message: may I
@@ -59,14 +64,25 @@ fn origin() -> (u16, Arc<AtomicUsize>) {
     (port, visits)
 }
 
-/// A world with a gateway in which this agent is set up.
-fn ready(real: &Real) -> World {
+/// A world with a gateway, for this agent.
+fn prepared(real: &Real) -> World {
     let mut world = World::with_policy(POLICY);
     std::fs::create_dir_all(world.path("project/.git")).unwrap();
     world.serve(&[]);
     (real.prepare)(&world);
+    world
+}
+
+/// The same, in which it is set up.
+fn ready(real: &Real) -> World {
+    let world = prepared(real);
     world.run(&["setup", real.name]).expect(0);
     world
+}
+
+/// The agent's settings that were there before it started.
+fn settings(world: &World, real: &Real) -> Vec<(PathBuf, Vec<u8>)> {
+    real.settings.iter().map(|file| world.path(file)).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
 /// Starts the agent on a task, in the project.
@@ -95,7 +111,9 @@ fn holds(name: &str) {
     let test = format!("agents::{name}");
     let Some(real) = real::find(&test, name) else { return };
     let (port, visits) = origin();
-    let world = ready(&real);
+    let world = prepared(&real);
+    let before = settings(&world, &real);
+    world.run(&["setup", real.name]).expect(0);
     let path = world.project().join("by-tool.txt");
     let denied = vec![
         ("no touching", (real.shell)("touch by-command")),
@@ -113,12 +131,14 @@ fn holds(name: &str) {
         }
     } else {
         let (reasons, wants): (Vec<_>, Vec<_>) = denied.into_iter().unzip();
-        let model = Model::start([vec![allowed()], wants].concat());
+        let said = (real.shell)("printf 'open %s' sesame");
+        let model = Model::start([vec![allowed()], wants, vec![said]].concat());
         let ran = run(command(&real, &world, &model), 120);
         let told = model.conversation();
-        for why in reasons {
+        for why in reasons.into_iter().chain(["no telling"]) {
             assert!(told.contains(why), "the model is told `{why}`: {ran:?}\n{told}");
         }
+        assert!(!told.contains("open sesame"), "what a tool said can be kept from it: {told}");
         assert!(ran.stdout.contains(LAST_WORDS), "it goes on to the end: {ran:?}\n{told}");
     }
     let file = |name: &str| world.project().join(name).exists();
@@ -128,11 +148,21 @@ fn holds(name: &str) {
     assert_eq!(visits.load(Ordering::SeqCst), 0, "a denied fetch does not happen");
     let denied: Vec<_> = world.decisions().into_iter().filter(|d| d["outcome"] == "deny").collect();
     assert!(denied.len() >= count, "{denied:#?}");
+    let actor = |record: &serde_json::Value| record["actor"]["session"].clone();
+    let session = actor(&denied[0]);
+    if !real.ends_when_refused {
+        let records = world.records();
+        let results: Vec<_> = records.iter().filter(|r| r["type"] == "result").collect();
+        assert!(!results.is_empty() && results.iter().all(|r| actor(r) == session), "{results:#?}");
+    }
     for decision in denied {
         assert_eq!(decision["actor"]["agent"], real.name, "{decision:#}");
         assert_ne!(decision["actor"]["session"], "", "{decision:#}");
+        assert_eq!(decision["actor"]["workspace"], world.project().to_str().unwrap(), "{decision:#}");
         assert!(decision.to_string().contains("tests"), "the rule is named: {decision:#}");
     }
+    world.run(&["setup", real.name, "--remove"]).expect(0);
+    assert!(settings(&world, &real) == before, "its settings are what they were");
 }
 
 /// A gateway that is killed while a hook waits for its word: the command does not run.
@@ -182,6 +212,7 @@ agents! {
     gemini_cli: "gemini-cli",
     qwen_code: "qwen-code",
     opencode: "opencode",
+    openclaw: "openclaw",
 }
 
 /// Its hooks can refuse a tool only with the whole run.

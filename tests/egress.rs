@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod conversations;
+mod languages;
 mod large;
 mod outlook;
 mod packages;
@@ -213,6 +214,7 @@ fn git_clones_over_https() {
     let refused = road.shell(&format!("git clone -q {} nothing", road.url("denied.test", "/repo.git")));
     assert_ne!(refused.code, Some(0), "{refused:?}");
     assert!(refused.stderr.contains("403"), "{refused:?}");
+    assert!(refused.stderr.contains("remote: Rampart refused this: This host is off limits. Rule:"), "{refused:?}");
 }
 
 #[test]

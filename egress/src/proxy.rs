@@ -31,7 +31,7 @@ use crate::{
     options::{Identify, Limits, Options},
     pac,
     passthrough::Passthrough,
-    refusal::{Refused, prefers_html},
+    refusal::{Form, Refused},
     resolve::{Addresses, Resolver},
     sources::Sources,
     stall::{self, Taking},
@@ -297,7 +297,7 @@ impl Connection {
     /// Answers one request. Boxed, because a CONNECT leads to connections whose requests come here again.
     fn answer(self: Arc<Self>, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
         Box::pin(async move {
-            let html = prefers_html(request.headers());
+            let form = Form::of(request.headers());
             let connect = request.method() == Method::CONNECT;
             let answered = match (&self.scope, connect) {
                 (Scope::Forward, true) => tunnel::open(&self, request).await,
@@ -308,7 +308,7 @@ impl Connection {
             };
             let response = answered.unwrap_or_else(|refused| {
                 tracing::debug!(code = refused.code(), message = refused.message(), "refused");
-                refused.response(html, self.proxy().block_page.as_deref())
+                refused.response(form, self.proxy().block_page.as_deref())
             });
             let status = response.status();
             self.hold.decide(status == http::StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()));

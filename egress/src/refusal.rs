@@ -1,13 +1,45 @@
 //! What the client gets instead of an answer, and why.
 
+mod aws;
+
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use html_escape::encode_quoted_attribute as escape;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use rampart_call::Judgement;
+use hyper::ext::ReasonPhrase;
+use rampart_call::{Judgement, Refusal};
 
 use crate::{body::Body, decode::Undecoded, destination::Destination};
+
+/// The most bytes of a message that stand in a status line.
+const MAX_PHRASE: usize = 200;
+
+/// What the body of a refusal is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Programs.
+    Json,
+    /// Browsers.
+    Html,
+    /// Git, which shows what is plain text.
+    Plain,
+    /// Clients of AWS that show errors of its own form only.
+    Aws(aws::Form),
+}
+
+impl Form {
+    /// The one that suits who sends these headers.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+        match aws::asked(headers) {
+            Some(form) => Self::Aws(form),
+            None if agent.starts_with(b"git/") => Self::Plain,
+            None if prefers_html(headers) => Self::Html,
+            None => Self::Json,
+        }
+    }
+}
 
 /// A request that does not go on.
 #[derive(Debug, Clone)]
@@ -123,9 +155,8 @@ impl Refused {
         }
     }
 
-    /// The response that says so, as HTML where the client's Accept asks for that first: on the user's own page, if there
-    /// is one.
-    pub(crate) fn response(&self, html: bool, own_page: Option<&str>) -> Response<Body> {
+    /// The response that says so: as HTML on the user's own page, if there is one.
+    pub(crate) fn response(&self, form: Form, own_page: Option<&str>) -> Response<Body> {
         let (decision, error) = match self {
             Self::Denied(_) => ("deny", "blocked_by_rampart"),
             Self::Failed { .. } if self.status() == StatusCode::FORBIDDEN => ("deny", "blocked_by_rampart"),
@@ -135,14 +166,21 @@ impl Refused {
             Self::Denied(judgement) => (judgement.decided_by(), judgement.suggestions.first().map(String::as_str)),
             Self::Failed { code, .. } => (*code, None),
         };
-        let text = match own_page {
-            Some(own) if html => filled(own, self.message(), rule, self.code(), allow),
-            _ if html => page(self.message(), rule, allow),
-            _ => told(error, rule, self.message(), self.code(), allow),
+        let (kind, text) = match (form, own_page) {
+            (Form::Html, Some(own)) => (HTML, filled(own, self.message(), rule, self.code(), allow)),
+            (Form::Html, None) => (HTML, page(self.message(), rule, allow)),
+            (Form::Json, _) => ("application/json", told(error, rule, self.message(), self.code(), allow)),
+            (Form::Plain, _) => ("text/plain; charset=utf-8", self.explained() + "\n"),
+            (Form::Aws(form), _) => {
+                let code = if decision == "deny" { "BlockedByRampart" } else { "RefusedByRampart" };
+                ("application/xml", aws::told(form, code, &self.explained()))
+            }
         };
-        let kind = if html { "text/html; charset=utf-8" } else { "application/json" };
         let mut response = Response::new(Body::full(Bytes::from(text)));
         *response.status_mut() = self.status();
+        if let Ok(phrase) = ReasonPhrase::try_from(phrase(self.status(), self.message(), rule)) {
+            response.extensions_mut().insert(phrase);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -155,7 +193,25 @@ impl Refused {
         }
         response
     }
+
+    /// All of it in one text.
+    fn explained(&self) -> String {
+        match self {
+            Self::Denied(judgement) => Refusal { judgement: (**judgement).clone() }.explain(),
+            Self::Failed { code, message, .. } => format!("Rampart refused this: {message}. Reason: {code}."),
+        }
+    }
 }
+
+/// Why, for the status line of HTTP/1: many clients show nothing else of a refusal (Python's, Ruby's, npm).
+fn phrase(status: StatusCode, message: &str, rule: &str) -> String {
+    let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    let said: String = message.chars().map(plain).take(MAX_PHRASE).collect();
+    let rule: String = rule.chars().map(plain).take(MAX_PHRASE).collect();
+    format!("{}: {said} (Rampart: {rule})", status.canonical_reason().unwrap_or_default())
+}
+
+const HTML: &str = "text/html; charset=utf-8";
 
 /// The body of a refusal for programs.
 pub(crate) fn told(error: &str, rule: &str, message: &str, reason: &str, allow: Option<&str>) -> String {
@@ -166,7 +222,7 @@ pub(crate) fn told(error: &str, rule: &str, message: &str, reason: &str, allow: 
 }
 
 /// Whether a browser asks: HTML stands in Accept before any JSON.
-pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+fn prefers_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     match (accept.find("text/html"), accept.find("json")) {
         (Some(html), Some(json)) => html < json,
@@ -227,6 +283,13 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(prefers_html(&headers), html, "{accept}");
         }
+    }
+
+    #[test]
+    fn a_status_line_is_one_line_whatever_the_rule_says() {
+        let phrase = phrase(StatusCode::FORBIDDEN, &format!("no\r\nX: y \u{e9}{}", "x".repeat(999)), "a\nb");
+        assert!(phrase.starts_with("Forbidden: no??X: y ?xxx") && phrase.ends_with("x (Rampart: a?b)"), "{phrase}");
+        assert!(phrase.len() < 250 && ReasonPhrase::try_from(phrase).is_ok());
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub(super) const LAST_WORDS: &str = "that is all I wanted";
 impl Model {
     /// Wants these one after the other, and then says its last words.
     pub(super) fn start(wants: Vec<Wanted>) -> Self {
+        Self::of(wants, LAST_WORDS)
+    }
+
+    /// Wants nothing and says this.
+    pub(super) fn saying(words: &'static str) -> Self {
+        Self::of(Vec::new(), words)
+    }
+
+    fn of(wants: Vec<Wanted>, words: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +48,7 @@ impl Model {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (seen, wants) = (Arc::clone(&seen), Arc::clone(&wants));
-                std::thread::spawn(move || serve(stream, &wants, &seen));
+                std::thread::spawn(move || serve(stream, &wants, words, &seen));
             }
         });
         Self { port, asked }
@@ -59,7 +68,7 @@ impl Model {
 }
 
 /// Answers one request, and closes the connection.
-fn serve(stream: TcpStream, wants: &[Wanted], seen: &Mutex<Vec<String>>) {
+fn serve(stream: TcpStream, wants: &[Wanted], words: &str, seen: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let Some((path, body)) = request(&mut reader) else { return };
     let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -71,7 +80,7 @@ fn serve(stream: TcpStream, wants: &[Wanted], seen: &Mutex<Vec<String>>) {
     } else if path.contains("/responses") {
         Some(responses(turn, want))
     } else if path.contains("/chat/completions") {
-        Some(chat(turn, want))
+        Some(chat(turn, want, words))
     } else if path.contains("GenerateContent") {
         Some(gemini(want))
     } else {
@@ -210,7 +219,7 @@ fn responses(turn: usize, want: Option<&Wanted>) -> Vec<Value> {
 }
 
 /// OpenAI's Chat Completions API, as a stream.
-fn chat(turn: usize, want: Option<&Wanted>) -> Vec<Value> {
+fn chat(turn: usize, want: Option<&Wanted>, words: &str) -> Vec<Value> {
     let chunk = |delta: Value, reason: Value| json!({"id": format!("chatcmpl-{turn}"), "object": "chat.completion.chunk", "created": 1, "model": "mock-model", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
     let (delta, reason) = match want {
         Some(want) => {
@@ -218,7 +227,7 @@ fn chat(turn: usize, want: Option<&Wanted>) -> Vec<Value> {
             let call = json!({"index": 0, "id": format!("call_{turn}"), "type": "function", "function": function});
             (json!({"role": "assistant", "content": null, "tool_calls": [call]}), "tool_calls")
         }
-        None => (json!({"role": "assistant", "content": LAST_WORDS}), "stop"),
+        None => (json!({"role": "assistant", "content": words}), "stop"),
     };
     let usage = json!({"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20});
     let mut last = chunk(json!({}), json!(reason));

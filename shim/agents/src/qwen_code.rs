@@ -1,5 +1,5 @@
-//! Qwen Code 0.24: Claude Code's hooks with Gemini CLI's tool names. That it takes another result from a hook was never
-//! seen, so a result is blocked with the text that may be read.
+//! Qwen Code 0.24: Claude Code's hooks with Gemini CLI's tool names. It takes no other result from a hook, so the text that may
+//! be read is why the result is withheld.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::{
     Agent, Facts, Heard, Malformed, Moment, Reply, Ruling,
     actions::{Shape, Tools},
     claude_shape::{self, Dialect},
+    reply,
     setup::{self, File, Holds, Setup},
 };
 
@@ -66,7 +67,14 @@ fn hear(payload: &Value, facts: &Facts) -> Result<Heard, Malformed> {
 fn say(heard: &Heard, ruling: &Ruling) -> Reply {
     match heard.moment {
         Moment::Before | Moment::Permission => claude_shape::say_before(heard, ruling),
-        Moment::After => claude_shape::say_after(heard, ruling),
+        Moment::After => say_after(heard, ruling),
         Moment::Other => Reply::silent(),
     }
+}
+
+/// Only `continue: false` keeps a result from the model, and the run goes on with the reason in its place; a `decision` is
+/// heeded before a tool only. With another exit status than of success no JSON is read.
+fn say_after(heard: &Heard, ruling: &Ruling) -> Reply {
+    let Some(text) = ruling.refusal().or_else(|| reply::redacted(heard, ruling)) else { return Reply::silent() };
+    Reply::refusal_by_json(&json!({"continue": false, "stopReason": text}), &text)
 }
