@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::{glob, graphql, host, verbs};
 
 /// Most bytes of a body that are looked at.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 256 * 1024;
 
 /// A request, as far as it says what is done.
 #[derive(Debug, Clone, Copy)]
@@ -144,19 +144,19 @@ impl Parts<'_> {
     fn operation(&self) -> Option<(EffectKind, &'static str)> {
         let header = ["x-amz-target", "x-tc-action"].iter().find_map(|name| self.header(name));
         let form = self.body().starts_with("Action=") || self.body().contains("&Action=");
-        let pairs = || self.query.split('&').chain(form.then(|| self.body()).unwrap_or("").split('&'));
+        let pairs = || self.query.split('&').chain(if form { self.body() } else { "" }.split('&'));
         let name = header.or_else(|| pairs().find_map(|pair| pair.strip_prefix("Action=")))?;
         let words = verbs::words(name.rsplit('.').next().unwrap_or(name));
         let has = |known: &[&str]| verbs::any(&words, known);
         if verbs::destroys(&words) || has(&["deletion"]) && has(&["schedule"]) {
             return Some((EffectKind::RemoteMutate, "cloud-delete"));
         }
-        if has(&["get"]) && has(&["secret"])
-            || has(&["parameter", "parameters"]) && self.body().contains("WithDecryption")
-        {
+        let decrypts = || self.plain_body().contains("\"withdecryption\":true");
+        if has(&["get"]) && has(&["secret"]) || has(&["parameter", "parameters"]) && decrypts() {
             return Some((EffectKind::Secret, "token-shown"));
         }
-        let gives = has(&["attach", "put"]) && has(&["policy"])
+        let holder = || has(&["user", "role", "group", "bucket", "key", "resource"]);
+        let gives = has(&["attach", "put"]) && has(&["policy"]) && holder()
             || has(&["create"]) && has(&["access"]) && has(&["key"])
             || has(&["create"]) && has(&["login"]);
         gives.then_some((EffectKind::Privilege, "access-grant"))
@@ -188,12 +188,18 @@ impl Parts<'_> {
         if self.request.method != "POST" || !body.contains("mutation") {
             return false;
         }
+        if self.header("content-type").is_some_and(|kind| kind.starts_with("application/graphql")) {
+            return graphql::destroys(body);
+        }
+        if !body.contains("\"query\"") {
+            return false;
+        }
         let document = serde_json::from_str::<serde_json::Value>(body).ok();
         let query = |value: &serde_json::Value| value.get("query")?.as_str().map(str::to_owned);
         match document {
             Some(serde_json::Value::Array(list)) => list.iter().filter_map(query).any(|text| graphql::destroys(&text)),
             Some(value) => query(&value).is_some_and(|text| graphql::destroys(&text)),
-            None => self.header("content-type") == Some("application/graphql") && graphql::destroys(body),
+            None => false,
         }
     }
 
