@@ -130,13 +130,14 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 fn is_metadata(host: &str) -> bool {
+    let known = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => METADATA_V4.contains(&v4.octets()),
+        IpAddr::V6(v6) => is_metadata_v6(&v6.to_string()),
+    };
     METADATA.contains(&host)
-        || address(host).is_some_and(|a| METADATA_V4.contains(&a))
+        || plain_address(host).is_some_and(|a| METADATA_V4.contains(&a))
         || is_metadata_v6(host)
-        || spelled::addresses(host).any(|address| match address {
-            IpAddr::V4(v4) => METADATA_V4.contains(&v4.octets()),
-            IpAddr::V6(v6) => is_metadata_v6(&v6.to_string()),
-        })
+        || spelled::addresses(host).iter().any(known)
 }
 
 fn is_metadata_v6(host: &str) -> bool {
@@ -144,17 +145,21 @@ fn is_metadata_v6(host: &str) -> bool {
     host.starts_with("fd") && host.parse().is_ok_and(known)
 }
 
-/// An IPv4 address in any of the spellings that `inet_aton` takes, and inside IPv6.
+/// An IPv4 address in any of the spellings that `inet_aton` takes, inside IPv6, and in a name that spells it.
 pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
+    plain_address(host).or_else(|| match spelled::addresses(host).first()? {
+        IpAddr::V4(v4) => Some(v4.octets()),
+        IpAddr::V6(v6) => v6.to_ipv4().map(|a| a.octets()),
+    })
+}
+
+fn plain_address(host: &str) -> Option<[u8; 4]> {
     if host.contains(':') {
         let address: Ipv6Addr = host.parse().ok()?;
         return address.to_ipv4().map(|a| a.octets());
     }
-    if let Some(address) = spelled::addresses(host).next() {
-        return match address {
-            IpAddr::V4(v4) => Some(v4.octets()),
-            IpAddr::V6(v6) => v6.to_ipv4().map(|a| a.octets()),
-        };
+    if !host.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
     }
     let parts: Vec<&str> = host.split('.').collect();
     if parts.len() > 4 {

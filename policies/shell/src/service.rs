@@ -1,6 +1,7 @@
 //! What a request does beside what its method and host say: publishes, destroys by another verb, reaches what controls a
 //! machine. The tables stand in `services.toml`.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use rampart_call::EffectKind;
@@ -68,8 +69,15 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     source.request
 });
 
+/// The entries that a request of that method may fit.
+static BY_METHOD: LazyLock<HashMap<&str, Vec<&Entry>>> = LazyLock::new(|| {
+    let fits = |entry: &&Entry, method| entry.methods.is_empty() || entry.methods.iter().any(|known| known == method);
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LIST", "OPTIONS"];
+    methods.into_iter().map(|method| (method, ENTRIES.iter().filter(|entry| fits(entry, method)).collect())).collect()
+});
+
 pub(crate) fn ready() {
-    LazyLock::force(&ENTRIES);
+    LazyLock::force(&BY_METHOD);
 }
 
 /// A request taken apart.
@@ -94,7 +102,7 @@ pub fn does(request: &Request<'_>) -> Vec<(EffectKind, &'static str)> {
         path: parsed.path,
         query: query.split('#').next().unwrap_or(""),
     };
-    let known = ENTRIES.iter().filter(|entry| parts.fits(entry));
+    let known = BY_METHOD.get(request.method).into_iter().flatten().filter(|entry| parts.fits(entry));
     let mut found: Vec<_> = known.map(|entry| (entry.effect, entry.note.as_str())).collect();
     if !parts.local {
         found.extend(parts.operation());
@@ -116,11 +124,9 @@ fn is_near(host: &str) -> bool {
 impl Parts<'_> {
     fn fits(&self, entry: &Entry) -> bool {
         let one = |patterns: &[String], text: &str| patterns.iter().any(|pattern| glob::matches(pattern, text));
-        let port = self.port.is_some_and(|port| entry.ports.contains(&port));
-        let anywhere = entry.hosts.is_empty() && entry.ports.is_empty();
-        let place = anywhere && (entry.local || !self.local) || port || one(&entry.hosts, &self.host);
-        (entry.methods.is_empty() || entry.methods.iter().any(|method| method == self.request.method))
-            && place
+        let port = || self.port.is_some_and(|port| entry.ports.contains(&port));
+        let anywhere = || entry.hosts.is_empty() && entry.ports.is_empty() && (entry.local || !self.local);
+        (anywhere() || port() || one(&entry.hosts, &self.host))
             && (entry.paths.is_empty() || one(&entry.paths, &self.path))
             && !one(&entry.unless, &self.path)
             && (entry.queries.is_empty() || one(&entry.queries, self.query))

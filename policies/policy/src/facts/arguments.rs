@@ -118,7 +118,7 @@ impl Known<'_> {
         if named.is(|words| deeds::forwards(words, arguments)) {
             says(EffectKind::Privilege, "access-grant");
         }
-        if named.destroys(arguments) {
+        if named.destroys(arguments) || deeds::asks_deletion(arguments) {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
         let mongo = named.is_mongo()
@@ -176,7 +176,7 @@ impl Known<'_> {
         if let Some((method, url)) = names::request(map) {
             let method = method.to_ascii_uppercase();
             self.add_fetch(&method, url, &[], around, sets);
-            let body = ["body", "data", "json", "payload"].iter().find_map(|key| map.get(*key));
+            let body = names::SENT.iter().find_map(|key| map.get(*key));
             let body = body.map(|body| body.as_str().map_or_else(|| body.to_string(), str::to_owned));
             let headers = map.get("headers").and_then(Value::as_object).into_iter().flatten();
             let headers: Vec<_> =
@@ -283,13 +283,12 @@ impl Known<'_> {
 }
 
 fn role(key: &str) -> Role {
+    if let Some(place) = files::place(key) {
+        return place;
+    }
     let words = verbs::words(key);
     let any = |known: &[&str]| verbs::any(&words, known);
-    if files::is_into(key) {
-        Role::Into
-    } else if files::is_around(key) {
-        Role::Around
-    } else if any(&["path", "paths", "file", "files", "filename", "filepath", "dir", "directory", "folder", "cwd"]) {
+    if any(&["path", "paths", "file", "files", "filename", "filepath", "dir", "directory", "folder", "cwd"]) {
         if any(&["remote"]) { Role::Remote } else { Role::Path }
     } else if any(&["url", "urls", "uri", "uris", "href", "endpoint", "host", "domain"]) {
         Role::Url

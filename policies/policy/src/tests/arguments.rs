@@ -185,6 +185,14 @@ fn an_allowance_for_a_program_is_one_for_its_words() {
         ("x", "interact_with_process", json!({"pid": 1, "input": "ls"}), vec!["input"]),
         ("puppeteer", "navigate", json!({"launchOptions": {"args": []}, "wait": 1}), vec!["launchOptions"]),
         ("gmail", "create_filter", json!({"action": {"forward": "a@b.example"}}), vec!["action"]),
+        ("mail", "add_rule", json!({"forwardTo": "a@b.example", "title": "x"}), vec!["forwardTo"]),
+        ("k8s", "apply", json!({"object": {"kind": "Pod"}, "wait": true}), vec!["object"]),
+        (
+            "http",
+            "request",
+            json!({"method": "POST", "url": "https://x.example/", "body": "a"}),
+            vec!["body", "method", "url"],
+        ),
         ("figma", "download_images", json!({"localPath": "img", "key": "k"}), vec!["localPath"]),
         ("gitlab", "execute_graphql", json!({"query": "{ a }"}), vec!["query"]),
     ] {

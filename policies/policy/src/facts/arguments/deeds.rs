@@ -3,7 +3,7 @@
 use rampart_shell::verbs::any;
 use serde_json::{Map, Value};
 
-use super::said::{one_of, same};
+use super::said::{one_of, plain};
 
 /// `git_reset` with `mode: hard`, `git_push` with `force: true`, `git_checkout` with `--` and a dot, `git_stash` with
 /// `mode: clear`.
@@ -13,13 +13,13 @@ pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
     let given = |wanted: &str| {
         let says = |text: &str| text.trim_start_matches('-') == wanted;
         map.iter().any(|(key, value)| match value {
-            Value::Bool(true) => same(key, wanted),
+            Value::Bool(true) => plain(key) == wanted,
             Value::String(text) => says(text),
             Value::Array(list) => list.iter().filter_map(Value::as_str).any(says),
             _ => false,
         })
     };
-    let forced = || ["force", "f", "D", "forcedelete"].iter().any(|flag| given(flag));
+    let forced = || ["force", "f", "d", "D", "forcedelete"].iter().any(|flag| given(flag));
     let everything =
         || map.values().filter_map(Value::as_array).any(|list| list.iter().any(|v| v.as_str() == Some(".")));
     // `+main` overwrites what is there, `:main` deletes it
@@ -36,6 +36,22 @@ pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
         || (has("branch") || has("worktree")) && gone() && forced()
         || has("push")
             && (given("forcewithlease") || given("delete") || given("deletebranch") || given("deleteremote") || moved())
+}
+
+/// `method: DELETE, path: /repos/a/b`: a request whose host the tool knows.
+pub(super) fn asks_deletion(arguments: &Value) -> bool {
+    const WHERE: &[&str] = &["apipath", "endpoint", "path", "resource", "route", "uri"];
+    let Some(map) = arguments.as_object() else { return false };
+    let method = || map.get("method").and_then(Value::as_str);
+    let asked = || map.iter().any(|(key, value)| value.is_string() && one_of(key, WHERE));
+    let local = || {
+        let near = |text: &str| text.contains("localhost") || text.contains("127.0.0.1");
+        map.values().filter_map(Value::as_str).any(near)
+    };
+    method().is_some_and(|method| method.eq_ignore_ascii_case("delete"))
+        && !map.contains_key("url")
+        && asked()
+        && !local()
 }
 
 /// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
@@ -84,10 +100,13 @@ pub(super) fn prunes(words: &[String], arguments: &Value) -> bool {
     any(words, &["down", "prune"]) && (given("volumes") || given("remove_volumes"))
 }
 
+/// Words for what mail goes through.
+pub(super) const FILTERS: &[&str] = &["filter", "filters", "rule", "rules", "forwarding"];
+
 /// `create_filter` with `forward: a@b.example`: from now on somebody else gets a mailbox's mail.
 pub(super) fn forwards(words: &[String], arguments: &Value) -> bool {
     let sets = any(words, &["add", "create", "enable", "new", "set", "update"]);
-    sets && any(words, &["filter", "filters", "rule", "rules", "forwarding"]) && hands_on(arguments, false, 0)
+    sets && any(words, FILTERS) && hands_on(arguments, false, 0)
 }
 
 fn hands_on(value: &Value, forward: bool, depth: usize) -> bool {
@@ -160,6 +179,19 @@ mod tests {
             ("git_branch delete", json!({"name": "x"}), false),
         ] {
             assert_eq!(discards(&words(tool), &arguments), expect, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn requests_without_a_host_are_known() {
+        for (arguments, expect) in [
+            (json!({"method": "DELETE", "path": "/repos/a/b"}), true),
+            (json!({"method": "delete", "endpoint": "projects/1"}), true),
+            (json!({"method": "GET", "path": "/repos/a/b"}), false),
+            (json!({"method": "DELETE", "path": "/items/1", "baseUrl": "http://localhost:3000"}), false),
+            (json!({"method": "DELETE", "url": "https://x.example/"}), false),
+        ] {
+            assert_eq!(asks_deletion(&arguments), expect, "{arguments}");
         }
     }
 

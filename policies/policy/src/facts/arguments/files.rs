@@ -63,13 +63,15 @@ const AROUND: &[&str] = &[
 ];
 
 /// Whether an argument names where a tool works.
-pub(super) fn is_around(key: &str) -> bool {
+fn is_around(key: &str) -> bool {
     said::one_of(key, AROUND)
 }
 
-/// Whether an argument says where something is put.
-pub(super) fn is_into(key: &str) -> bool {
-    said::one_of(key, INTO)
+/// What an argument is to a tool whose name says where something is put, or where it works.
+pub(super) fn place(key: &str) -> Option<Role> {
+    let key = said::plain(key);
+    let role = |known: &[&str], role| known.contains(&key.as_str()).then_some(role);
+    role(INTO, Role::Into).or_else(|| role(AROUND, Role::Around))
 }
 
 impl Known<'_> {

@@ -9,6 +9,9 @@ use super::{deeds, files, queries, said};
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
 
+/// Arguments that hold what a request sends.
+pub(super) const SENT: [&str; 4] = ["body", "data", "json", "payload"];
+
 /// Arguments that hold what is typed, of a tool that types into a terminal.
 const TYPED: [&str; 5] = ["input", "keys", "text", "data", "chars"];
 
@@ -42,6 +45,9 @@ const PROGRAMS: [(&str, &str); 19] = [
 const BROWSERS: &[&str] =
     &["browser", "playwright", "puppeteer", "chrome", "chromium", "firefox", "page", "devtools", "webdriver", "cdp"];
 
+/// Words for what speaks to a cluster.
+const CLUSTERS: &[&str] = &["kubectl", "kubernetes", "k8s", "kube", "cluster", "resources", "openshift"];
+
 /// A tool, by its name, the name of its server, and what its arguments say is done.
 pub(super) struct Tool {
     name: Vec<String>,
@@ -54,6 +60,11 @@ pub(super) struct Tool {
     pub(super) looks: bool,
     /// It finds text in files, in all of a folder.
     pub(super) searches: bool,
+    /// It sends the request that its arguments describe.
+    requests: bool,
+    program: Option<&'static str>,
+    browser: bool,
+    cluster: bool,
     /// How it runs code, if it does.
     pub(super) interpreter: Option<[&'static str; 2]>,
 }
@@ -73,6 +84,13 @@ impl Tool {
                 && said.is_empty(),
             searches: any(&all, &["grep"])
                 || has(&["search", "find"]) && any(&all, &["within", "content", "contents", "text", "inside", "regex"]),
+            program: PROGRAMS
+                .iter()
+                .find(|(word, _)| any(&name, &[*word]) || any(&server, &[*word]))
+                .map(|(_, program)| *program),
+            browser: any(&name, BROWSERS) || any(&server, BROWSERS),
+            cluster: any(&name, CLUSTERS) || any(&server, CLUSTERS),
+            requests: arguments.as_object().is_some_and(|map| request(map).is_some()),
             interpreter: interpreter(&name, &server).or_else(|| interpreter(&all, &server)),
             said: said.into_iter().map(|said| name.iter().cloned().chain(said).collect()).collect(),
             name,
@@ -89,15 +107,16 @@ impl Tool {
     pub(super) fn destroys(&self, arguments: &Value) -> bool {
         // the agent may take its own notes out again (the protocol's reference server `memory`), and files have rules of
         // their own
-        let other = !self.any(&["memory"]) && !files::names_a_path(arguments);
+        let other = || !self.any(&["memory"]) && !files::names_a_path(arguments);
         let name = self.name.len();
-        self.said.iter().any(|words| {
-            let said = words.get(name..).unwrap_or_default();
-            // the verb first, so that a name which asks excuses nothing
-            let all = || said.iter().chain(&self.name).cloned().collect::<Vec<_>>();
-            said.len() > 1 && destroys(said) && !self.is_local_git()
-                || other && !self.is_local_git() && destroys(&all())
-        }) || other && destroys(&self.name)
+        let said = !self.is_local_git()
+            && self.said.iter().any(|words| {
+                let said = words.get(name..).unwrap_or_default();
+                // the verb first, so that a name which asks excuses nothing
+                let all = || said.iter().chain(&self.name).cloned().collect::<Vec<_>>();
+                said.len() > 1 && destroys(said) || destroys(&all()) && other()
+            });
+        said || destroys(&self.name) && other()
     }
 
     /// What it does to a repository is said by [`deeds::discards`]: a branch that is merged may go.
@@ -110,13 +129,13 @@ impl Tool {
     }
 
     /// It acts in a browser.
-    pub(super) fn is_browser(&self) -> bool {
-        self.any(BROWSERS)
+    pub(super) const fn is_browser(&self) -> bool {
+        self.browser
     }
 
     /// It speaks to a cluster.
-    pub(super) fn is_of_cluster(&self) -> bool {
-        self.any(&["kubectl", "kubernetes", "k8s", "kube", "cluster", "resources", "openshift"])
+    pub(super) const fn is_of_cluster(&self) -> bool {
+        self.cluster
     }
 
     /// It sends a file of this machine somewhere.
@@ -157,25 +176,19 @@ impl Tool {
 
     /// Whether what is done stands in the argument, so that an allowance is one for what it says.
     pub(super) fn decides(&self, key: &str, value: &Value) -> bool {
-        let words = WORDS.contains(&key) && value.is_array();
-        let cluster = || self.is_of_cluster() && said::one_of(key, deeds::KIND);
-        let setting = || {
-            any(&self.name, &["config"]) && [deeds::SETTING.0, deeds::SETTING.1].iter().any(|k| said::one_of(key, k))
-        };
-        let mongo = || self.is_mongo() && matches!(key, "pipeline" | "command" | "filter" | "query" | "code");
-        let filter = || any(&self.name, &["filter", "rule", "forwarding"]) && value.is_object();
-        let browser = || self.is_browser() && value.is_object();
-        let typed = key == "stdin" || key == "url_path";
-        words
-            || typed
-            || said::decides(key, value)
-            || self.is_code(key)
-            || self.is_typed(key)
-            || cluster()
-            || setting()
-            || mongo()
-            || filter()
-            || browser()
+        let (name, whole) = (key.to_ascii_lowercase(), value.is_object() || value.is_array());
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        let words = WORDS.contains(&key) && value.is_array() || key == "stdin";
+        let request = || self.requests && (SENT.contains(&key) || key == "headers");
+        let manifest = || value.as_str().is_some_and(|text| text.contains("kind"));
+        let cluster = || self.is_of_cluster() && (said::one_of(key, deeds::KIND) || whole || manifest());
+        let (settings, values) = deeds::SETTING;
+        let setting = || any(&self.name, &["config"]) && (said::one_of(key, settings) || said::one_of(key, values));
+        let mongo = || self.is_mongo() && (whole || has(&["command", "pipeline", "code"]));
+        let filter = || any(&self.name, deeds::FILTERS) && (whole || has(&["forward", "redirect"]));
+        let browser = || self.is_browser() && (value.is_object() || has(&["arg"]));
+        let other = || cluster() || setting() || mongo() || filter() || browser();
+        words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
     }
 
     /// It speaks to a database.
@@ -194,9 +207,8 @@ impl Tool {
     }
 
     /// The program that its commands are for.
-    pub(super) fn program(&self) -> Option<&'static str> {
-        let found = PROGRAMS.iter().find(|(word, _)| self.any(&[*word]));
-        found.map(|(_, program)| *program)
+    pub(super) const fn program(&self) -> Option<&'static str> {
+        self.program
     }
 
     /// The tool's own words behind that program: `kubectl_delete` is `kubectl delete`.

@@ -44,15 +44,15 @@ const WHAT: &[&str] = &[
     "volumes",
 ];
 
-/// Whether a name is `known`, however its words are joined.
-pub(super) fn same(name: &str, known: &str) -> bool {
-    let letters = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
-    letters.eq(known.chars())
+/// A name in lower case and without what joins its words.
+pub(super) fn plain(name: &str) -> String {
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    letters.map(|b| char::from(b.to_ascii_lowercase())).collect()
 }
 
-/// Whether a name is one of these.
+/// Whether a name is one of these, however its words are joined.
 pub(super) fn one_of(name: &str, known: &[&str]) -> bool {
-    known.iter().any(|known| same(name, known))
+    known.contains(&plain(name).as_str())
 }
 
 /// What the arguments say is done: the words of each.
@@ -71,8 +71,11 @@ fn collect(map: &Map<String, Value>, calls: bool, depth: usize, found: &mut Vec<
     for (key, value) in map {
         match value {
             Value::String(_) if request && key == "method" => {}
-            Value::String(text) if is_name(text) && (one_of(key, KEYS) || calls && one_of(key, TOOLS)) => {
-                found.push(verbs::words(text));
+            Value::String(text) if is_name(text) => {
+                let key = plain(key);
+                if KEYS.contains(&key.as_str()) || calls && TOOLS.contains(&key.as_str()) {
+                    found.push(verbs::words(text));
+                }
             }
             Value::Bool(true) => found.extend(flag(key)),
             Value::Object(inner) if depth < 2 && one_of(key, AROUND) => collect(inner, calls, depth + 1, found),
