@@ -33,8 +33,13 @@ fn fields(document: &str) -> impl Iterator<Item = &str> {
                 {
                     in_mutation = name == "mutation";
                 }
+                // `fragment F on Mutation { .. }`
+                in_mutation |= braces == 0 && parentheses == 0 && name == "Mutation";
+                let behind = behind.trim_start();
+                // one below is what came back, or an inline fragment: its fields have arguments
+                let field = braces == 1 || braces == 2 && behind.starts_with('(');
                 // what stands before a colon is another name for the field
-                if in_mutation && braces == 1 && parentheses == 0 && !behind.trim_start().starts_with(':') {
+                if in_mutation && field && parentheses == 0 && !behind.starts_with(':') {
                     found.push(name);
                 }
             }
@@ -75,6 +80,8 @@ mod tests {
             ("mutation { createIssue(input:{title:\"delete me\"}) { issue { deleteUrl } } }", false),
             ("mutation { issueUpdate(id: 1, input: {deleteAfter: 3}) { ok } } # deleteAll", false),
             ("mutation { removeLabelsFromLabelable(input:{}) { ok } }", false),
+            ("mutation { ...F } fragment F on Mutation { deleteRef(id: 1) { x } }", true),
+            ("mutation { ... on Mutation { deleteRef(id: 1) { x } } }", true),
             ("query { deleteRef mutation }", false),
             ("{ searchDocs(query: \"mutation { deleteRef }\") { nodes { title } } }", false),
         ] {

@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn requests_are_known_by_more_than_their_method() {
         for (method, url, headers, body, expect) in [
-            ("PUT", "https://registry.npmjs.org/@acme%2fapi", "", "{}", "publish"),
-            ("GET", "https://registry.npmjs.org/@acme%2fapi", "", "", ""),
-            ("PUT", "https://registry.npmjs.org/-/user/org.couchdb.user:a", "", "{}", ""),
+            ("PUT", "https://registry.yarnpkg.com/@acme%2fapi", "", "{}", "publish"),
+            ("GET", "https://registry.yarnpkg.com/@acme%2fapi", "", "", ""),
+            ("PUT", "https://registry.yarnpkg.com/-/user/org.couchdb.user:a", "", "{}", ""),
             ("POST", "https://upload.pypi.org/legacy/", "", ":action=file_upload", "publish"),
             ("PUT", "https://crates.io/api/v1/crates/new", "", "x", "publish"),
             ("PUT", "https://ghcr.io/v2/a/b/manifests/1", "", "{}", "publish"),

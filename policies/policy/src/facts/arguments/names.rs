@@ -203,7 +203,7 @@ impl Tool {
 
     /// It finds texts by words or by their sense.
     pub(super) fn finds_texts(&self) -> bool {
-        self.any(queries::FINDERS)
+        any(&self.name, queries::FINDERS)
     }
 
     /// The program that its commands are for.

@@ -32,6 +32,12 @@ impl Words {
                 before = '\'';
                 continue;
             }
+            if let Some(name) = name(rest) {
+                found.words.extend((!name.is_empty()).then(|| name.to_lowercase()));
+                at += name.len() + 1;
+                before = '"';
+                continue;
+            }
             match c {
                 '-' if rest.starts_with("--") => at += rest.find('\n').unwrap_or(rest.len()) - 1,
                 '/' if rest.starts_with("/*") => at += comment(rest) - 1,
@@ -58,6 +64,12 @@ fn comment(text: &str) -> usize {
         }
     }
     text.get(2..).and_then(|rest| rest.find("*/")).map_or(text.len(), |end| end + 4)
+}
+
+/// A name in quotes at the beginning of the text, without them.
+fn name(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('"')?;
+    rest.get(..rest.find('"')?)
 }
 
 /// A string at the beginning of the text, and the length with its quotes: `'..'`, `$tag$..$tag$`, and `".."` where it can be
@@ -110,6 +122,9 @@ mod tests {
         assert_eq!(words("select 1 /*!; drop table x*/"), ["select", "1", ";", "drop", "table", "x"]);
         assert_eq!(words("select a from \"t\" -- x"), ["select", "a", "from", "t"]);
         assert_eq!(words("select /* open"), ["select"]);
+        let text = "delete from \"public\".\"users\"; drop table \"x\"";
+        assert_eq!(words(text), ["delete", "from", "public", ".", "users", ";", "drop", "table", "x"]);
+        assert_eq!(words("select \"a\", \"b c\", \"d\" x"), ["select", "a", "d", "x"]);
     }
 
     #[test]
