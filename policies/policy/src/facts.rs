@@ -10,7 +10,7 @@ pub(crate) use arguments::naming;
 use std::{cell::OnceCell, fmt, ops::Deref};
 
 use rampart_call::{Action, Call, Effect, EffectKind, Finding, Phase, Span, Target};
-use rampart_shell::Surroundings;
+use rampart_shell::{Surroundings, service};
 
 use crate::{
     Context, Ruleset,
@@ -40,6 +40,8 @@ pub struct Known<'a> {
     /// Numbers of the rules that may match.
     pub(crate) candidates: Ids,
     findings: OnceCell<Vec<Finding>>,
+    /// What the arguments of a tool of a server would write or send.
+    contents: OnceCell<String>,
     rampart_home: Option<&'a str>,
 }
 
@@ -139,6 +141,7 @@ impl<'a> Known<'a> {
             complete: true,
             candidates: Ids::default(),
             findings: OnceCell::new(),
+            contents: OnceCell::new(),
         };
         let around = facts.surroundings();
         match &call.action {
@@ -147,7 +150,11 @@ impl<'a> Known<'a> {
             Action::Write { paths, .. } | Action::Edit { paths, .. } => {
                 facts.add_paths(EffectKind::Write, paths, &around, sets);
             }
-            Action::Fetch { method, url, addresses, .. } => facts.add_fetch(method, url, addresses, &around, sets),
+            Action::Fetch { method, url, headers, body, addresses, .. } => {
+                facts.add_fetch(method, url, addresses, &around, sets);
+                let request = service::Request { method, url, headers, body: body.as_deref() };
+                facts.add_request(&request, &around, sets);
+            }
             Action::Connect { host, port, addresses } => facts.add_connect(host, *port, addresses, &around, sets),
             Action::Mcp { server, tool, arguments, beside, .. } => {
                 facts.add_arguments(server, tool, arguments, &around, sets);
@@ -242,11 +249,12 @@ impl<'a> Known<'a> {
         self.findings.get_or_init(|| rampart_scan::scan(&self.content()))
     }
 
-    /// The text of a request's body.
+    /// The text of a request's body, of a file that is written, or of the arguments that may be either.
     pub(crate) fn body(&self) -> Option<&str> {
         match &self.call.action {
             Action::Fetch { body, .. } => body.as_deref(),
             Action::Write { content, .. } | Action::Edit { content, .. } => content.as_deref(),
+            Action::Mcp { arguments, .. } => Some(self.contents.get_or_init(|| arguments::contents(arguments))),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Tests of the whole: files in, judgements out.
 
+mod arguments;
 mod closed;
 mod corpus;
 mod effects;

@@ -42,6 +42,8 @@ const PLACEHOLDERS: &[&str] = &[
     "12345678901234567890",
     "todo",
     "hidden",
+    // the payload of the token that jwt.io shows: `{"sub":"1234567890","name":"John Doe"`
+    "eyjzdwiioiixmjm0nty3odkwiiwibmftzsi6ikpvag4grg9l",
 ];
 
 /// Values that are placeholders when they are all there is.

@@ -1,5 +1,12 @@
 //! Hosts inside commands, as far as rules on effects need them; the ruleset parses URLs by the WHATWG rules.
 
+mod lists;
+mod spelled;
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use lists::{COLLECTORS, METADATA, METADATA_V4, METADATA_V6, TUNNELS};
+
 /// A URL taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parsed {
@@ -135,32 +142,37 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 fn is_metadata(host: &str) -> bool {
-    matches!(
-        host,
-        "metadata.google.internal"
-            | "metadata"
-            | "metadata.goog"
-            | "instance-data"
-            | "metadata.azure.internal"
-            | "fd00:ec2::254"
-    ) || address(host).is_some_and(|a| {
-        a == [169, 254, 169, 254] || a == [169, 254, 170, 2] || a == [100, 100, 100, 200] || a == [192, 0, 0, 192]
+    let known = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => METADATA_V4.contains(&v4.octets()),
+        IpAddr::V6(v6) => is_metadata_v6(&v6.to_string()),
+    };
+    METADATA.contains(&host)
+        || plain_address(host).is_some_and(|a| METADATA_V4.contains(&a))
+        || is_metadata_v6(host)
+        || spelled::addresses(host).iter().any(known)
+}
+
+fn is_metadata_v6(host: &str) -> bool {
+    let known = |address: Ipv6Addr| METADATA_V6.iter().any(|known| known.parse() == Ok(address));
+    host.starts_with("fd") && host.parse().is_ok_and(known)
+}
+
+/// An IPv4 address in any of the spellings that `inet_aton` takes, inside IPv6, and in a name that spells it.
+pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
+    plain_address(host).or_else(|| match spelled::addresses(host).first()? {
+        IpAddr::V4(v4) => Some(v4.octets()),
+        IpAddr::V6(v6) => v6.to_ipv4().map(|a| a.octets()),
     })
 }
 
-/// An IPv4 address in any of the spellings that `inet_aton` takes, and inside IPv6.
-pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
+fn plain_address(host: &str) -> Option<[u8; 4]> {
     if host.contains(':') {
-        let address: std::net::Ipv6Addr = host.parse().ok()?;
+        let address: Ipv6Addr = host.parse().ok()?;
         return address.to_ipv4().map(|a| a.octets());
     }
-    let host = ["nip.io", "sslip.io", "xip.io"]
-        .iter()
-        .find_map(|d| host.strip_suffix(d).and_then(|h| h.strip_suffix('.')))
-        .map_or_else(
-            || host.to_owned(),
-            |h| h.split(['.', '-']).rev().take(4).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."),
-        );
+    if !host.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let parts: Vec<&str> = host.split('.').collect();
     if parts.len() > 4 {
         return None;
@@ -186,115 +198,6 @@ pub(crate) fn address(host: &str) -> Option<[u8; 4]> {
     }
     u32::try_from(value).ok().map(u32::to_be_bytes)
 }
-
-/// Hosts, or parts of them, that collect what strangers send to them.
-const COLLECTORS: &[&str] = &[
-    "webhook.site",
-    "requestbin.com",
-    "requestbin.net",
-    "requestcatcher.com",
-    "pipedream.net",
-    "pipedream.com",
-    "hookbin.com",
-    "hookb.in",
-    "beeceptor.com",
-    "mockbin.org",
-    "mockbin.io",
-    "interact.sh",
-    "interactsh.com",
-    "oast.pro",
-    "oast.live",
-    "oast.site",
-    "oast.online",
-    "oast.fun",
-    "oast.me",
-    "burpcollaborator.net",
-    "oastify.com",
-    "canarytokens.com",
-    "dnslog.cn",
-    "ceye.io",
-    "dnsbin.zhack.ca",
-    "requestrepo.com",
-    "ptsv2.com",
-    "ptsv3.com",
-    "postb.in",
-    "transfer.sh",
-    "file.io",
-    "0x0.st",
-    "termbin.com",
-    "ix.io",
-    "sprunge.us",
-    "paste.rs",
-    "bashupload.com",
-    "temp.sh",
-    "oshi.at",
-    "gofile.io",
-    "anonfiles.com",
-    "catbox.moe",
-    "litterbox.catbox.moe",
-    "pastebin.com",
-    "paste.ee",
-    "dpaste.com",
-    "dpaste.org",
-    "hastebin.com",
-    "rentry.co",
-    "ghostbin.com",
-    "controlc.com",
-    "privatebin.net",
-    "uguu.se",
-    "pixeldrain.com",
-    "filebin.net",
-    "wetransfer.com",
-    "mega.nz",
-    "tmpfiles.org",
-    "put.io",
-    "keep.sh",
-    "api.telegram.org",
-    "envs.sh",
-    "discord.com/api/webhooks",
-    "discordapp.com/api/webhooks",
-    "hooks.zapier.com",
-    "maker.ifttt.com",
-    "webhook.cool",
-    "webhookinbox.com",
-    "typedwebhook.tools",
-    "smee.io",
-    "httpdump.app",
-    "send.vis.ee",
-];
-
-/// Hosts at the other end of tunnels.
-const TUNNELS: &[&str] = &[
-    "ngrok.io",
-    "ngrok.app",
-    "ngrok-free.app",
-    "ngrok-free.dev",
-    "ngrok.dev",
-    "tunnel.eu.ngrok.com",
-    "tcp.ngrok.com",
-    "trycloudflare.com",
-    "localtunnel.me",
-    "loca.lt",
-    "serveo.net",
-    "localhost.run",
-    "lhr.life",
-    "pagekite.me",
-    "bore.pub",
-    "tunnelto.dev",
-    "telebit.io",
-    "localxpose.io",
-    "loclx.io",
-    "pinggy.io",
-    "pinggy.link",
-    "devtunnels.ms",
-    "tailscale.io",
-    "zrok.io",
-    "playit.gg",
-    "tunnel.pyjam.as",
-    "sish.io",
-    "gsocket.io",
-    "onion",
-];
 
 #[cfg(test)]
 mod tests {
@@ -325,10 +228,24 @@ mod tests {
             "169.254.43518",
             "::ffff:169.254.169.254",
             "169.254.169.254.nip.io",
+            "a9fea9fe.nip.io",
+            "app.a9fea9fe.nip.io",
+            "www.169-254-169-254.sslip.io",
+            "169.254.169.254.traefik.me",
+            "7f000001.a9fea9fe.rbndr.us",
+            "fd00-ec2--254.sslip.io",
+            "fd00:0ec2:0::254",
+            "fd20:ce::254",
+            "169.254.170.23",
+            "metadata.tencentyun.com",
         ] {
             assert_eq!(note(host), "metadata-address", "{host}");
         }
         assert_eq!(address("example.com"), None);
+        assert_eq!(address("app.127.0.0.1.nip.io"), Some([127, 0, 0, 1]));
+        for host in ["a.nip.io", "127-0-0-1.sslip.io", "fd00::1", "deadbeef.example.com", "nip.io"] {
+            assert_eq!(note(host), "", "{host}");
+        }
         assert_eq!(note("notwebhook.site"), "");
         assert_eq!(note("x.webhook.site"), "collector");
         for (path, expect) in [("/api/webhooks/1/x", "collector"), ("/api/webhooksx", ""), ("/developers/docs", "")] {

@@ -15,13 +15,16 @@ mod analysis;
 mod code;
 mod decode;
 mod glob;
+pub mod graphql;
 mod host;
 mod knowledge;
 mod notes;
 mod place;
 mod programs;
+pub mod service;
 mod syntax;
 mod value;
+pub mod verbs;
 mod walk;
 
 /// Reads all that is known of programs, calls and places now, and not at the first question.
@@ -32,6 +35,7 @@ pub fn ready() {
     knowledge::ready();
     code::ready();
     place::ready();
+    service::ready();
 }
 
 /// Whether a program runs what its operands name or hold (`python3`, `bash`, `npx`), so that what one use of it did says

@@ -31,6 +31,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("attack-tool", "a tool made for attacks is run"),
     ("agent-unguarded", "another agent is started without its guards"),
     ("access-grant", "rights to a cloud, cluster or stored data are given away"),
+    ("control-api", "the interface is called through which a machine or cluster runs what it is sent"),
     ("namespace", "enters another root or namespace"),
     ("user-account", "users, groups or passwords change"),
     ("kernel-setting", "kernel settings or modules change"),

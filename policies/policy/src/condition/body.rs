@@ -1,5 +1,5 @@
-//! `body_contains`, `body_not_contains`: a part of what is sent or written, whatever its case. `body_matches`,
-//! `body_not_matches`: a regular expression finds something in it.
+//! `body_contains`, `body_not_contains`: a part of what is sent or written, or of the arguments of an MCP call, whatever its
+//! case. `body_matches`, `body_not_matches`: a regular expression finds something in it.
 
 use super::{Fields, Pair, Reader, RuleBuilder, response::regexes};
 use crate::tool::Tools;
@@ -22,7 +22,7 @@ impl Source {
     pub(super) fn compile(&self, into: &mut RuleBuilder<'_>, reader: &mut Reader<'_>) {
         let Self { contains, matches } = self;
         if contains.is_set() || matches.is_set() {
-            into.reaches(Tools::FETCH.and(Tools::WRITE).and(Tools::EDIT));
+            into.reaches(Tools::FETCH.and(Tools::WRITE).and(Tools::EDIT).and(Tools::MCP));
         }
         let sides = [("body_contains", &contains.yes, true), ("body_not_contains", &contains.no, false)];
         for (key, source, wanted) in sides {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rampart_call::{Effect, EffectKind, Target};
-use rampart_shell::Surroundings;
+use rampart_shell::{Surroundings, service};
 
 use super::{Item, Known, Site};
 use crate::{
@@ -39,6 +39,16 @@ impl Known<'_> {
         {
             let target = rampart_shell::locate(&path, around);
             self.add_effect(Effect::new(EffectKind::Read, Some(target)), around, sets);
+        }
+    }
+
+    /// What a request does beside what its URL says, at the host that it is sent to.
+    pub(super) fn add_request(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
+        for (kind, note) in service::does(request) {
+            let host = UrlParts::parse(request.url).map(|u| u.host).unwrap_or_default();
+            let target = Target::Host { host, port: None, url: Some(request.url.to_owned()) };
+            let effect = Effect { note: note.to_owned(), ..Effect::new(kind, Some(target)) };
+            self.add_site(effect, Some(request.method), &[], around, sets);
         }
     }
 

@@ -1,64 +1,144 @@
 //! SQL statements: which ones destroy or change what is stored.
 
+mod files;
+mod inside;
+mod words;
+
 use rampart_call::EffectKind;
 
-use crate::value::{Arg, Flow, Taint};
+use crate::value::{Flow, Taint};
 use crate::walk::{Walk, is_test};
+use words::Words;
 
 /// Looks at statements given to a database client.
 pub(super) fn statements(walk: &mut Walk<'_>, text: &str) -> Flow {
     for line in text.lines() {
-        client_command(walk, line.trim());
+        files::client_command(walk, line.trim());
     }
-    files(walk, text);
     // what psql and mysql connect anew with
     if [r"\c ", r"\connect", r"\u "].iter().any(|command| text.contains(command)) {
         walk.leaves_tests();
     }
+    look(walk, text, 0);
+    Flow::unknown(Taint::LOCAL)
+}
+
+/// Looks at statements, and at those that stand in their strings where something runs them.
+fn look(walk: &mut Walk<'_>, text: &str, depth: usize) {
+    files::files(walk, text);
+    let found = Words::of(text);
     let everything = text.contains("*.*");
-    for statement in words(text).split(|w| w == ";") {
-        let word = |at: usize| statement.get(at).map_or("", String::as_str);
-        let has = |name: &str| statement.iter().any(|w| w == name);
-        let note = match (word(0), word(1)) {
-            ("drop", "index" | "view" | "trigger" | "function" | "procedure") => "database-change",
-            ("drop" | "truncate" | "dropdb" | "flushall" | "flushdb", _) => "database-drop",
-            ("delete" | "update", _) if takes_all(statement) => "database-drop",
-            ("alter", "table") if has("drop") => "database-drop",
-            ("alter" | "grant" | "revoke", _) => "database-change",
-            ("create", "user" | "role" | "extension" | "login") => "database-change",
-            ("delete" | "update" | "insert" | "replace" | "merge" | "create" | "rename", _) => "",
-            ("with", _) if (has("delete") || has("update")) && !has("where") => "database-drop",
-            _ => "",
-        };
-        // `USE name`: the statements behind it are about another database
-        if word(0) == "use" {
-            walk.leaves_tests();
-        }
-        let nothing = note.is_empty() || note == "database-drop" && walk.is_for_tests() && stays(statement);
-        if !nothing {
-            walk.note(EffectKind::RemoteMutate, note);
-        }
-        let everything = everything || has("superuser") || has("option") && has("grant");
-        if everything && matches!(word(0), "grant" | "alter" | "create") {
-            walk.note(EffectKind::Privilege, "access-grant");
-        }
-        if has("program") && has("copy")
-            || has("xp_cmdshell")
-            || has("sys_exec")
-            || has("load_extension")
-            || has("shellfs")
-            || has("sp_execute_external_script")
-        {
-            walk.note(EffectKind::CodeLoad, "option-code");
-        }
-        if has("lo_export") {
-            walk.note(EffectKind::Write, "computed-path");
-        }
-        if has("pg_read_file") || has("load_file") || has("pg_shadow") || has("pg_authid") {
-            walk.note(EffectKind::Secret, "token-shown");
+    for statement in found.words.split(|w| w == ";") {
+        let statement = inside::of_block(statement);
+        one(walk, statement, everything);
+        code(walk, statement, text);
+        hands_out(walk, statement, text);
+    }
+    for inner in inside::run(&found, depth) {
+        look(walk, inner, depth + 1);
+    }
+}
+
+/// What a statement does to what is stored, and to who may reach it.
+fn one(walk: &mut Walk<'_>, statement: &[String], everything: bool) {
+    let word = |at: usize| statement.get(at).map_or("", String::as_str);
+    let has = |name: &str| statement.iter().any(|w| w == name);
+    let note = match (word(0), word(1)) {
+        ("drop", "index" | "view" | "trigger" | "function" | "procedure") => "database-change",
+        ("drop" | "truncate" | "dropdb" | "flushall" | "flushdb", _) => "database-drop",
+        ("delete" | "update", _) if takes_all(statement) => "database-drop",
+        ("alter", "table") if has("drop") => "database-drop",
+        // ClickHouse: `ALTER TABLE t DELETE WHERE ..`
+        ("alter", "table") if (has("delete") || word(3) == "update") && takes_all(statement) => "database-drop",
+        ("merge", _) if merges_away(statement) => "database-drop",
+        ("alter" | "grant" | "revoke", _) => "database-change",
+        ("create", "user" | "role" | "extension" | "login") => "database-change",
+        ("with", _) if (has("delete") || has("update")) && !has("where") => "database-drop",
+        _ => "",
+    };
+    // `USE name`: the statements behind it are about another database
+    if word(0) == "use" {
+        walk.leaves_tests();
+    }
+    let nothing = note.is_empty() || note == "database-drop" && walk.is_for_tests() && stays(statement);
+    if !nothing {
+        walk.note(EffectKind::RemoteMutate, note);
+    }
+    // whoever has these roles has the server's files, or the server
+    let role = ["superuser", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "sysadmin"]
+        .iter()
+        .any(|role| has(role));
+    let everything = everything || role || has("option") && has("grant");
+    let gives = matches!(word(0), "grant" | "alter" | "create") || has("sp_addsrvrolemember");
+    if everything && gives {
+        walk.note(EffectKind::Privilege, "access-grant");
+    }
+}
+
+/// Statements with which the server runs code: programs, libraries, languages without limits.
+fn code(walk: &mut Walk<'_>, statement: &[String], text: &str) {
+    const LANGUAGES: &[&str] =
+        &["c", "internal", "plpythonu", "plpython2u", "plpython3u", "plperlu", "pltclu", "plsh", "plrubyu", "plphpu"];
+    let word = |at: usize| statement.get(at).map_or("", String::as_str);
+    let has = |name: &str| statement.iter().any(|w| w == name);
+    let language = statement
+        .windows(2)
+        .any(|pair| matches!(pair, [first, second] if first == "language" && LANGUAGES.contains(&second.as_str())));
+    let extension = word(0) == "create" && word(1) == "extension" && LANGUAGES.iter().any(|name| has(name));
+    let library = has("soname") || word(0) == "create" && word(1) == "assembly" || statement == ["load"];
+    let setting = word(0) == "alter"
+        && word(1) == "system"
+        && [
+            "archive_command",
+            "restore_command",
+            "shared_preload_libraries",
+            "session_preload_libraries",
+            "ssl_passphrase_command",
+        ]
+        .iter()
+        .any(|name| has(name));
+    let calls = [
+        "xp_cmdshell",
+        "sys_exec",
+        "sys_eval",
+        "load_extension",
+        "shellfs",
+        "sp_execute_external_script",
+        "sp_oacreate",
+    ]
+    .iter()
+    .any(|name| has(name));
+    if has("program") && has("copy") || language || extension || library || setting || calls {
+        walk.note(EffectKind::CodeLoad, "option-code");
+    }
+    if has("lo_export") {
+        walk.note(EffectKind::Write, "computed-path");
+    }
+    if has("sp_configure") {
+        let lower = text.to_ascii_lowercase();
+        let opens = ["xp_cmdshell", "ole automation", "clr ", "external scripts", "show advanced"];
+        if opens.iter().any(|setting| lower.contains(setting)) {
+            walk.note(EffectKind::Privilege, "security-setting");
         }
     }
-    Flow::unknown(Taint::LOCAL)
+}
+
+/// Statements that show files of the server, or the passwords that the server keeps.
+fn hands_out(walk: &mut Walk<'_>, statement: &[String], text: &str) {
+    const FILES: &[&str] = &["pg_read_file", "pg_read_binary_file", "load_file"];
+    const KEPT: &[&str] =
+        &["pg_shadow", "pg_authid", "pg_user_mapping", "pg_user_mappings", "decrypted_secrets", "sql_logins"];
+    let has = |name: &str| statement.iter().any(|w| w == name);
+    // the names in MySQL's table of users are everyday, the hashes beside them are not
+    let users = || {
+        let named =
+            statement.windows(3).any(|three| matches!(three, [a, dot, b] if a == "mysql" && dot == "." && b == "user"));
+        let shown = has("authentication_string") || has("password") || text.to_ascii_lowercase().contains("select *");
+        named && shown
+    };
+    if FILES.iter().chain(KEPT).any(|name| has(name)) || has("mysql") && users() {
+        walk.note(EffectKind::Secret, "token-shown");
+    }
 }
 
 /// The statement is about the database that the client is connected to, and not about another or the whole server.
@@ -79,114 +159,25 @@ fn stays(statement: &[String]) -> bool {
 fn takes_all(statement: &[String]) -> bool {
     let condition = statement.iter().position(|word| word == "where").and_then(|at| statement.get(at + 1..));
     condition.is_none_or(|words| {
-        matches!(words.iter().map(String::as_str).collect::<Vec<_>>()[..], ["true" | "1"] | ["1", "1"])
+        // nothing is left where two strings are compared
+        matches!(words.iter().map(String::as_str).collect::<Vec<_>>()[..], [] | ["true" | "1"] | ["1", "1"])
     })
 }
 
-/// Files and addresses in quotes, where they stand behind what reads or writes them.
-fn files(walk: &mut Walk<'_>, text: &str) {
-    const READS: &[&str] = &["from", "infile", "attach", "database", "bulk", "include", "source"];
-    const READERS: &[&str] =
-        &["read", "load", "file", "csv", "json", "parquet", "glob", "blob", "openrowset", "import", "ls"];
-    const WRITES: &[&str] = &["to", "outfile", "dumpfile", "into", "backup", "disk", "writefile", "export"];
-    let mut before = 0;
-    for (number, inside) in text.split('\'').enumerate().take(512) {
-        let start = before;
-        before += inside.len() + 1;
-        if number % 2 == 0 || !inside.contains(['/', '~']) || inside.contains('\n') || inside.len() > 512 {
-            continue;
-        }
-        let lead = text.get(..start.saturating_sub(1)).unwrap_or("");
-        let near = (lead.len().saturating_sub(64)..lead.len()).find(|at| lead.is_char_boundary(*at));
-        let lead = lead.get(near.unwrap_or(lead.len())..).unwrap_or("").trim_end().to_ascii_lowercase();
-        let called = lead.ends_with(['(', '[', ',']);
-        let word = lead.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        let word = word.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-        let span = walk.span();
-        let path = Arg { glob: inside.contains('*'), ..Arg::literal(inside, span) };
-        if WRITES.contains(&word) {
-            walk.write(&path, "");
-        } else if READS.contains(&word) || called && READERS.iter().any(|r| word.contains(r)) {
-            if inside.contains("://") {
-                walk.net_url(&path, "");
-            } else {
-                let _ = walk.read(&path, false);
-            }
-        }
-    }
-}
-
-/// `\! cmd` of psql and mysql, `.shell cmd` of sqlite.
-fn client_command(walk: &mut Walk<'_>, line: &str) {
-    let command = [r"\!", "\\system ", ".shell ", ".system ", "system "].iter().find_map(|p| line.strip_prefix(p));
-    if let Some(command) = command {
-        let span = walk.span();
-        walk.code_text(&Arg::literal(command.trim(), span));
-    } else if let Some(path) = [".output ", ".once ", r"\o "].iter().find_map(|p| line.strip_prefix(p)) {
-        let span = walk.span();
-        walk.write(&Arg::literal(path.trim(), span), "");
-    } else if let Some(path) =
-        [".import ", ".restore ", ".open ", r"\lo_import "].iter().find_map(|p| line.strip_prefix(p))
-    {
-        let path = path.split_whitespace().find(|w| !w.starts_with("--")).unwrap_or("");
-        let span = walk.span();
-        let word = Arg::literal(path.trim_matches(['"', '\'']), span);
-        let command = path.trim_matches(['"', '\'']).strip_prefix('|').map(str::to_owned);
-        match command {
-            Some(_) => walk.note(EffectKind::CodeLoad, "option-code"),
-            None => drop(walk.read(&word, false)),
-        }
-    } else if let Some(path) = [".read ", r"\i ", r"\ir ", r"\. ", "source "].iter().find_map(|p| line.strip_prefix(p))
-    {
-        let span = walk.span();
-        let word = Arg::literal(path.trim().trim_matches(['"', '\'']), span);
-        walk.nested("source", |walk| walk.file_of_code(crate::knowledge::Language::Sql, &word, Vec::new()));
-    } else if line.starts_with(".load ") {
-        walk.note(EffectKind::CodeLoad, "option-code");
-    }
-}
-
-/// Words in lower case, without strings and comments; `;` stands alone, and so does a dot behind a name.
-fn words(text: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut word = String::new();
-    let mut chars = text.chars().peekable();
-    let mut before = ' ';
-    while let Some(c) = chars.next() {
-        let last = std::mem::replace(&mut before, c);
-        if c.is_alphanumeric() || c == '_' {
-            word.extend(c.to_lowercase());
-            continue;
-        }
-        if !word.is_empty() {
-            out.push(std::mem::take(&mut word));
-        }
-        match c {
-            '\'' => while chars.next().is_some_and(|n| n != '\'') {},
-            '-' if chars.peek() == Some(&'-') => while chars.next().is_some_and(|n| n != '\n') {},
-            '/' if chars.peek() == Some(&'*') => {
-                let mut last = ' ';
-                for n in chars.by_ref() {
-                    if last == '*' && n == '/' {
-                        break;
-                    }
-                    last = n;
-                }
-            }
-            ';' => out.push(";".to_owned()),
-            '.' if last.is_alphanumeric() || matches!(last, '_' | '`' | '"' | ']') => out.push(".".to_owned()),
-            _ => {}
-        }
-    }
-    if !word.is_empty() {
-        out.push(word);
-    }
-    out
+/// `MERGE .. WHEN MATCHED THEN DELETE`: no condition says which rows go.
+fn merges_away(statement: &[String]) -> bool {
+    statement.windows(3).any(|three| {
+        matches!(three, [when, then, delete] if matches!(when.as_str(), "matched" | "source" | "target") && then == "then" && delete == "delete")
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{stays, takes_all, words};
+    use super::{merges_away, stays, takes_all, words::Words};
+
+    fn words(text: &str) -> Vec<String> {
+        Words::of(text).words
+    }
 
     #[test]
     fn a_condition_that_everything_meets_is_none() {
@@ -194,6 +185,7 @@ mod tests {
             ("delete from t", true),
             ("delete from t where true", true),
             ("update t set a = 1 where 1=1", true),
+            ("delete from t where 'a' = 'a'", true),
             ("delete from t where id = 1", false),
             ("delete from t where 1 = 1 and id = 2", false),
         ] {
@@ -217,7 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn strings_and_comments_are_no_words() {
-        assert_eq!(words("select 'drop table t' -- drop\n; /* x */ DROP"), ["select", ";", "drop"]);
+    fn a_merge_deletes_what_a_condition_names() {
+        for (text, expect) in [
+            ("merge into u using o on u.id = o.id when matched then delete", true),
+            ("merge into u using o on u.id = o.id when not matched by source then delete", true),
+            ("merge into u using o on u.id = o.id when matched and o.gone then delete", false),
+            ("merge into u using o on u.id = o.id when matched then update set a = 1", false),
+        ] {
+            assert_eq!(merges_away(&words(text)), expect, "{text}");
+        }
     }
 }

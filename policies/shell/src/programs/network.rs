@@ -4,6 +4,7 @@ use rampart_call::{EffectKind, Target};
 
 use crate::host;
 use crate::knowledge::Role;
+use crate::service::Request;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk, base_name};
 
@@ -236,7 +237,38 @@ pub(super) fn curl(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     {
         save_by_name(used);
     }
+    asks(walk, used);
     false
+}
+
+/// What the request does beside what its method and host say.
+fn asks(walk: &mut Walk<'_>, used: &Use<'_>) {
+    let (mut method, mut body) = (None, None);
+    let mut headers = Vec::new();
+    for (option, _, value) in &used.usage.values {
+        match option.as_str() {
+            "-X" | "--request" => method = Some(value.text.to_ascii_uppercase()),
+            "-d" | "--data" | "--data-raw" | "--data-ascii" | "--data-binary" | "--data-urlencode" | "--json" => {
+                let before: String = body.map(|before| format!("{before}&")).unwrap_or_default();
+                body = Some(before + &value.text);
+            }
+            "-H" | "--header" => {
+                headers.extend(value.text.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned())));
+            }
+            "-T" | "--upload-file" => method = method.or_else(|| Some("PUT".to_owned())),
+            "-F" | "--form" | "--form-string" => method = method.or_else(|| Some("POST".to_owned())),
+            _ => {}
+        }
+    }
+    let method = method.unwrap_or_else(|| if body.is_some() { "POST" } else { "GET" }.to_owned());
+    let urls = used.usage.operands.iter().filter(|url| url.is_literal());
+    let more = used.usage.values.iter().filter(|(option, _, url)| option == "--url" && url.is_literal());
+    for url in urls.chain(more.map(|(.., url)| url)) {
+        let request = Request { method: &method, url: &url.text, headers: &headers, body: body.as_deref() };
+        for (kind, note) in crate::service::does(&request) {
+            walk.note(kind, note);
+        }
+    }
 }
 
 /// A file of options: they are read where its text is known, and are code carried in an option where it is not.

@@ -1,19 +1,25 @@
 //! What a tool does, as far as the words of its name and the shape of its arguments tell.
 
 use rampart_call::EffectKind;
+use rampart_shell::verbs::{any, destroys, words};
 use serde_json::{Map, Value};
+
+use super::{deeds, files, queries, said};
 
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
 
+/// Arguments that hold what a request sends.
+pub(super) const SENT: [&str; 4] = ["body", "data", "json", "payload"];
+
 /// Arguments that hold what is typed, of a tool that types into a terminal.
-const TYPED: [&str; 4] = ["input", "keys", "text", "data"];
+const TYPED: [&str; 5] = ["input", "keys", "text", "data", "chars"];
 
 /// Arguments that hold the words behind a program's name.
 const WORDS: [&str; 4] = ["args", "arguments", "argv", "parameters"];
 
 /// Servers that hand their commands to a program, which the commands leave out: the server's or tool's word, and the program.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("aws", "aws"),
     ("terraform", "terraform"),
     ("opentofu", "tofu"),
@@ -23,99 +29,193 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("helm", "helm"),
     ("docker", "docker"),
     ("redis", "redis-cli"),
+    ("valkey", "redis-cli"),
+    ("keydb", "redis-cli"),
+    ("pulumi", "pulumi"),
+    ("terragrunt", "terragrunt"),
+    ("flyctl", "flyctl"),
+    ("doctl", "doctl"),
     ("gcloud", "gcloud"),
     ("az", "az"),
     ("git", "git"),
     ("gh", "gh"),
 ];
 
-/// Arguments that say what is done.
-const OPERATIONS: [&str; 3] = ["operation", "operation_name", "action"];
-
 /// Words for browsers, whose code is of the page.
 const BROWSERS: &[&str] =
     &["browser", "playwright", "puppeteer", "chrome", "chromium", "firefox", "page", "devtools", "webdriver", "cdp"];
 
-/// A tool, by its name and the name of its server.
+/// Words for what speaks to a cluster.
+const CLUSTERS: &[&str] = &["kubectl", "kubernetes", "k8s", "kube", "cluster", "resources", "openshift"];
+
+/// A tool, by its name, the name of its server, and what its arguments say is done.
 pub(super) struct Tool {
-    words: Vec<String>,
+    name: Vec<String>,
     server: Vec<String>,
+    /// What the arguments say is done, each with the words of the name in front.
+    said: Vec<Vec<String>>,
     /// What it does to the files it is given.
     pub(super) kinds: Vec<EffectKind>,
     /// It is told names and sizes of files, and no content.
     pub(super) looks: bool,
     /// It finds text in files, in all of a folder.
     pub(super) searches: bool,
+    /// It sends the request that its arguments describe.
+    requests: bool,
+    program: Option<&'static str>,
+    browser: bool,
+    cluster: bool,
     /// How it runs code, if it does.
     pub(super) interpreter: Option<[&'static str; 2]>,
 }
 
 impl Tool {
-    pub(super) fn new(server: &str, name: &str) -> Self {
-        let (words, server) = (words(name), words(server));
-        let has = |known: &[&str]| any(&words, known);
+    /// What the arguments say only adds to what the name says: whoever calls writes them.
+    pub(super) fn new(server: &str, name: &str, arguments: &Value) -> Self {
+        let (name, server) = (words(name), words(server));
+        let said = said::done(arguments, &name);
+        let all: Vec<String> = name.iter().chain(said.iter().flatten()).cloned().collect();
+        let has = |known: &[&str]| any(&name, known);
         Self {
-            kinds: file_effects(&words),
+            // the path of a repository is not what is deleted in it
+            kinds: file_effects(if any(&name, &["git"]) || any(&server, &["git"]) { &name } else { &all }),
             looks: has(&["info", "stat", "stats", "exists", "metadata", "size"])
-                && !has(&["read", "content", "contents", "cat", "view", "open", "load", "show"]),
-            searches: has(&["grep"])
-                || has(&["search", "find"]) && has(&["within", "content", "contents", "text", "inside", "regex"]),
-            interpreter: interpreter(&words, &server),
-            words,
+                && !has(&["read", "content", "contents", "cat", "view", "open", "load", "show"])
+                && said.is_empty(),
+            searches: any(&all, &["grep"])
+                || has(&["search", "find"]) && any(&all, &["within", "content", "contents", "text", "inside", "regex"]),
+            program: PROGRAMS
+                .iter()
+                .find(|(word, _)| any(&name, &[*word]) || any(&server, &[*word]))
+                .map(|(_, program)| *program),
+            browser: any(&name, BROWSERS) || any(&server, BROWSERS),
+            cluster: any(&name, CLUSTERS) || any(&server, CLUSTERS),
+            requests: arguments.as_object().is_some_and(|map| request(map).is_some()),
+            interpreter: interpreter(&name, &server).or_else(|| interpreter(&all, &server)),
+            said: said.into_iter().map(|said| name.iter().cloned().chain(said).collect()).collect(),
+            name,
             server,
         }
     }
 
-    /// It keeps the agent's own notes, which the agent may take out again (the protocol's reference server `memory`).
-    pub(super) fn keeps_notes(&self) -> bool {
-        self.any(&["memory"])
+    /// Whether something holds of the words of its name, with or without one of those that its arguments say.
+    pub(super) fn is(&self, holds: impl Fn(&[String]) -> bool) -> bool {
+        holds(&self.name) || self.said.iter().any(|words| holds(words))
     }
 
-    /// The words of its name.
-    pub(super) fn words(&self) -> &[String] {
-        &self.words
+    /// It throws away what others keep.
+    pub(super) fn destroys(&self, arguments: &Value) -> bool {
+        // the agent may take its own notes out again (the protocol's reference server `memory`), and files have rules of
+        // their own
+        let other = || !self.any(&["memory"]) && !files::names_a_path(arguments);
+        let name = self.name.len();
+        let said = !self.is_local_git()
+            && self.said.iter().any(|words| {
+                let said = words.get(name..).unwrap_or_default();
+                // the verb first, so that a name which asks excuses nothing
+                let all = || said.iter().chain(&self.name).cloned().collect::<Vec<_>>();
+                said.len() > 1 && destroys(said) || destroys(&all()) && other()
+            });
+        said || destroys(&self.name) && other()
+    }
+
+    /// What it does to a repository is said by [`deeds::discards`]: a branch that is merged may go.
+    fn is_local_git(&self) -> bool {
+        self.any(&["git"])
     }
 
     fn any(&self, known: &[&str]) -> bool {
-        any(&self.words, known) || any(&self.server, known)
+        any(&self.name, known) || any(&self.server, known)
     }
 
     /// It acts in a browser.
-    pub(super) fn is_browser(&self) -> bool {
-        self.any(BROWSERS)
+    pub(super) const fn is_browser(&self) -> bool {
+        self.browser
+    }
+
+    /// It speaks to a cluster.
+    pub(super) const fn is_of_cluster(&self) -> bool {
+        self.cluster
+    }
+
+    /// It sends a file of this machine somewhere.
+    pub(super) fn sends(&self) -> bool {
+        any(&self.name, &["upload", "send", "attach", "push", "share", "import"])
+    }
+
+    /// It puts what it gets into files.
+    pub(super) fn downloads(&self) -> bool {
+        any(&self.name, &["download", "downloads"])
+    }
+
+    /// It takes folders with all that is in them.
+    pub(super) fn takes_trees(&self) -> bool {
+        self.is(|words| {
+            any(
+                words,
+                &["move", "rename", "mv", "copy", "cp", "duplicate", "zip", "archive", "compress", "tar", "sync"],
+            )
+        })
     }
 
     /// Whether the argument is code that the tool runs.
     pub(super) fn is_code(&self, key: &str) -> bool {
-        self.interpreter.is_some() && (is_code(key) || key == "script" && self.is_browser())
+        let typed = || key == "input" && self.any(&["python", "ipython", "jupyter", "notebook", "repl", "interpreter"]);
+        self.interpreter.is_some() && (is_code(key) || key == "script" && self.is_browser() || typed())
     }
 
-    /// Whether the argument is typed into a terminal: `send_keys`, `write_to_terminal`.
+    /// Whether the argument is typed into a terminal or a program: `send_keys`, `interact_with_process`.
     pub(super) fn is_typed(&self, key: &str) -> bool {
-        TYPED.contains(&key) && self.any(&["terminal", "tmux", "shell", "bash", "pty", "iterm"]) && !self.is_browser()
+        let terminal = || self.any(&["terminal", "tmux", "shell", "bash", "pty", "iterm"]);
+        let running = || {
+            any(&self.name, &["send", "interact", "write", "input", "feed"])
+                && any(&self.name, &["process", "stdin", "input", "repl", "session", "console"])
+        };
+        TYPED.contains(&key) && (terminal() || running()) && !self.is_browser()
     }
 
     /// Whether what is done stands in the argument, so that an allowance is one for what it says.
     pub(super) fn decides(&self, key: &str, value: &Value) -> bool {
-        let says = key == "method" || OPERATIONS.contains(&key) || WORDS.contains(&key) && value.is_array();
-        says || self.is_code(key) || self.is_typed(key)
+        let (name, whole) = (key.to_ascii_lowercase(), value.is_object() || value.is_array());
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        let words = WORDS.contains(&key) && value.is_array() || key == "stdin";
+        let request = || self.requests && (SENT.contains(&key) || key == "headers");
+        let manifest = || value.as_str().is_some_and(|text| text.contains("kind"));
+        let cluster = || self.is_of_cluster() && (said::one_of(key, deeds::KIND) || whole || manifest());
+        let (settings, values) = deeds::SETTING;
+        let setting = || any(&self.name, &["config"]) && (said::one_of(key, settings) || said::one_of(key, values));
+        let mongo = || self.is_mongo() && (whole || has(&["command", "pipeline", "code"]));
+        let filter = || any(&self.name, deeds::FILTERS) && (whole || has(&["forward", "redirect"]));
+        let browser = || self.is_browser() && (value.is_object() || has(&["arg"]));
+        let other = || cluster() || setting() || mongo() || filter() || browser();
+        words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
+    }
+
+    /// It speaks to a database.
+    pub(super) fn is_database(&self) -> bool {
+        self.any(queries::DATABASES)
+    }
+
+    /// It speaks the language of MongoDB.
+    pub(super) fn is_mongo(&self) -> bool {
+        self.any(queries::MONGO)
+    }
+
+    /// It finds texts by words or by their sense.
+    pub(super) fn finds_texts(&self) -> bool {
+        any(&self.name, queries::FINDERS)
     }
 
     /// The program that its commands are for.
-    pub(super) fn program(&self) -> Option<&'static str> {
-        let found = PROGRAMS.iter().find(|(word, _)| self.any(&[*word]));
-        found.map(|(_, program)| *program)
+    pub(super) const fn program(&self) -> Option<&'static str> {
+        self.program
     }
 
     /// The tool's own words behind that program: `kubectl_delete` is `kubectl delete`.
     pub(super) fn sub_command(&self) -> Vec<String> {
         let named = |word: &&String| !PROGRAMS.iter().any(|(known, _)| known == word);
-        self.words.iter().filter(named).cloned().collect()
+        self.name.iter().filter(named).cloned().collect()
     }
-}
-
-fn any(words: &[String], known: &[&str]) -> bool {
-    words.iter().any(|word| known.contains(&word.as_str()))
 }
 
 fn names_program(key: &str) -> bool {
@@ -141,12 +241,6 @@ pub(super) fn bare_words(map: &Map<String, Value>) -> Option<Vec<String>> {
     words.filter(|words| !words.is_empty() && !map.keys().any(|key| names_program(key)))
 }
 
-/// `operation_name: delete_bucket`: what is done stands in an argument.
-pub(super) fn operation(map: &Map<String, Value>) -> Option<&str> {
-    let name = OPERATIONS.iter().find_map(|key| map.get(*key)?.as_str())?;
-    (words(name).len() > 1).then_some(name)
-}
-
 /// `method: DELETE, url: ..`
 pub(super) fn request(map: &Map<String, Value>) -> Option<(&str, &str)> {
     let method = map.get("method")?.as_str()?;
@@ -167,6 +261,8 @@ fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> 
     let page = any(tool, BROWSERS) || any(server, BROWSERS);
     if !any(tool, RUNS) {
         None
+    } else if any(tool, queries::MONGO) || any(server, queries::MONGO) {
+        Some(["mongosh", "--eval"])
     } else if page || any(tool, &["js", "javascript", "node", "typescript", "ts"]) {
         Some(["node", "-e"])
     } else if any(tool, &["bash", "sh", "shell"]) {
@@ -188,7 +284,7 @@ fn file_effects(words: &[String]) -> Vec<EffectKind> {
     ];
     const WRITES: &[&str] = &[
         "write", "create", "edit", "update", "append", "put", "save", "insert", "replace", "patch", "set", "make",
-        "mkdir", "upload", "modify",
+        "mkdir", "upload", "modify", "download",
     ];
     const DELETES: &[&str] = &["delete", "remove", "rm", "unlink", "erase", "purge"];
     const MOVES: &[&str] = &["move", "rename", "mv"];
@@ -209,121 +305,6 @@ fn file_effects(words: &[String]) -> Vec<EffectKind> {
     kinds
 }
 
-/// Whether a tool throws away what others keep, by the words of its name.
-pub(super) fn destroys(words: &[String]) -> bool {
-    const VERBS: &[&str] = &[
-        "delete",
-        "deletes",
-        "destroy",
-        "drop",
-        "purge",
-        "truncate",
-        "wipe",
-        "flush",
-        "flushall",
-        "flushdb",
-        "terminate",
-        "erase",
-        "uninstall",
-        "unpublish",
-        "nuke",
-        "refund",
-    ];
-    // what is taken off can be put on again
-    const SMALL: &[&str] = &["label", "labels", "reaction", "draft", "cache", "session", "bookmark"];
-    const KEPT: &[&str] = &[
-        "project",
-        "repository",
-        "repo",
-        "user",
-        "member",
-        "database",
-        "table",
-        "bucket",
-        "collection",
-        "server",
-        "deployment",
-        "environment",
-        "domain",
-        "volume",
-        "namespace",
-        "branch",
-        "index",
-        "account",
-        "instance",
-    ];
-    any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT)
-}
-
-/// `git_reset` with `mode: hard`, `git_push` with `force: true`, `git_checkout` with `--` and a dot.
-pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
-    let has = |word: &str| words.iter().any(|w| w == word);
-    let given = |wanted: &str| {
-        arguments.as_object().is_some_and(|map| {
-            map.iter().any(|(key, value)| {
-                key == wanted && *value == Value::Bool(true)
-                    || value.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted)
-                    || value.as_array().is_some_and(|list| {
-                        list.iter().any(|v| v.as_str().is_some_and(|text| text.trim_start_matches('-') == wanted))
-                    })
-            })
-        })
-    };
-    let everything = arguments.as_object().is_some_and(|map| {
-        map.values().filter_map(Value::as_array).any(|list| list.iter().any(|v| v.as_str() == Some(".")))
-    });
-    let over = has("checkout") || has("restore") || has("switch");
-    has("reset") && given("hard")
-        || (has("push") || has("clean") || over) && (given("force") || given("f"))
-        || over && everything
-}
-
-/// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
-pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
-    let has = |known: &[&str]| any(words, known);
-    let opens = arguments.as_object().is_some_and(|map| {
-        map.get("private") == Some(&Value::Bool(false))
-            || map.get("public") == Some(&Value::Bool(true))
-            || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
-    });
-    let anyone = arguments.as_object().is_some_and(|map| map.values().any(|v| v.as_str() == Some("anyone")));
-    if anyone && has(&["share", "permission", "permissions"]) {
-        return true;
-    }
-    opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
-}
-
-/// The words of a name in snake, kebab or camel case, in lower case.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower_before = false;
-    for c in name.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
-            words.push(String::new());
-        }
-        if let (true, Some(last)) = (c.is_alphanumeric(), words.last_mut()) {
-            last.extend(c.to_lowercase());
-        }
-        lower_before = c.is_lowercase() || c.is_numeric();
-    }
-    words.retain(|w| !w.is_empty());
-    words
-}
-
-/// `get_secret`, `read_password`: the tool hands out what a vault keeps.
-pub(super) fn reveals(words: &[String]) -> bool {
-    let any = |known: &[&str]| any(words, known);
-    any(&["get", "read", "show", "reveal", "fetch", "access", "retrieve", "export"])
-        && any(&["secret", "password", "passwords", "credential", "credentials"])
-        && !any(&["list", "scanning", "alert", "alerts", "names", "metadata", "policy", "reset", "rotation", "form"])
-}
-
-/// `compose_down` with `volumes: true`: what containers kept goes with them.
-pub(super) fn prunes(words: &[String], arguments: &Value) -> bool {
-    let given = |key: &str| arguments.get(key) == Some(&Value::Bool(true));
-    any(words, &["down", "prune"]) && (given("volumes") || given("remove_volumes"))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -331,46 +312,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_word_by_word() {
-        assert_eq!(words("getUserInformation"), ["get", "user", "information"]);
-        assert_eq!(words("read_text_file"), ["read", "text", "file"]);
-        assert_eq!(file_effects(&words("get_user_information")), [EffectKind::Read]);
-        assert_eq!(file_effects(&words("move_file")), [EffectKind::Move]);
-        assert_eq!(file_effects(&words("frobnicate")), [EffectKind::Read, EffectKind::Write]);
-        for (tool, expect) in [
-            ("delete_branch", true),
-            ("flushall", true),
-            ("removeProject", true),
-            ("remove_label", false),
-            ("undelete_user", false),
+    fn what_a_tool_does_to_files_is_in_its_name() {
+        for (name, expect) in [
+            ("get_user_information", vec![EffectKind::Read]),
+            ("move_file", vec![EffectKind::Move]),
+            ("frobnicate", vec![EffectKind::Read, EffectKind::Write]),
+            ("download_file", vec![EffectKind::Write, EffectKind::Read]),
         ] {
-            assert_eq!(destroys(&words(tool)), expect, "{tool}");
+            assert_eq!(file_effects(&words(name)), expect, "{name}");
         }
-        for (tool, arguments, expect) in [
-            ("update_repository", json!({"visibility": "public"}), true),
-            ("update_repository", json!({"private": true}), false),
-            ("create_repository", json!({"private": false}), false),
+    }
+
+    #[test]
+    fn what_is_destroyed_is_told_by_name_and_arguments() {
+        for (server, tool, arguments, expect) in [
+            ("x", "delete_branch", json!({"name": "x"}), true),
+            ("x", "manage_database", json!({"action": "drop"}), true),
+            ("docker", "manage_volume", json!({"action": "remove"}), true),
+            ("github", "actions_run_trigger", json!({"method": "delete_workflow_run_logs"}), true),
+            ("github", "label_write", json!({"method": "delete"}), false),
+            ("github", "pull_request_review_write", json!({"method": "delete_pending"}), false),
+            ("files", "edit_file", json!({"operation": "delete", "path": "a.txt"}), false),
+            ("memory", "manage", json!({"action": "delete"}), false),
+            ("git", "git_branch", json!({"mode": "delete"}), false),
+            ("x", "get_project", json!({"action": "delete"}), true),
+            ("x", "delete_project", json!({"mode": "draft"}), true),
         ] {
-            assert_eq!(publishes(&words(tool), &arguments), expect, "{tool} {arguments}");
-        }
-        for (tool, arguments, expect) in [
-            ("git_reset", json!({"mode": "hard"}), true),
-            ("git_reset", json!({"args": ["--hard", "HEAD"]}), true),
-            ("git_push", json!({"force": true}), true),
-            ("git_push", json!({"force": false}), false),
-            ("git_reset", json!({"repo_path": "."}), false),
-            ("git_checkout", json!({"args": ["--", "."]}), true),
-            ("git_checkout", json!({"repo_path": ".", "branch_name": "x"}), false),
-        ] {
-            assert_eq!(discards(&words(tool), &arguments), expect, "{tool} {arguments}");
-        }
-        for (tool, expect) in [
-            ("get_secret", true),
-            ("read_password", true),
-            ("list_secrets", false),
-            ("get_secret_scanning_alert", false),
-        ] {
-            assert_eq!(reveals(&words(tool)), expect, "{tool}");
+            assert_eq!(Tool::new(server, tool, &arguments).destroys(&arguments), expect, "{server} {tool} {arguments}");
         }
     }
 
@@ -381,24 +349,27 @@ mod tests {
             ("", "executeJavascript", Some("node")),
             ("playwright", "evaluate", Some("node")),
             ("", "browser_run_code", Some("node")),
+            ("mongodb", "eval", Some("mongosh")),
             ("", "lookup_country", None),
         ] {
-            assert_eq!(Tool::new(server, tool).interpreter.map(|i| i[0]), interpreter, "{server} {tool}");
+            assert_eq!(Tool::new(server, tool, &Value::Null).interpreter.map(|i| i[0]), interpreter, "{server} {tool}");
         }
         for (server, tool, key, typed) in [
             ("tmux", "send_keys", "keys", true),
             ("", "write_to_terminal", "text", true),
             ("slack", "post_message", "text", false),
+            ("x", "interact_with_process", "input", true),
+            ("x", "create_process", "input", false),
             ("browser", "type_in_shell", "text", false),
         ] {
-            assert_eq!(Tool::new(server, tool).is_typed(key), typed, "{server} {tool}");
+            assert_eq!(Tool::new(server, tool, &Value::Null).is_typed(key), typed, "{server} {tool}");
         }
         for (server, tool, program) in [
             ("aws", "call_aws", Some("aws")),
             ("x", "run_terraform_command", Some("terraform")),
             ("github", "get", None),
         ] {
-            assert_eq!(Tool::new(server, tool).program(), program, "{server} {tool}");
+            assert_eq!(Tool::new(server, tool, &Value::Null).program(), program, "{server} {tool}");
         }
     }
 

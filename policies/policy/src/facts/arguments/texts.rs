@@ -1,0 +1,147 @@
+//! Arguments that hold a command, code, statements or a manifest: what whoever is told them would do.
+
+use rampart_call::{CommandLine, EffectKind};
+use rampart_shell::Surroundings;
+use serde_json::{Map, Value};
+
+use super::{Role, names::Tool};
+use crate::{facts::Known, sets::Sets};
+
+/// Most addresses of a piece of code that are looked at.
+const MAX_ADDRESSES: usize = 32;
+
+impl Known<'_> {
+    /// Code does what the interpreter would do with it. That it is code says nothing: running code is the tool's trade.
+    pub(super) fn add_code(&mut self, interpreter: [&str; 2], text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let argv = interpreter.into_iter().chain([text]).map(str::to_owned).collect();
+        for mut effect in rampart_shell::analyze(&CommandLine::Argv(argv), around).effects {
+            let plain = matches!(effect.note.as_str(), "" | "inline-code" | "unknown-program");
+            if !plain || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+
+    /// What may be a command, or something else: what would do harm is kept, and nothing is made of the rest.
+    pub(super) fn suspect(&mut self, command: &CommandLine, around: &Surroundings<'_>, sets: &Sets) {
+        for mut effect in rampart_shell::analyze(command, around).effects {
+            let runs = matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell");
+            if runs || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+
+    /// What is typed into something that runs already: a shell, or whatever else takes lines.
+    pub(super) fn add_typed(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        self.suspect(&CommandLine::Command(text.to_owned()), around, sets);
+        if text.contains('(') {
+            self.add_code(["python3", "-c"], text, around, sets);
+        }
+        if text.contains("require(") || text.contains("process.") {
+            self.add_code(["node", "-e"], text, around, sets);
+        }
+    }
+
+    /// A command that reads what another argument holds: an interpreter runs it.
+    pub(super) fn add_fed(
+        &mut self,
+        map: &Map<String, Value>,
+        argv: Option<&[String]>,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let Some(input) = map.get("stdin").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) else {
+            return;
+        };
+        let words =
+            |list: &Vec<Value>| list.iter().filter_map(|v| v.as_str().map(quoted)).collect::<Vec<_>>().join(" ");
+        let line = match (argv, map.iter().find(|(key, _)| super::role(key) == Role::Command)) {
+            (Some(argv), _) => argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+            (None, Some((_, Value::String(line)))) if !line.contains('\n') => line.clone(),
+            (None, Some((_, Value::Array(list)))) => words(list),
+            _ => return,
+        };
+        let line = format!("{line} <<'END OF INPUT'\n{input}\nEND OF INPUT\n");
+        self.suspect(&CommandLine::Command(line), around, sets);
+    }
+
+    /// The words of a command, or several commands: a first text of several words is one of those, and so is each of a list
+    /// of commands in which nothing is an option.
+    pub(super) fn add_commands(
+        &mut self,
+        list: Vec<String>,
+        several: bool,
+        tool: &Tool,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
+        let line = list.first().is_some_and(|text| text.trim().contains(char::is_whitespace));
+        if line || several && !list.iter().any(|text| text.starts_with('-')) {
+            for line in &list {
+                self.command(line, tool, around, sets);
+            }
+            return;
+        }
+        if let Some(program) = tool.program() {
+            self.suspect(&argv(program, &list), around, sets);
+        }
+        self.add_command(&CommandLine::Argv(list), around, sets);
+    }
+
+    /// A command line. Where the server hands it to a program, that is what runs it.
+    pub(super) fn command(&mut self, line: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        self.add_command(&CommandLine::Command(line.to_owned()), around, sets);
+        if let Some(program) = tool.program().filter(|program| !line.trim_start().starts_with(program)) {
+            self.suspect(&CommandLine::Command(format!("{program} {line}")), around, sets);
+        }
+    }
+
+    /// The addresses in code that runs in a browser, whatever it does with them.
+    pub(super) fn add_addresses(&mut self, code: &str, around: &Surroundings<'_>, sets: &Sets) {
+        for (at, _) in code.match_indices("://").take(MAX_ADDRESSES) {
+            let before = code.get(..at).unwrap_or("");
+            let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+            let rest = code.get(at..).unwrap_or("");
+            let end = rest.find(['"', '\'', '`', ' ', ')', '\n', '$']).unwrap_or(rest.len());
+            if matches!(scheme, "http" | "https" | "ws" | "wss" | "file") {
+                let url = format!("{scheme}{}", rest.get(..end).unwrap_or(""));
+                self.argument(&url, Role::Url, &Tool::new("", "navigate", &Value::Null), around, sets);
+            }
+        }
+    }
+
+    /// A manifest asks for what `kubectl apply` would have it get.
+    pub(super) fn add_manifest(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let line = format!("kubectl apply -f - <<'END OF MANIFEST'\n{text}\nEND OF MANIFEST\n");
+        for mut effect in rampart_shell::analyze(&CommandLine::Command(line), around).effects {
+            if effect.kind == EffectKind::Privilege {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+
+    /// SQL does what `psql` would do with it.
+    pub(super) fn add_sql(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        let argv = ["psql", "-c", text].map(str::to_owned).to_vec();
+        for mut effect in rampart_shell::analyze(&CommandLine::Argv(argv), around).effects {
+            if effect.kind != EffectKind::Exec {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+}
+
+/// A word as a shell takes it letter for letter.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A program and its words.
+pub(super) fn argv(program: &str, words: &[String]) -> CommandLine {
+    CommandLine::Argv(std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect())
+}

@@ -1,0 +1,157 @@
+//! The words of names that programs give, and which of them say that something is thrown away.
+
+/// The words of a name in snake, kebab or camel case, in lower case.
+pub fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        if let (true, Some(last)) = (c.is_alphanumeric(), words.last_mut()) {
+            last.extend(c.to_lowercase());
+        }
+        lower_before = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|w| !w.is_empty());
+    words
+}
+
+/// Whether one of the words is known.
+pub fn any(words: &[String], known: &[&str]) -> bool {
+    words.iter().any(|word| known.contains(&word.as_str()))
+}
+
+/// Verbs that throw away whatever they are about.
+const VERBS: &[&str] = &[
+    "delete",
+    "deletes",
+    "destroy",
+    "drop",
+    "purge",
+    "truncate",
+    "wipe",
+    "flush",
+    "flushall",
+    "flushdb",
+    "terminate",
+    "erase",
+    "uninstall",
+    "unpublish",
+    "nuke",
+    "refund",
+];
+
+/// What is made again, or can be put on again where it was taken off.
+const SMALL: &[&str] = &[
+    "label",
+    "labels",
+    "reaction",
+    "draft",
+    "pending",
+    "cache",
+    "session",
+    "bookmark",
+    "breakpoint",
+    "cell",
+    "cells",
+    "line",
+    "lines",
+    "tab",
+    "tabs",
+    "todo",
+    "todos",
+];
+
+/// What others keep, and what is gone where it is removed.
+const KEPT: &[&str] = &[
+    "project",
+    "repository",
+    "repo",
+    "user",
+    "member",
+    "database",
+    "table",
+    "bucket",
+    "collection",
+    "server",
+    "deployment",
+    "environment",
+    "domain",
+    "volume",
+    "namespace",
+    "branch",
+    "index",
+    "account",
+    "instance",
+];
+
+/// What holds data, which goes where it is emptied or put back to what it was.
+const STORES: &[&str] = &[
+    "database",
+    "databases",
+    "db",
+    "branch",
+    "table",
+    "tables",
+    "schema",
+    "bucket",
+    "collection",
+    "collections",
+    "index",
+    "backup",
+    "snapshot",
+    "queue",
+    "topic",
+    "volume",
+    "datastore",
+    "keyspace",
+];
+
+/// Words with which a name begins that only asks.
+const ASKS: &[&str] = &["get", "list", "describe", "search", "find", "count", "show", "preview", "explain", "check"];
+
+/// Whether a name says that what others keep is thrown away.
+pub fn destroys(words: &[String]) -> bool {
+    let asks = words.first().is_some_and(|word| ASKS.contains(&word.as_str())) && !any(words, &["and", "or"]);
+    let empties = || any(words, &["empty", "clear"]) && (any(words, STORES) || any(words, &["trash"]));
+    let puts_back = || {
+        any(words, &["reset", "restore", "rollback", "revert"]) && any(words, STORES)
+            || any(words, &["reset"]) && any(words, &["parent"])
+    };
+    let destroys = any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT);
+    !asks && (destroys || empties() || puts_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{destroys, words};
+
+    #[test]
+    fn names_are_read_word_by_word() {
+        assert_eq!(words("getUserInformation"), ["get", "user", "information"]);
+        assert_eq!(words("read_text_file"), ["read", "text", "file"]);
+        for (name, expect) in [
+            ("delete_branch", true),
+            ("flushall", true),
+            ("removeProject", true),
+            ("TerminateInstances", true),
+            ("reset_branch", true),
+            ("reset_from_parent", true),
+            ("restore_database", true),
+            ("empty_bucket", true),
+            ("clear_table", true),
+            ("remove_label", false),
+            ("undelete_user", false),
+            ("list_delete_markers", false),
+            ("get_and_delete_message", true),
+            ("reset_password", false),
+            ("restore_from_trash", false),
+            ("clear_cache", false),
+            ("rollback_deployment", false),
+            ("delete_cell", false),
+        ] {
+            assert_eq!(destroys(&words(name)), expect, "{name}");
+        }
+    }
+}
