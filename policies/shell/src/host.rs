@@ -3,9 +3,11 @@
 mod lists;
 mod spelled;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::LazyLock;
 
-use lists::{COLLECTORS, METADATA, METADATA_V4, METADATA_V6, TUNNELS};
+use lists::{COLLECTING, COLLECTORS, METADATA, METADATA_V4, METADATA_V6, TUNNELS};
 
 /// A URL taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,27 +93,32 @@ pub(crate) fn note(host: &str) -> &'static str {
     if is_metadata(host) {
         return "metadata-address";
     }
-    let below =
-        |list: &[&str]| list.iter().any(|d| host == *d || host.strip_suffix(d).is_some_and(|h| h.ends_with('.')));
-    if below(COLLECTORS) {
-        "collector"
-    } else if below(TUNNELS) {
-        "tunnel"
-    } else {
-        ""
-    }
+    // from the last label on, as far as any domain that is known goes
+    let below = host.rmatch_indices('.').filter_map(|(at, _)| host.get(at + 1..));
+    below.chain([host]).take(MOST_LABELS).find_map(|domain| KNOWN.get(domain)).copied().unwrap_or("")
+}
+
+/// By domain what is known of it and of all that lies below.
+static KNOWN: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let tunnels = TUNNELS.iter().map(|domain| (*domain, "tunnel"));
+    tunnels.chain(COLLECTORS.iter().map(|domain| (*domain, "collector"))).collect()
+});
+
+/// The most labels of a domain that is known.
+const MOST_LABELS: usize = 4;
+
+pub(crate) fn ready() {
+    LazyLock::force(&KNOWN);
 }
 
 /// What is known of an address: of its host, or of what lies there under that path.
 pub(crate) fn note_at(host: &str, path: &str) -> &'static str {
     let found = note(host);
     let path = path.trim_start_matches('/');
-    let part = |entry: &&str| {
-        entry.split_once('/').is_some_and(|(at, below)| {
-            host == at && path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+    let part = |(at, below): &(&str, &str)| {
+        host == *at && path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if found.is_empty() && COLLECTORS.iter().any(part) { "collector" } else { found }
+    if found.is_empty() && COLLECTING.iter().any(part) { "collector" } else { found }
 }
 
 /// An index of packages that needs no question even though it is named: one on this machine, the one that a package
@@ -201,7 +208,28 @@ fn plain_address(host: &str) -> Option<[u8; 4]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, note, note_at, of_url, of_word};
+    use super::{KNOWN, MOST_LABELS, address, note, note_at, of_url, of_word};
+
+    #[test]
+    fn what_is_known_of_a_domain_holds_below_it_however_deep() {
+        assert!(KNOWN.keys().all(|domain| domain.split('.').count() <= MOST_LABELS));
+        let deep = "a.".repeat(1000);
+        for (host, expect) in [
+            ("webhook.site", "collector"),
+            ("x.y.webhook.site", "collector"),
+            ("mywebhook.site", ""),
+            ("webhook.site.example", ""),
+            ("tunnel.eu.ngrok.com", "tunnel"),
+            ("a.tunnel.eu.ngrok.com", "tunnel"),
+            ("eu.ngrok.com", ""),
+            ("hidden.onion", "tunnel"),
+            (&format!("{deep}ngrok.io"), "tunnel"),
+            ("", ""),
+            (".", ""),
+        ] {
+            assert_eq!(note(host), expect, "{host}");
+        }
+    }
 
     #[test]
     fn hosts_are_folded() {

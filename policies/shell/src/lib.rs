@@ -35,6 +35,7 @@ pub fn ready() {
     knowledge::ready();
     code::ready();
     place::ready();
+    host::ready();
     service::ready();
 }
 

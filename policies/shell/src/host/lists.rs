@@ -30,7 +30,7 @@ pub(super) const METADATA_V6: &[&str] = &["fd00:ec2::254", "fd00:ec2::23", "fd20
 pub(super) const SPELLING: &[&str] =
     &["nip.io", "sslip.io", "xip.io", "traefik.me", "backname.io", "rbndr.us", "nip.direct"];
 
-/// Hosts, or parts of them, that collect what strangers send to them.
+/// Hosts that collect what strangers send to them.
 pub(super) const COLLECTORS: &[&str] = &[
     "webhook.site",
     "requestbin.com",
@@ -94,8 +94,6 @@ pub(super) const COLLECTORS: &[&str] = &[
     "keep.sh",
     "api.telegram.org",
     "envs.sh",
-    "discord.com/api/webhooks",
-    "discordapp.com/api/webhooks",
     "hooks.zapier.com",
     "maker.ifttt.com",
     "webhook.cool",
@@ -105,6 +103,9 @@ pub(super) const COLLECTORS: &[&str] = &[
     "httpdump.app",
     "send.vis.ee",
 ];
+
+/// The same of a part of a host only, below a path.
+pub(super) const COLLECTING: &[(&str, &str)] = &[("discord.com", "api/webhooks"), ("discordapp.com", "api/webhooks")];
 
 /// Hosts at the other end of tunnels.
 pub(super) const TUNNELS: &[&str] = &[
