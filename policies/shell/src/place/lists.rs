@@ -215,6 +215,10 @@ impl Pattern {
     }
 
     fn meets(&self, path: &[&str], whole: &Segments<'_>) -> Meets {
+        // Most patterns are about a name alone, and most names of a path are folders.
+        if path.len() > self.segments.len() && !self.tree {
+            return Meets::No;
+        }
         for (number, want) in self.segments.iter().enumerate() {
             let Some(have) = path.get(number) else {
                 return match self.segments.len() - number {
