@@ -113,8 +113,14 @@ impl Walk<'_> {
             Output::Local => Flow::unknown(Taint::LOCAL),
             Output::Settings => Flow::unknown(Taint::SETTINGS),
         };
+        // `tee -a`
+        let behind = program.output == Output::Verbatim && (usage.has("-a") || usage.has("--append"));
         for file in &outputs {
-            self.remember(file, out.clone());
+            if behind {
+                self.remember_behind(file, out.clone());
+            } else {
+                self.remember(file, out.clone());
+            }
         }
         out
     }

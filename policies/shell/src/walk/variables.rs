@@ -25,7 +25,7 @@ enum Carries {
 }
 
 /// Where everybody may leave a program.
-const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
+pub(super) const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
 
 /// Programs that such a variable usually names.
 const HARMLESS_VALUES: &[&str] = &[
