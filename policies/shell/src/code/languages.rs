@@ -62,6 +62,8 @@ pub(super) enum Does {
     Join,
     /// The result is the first argument.
     Same,
+    /// The result can do what its module does: a client with settings of its own.
+    Client,
     /// The result is an environment variable.
     Environment,
     /// Prints its arguments.
@@ -161,6 +163,7 @@ pub(crate) fn by_ending(path: &str) -> Option<Language> {
         "php" => Language::Php,
         "lua" => Language::Lua,
         "sh" | "bash" => Language::Shell,
+        "tex" | "ltx" | "sty" => Language::Tex,
         _ => return None,
     })
 }
