@@ -9,7 +9,7 @@ mod texts;
 mod tokens;
 mod transfer;
 
-pub(crate) use languages::by_ending as language_of;
+pub(crate) use languages::{by_ending as language_of, by_shebang as language_of_text};
 use rampart_call::{Certainty, EffectKind, Span};
 
 use crate::knowledge::Language;

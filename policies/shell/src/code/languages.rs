@@ -179,7 +179,7 @@ pub(super) fn by_compiler(name: &str) -> Option<Language> {
 }
 
 /// The language that a script's first line names.
-pub(super) fn by_shebang(text: &str) -> Language {
+pub(crate) fn by_shebang(text: &str) -> Language {
     let Some(line) = text.lines().next().and_then(|l| l.strip_prefix("#!")) else { return Language::Shell };
     let by_name = |name: &str| crate::knowledge::program(name).and_then(|p| p.language);
     line.split_whitespace()

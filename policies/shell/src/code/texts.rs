@@ -78,6 +78,13 @@ pub(super) fn tex(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
             _ => {}
         }
     }
+    // `\special{psfile="`command"}`
+    for (at, name) in arg.text.match_indices("psfile=") {
+        let value = arg.text[at + name.len()..].trim_start_matches('"');
+        if let Some(command) = value.strip_prefix('`') {
+            let _ = walk.code_text(&arg.with_text(command.split(['"', '`', '}']).next().unwrap_or("")));
+        }
+    }
     Flow::unknown(Taint::NONE)
 }
 

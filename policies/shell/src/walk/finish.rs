@@ -130,7 +130,8 @@ impl Walk<'_> {
         if usage.has("-p") {
             self.note(EffectKind::Privilege, "setuid");
         }
-        let expected = |wrapper: &&String| SHELL_STARTERS.contains(&wrapper.as_str());
+        // what lies in the project starts it, and not the words of the program
+        let expected = |wrapper: &&String| !self.in_project && SHELL_STARTERS.contains(&wrapper.as_str());
         let mut wrappers = self.via.iter().filter(|w| !matches!(w.as_str(), "exec" | "command" | "builtin")).peekable();
         if wrappers.peek().is_some() && !wrappers.any(|w| expected(&w)) && !usage.has("-n") {
             self.note(EffectKind::Exec, "interactive-shell");

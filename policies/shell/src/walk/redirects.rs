@@ -37,6 +37,8 @@ impl Walk<'_> {
                     }
                     out.stdin = match &arg.content {
                         Some(flow) => (**flow).clone(),
+                        // a terminal is what it would be without a redirection
+                        None if arg.text == "/dev/tty" => Flow::empty(),
                         None => self.read_as_flow(&arg),
                     };
                 }
