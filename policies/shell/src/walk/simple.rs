@@ -204,6 +204,12 @@ impl Walk<'_> {
         if by_path && self.written_here(&path) {
             let copy = self.written.get(&self.absolute(&path)).and_then(|w| w.program.clone());
             let Some(program) = copy else { return self.run_written(&path, &args, stdin) };
+            // a shell or interpreter under the name of something else
+            let language = knowledge::program(&program).and_then(|p| p.language);
+            let own_name = knowledge::program(&name).is_some_and(|p| p.language == language);
+            if language.is_some() && !own_name && super::TEMPORARY.iter().any(|root| path.starts_with(root)) {
+                self.note(EffectKind::Opaque, "hidden-program");
+            }
             if let Some(first) = args.first_mut() {
                 first.text = program;
             }
