@@ -79,7 +79,14 @@ impl Walk<'_> {
         ) {
             return Flow::unknown(Taint::NONE);
         }
-        let target = self.target(arg, recursive);
+        let mut target = self.target(arg, recursive);
+        // whoever reads the program, as one of all that lie beside it, learns nothing of what it keeps
+        if let Target::Path { path, scope, .. } = &mut target
+            && *scope == Scope::Rampart
+            && path.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/bin") && !folder.contains("rampart"))
+        {
+            *scope = Scope::Elsewhere;
+        }
         let Target::Path { path, sensitivity, .. } = &target else { return Flow::unknown(Taint::NONE) };
         let mut flow = match self.written.get(path) {
             Some(written) => written.flow.clone(),
