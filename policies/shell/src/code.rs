@@ -9,7 +9,7 @@ mod texts;
 mod tokens;
 mod transfer;
 
-pub(crate) use languages::by_ending as language_of;
+pub(crate) use languages::{by_ending as language_of, by_shebang as language_of_text};
 use rampart_call::{Certainty, EffectKind, Span};
 
 use crate::knowledge::Language;
@@ -89,7 +89,8 @@ impl Walk<'_> {
             if arg.is_literal() { "" } else { "computed-path" },
             Certainty::Proven,
         );
-        Flow::unknown(Taint::LOCAL)
+        // what a script prints is not what stands in it
+        Flow::unknown(Taint::LOCAL.with(Taint::FILTERED))
     }
 
     /// A file that this command line wrote is executed by its path.
@@ -166,6 +167,7 @@ impl Walk<'_> {
             Language::Applescript => texts::applescript(self, arg),
             Language::Jq => texts::jq(self, arg),
             Language::Template => texts::template(self, arg),
+            Language::Tex => texts::tex(self, arg),
             Language::Transfer => transfer::batch(self, arg),
             Language::Manifest => manifest::rights(self, arg),
             Language::Powershell => powershell::follow(self, arg, Flow::empty()),

@@ -288,6 +288,8 @@ pub(crate) enum Language {
     Jq,
     /// Text in which variables are filled in.
     Template,
+    /// Documents of TeX.
+    Tex,
     /// One whose calls are not known: its inline code is opaque.
     Other,
 }

@@ -13,7 +13,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("computed-program", "which program runs is computed while it runs"),
     ("computed-code", "code is computed while it runs (`eval`, `exec`, `sh -c \"$x\"`)"),
     ("computed-path", "which path is meant is computed while it runs"),
-    ("hidden-program", "a program that hides in a temporary folder is run"),
+    ("hidden-program", "a program that hides in a temporary folder, or there behind another name, is run"),
     ("interactive-shell", "a shell is started from inside another program, to be told anything"),
     ("stdin-code", "code comes from standard input and cannot be seen"),
     ("inline-code", "inline code calls something the analysis does not understand"),

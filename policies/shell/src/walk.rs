@@ -31,6 +31,7 @@ pub(crate) use apply::{Use, is_test};
 use env::{Env, Written};
 pub(crate) use env::{Inherited, inherited, is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;
+use variables::TEMPORARY;
 
 /// Levels of nesting of one command line: parentheses, substitutions, `sh -c`, functions.
 const MAX_DEPTH: usize = 40;

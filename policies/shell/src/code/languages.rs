@@ -62,6 +62,8 @@ pub(super) enum Does {
     Join,
     /// The result is the first argument.
     Same,
+    /// The result can do what its module does: a client with settings of its own.
+    Client,
     /// The result is an environment variable.
     Environment,
     /// Prints its arguments.
@@ -161,6 +163,7 @@ pub(crate) fn by_ending(path: &str) -> Option<Language> {
         "php" => Language::Php,
         "lua" => Language::Lua,
         "sh" | "bash" => Language::Shell,
+        "tex" | "ltx" | "sty" => Language::Tex,
         _ => return None,
     })
 }
@@ -176,7 +179,7 @@ pub(super) fn by_compiler(name: &str) -> Option<Language> {
 }
 
 /// The language that a script's first line names.
-pub(super) fn by_shebang(text: &str) -> Language {
+pub(crate) fn by_shebang(text: &str) -> Language {
     let Some(line) = text.lines().next().and_then(|l| l.strip_prefix("#!")) else { return Language::Shell };
     let by_name = |name: &str| crate::knowledge::program(name).and_then(|p| p.language);
     line.split_whitespace()

@@ -63,6 +63,31 @@ pub(super) fn sed(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     Flow::unknown(Taint::NONE)
 }
 
+/// TeX: `\write18{..}` and `\input{|..}` are commands, and what a document includes is shown.
+pub(super) fn tex(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
+    for (at, _) in arg.text.match_indices('{') {
+        let (before, inside) = (&arg.text[..at], arg.text[at + 1..].split('}').next().unwrap_or(""));
+        let name = before.rsplit('\\').next().unwrap_or("");
+        let name = name.split('[').next().unwrap_or(name);
+        match (name, inside.strip_prefix('|')) {
+            ("write18" | "ShellEscape", _) => drop(walk.code_text(&arg.with_text(inside))),
+            ("input" | "@@input", Some(command)) => drop(walk.code_text(&arg.with_text(command.trim_matches('"')))),
+            ("input" | "include" | "verbatiminput" | "VerbatimInput" | "lstinputlisting" | "inputminted", None) => {
+                let _ = walk.read(&arg.with_text(inside), false);
+            }
+            _ => {}
+        }
+    }
+    // `\special{psfile="`command"}`
+    for (at, name) in arg.text.match_indices("psfile=") {
+        let value = arg.text[at + name.len()..].trim_start_matches('"');
+        if let Some(command) = value.strip_prefix('`') {
+            let _ = walk.code_text(&arg.with_text(command.split(['"', '`', '}']).next().unwrap_or("")));
+        }
+    }
+    Flow::unknown(Taint::NONE)
+}
+
 fn unescaped(text: &str) -> String {
     text.replace("\\\"", "\"").replace("\\\\", "\\")
 }

@@ -96,7 +96,8 @@ pub(super) fn xargs(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
             let first = items.first().cloned().unwrap_or(Arg::literal("", span));
             for word in &mut command {
                 // a listing gives names, which stand behind the folder that is written in front
-                let name = word.text != mark && input.taint.has(Taint::NAMES);
+                let behind = |at: usize| word.text[..at].ends_with('/');
+                let name = word.text.match_indices(&mark).any(|(at, _)| behind(at)) && input.taint.has(Taint::NAMES);
                 let any = Arg { text: "*".to_owned(), glob: true, ..first.clone() };
                 let first = if name { &any } else { &first };
                 if word.text.contains(&mark) {

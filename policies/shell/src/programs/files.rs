@@ -111,7 +111,7 @@ pub(super) fn copy(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
 pub(super) fn rename(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let (sources, to) = ends(used);
     for source in &sources {
-        walk.moved(source);
+        walk.moved(source, to.as_ref());
         if let Some(to) = &to {
             // what is moved to nowhere is gone
             if to.text == "/dev/null" {

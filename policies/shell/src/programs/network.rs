@@ -201,7 +201,9 @@ pub(crate) fn lookup(walk: &mut Walk<'_>, arg: &Arg) {
         return;
     }
     let computed = !arg.is_literal() && arg.shape.as_deref().is_some_and(|s| s.trim_matches('*').contains('.'));
-    let carries = arg.taint.has(Taint::SECRET.with(Taint::LOCAL).with(Taint::TOKEN));
+    // `xargs dig`: names that a file lists; what is put in front of a domain goes to that domain
+    let listed = arg.text == "{}" && arg.shape.as_deref() == Some("*");
+    let carries = arg.taint.has(Taint::SECRET.with(Taint::TOKEN)) || arg.taint.has(Taint::LOCAL) && !listed;
     walk.net_host(
         &arg.with_text(arg.text.trim_start_matches('@')),
         if computed || carries { "name-lookup" } else { "" },

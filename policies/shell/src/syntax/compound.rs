@@ -84,6 +84,14 @@ impl<'t> Parser<'t> {
             "coproc" => {
                 self.pos += 6;
                 self.blanks();
+                // a name stands in front of a compound command only
+                let name = self.keyword().len();
+                let behind = self.rest().get(name..).unwrap_or("").trim_start_matches([' ', '\t']);
+                let opens = |text: &str| text.starts_with('(') || text.starts_with("{ ") || text.starts_with("{\n");
+                if name > 0 && opens(behind) && !opens(self.rest()) {
+                    self.pos += name;
+                    self.blanks();
+                }
                 let item = self.deeper(Self::pipeline)?;
                 Some(Shape::Group(List { items: vec![item] }))
             }

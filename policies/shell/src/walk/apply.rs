@@ -354,8 +354,12 @@ impl Walk<'_> {
         used.ran = true;
         let language = used.program.language.unwrap_or(Language::Shell);
         let name = used.name.to_owned();
-        // `python manage.py`, `php artisan`: scripts with sub-commands of their own
-        if knowledge::program(super::base_name(&arg.text)).is_some_and(|p| p.language.is_none() && !p.does.is_empty()) {
+        // `python manage.py`, `php artisan`: scripts with sub-commands of their own, unless this command line brought them
+        let brought = self.written_here(&arg.text) || super::TEMPORARY.iter().any(|root| arg.text.starts_with(root));
+        if !brought
+            && knowledge::program(super::base_name(&arg.text))
+                .is_some_and(|p| p.language.is_none() && !p.does.is_empty())
+        {
             return self.run_words(positional, used);
         }
         let out = self.nested(&name, |walk| walk.file_of_code(language, arg, positional));

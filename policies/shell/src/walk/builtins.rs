@@ -254,11 +254,12 @@ impl Walk<'_> {
                 let name = args.iter().skip(1).find(|a| !a.text.starts_with('-'));
                 Some(match name {
                     Some(arg) if arg.is_literal() => {
-                        Flow::known(format!("/usr/bin/{}", base_name(&arg.text)), Taint::NONE)
+                        Flow::known(format!("/usr/bin/{}\n", base_name(&arg.text)), Taint::NONE)
                     }
                     _ => Flow::unknown(Taint::NONE),
                 })
             }
+            "tty" => Some(Flow::known("/dev/tty".to_owned(), Taint::NONE)),
             "mktemp" => {
                 let named = args.iter().skip(1).rfind(|a| a.text.contains('/') && a.text.contains("XX"));
                 let path = named.map_or_else(|| "/tmp/tmp.XXXXXXXXXX".to_owned(), |a| a.text.clone());

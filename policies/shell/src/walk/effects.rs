@@ -79,7 +79,14 @@ impl Walk<'_> {
         ) {
             return Flow::unknown(Taint::NONE);
         }
-        let target = self.target(arg, recursive);
+        let mut target = self.target(arg, recursive);
+        // whoever reads the program, as one of all that lie beside it, learns nothing of what it keeps
+        if let Target::Path { path, scope, .. } = &mut target
+            && *scope == Scope::Rampart
+            && path.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/bin") && !folder.contains("rampart"))
+        {
+            *scope = Scope::Elsewhere;
+        }
         let Target::Path { path, sensitivity, .. } = &target else { return Flow::unknown(Taint::NONE) };
         let mut flow = match self.written.get(path) {
             Some(written) => written.flow.clone(),
@@ -255,7 +262,8 @@ impl Walk<'_> {
         }
     }
 
-    pub(crate) fn moved(&mut self, arg: &Arg) {
+    /// Something is moved, as far as is known to another place.
+    pub(crate) fn moved(&mut self, arg: &Arg, to: Option<&Arg>) {
         let target = self.target(arg, true);
         let Target::Path { scope, path, .. } = &target else { return };
         if *scope == Scope::Rampart {
@@ -264,7 +272,12 @@ impl Walk<'_> {
         if path.rsplit('/').next() == Some(".git") {
             self.push(EffectKind::VcsHistory, Some(target.clone()), "delete-repository");
         }
-        let all = *scope == Scope::Project && arg.glob && place::is_project_root(path, &self.around);
+        // all of a project, into a folder of its own: nothing of it leaves
+        let stays = to.is_some_and(|to| {
+            let inside = matches!(self.target(to, false), Target::Path { scope: Scope::Project, .. });
+            inside && !place::is_absolute(&to.text) && (to.is_literal() || arg.text != to.text)
+        });
+        let all = *scope == Scope::Project && arg.glob && !stays && place::is_project_root(path, &self.around);
         let folder = *scope == Scope::Home && place::is_home_folder(path, &self.around);
         let note = match (all, folder) {
             (true, _) => "project-root",

@@ -113,8 +113,14 @@ impl Walk<'_> {
             Output::Local => Flow::unknown(Taint::LOCAL),
             Output::Settings => Flow::unknown(Taint::SETTINGS),
         };
+        // `tee -a`
+        let behind = program.output == Output::Verbatim && (usage.has("-a") || usage.has("--append"));
         for file in &outputs {
-            self.remember(file, out.clone());
+            if behind {
+                self.remember_behind(file, out.clone());
+            } else {
+                self.remember(file, out.clone());
+            }
         }
         out
     }
@@ -124,7 +130,8 @@ impl Walk<'_> {
         if usage.has("-p") {
             self.note(EffectKind::Privilege, "setuid");
         }
-        let expected = |wrapper: &&String| SHELL_STARTERS.contains(&wrapper.as_str());
+        // what lies in the project starts it, and not the words of the program
+        let expected = |wrapper: &&String| !self.in_project && SHELL_STARTERS.contains(&wrapper.as_str());
         let mut wrappers = self.via.iter().filter(|w| !matches!(w.as_str(), "exec" | "command" | "builtin")).peekable();
         if wrappers.peek().is_some() && !wrappers.any(|w| expected(&w)) && !usage.has("-n") {
             self.note(EffectKind::Exec, "interactive-shell");

@@ -43,7 +43,9 @@ impl Walk<'_> {
                     (Language::Shell, recipes(text, usage))
                 }
                 "package.json" | "composer.json" | "deno.json" => (Language::Shell, scripts(text)),
-                "Rakefile" | "Gemfile" => (Language::Ruby, text.to_owned()),
+                "Rakefile" | "Gemfile" | "Vagrantfile" | "Podfile" | "Fastfile" | "Guardfile" | "Dangerfile" => {
+                    (Language::Ruby, text.to_owned())
+                }
                 _ => match crate::code::language_of(file) {
                     // no build starts a script by itself
                     Some(Language::Shell) | None => continue,
@@ -91,7 +93,7 @@ fn composes(name: &str) -> bool {
 
 /// Files that builds, tests and package managers run because of their name.
 fn is_picked_up(file: &str) -> bool {
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 21] = [
         "conftest.py",
         "setup.py",
         "noxfile.py",
@@ -106,6 +108,7 @@ fn is_picked_up(file: &str) -> bool {
         "justfile",
         "Rakefile",
         "Gemfile",
+        "Vagrantfile",
         "build.rs",
         "gradlew",
         "mvnw",

@@ -14,8 +14,8 @@ const MAX_LINKS: usize = 32;
 /// What a command's redirects make of its input and output.
 pub(super) struct Redirected {
     pub(super) stdin: Flow,
-    /// Files that standard output goes to.
-    outputs: Vec<Arg>,
+    /// Files that standard output goes to, and whether it is put behind what is in them.
+    outputs: Vec<(Arg, bool)>,
     /// Standard output does not reach the pipe.
     away: bool,
 }
@@ -37,6 +37,8 @@ impl Walk<'_> {
                     }
                     out.stdin = match &arg.content {
                         Some(flow) => (**flow).clone(),
+                        // a terminal is what it would be without a redirection
+                        None if arg.text == "/dev/tty" => Flow::empty(),
                         None => self.read_as_flow(&arg),
                     };
                 }
@@ -65,11 +67,12 @@ impl Walk<'_> {
                         }
                         continue;
                     }
-                    self.redirect_to(arg, stdout, &mut out);
+                    self.redirect_to(arg, stdout, false, &mut out);
                 }
                 RedirectKind::Write(word) | RedirectKind::Append(word) | RedirectKind::WriteAll(word) => {
                     let arg = self.expand_whole(word);
-                    self.redirect_to(arg, stdout, &mut out);
+                    let behind = matches!(redirect.kind, RedirectKind::Append(_));
+                    self.redirect_to(arg, stdout, behind, &mut out);
                 }
                 RedirectKind::ReadWrite(word) => {
                     let arg = self.expand_whole(word);
@@ -91,7 +94,7 @@ impl Walk<'_> {
         out
     }
 
-    fn redirect_to(&mut self, arg: Arg, stdout: bool, out: &mut Redirected) {
+    fn redirect_to(&mut self, arg: Arg, stdout: bool, behind: bool, out: &mut Redirected) {
         if arg.text == "/dev/null" {
             out.away |= stdout;
             return;
@@ -103,16 +106,18 @@ impl Walk<'_> {
             self.write(&arg, "");
         }
         if stdout {
-            out.outputs.push(arg);
+            out.outputs.push((arg, behind));
             out.away = true;
         }
     }
 
     /// Sends a command's output where its redirects say. Returns what is left for the pipe.
     pub(super) fn redirected(&mut self, redirected: Redirected, out: Flow) -> Flow {
-        for arg in &redirected.outputs {
+        for (arg, behind) in &redirected.outputs {
             if arg.text.starts_with("/dev/tcp/") || arg.text.starts_with("/dev/udp/") {
                 self.socket(arg, out.taint);
+            } else if *behind {
+                self.remember_behind(arg, out.clone());
             } else {
                 self.remember(arg, out.clone());
             }
@@ -140,6 +145,18 @@ impl Walk<'_> {
     pub(crate) fn remember(&mut self, arg: &Arg, flow: Flow) {
         let path = self.absolute(&arg.text);
         self.written.insert(path, Written { flow, program: None });
+    }
+
+    /// Keeps what was put behind what this command line wrote to a file before.
+    pub(crate) fn remember_behind(&mut self, arg: &Arg, flow: Flow) {
+        let path = self.absolute(&arg.text);
+        match self.written.get_mut(&path) {
+            Some(written) => {
+                written.flow.append(flow);
+                written.program = None;
+            }
+            None => drop(self.written.insert(path, Written { flow, program: None })),
+        }
     }
 
     /// What was written to the file of that name.

@@ -80,7 +80,7 @@ impl Walk<'_> {
             Role::Shred => self.delete(arg, false, "shred"),
             Role::FileName => used.names.push(arg.clone()),
             Role::Pattern => used.hunt = Some(Hunt::of(arg)),
-            Role::Move => self.moved(arg),
+            Role::Move => self.moved(arg, None),
             Role::Chmod => self.chmod(arg, used.recursive, ""),
             Role::Shell => {
                 used.ran = true;
@@ -139,7 +139,8 @@ impl Walk<'_> {
             Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
             Role::Send => self.sent(arg, option, used),
             Role::SendFile => {
-                let flow = if arg.text == "-" || arg.text == "." { used.stdin.clone() } else { self.read(arg, false) };
+                let stdin = arg.text == "-" || arg.text == "." && !used.recursive;
+                let flow = if stdin { used.stdin.clone() } else { self.read(arg, used.recursive) };
                 used.sent = used.sent.with(flow.taint).with(Taint::LOCAL);
             }
             Role::Header => {
@@ -197,8 +198,12 @@ impl Walk<'_> {
                 self.note(EffectKind::Exec, "decode-run");
             }
             Role::UrlIf => {
-                if arg.text.contains("://") {
-                    self.net_url(arg, "");
+                if let Some((scheme, _)) = arg.text.split_once("://") {
+                    // `rest:https://`: the kind of a place in front of its address
+                    let kind = scheme.rfind(':').map_or(0, |at| at + 1);
+                    let url = arg.with_text(&arg.text[kind..]);
+                    self.net_url(&url, "");
+                    Self::remember_host(&url, used);
                 }
             }
             Role::Process => self.named(EffectKind::Signal, "process", &arg.text, ""),

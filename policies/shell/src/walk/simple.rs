@@ -101,7 +101,17 @@ impl Walk<'_> {
     fn programs_of(&self, word: &Word<'_>) -> Option<(String, Vec<Arg>)> {
         let [Part::Variable(variable)] = word.parts.as_slice() else { return None };
         let plain = variable.operator.is_empty() && !variable.indirect && !variable.source.contains('[');
-        let values = self.env.variables.get(variable.name).filter(|values| plain && values.len() > 1)?;
+        let values = self.env.variables.get(variable.name).filter(|_| plain)?;
+        // `$(which a || which b)` names one of them
+        if let [only] = &values[..]
+            && only.is_literal()
+            && only.text.contains('\n')
+            && only.text.lines().all(|line| knowledge::program(base_name(line)).is_some())
+        {
+            let each = only.text.lines().take(MAX_PROGRAMS).map(|line| only.with_text(line)).collect();
+            return Some((variable.name.to_owned(), each));
+        }
+        let values = Some(values).filter(|values| values.len() > 1)?;
         let known = values.iter().all(Arg::is_literal);
         (known && values.len() <= MAX_PROGRAMS).then(|| (variable.name.to_owned(), values.clone()))
     }
@@ -194,6 +204,12 @@ impl Walk<'_> {
         if by_path && self.written_here(&path) {
             let copy = self.written.get(&self.absolute(&path)).and_then(|w| w.program.clone());
             let Some(program) = copy else { return self.run_written(&path, &args, stdin) };
+            // a shell or interpreter under the name of something else
+            let language = knowledge::program(&program).and_then(|p| p.language);
+            let own_name = knowledge::program(&name).is_some_and(|p| p.language == language);
+            if language.is_some() && !own_name && super::TEMPORARY.iter().any(|root| path.starts_with(root)) {
+                self.note(EffectKind::Opaque, "hidden-program");
+            }
             if let Some(first) = args.first_mut() {
                 first.text = program;
             }

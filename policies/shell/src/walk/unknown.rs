@@ -68,6 +68,7 @@ impl Walk<'_> {
         self.wrapped(name, args, &stdin);
         self.carried(name, args);
         self.escaped(name, &stdin);
+        self.handed(name, args);
         self.put_somewhere(args);
         if args.first().is_some_and(|program| !program.text.contains('/')) {
             self.destroyed(args);
@@ -148,6 +149,28 @@ impl Walk<'_> {
         for command in lines.filter_map(|line| line.trim_start().strip_prefix('!')) {
             let word = Arg { taint: stdin.taint, ..Arg::literal(command, self.span) };
             self.suspected(name, |walk| walk.code_text(&word));
+        }
+    }
+
+    /// A script that this command line made among what is temporary, and hands to a program of which nothing is known, is
+    /// taken to be run by it: what would do harm is kept, and nothing is made of the rest.
+    fn handed(&mut self, name: &str, args: &[Arg]) {
+        if self.written.is_empty() || self.in_project {
+            return;
+        }
+        for word in args.iter().skip(1) {
+            let file = word.text.rsplit(['=', ':']).next().unwrap_or("");
+            let last = base_name(file);
+            if !super::TEMPORARY.iter().any(|root| file.starts_with(root)) {
+                continue;
+            }
+            let Some(text) = self.written_flow(file).and_then(|flow| flow.text) else { continue };
+            let by_ending = crate::code::language_of(last);
+            if text.starts_with("#!") || by_ending.is_some() || !last.contains('.') || last.starts_with("tmp.") {
+                let language = by_ending.unwrap_or_else(|| crate::code::language_of_text(&text));
+                let code = word.with_text(&text);
+                self.suspected(name, |walk| walk.inline(language, &code));
+            }
         }
     }
 

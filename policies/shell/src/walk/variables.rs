@@ -20,12 +20,14 @@ enum Carries {
     Tool,
     /// Options of a program, dangerous with one of these.
     Options(&'static [&'static str]),
+    /// Text that a shell expands before it shows it.
+    Prompt,
     /// Folders in which programs or libraries are looked for.
     Folders,
 }
 
 /// Where everybody may leave a program.
-const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
+pub(super) const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
 
 /// Programs that such a variable usually names.
 const HARMLESS_VALUES: &[&str] = &[
@@ -137,7 +139,7 @@ fn carrier(name: &str) -> Option<Carries> {
             Carries::Options(&["/", "--checkpoint", "--to-command", "-I", "--use-compress"])
         }
         "LESS" => Carries::Options(&["+!", "-k"]),
-        "PS4" | "PS1" | "PS0" => Carries::Options(&["$(", "`"]),
+        "PS4" | "PS1" | "PS0" => Carries::Prompt,
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
         "PATH" | "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Folders,
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
@@ -230,6 +232,14 @@ impl Walk<'_> {
                     self.named(EffectKind::CodeLoad, "variable", name, "env-code");
                 }
             }
+            // what a command printed is text by now; what came from elsewhere is expanded again
+            Some(Carries::Prompt) => {
+                let written = value.shape.as_deref().unwrap_or(text);
+                let foreign = value.taint.has(Taint::DOWNLOADED.with(Taint::DECODED));
+                if foreign || ["$(", "`"].iter().any(|code| written.contains(code)) {
+                    self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                }
+            }
             Some(Carries::Options(dangerous)) => {
                 let unknown = !value.is_literal() && value.taint != Taint::NONE;
                 if unknown || dangerous.iter().any(|d| text.contains(d)) {
@@ -263,7 +273,8 @@ impl Walk<'_> {
         if name == "DOCKER_HOST"
             && let Some((_, place)) = value.text.split_once("://").filter(|(scheme, _)| *scheme == "tcp")
         {
-            self.net_host(&value.with_text(place), "raw-socket");
+            let near = host::of_url(&value.text).is_some_and(|url| host::is_loopback(&url.host));
+            self.net_host(&value.with_text(place), if near { "" } else { "raw-socket" });
         }
         if matches!(
             name,

@@ -122,7 +122,7 @@ impl Reader<'_, '_> {
                 Value::default()
             }
             Does::Move => {
-                self.walk.moved(&word);
+                self.walk.moved(&word, None);
                 if let Some(to) = if own.is_some() { args.first() } else { args.get(1) } {
                     let to = to.arg(span);
                     self.walk.write(&to, "");
@@ -266,6 +266,7 @@ impl Reader<'_, '_> {
                 }
                 Value { partly, taint, ..Value::text(texts.join("/")) }
             }
+            Does::Client => Value::name(name.split('.').next().unwrap_or(name)),
             Does::Same => match receiver {
                 // a method of the value itself, and not a function of a module
                 Some(value) if value.name.is_none() || args.is_empty() => value.clone(),
