@@ -176,6 +176,8 @@ fn rights_and_secrets_are_not_handed_out_unseen() {
         ("crm", "create_user", json!({"email": "a@b.example", "role": "user"}), true),
         ("browser", "grant_permissions", json!({"permissions": ["camera"]}), true),
         ("ios-simulator", "grant_permission", json!({"app": "a", "permission": "photos"}), true),
+        ("notion", "share_page", json!({"page": "1", "access": "public"}), false),
+        ("notion", "share_page", json!({"page": "1", "access": "workspace"}), true),
         ("jira", "assign_issue", json!({"assignee": "owner"}), true),
         ("firebase", "firestore_set_rules", json!({"content": "allow read, write: if true;"}), false),
         ("firebase", "firestore_set_rules", json!({"content": "allow read: if true;"}), true),

@@ -136,7 +136,7 @@ pub(super) fn keeps(server: &[String], words: &[String], arguments: &Value) -> b
         let map = arguments.as_object();
         let mut asked = map.into_iter().flatten().filter(|(key, value)| one_of(key, ENTRY) && value.is_string());
         let mut texts = map.into_iter().flatten().filter_map(|(_, value)| value.as_str());
-        any(words, ENTRIES) || texts.any(path) || asked.any(|(_, value)| says(value))
+        any(words, ENTRIES) || any(words, &["export"]) || texts.any(path) || asked.any(|(_, value)| says(value))
     };
     let other = ["list", "names", "metadata", "policy", "policies", "count", "template", "status", "history"];
     keeper && hands_out && kept() && !any(words, &other)
@@ -144,7 +144,6 @@ pub(super) fn keeps(server: &[String], words: &[String], arguments: &Value) -> b
 
 /// What everybody gets once it is published.
 const PUBLISHED: &[&str] = &[
-    "app",
     "chart",
     "crate",
     "extension",
@@ -332,6 +331,7 @@ mod tests {
             ("hashicorp-vault", "list_mounts", json!({}), false),
             ("obsidian-vault", "get_item", json!({"path": "a"}), false),
             ("dynamodb", "get_item", json!({"key": "a"}), false),
+            ("lastpass", "export_vault", json!({"format": "csv"}), true),
             ("op", "read_item", json!({}), true),
             ("vault", "vault_read", json!({"path": "secret/data/prod"}), true),
             ("vault", "vault_read", json!({"path": "sys/health"}), false),

@@ -228,7 +228,7 @@ impl Tool {
     pub(super) fn may_grant(&self) -> bool {
         const DEVICES: &[&str] =
             &["adb", "android", "device", "emulator", "ios", "mobile", "sim", "simctl", "simulator", "xcodebuild"];
-        !self.is_browser() && !self.any(DEVICES) && !self.any(&["memory"])
+        !self.any(DEVICES) && !self.any(&["browser", "chrome", "memory", "playwright", "puppeteer", "webdriver"])
     }
 
     /// It publishes a package, image or release.

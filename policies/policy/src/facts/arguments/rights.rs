@@ -79,6 +79,7 @@ const WRITTEN: &[&str] = &["comment", "entities", "issue", "message", "note", "p
 /// Words of arguments that say which rights.
 const RIGHTS: &[&str] = &[
     "access",
+    "acl",
     "authority",
     "claim",
     "claims",
@@ -86,7 +87,6 @@ const RIGHTS: &[&str] = &[
     "grants",
     "group",
     "groups",
-    "level",
     "permission",
     "permissions",
     "policies",
@@ -116,8 +116,16 @@ const HIGHEST: &[&str] = &[
 ];
 
 /// Rights to everything whose words say it together.
-const ALL: &[&str] =
-    &["administratoraccess", "fullaccess", "fullcontrol", "iamfullaccess", "poweruseraccess", "manageall"];
+const ALL: &[&str] = &[
+    "administratoraccess",
+    "fullaccess",
+    "fullcontrol",
+    "iamfullaccess",
+    "poweruseraccess",
+    "manageall",
+    "publicread",
+    "publicreadwrite",
+];
 
 /// Rights to change what others keep.
 const CHANGES: &[&str] = &["write", "writer", "edit", "editor", "maintain", "maintainer", "organizer", "fileorganizer"];
@@ -151,7 +159,8 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         || has(&["personal"]) && has(&["access"]) && has(&["token"]);
     let role = has(&["assign", "grant", "promote"]) && has(&["role", "roles", "permission", "permissions", "admin"])
         || has(&["grant"]) && has(&["access", "consent", "privilege", "privileges"])
-        || has(&["add", "invite"]) && has(&["collaborator", "collaborators"]);
+        || has(&["add", "invite"]) && has(&["collaborator", "collaborators"])
+        || has(&["make", "set"]) && tool.last().is_some_and(|word| matches!(word.as_str(), "admin" | "superuser"));
     let policy = has(&["attach", "put"]) && has(&["policy"]) && has(&["user", "role", "group"]);
     let login = has(&["create"]) && has(&["login"]) && has(&["profile"]);
     let shared = has(&["share", "shared", "invite", "member", "members", "permission", "permissions"]);
@@ -205,16 +214,21 @@ fn is_high(text: &str, shared: bool) -> bool {
         || shared && (CHANGES.contains(&short.as_str()) || matches!(short.as_str(), "open" | "public" | "anyone"))
 }
 
+/// Words for what says who gets in.
+const GATES: &[&str] =
+    &["rule", "rules", "policy", "acl", "security", "firewall", "ingress", "inbound", "allowlist", "whitelist"];
+
 /// Whether the words of a tool's name say that it writes rules for who gets in.
 fn writes_rules(tool: &[String]) -> bool {
     (any(tool, GIVES) || any(tool, &["deploy", "apply", "write", "replace", "open", "allow"]))
-        && any(tool, &["rule", "rules", "policy", "acl", "security", "firewall", "ingress", "inbound"])
+        && (any(tool, GATES) || any(tool, &["ip"]) && any(tool, &["access"]))
 }
 
 /// Whether a call opens to everybody what it writes rules for, with the note for it.
 pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> {
     let has = |known: &[&str]| any(tool, known);
-    if !writes_rules(tool) || has(OTHER) {
+    let asks = tool.first().is_some_and(|word| OTHER.contains(&word.as_str()));
+    if !writes_rules(tool) || asks || has(&["delete", "lint", "remove", "revoke", "test", "validate"]) {
         return None;
     }
     let dense = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
@@ -232,7 +246,7 @@ pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> 
     if all.iter().any(|principal| text.contains(principal)) && text.contains("\"effect\":\"allow\"") || lists {
         return Some("access-grant");
     }
-    let packets = has(&["firewall", "ingress", "inbound", "security", "sg"]);
+    let packets = has(&["firewall", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"]);
     let outward = has(&["egress", "outbound"]) || text.contains("\"egress\"") || text.contains("\"outbound\"");
     let from_all = text.contains("0.0.0.0/0") || text.contains("\"::/0\"");
     (packets && from_all && !outward && !only_web(arguments)).then_some("firewall")
@@ -346,6 +360,10 @@ mod tests {
             ("add_project_member", json!({"user_id": 3, "access_level": 20}), false),
             ("add_group_member", json!({"group": "Domain Admins", "member": "x"}), true),
             ("create_user", json!({"ProfileName": "System Administrator"}), true),
+            ("put_bucket_acl", json!({"acl": "public-read-write"}), true),
+            ("put_bucket_acl", json!({"acl": "private"}), false),
+            ("set_admin", json!({"user": "U"}), true),
+            ("update_account", json!({"metadata": {"level": "owner"}}), false),
             ("create_message", json!({"role": "owner"}), false),
         ] {
             assert_eq!(grants(&words(tool), &arguments), expect, "{tool} {arguments}");
@@ -374,6 +392,8 @@ mod tests {
             ("authorize_security_group_ingress", json!({"cidr": "0.0.0.0/0", "port": 22}), Some("firewall")),
             ("authorize_security_group_ingress", json!({"cidr": "0.0.0.0/0", "port": 443}), None),
             ("authorize_security_group_ingress", json!({"cidr": "10.0.0.0/8", "port": 22}), None),
+            ("create_ip_access_list", json!({"cidr": "0.0.0.0/0"}), Some("firewall")),
+            ("delete_firewall_rule", json!({"cidr": "0.0.0.0/0"}), None),
             ("authorize_security_group_egress", json!({"cidr": "0.0.0.0/0"}), None),
             ("create_note", json!({"text": "allow read, write: if true;"}), None),
         ] {

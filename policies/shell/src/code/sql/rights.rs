@@ -29,11 +29,16 @@ pub(super) fn gives(statement: &[String]) -> bool {
     let to = statement.iter().position(|word| word == "to");
     match word(0) {
         "grant" => {
-            let public = to.and_then(|to| statement.get(to + 1)).is_some_and(|word| word == "public");
+            let public = to
+                .and_then(|to| statement.get(to + 1))
+                .is_some_and(|word| matches!(word.as_str(), "public" | "anon" | "anonymous"));
             let roles = statement.get(..to.unwrap_or(statement.len())).unwrap_or(statement);
             // where rights to a table are granted, its name may be any
             let role = || !has("on") && roles.iter().skip(1).any(|word| GRANTED.contains(&word.as_str()));
-            matches!(word(1), "role" | "roles") && to.is_some() || word(1) == "all" && public || role() || known()
+            matches!(word(1), "role" | "roles" | "ownership") && to.is_some()
+                || word(1) == "all" && public
+                || role()
+                || known()
         }
         "alter" | "create" => known(),
         _ => has("sp_addsrvrolemember") && known(),
@@ -51,6 +56,8 @@ mod tests {
             ("GRANT ROLE ACCOUNTADMIN TO USER svc_agent", true),
             ("grant role analyst to role reporting", true),
             ("GRANT ALL PRIVILEGES ON ALL TABLES IN SCHEMA public TO PUBLIC", true),
+            ("grant all on all tables in schema public to anon", true),
+            ("GRANT OWNERSHIP ON DATABASE prod TO ROLE x", true),
             ("grant dba to bob", true),
             ("grant rds_superuser to app", true),
             ("alter user app with superuser", true),
