@@ -117,7 +117,7 @@ pub fn destroys(words: &[String]) -> bool {
     let empties = || any(words, &["empty", "clear"]) && (any(words, STORES) || any(words, &["trash"]));
     let puts_back = || {
         any(words, &["reset", "restore", "rollback", "revert"]) && any(words, STORES)
-            || any(words, &["reset"]) && any(words, &["parent"])
+            || any(words, &["reset"]) && any(words, &["parent", "migrate", "migration", "migrations"])
     };
     let destroys = any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT);
     !asks && (destroys || empties() || puts_back())
@@ -138,6 +138,8 @@ mod tests {
             ("TerminateInstances", true),
             ("reset_branch", true),
             ("reset_from_parent", true),
+            ("migrate-reset", true),
+            ("migrate-status", false),
             ("restore_database", true),
             ("empty_bucket", true),
             ("clear_table", true),

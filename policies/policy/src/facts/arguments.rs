@@ -5,6 +5,7 @@ mod deeds;
 mod files;
 mod names;
 mod queries;
+mod rights;
 mod said;
 mod texts;
 
@@ -99,23 +100,28 @@ impl Known<'_> {
         {
             self.suspect(&argv("git", &words), around, sets);
         }
+        let opened = named.is_opening(arguments);
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
         };
         if named.is(|words| deeds::discards(words, arguments)) {
             says(EffectKind::VcsHistory, "discard-changes");
         }
-        if named.is(|words| deeds::publishes(words, arguments)) {
+        if named.is(|words| deeds::publishes(words, arguments)) || named.publishes(arguments) {
             says(EffectKind::RemoteMutate, "publish");
         }
         if named.is(|words| deeds::prunes(words, arguments)) {
             says(EffectKind::RemoteMutate, "container-prune");
         }
         let kind = named.is_of_cluster() && named.is(|words| deeds::reveals_kind(words, arguments));
-        if kind || named.is(deeds::reveals) {
+        if kind || named.reveals(arguments) {
             says(EffectKind::Secret, "token-shown");
         }
-        if named.is(|words| deeds::forwards(words, arguments)) {
+        if let Some(note) = opened {
+            says(EffectKind::Privilege, note);
+        }
+        if named.is(|words| deeds::forwards(words, arguments) || named.may_grant() && rights::grants(words, arguments))
+        {
             says(EffectKind::Privilege, "access-grant");
         }
         if named.destroys(arguments) || deeds::asks_deletion(arguments) {
@@ -184,6 +190,11 @@ impl Known<'_> {
             let request = service::Request { method: &method, url, headers: &headers, body: body.as_deref() };
             self.add_request(&request, around, sets);
         }
+        match deeds::module(map).filter(|_| tool.is_of_ansible()) {
+            Some(deeds::Module::Runs(line)) => self.add_command(&CommandLine::Command(line), around, sets),
+            Some(deeds::Module::Removes) => self.note(EffectKind::RemoteMutate, "remote-delete", around, sets),
+            None => {}
+        }
         self.add_fed(map, invocation.as_ref().map(|(_, argv)| argv.as_slice()), around, sets);
         if tool.is_browser() && deeds::starts_programs(map) {
             self.note(EffectKind::CodeLoad, "option-code", around, sets);
@@ -197,6 +208,9 @@ impl Known<'_> {
                 self.add_code(interpreter, text, around, sets);
                 if key.to_ascii_lowercase().contains("apex") && queries::apex_deletes(text) {
                     self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+                }
+                if !tool.is_browser() {
+                    self.add_started(text, around, sets);
                 }
                 if tool.is_browser() {
                     self.add_addresses(text, around, sets);
@@ -271,6 +285,15 @@ impl Known<'_> {
         if tool.is_mongo() && text.contains("db.") {
             self.suspect(&argv("mongosh", &["--eval".to_owned(), text.to_owned()]), around, sets);
         }
+        if tool.is_graph() {
+            if queries::cypher_deletes(text) {
+                self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
+            }
+            for source in queries::cypher_loads(text) {
+                let reader = Tool::new("", "read", &Value::Null);
+                self.argument(source, Role::Url, &reader, around, sets);
+            }
+        }
         let sql = match (tool.is_database(), tool.finds_texts()) {
             (true, false) => queries::is_statement(text),
             (false, true) => false,
@@ -298,7 +321,8 @@ fn role(key: &str) -> Role {
         Role::Command
     } else if any(&["sql", "statement", "statements", "ddl"]) {
         Role::Sql
-    } else if any(&["query", "queries", "graphql", "gql", "mutation"]) && !any(&["text", "texts", "type", "id", "name"])
+    } else if any(&["query", "queries", "graphql", "gql", "mutation", "cypher"])
+        && !any(&["text", "texts", "type", "id", "name"])
     {
         Role::Query
     } else if any(&["manifest", "manifests", "yaml"]) {

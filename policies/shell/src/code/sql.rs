@@ -2,6 +2,7 @@
 
 mod files;
 mod inside;
+mod rights;
 mod words;
 
 use rampart_call::EffectKind;
@@ -51,6 +52,7 @@ fn one(walk: &mut Walk<'_>, statement: &[String], everything: bool) {
         // ClickHouse: `ALTER TABLE t DELETE WHERE ..`
         ("alter", "table") if (has("delete") || word(3) == "update") && takes_all(statement) => "database-drop",
         ("merge", _) if merges_away(statement) => "database-drop",
+        ("create", "or") if replaces(statement) => "database-drop",
         ("alter" | "grant" | "revoke", _) => "database-change",
         ("create", "user" | "role" | "extension" | "login") => "database-change",
         ("with", _) if (has("delete") || has("update")) && !has("where") => "database-drop",
@@ -64,13 +66,9 @@ fn one(walk: &mut Walk<'_>, statement: &[String], everything: bool) {
     if !nothing {
         walk.note(EffectKind::RemoteMutate, note);
     }
-    // whoever has these roles has the server's files, or the server
-    let role = ["superuser", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "sysadmin"]
-        .iter()
-        .any(|role| has(role));
-    let everything = everything || role || has("option") && has("grant");
-    let gives = matches!(word(0), "grant" | "alter" | "create") || has("sp_addsrvrolemember");
-    if everything && gives {
+    let everything = everything || has("option") && has("grant");
+    let gives = matches!(word(0), "grant" | "alter" | "create");
+    if everything && gives || rights::gives(statement) {
         walk.note(EffectKind::Privilege, "access-grant");
     }
 }
@@ -164,6 +162,26 @@ fn takes_all(statement: &[String]) -> bool {
     })
 }
 
+/// `CREATE OR REPLACE TABLE t AS SELECT .. FROM t`: the table that is there is written over with what a query leaves of it;
+/// `CREATE OR REPLACE SCHEMA s`: an empty one stands where one with tables stood.
+fn replaces(statement: &[String]) -> bool {
+    let words: Vec<&str> = statement.iter().map(String::as_str).collect();
+    match words[..] {
+        ["create", "or", "replace", "database" | "schema", ..] => true,
+        ["create", "or", "replace", "table", ref rest @ ..] => {
+            let end = rest.iter().position(|word| matches!(*word, "as" | "clone" | "like")).unwrap_or(rest.len());
+            let (name, query) = rest.split_at(end);
+            !name.is_empty()
+                && query.windows(name.len() + 1).any(|words| {
+                    words
+                        .split_first()
+                        .is_some_and(|(before, words)| matches!(*before, "from" | "join") && words == name)
+                })
+        }
+        _ => false,
+    }
+}
+
 /// `MERGE .. WHEN MATCHED THEN DELETE`: no condition says which rows go.
 fn merges_away(statement: &[String]) -> bool {
     statement.windows(3).any(|three| {
@@ -173,7 +191,7 @@ fn merges_away(statement: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{merges_away, stays, takes_all, words::Words};
+    use super::{merges_away, replaces, stays, takes_all, words::Words};
 
     fn words(text: &str) -> Vec<String> {
         Words::of(text).words
@@ -205,6 +223,20 @@ mod tests {
             ("delete from `prod`.`users`", false),
         ] {
             assert_eq!(stays(&words(text)), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_there_is_replaced() {
+        for (text, expect) in [
+            ("create or replace table prod.public.orders as select * from prod.public.orders limit 0", true),
+            ("create or replace schema raw", true),
+            ("create or replace table daily as select day, sum(n) from orders group by day", false),
+            ("create or replace table orders_copy as select * from orders", false),
+            ("create or replace view v as select * from v1", false),
+            ("create or replace table", false),
+        ] {
+            assert_eq!(replaces(&words(text)), expect, "{text}");
         }
     }
 

@@ -336,6 +336,17 @@ impl Walk<'_> {
         self.push_with(EffectKind::Net, Some(target), note, certainty);
     }
 
+    /// What a database holds goes to the host of an address.
+    pub(crate) fn sends_rows(&mut self, url: &str) {
+        if let Some(parsed) = host::of_url(url)
+            && !parsed.local_file
+            && !host::is_loopback(&parsed.host)
+        {
+            let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(url.to_owned()) };
+            self.push(EffectKind::Net, Some(target), "upload");
+        }
+    }
+
     /// Docker's API without its socket: on port 2375 whoever asks is root (Docker, "Protect the Docker daemon socket").
     fn container_interface(&mut self, parsed: &host::Parsed) {
         let starts = parsed.path.ends_with("/containers/create") || parsed.path.contains("/exec");

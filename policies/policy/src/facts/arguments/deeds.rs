@@ -77,6 +77,144 @@ pub(super) fn reveals(words: &[String]) -> bool {
         && !any(&["list", "scanning", "alert", "alerts", "names", "metadata", "policy", "reset", "rotation", "form"])
 }
 
+/// Words of servers that keep passwords, and names of some whole.
+const KEEPERS: &[&str] = &[
+    "1password",
+    "onepassword",
+    "bitwarden",
+    "bw",
+    "dashlane",
+    "doppler",
+    "infisical",
+    "keepass",
+    "keepassxc",
+    "keeper",
+    "lastpass",
+    "passbolt",
+    "secretsmanager",
+    "vault",
+    "vaultwarden",
+];
+
+/// What those keep.
+const ENTRIES: &[&str] = &[
+    "attachment",
+    "credential",
+    "credentials",
+    "entry",
+    "field",
+    "item",
+    "items",
+    "kv",
+    "login",
+    "notes",
+    "otp",
+    "password",
+    "passwords",
+    "secret",
+    "secrets",
+    "token",
+    "totp",
+];
+
+/// Arguments of such a server that say what is asked for.
+pub(super) const ENTRY: &[&str] = &["field", "fields", "object", "objecttype", "type"];
+
+/// `get_item` of 1Password, `get` of Bitwarden with `object: password`: what a server that keeps passwords hands out.
+pub(super) fn keeps(server: &[String], words: &[String], arguments: &Value) -> bool {
+    // `obsidian-vault` is a folder of notes
+    let keeper = (any(server, KEEPERS) || server == ["op"]) && !any(server, &["obsidian", "notes"]);
+    let hands_out =
+        any(words, &["get", "read", "show", "reveal", "fetch", "retrieve", "export", "view", "copy", "download"]);
+    // `op://vault/item/field`, and the paths of Vault's engines
+    let path = |text: &str| {
+        let begins = ["op://", "secret/", "kv/"].iter().any(|start| text.trim_start_matches('/').starts_with(start));
+        begins || text.contains("/data/") || text.contains("/creds/")
+    };
+    let kept = || {
+        let says = |value: &Value| value.as_str().is_some_and(|text| ENTRIES.contains(&plain(text).as_str()));
+        let map = arguments.as_object();
+        let mut asked = map.into_iter().flatten().filter(|(key, value)| one_of(key, ENTRY) && value.is_string());
+        let mut texts = map.into_iter().flatten().filter_map(|(_, value)| value.as_str());
+        any(words, ENTRIES) || any(words, &["export"]) || texts.any(path) || asked.any(|(_, value)| says(value))
+    };
+    let other = ["list", "names", "metadata", "policy", "policies", "count", "template", "status", "history"];
+    keeper && hands_out && kept() && !any(words, &other)
+}
+
+/// What everybody gets once it is published.
+const PUBLISHED: &[&str] = &[
+    "chart",
+    "crate",
+    "extension",
+    "gem",
+    "image",
+    "library",
+    "module",
+    "package",
+    "packages",
+    "plugin",
+    "provider",
+    "release",
+    "wheel",
+];
+
+/// Words for what packages are published with.
+const REGISTRIES: &[&str] =
+    &["cargo", "crates", "jsr", "maven", "npm", "nuget", "ovsx", "pnpm", "pypi", "rubygems", "vsce", "yarn"];
+
+/// Whether the words say that a package, image or release is published.
+fn is_publishing(server: &[String], words: &[String]) -> bool {
+    any(words, &["publish"])
+        && (any(words, PUBLISHED) || any(words, REGISTRIES) || any(server, REGISTRIES))
+        && !words.first().is_some_and(|word| matches!(word.as_str(), "get" | "list" | "check" | "can" | "validate"))
+}
+
+/// `npm_publish`, `publish_package`, unless it is only tried.
+pub(super) fn publishes_package(server: &[String], words: &[String], arguments: &Value) -> bool {
+    let tried = arguments
+        .as_object()
+        .is_some_and(|map| map.iter().any(|(key, value)| one_of(key, &["dryrun"]) && *value == Value::Bool(true)));
+    is_publishing(server, words) && !tried
+}
+
+/// Whether what is published stands in an argument.
+pub(super) fn says_publishing(server: &[String], words: &[String], key: &str) -> bool {
+    is_publishing(server, words)
+        && one_of(key, &["access", "dryrun", "name", "package", "packagename", "registry", "tag", "version"])
+}
+
+/// Arguments that name a module of Ansible, and those that hold its own.
+pub(super) const MODULE: (&[&str], &[&str]) = (&["module", "modulename"], &["args", "moduleargs"]);
+
+/// What a module of Ansible is told to do: a command, or that something is gone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Module {
+    Runs(String),
+    Removes,
+}
+
+/// `module: shell, args: ..`: a module of Ansible, ad hoc.
+pub(super) fn module(map: &Map<String, Value>) -> Option<Module> {
+    let find = |keys: &[&str]| map.iter().find(|(key, _)| one_of(key, keys)).map(|(_, value)| value);
+    let (name, told) = (find(MODULE.0)?.as_str()?, find(MODULE.1)?);
+    let argument = |key: &str| {
+        let line = told.as_str().unwrap_or("");
+        let word = || line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        told.get(key).and_then(Value::as_str).or_else(word)
+    };
+    match name.rsplit('.').next().unwrap_or(name) {
+        "shell" | "command" | "raw" | "script" | "win_shell" | "win_command" => {
+            let line =
+                told.as_str().or_else(|| ["cmd", "_raw_params"].iter().find_map(|key| told.get(*key)?.as_str()))?;
+            let line = line.trim();
+            Some(Module::Runs(line.strip_prefix("cmd=").unwrap_or(line).to_owned()))
+        }
+        _ if argument("state") == Some("absent") => Some(Module::Removes),
+        _ => None,
+    }
+}
+
 /// Arguments that name the kind of a cluster's object.
 pub(super) const KIND: &[&str] = &["kind", "resource", "resourcekind", "resourcetype"];
 
@@ -179,6 +317,61 @@ mod tests {
             ("git_branch delete", json!({"name": "x"}), false),
         ] {
             assert_eq!(discards(&words(tool), &arguments), expect, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn keepers_of_passwords_hand_them_out() {
+        for (server, tool, arguments, expect) in [
+            ("1password", "get_item", json!({"item": "prod db"}), true),
+            ("bitwarden", "get", json!({"object": "password", "id": "1"}), true),
+            ("bitwarden", "get", json!({"object": "folder", "id": "1"}), false),
+            ("doppler", "secrets_get", json!({"name": "K"}), true),
+            ("doppler", "secrets_list_names", json!({}), false),
+            ("hashicorp-vault", "list_mounts", json!({}), false),
+            ("obsidian-vault", "get_item", json!({"path": "a"}), false),
+            ("dynamodb", "get_item", json!({"key": "a"}), false),
+            ("lastpass", "export_vault", json!({"format": "csv"}), true),
+            ("op", "read_item", json!({}), true),
+            ("vault", "vault_read", json!({"path": "secret/data/prod"}), true),
+            ("vault", "vault_read", json!({"path": "sys/health"}), false),
+            ("1password", "resolve_and_read", json!({"reference": "op://prod/db/password"}), true),
+        ] {
+            assert_eq!(keeps(&words(server), &words(tool), &arguments), expect, "{server} {tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn packages_are_published() {
+        for (tool, arguments, expect) in [
+            ("npm publish", json!({"path": "."}), true),
+            ("publish_package", json!({}), true),
+            ("publish_release", json!({"tag": "v1"}), true),
+            ("npm_publish", json!({"dryRun": true}), false),
+            ("publish_wheel", json!({}), true),
+            ("publish_message", json!({"topic": "a"}), false),
+            ("get_publish_package_status", json!({}), false),
+            ("unpublish_package", json!({}), false),
+        ] {
+            assert_eq!(publishes_package(&[], &words(tool), &arguments), expect, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn modules_are_told_what_to_do() {
+        for (arguments, expect) in [
+            (json!({"module": "shell", "args": "rm -rf /"}), Some(Module::Runs("rm -rf /".to_owned()))),
+            (
+                json!({"module": "ansible.builtin.command", "args": {"cmd": "uptime"}}),
+                Some(Module::Runs("uptime".to_owned())),
+            ),
+            (json!({"module": "file", "args": "path=/var/lib/x state=absent"}), Some(Module::Removes)),
+            (json!({"module": "file", "args": {"path": "/var/lib/x", "state": "absent"}}), Some(Module::Removes)),
+            (json!({"module": "file", "args": "path=/var/lib/x state=directory"}), None),
+            (json!({"module": "setup"}), None),
+            (json!({"module": "ping", "args": ""}), None),
+        ] {
+            assert_eq!(arguments.as_object().and_then(module), expect, "{arguments}");
         }
     }
 

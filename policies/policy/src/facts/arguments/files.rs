@@ -50,6 +50,7 @@ const INTO: &[&str] = &[
 /// Arguments that name the folder or project that a tool works in.
 const AROUND: &[&str] = &[
     "cwd",
+    "projectcwd",
     "projectdir",
     "projectpath",
     "projectroot",
@@ -143,6 +144,14 @@ pub(super) fn names_a_path(arguments: &Value) -> bool {
     map.iter()
         .filter(|(key, _)| !is_around(key))
         .any(|(key, value)| is_path(key) || value.as_str().is_some_and(looks_like_path))
+}
+
+/// Whether an argument is a path that can only be one of this machine.
+pub(super) fn names_a_local_path(arguments: &Value) -> bool {
+    arguments.as_object().is_some_and(|map| {
+        let near = map.iter().filter(|(key, _)| !is_around(key)).filter_map(|(_, value)| value.as_str());
+        near.into_iter().any(looks_like_path)
+    })
 }
 
 pub(super) fn looks_like_path(text: &str) -> bool {

@@ -4,7 +4,7 @@ use rampart_call::EffectKind;
 use rampart_shell::verbs::{any, destroys, words};
 use serde_json::{Map, Value};
 
-use super::{deeds, files, queries, said};
+use super::{deeds, files, queries, rights, said};
 
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
@@ -47,6 +47,28 @@ const BROWSERS: &[&str] =
 
 /// Words for what speaks to a cluster.
 const CLUSTERS: &[&str] = &["kubectl", "kubernetes", "k8s", "kube", "cluster", "resources", "openshift"];
+
+/// Words for what keeps things under paths of its own, which are no files.
+const REMOTE: &[&str] = &[
+    "bucket",
+    "collection",
+    "consul",
+    "cosmos",
+    "cosmosdb",
+    "couchbase",
+    "database",
+    "etcd",
+    "firebase",
+    "firestore",
+    "mount",
+    "s3",
+    "secret",
+    "secrets",
+    "storage",
+    "table",
+    "vault",
+    "zookeeper",
+];
 
 /// A tool, by its name, the name of its server, and what its arguments say is done.
 pub(super) struct Tool {
@@ -107,7 +129,8 @@ impl Tool {
     pub(super) fn destroys(&self, arguments: &Value) -> bool {
         // the agent may take its own notes out again (the protocol's reference server `memory`), and files have rules of
         // their own
-        let other = || !self.any(&["memory"]) && !files::names_a_path(arguments);
+        let elsewhere = || self.any(REMOTE) && !files::names_a_local_path(arguments);
+        let other = || !self.any(&["memory"]) && (!files::names_a_path(arguments) || elsewhere());
         let name = self.name.len();
         let said = !self.is_local_git()
             && self.said.iter().any(|words| {
@@ -187,8 +210,46 @@ impl Tool {
         let mongo = || self.is_mongo() && (whole || has(&["command", "pipeline", "code"]));
         let filter = || any(&self.name, deeds::FILTERS) && (whole || has(&["forward", "redirect"]));
         let browser = || self.is_browser() && (value.is_object() || has(&["arg"]));
-        let other = || cluster() || setting() || mongo() || filter() || browser();
+        let entry = || said::one_of(key, deeds::ENTRY) && deeds::keeps(&self.server, &self.name, &object(key, value));
+        let published = || deeds::says_publishing(&self.server, &self.name, key);
+        let (modules, told) = deeds::MODULE;
+        let module = || self.is_of_ansible() && (said::one_of(key, modules) || said::one_of(key, told));
+        let given = || rights::decides(&self.name, key, value) || entry() || published() || module();
+        let other = || given() || cluster() || setting() || mongo() || filter() || browser();
         words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
+    }
+
+    /// It hands out what a keeper of passwords keeps.
+    pub(super) fn reveals(&self, arguments: &Value) -> bool {
+        self.is(deeds::reveals) || self.is(|words| deeds::keeps(&self.server, words, arguments))
+    }
+
+    /// Rights that it gives are to what others keep, and not to the camera of a page or of a simulated telephone.
+    pub(super) fn may_grant(&self) -> bool {
+        const DEVICES: &[&str] =
+            &["adb", "android", "device", "emulator", "ios", "mobile", "sim", "simctl", "simulator", "xcodebuild"];
+        !self.any(DEVICES) && !self.any(&["browser", "chrome", "memory", "playwright", "puppeteer", "webdriver"])
+    }
+
+    /// It publishes a package, image or release.
+    pub(super) fn publishes(&self, arguments: &Value) -> bool {
+        self.is(|words| deeds::publishes_package(&self.server, words, arguments))
+    }
+
+    /// It opens to everybody what it writes rules for.
+    pub(super) fn is_opening(&self, arguments: &Value) -> Option<&'static str> {
+        let said = || self.said.iter().find_map(|words| rights::opens(words, arguments));
+        rights::opens(&self.name, arguments).or_else(said)
+    }
+
+    /// It speaks to machines through modules of Ansible.
+    pub(super) fn is_of_ansible(&self) -> bool {
+        self.any(&["ansible", "adhoc"])
+    }
+
+    /// It speaks Cypher, the language of graphs.
+    pub(super) fn is_graph(&self) -> bool {
+        self.any(&["neo4j", "cypher", "memgraph", "falkordb", "kuzu", "neptune", "arcadedb"])
     }
 
     /// It speaks to a database.
@@ -216,6 +277,11 @@ impl Tool {
         let named = |word: &&String| !PROGRAMS.iter().any(|(known, _)| known == word);
         self.name.iter().filter(named).cloned().collect()
     }
+}
+
+/// An argument alone.
+fn object(key: &str, value: &Value) -> Value {
+    Value::Object([(key.to_owned(), value.clone())].into_iter().collect())
 }
 
 fn names_program(key: &str) -> bool {
@@ -334,6 +400,12 @@ mod tests {
             ("github", "pull_request_review_write", json!({"method": "delete_pending"}), false),
             ("files", "edit_file", json!({"operation": "delete", "path": "a.txt"}), false),
             ("memory", "manage", json!({"action": "delete"}), false),
+            ("firebase", "firestore_delete_document", json!({"paths": ["users/u_1"]}), true),
+            ("vault", "delete_mount", json!({"path": "secret"}), true),
+            ("x", "delete_secret", json!({"path": "prod/db"}), true),
+            ("docs", "delete_document", json!({"path": "docs/a.md"}), false),
+            ("x", "delete_secret", json!({"path": "./secrets/a"}), false),
+            ("prisma", "migrate-reset", json!({"projectCWD": "/home/u/proj"}), true),
             ("git", "git_branch", json!({"mode": "delete"}), false),
             ("x", "get_project", json!({"action": "delete"}), true),
             ("x", "delete_project", json!({"mode": "draft"}), true),

@@ -85,7 +85,7 @@ pub(super) fn is_whole(text: &str) -> bool {
         "create" | "alter" => {
             KINDS.contains(&word(1)) && text.contains(['(', ';', '\'']) || word(0) == "alter" && goes_on(3)
         }
-        "grant" | "revoke" => has(&["to", "from"]) && has(&["on", "all"]),
+        "grant" | "revoke" => has(&["to", "from"]) && has(&["on", "all"]) || word(1) == "role" && word(3) == "to",
         "select" | "with" | "merge" | "insert" | "replace" | "copy" | "attach" | "load" | "exec" | "execute"
         | "call" | "set" | "do" | "begin" | "declare" | "prepare" | "use" => {
             text.contains(['(', ';', '\'', '*', '=']) || has(&["from", "into"])
@@ -209,6 +209,72 @@ pub(super) fn takes_all(words: &[String], arguments: &Value) -> bool {
     changes && filter().is_some_and(serde_json::Map::is_empty)
 }
 
+/// The words of Cypher with its signs, in lower case, and without strings and comments.
+fn cypher(text: &str) -> (Vec<String>, Vec<&str>) {
+    let (mut found, mut strings) = (Vec::new(), Vec::new());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mut length = c.len_utf8();
+        match c {
+            '/' if rest.starts_with("//") => length = rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => length = rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '\'' | '"' => {
+                let end = rest.get(1..).and_then(|inside| inside.find(c));
+                strings.extend(rest.get(1..end.map_or(rest.len(), |end| end + 1)));
+                length = end.map_or(rest.len(), |end| end + 2);
+            }
+            // a name in quotes may be any
+            '`' => length = rest.get(1..).and_then(|name| name.find('`')).map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => {
+                length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                found.push(rest.get(..length).unwrap_or("").to_lowercase());
+            }
+            '{' | '}' | ':' | '.' | '(' | ')' | '$' | '=' => found.push(c.to_string()),
+            _ => {}
+        }
+        rest = rest.get(length..).unwrap_or("");
+    }
+    (found, strings)
+}
+
+/// Whether Cypher deletes all that a pattern fits: no key of the pattern and no condition says which.
+pub(super) fn cypher_deletes(text: &str) -> bool {
+    deletes_all(text, 0)
+}
+
+fn deletes_all(text: &str, depth: usize) -> bool {
+    let (words, strings) = cypher(text);
+    let has = |known: &str| words.iter().any(|word| word == known);
+    // `e.delete`, `:Delete` and `{delete: 1}` are names
+    let clause = words.iter().enumerate().any(|(at, word)| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", String::as_str);
+        let behind = words.get(at + 1).map_or("", String::as_str);
+        word == "delete" && !matches!(before, "." | ":" | "$") && !matches!(behind, ":" | "." | "" | ")" | "}")
+    });
+    // `(n:Person {id: 1})`
+    let keyed = words.windows(4).any(|four| {
+        matches!(four, [before, open, _, colon] if open == "{" && colon == ":"
+            && !matches!(before.as_str(), "=" | "return" | "with" | "yield"))
+    });
+    let condition = words.iter().position(|word| word == "where").and_then(|at| words.get(at + 1..));
+    let chosen = condition.is_some_and(|words| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        !matches!(words[..], ["true", ..] | ["1", "=", "1", ..])
+    });
+    let batches = words.windows(2).any(|two| matches!(two, [a, b] if a == "in" && b == "transactions"));
+    let run = || has("apoc") && depth < 2 && strings.iter().any(|inner| inner.to_lowercase().contains("delete"));
+    clause && (batches || depth > 0 || has("match") && !keyed && !chosen)
+        || run() && strings.iter().any(|inner| deletes_all(inner, depth + 1))
+}
+
+/// The addresses that `LOAD CSV FROM '..'` of Cypher reads.
+pub(super) fn cypher_loads(text: &str) -> Vec<&str> {
+    let (words, strings) = cypher(text);
+    let loads = words.windows(2).any(|two| matches!(two, [a, b] if a == "load" && b == "csv"))
+        || words.iter().any(|word| word == "apoc");
+    strings.into_iter().filter(|text| loads && text.contains("://")).collect()
+}
+
 /// Whether Apex, the language of Salesforce, deletes records.
 pub(super) fn apex_deletes(code: &str) -> bool {
     let lower = code.to_ascii_lowercase();
@@ -255,6 +321,31 @@ mod tests {
         ] {
             assert_eq!(is_whole(text), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn graphs_are_emptied() {
+        for (text, expect) in [
+            ("MATCH (n) DETACH DELETE n", true),
+            ("MATCH (a:A)-[r:OWNS]->() CALL { WITH r DELETE r } IN TRANSACTIONS OF 1000 ROWS", true),
+            ("MATCH (n:Person) WHERE n.id = 1 CALL { WITH n DELETE n } IN TRANSACTIONS", true),
+            ("CALL apoc.periodic.iterate('MATCH (n) RETURN n', 'DETACH DELETE n', {batchSize: 100})", true),
+            ("MATCH (n) WHERE true DETACH DELETE n", true),
+            ("MATCH (n) SET n = {a: 1} DELETE n", true),
+            ("MATCH (n:Person {id: $id}) DETACH DELETE n", false),
+            ("MATCH (n:Person) WHERE n.id = 1 DETACH DELETE n", false),
+            ("MATCH (e:Event) WHERE e.kind = 'DETACH DELETE' RETURN e", false),
+            ("MATCH (e:Event) RETURN e.delete // DELETE e", false),
+            ("MATCH (e:Delete) RETURN e", false),
+            ("MERGE (p:Person {id: $id}) SET p.name = 'x'", false),
+        ] {
+            assert_eq!(cypher_deletes(text), expect, "{text}");
+        }
+        assert_eq!(
+            cypher_loads("LOAD CSV WITH HEADERS FROM \"file:///etc/passwd\" AS l RETURN l"),
+            ["file:///etc/passwd"]
+        );
+        assert!(cypher_loads("MATCH (p {url: 'https://x.example/'}) RETURN p").is_empty());
     }
 
     #[test]

