@@ -2,11 +2,11 @@
 
 use rampart_call::{EffectKind, Target};
 
-use crate::host;
 use crate::knowledge::Role;
 use crate::service::Request;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::{Use, Walk, base_name};
+use crate::{graphql, host};
 
 pub(super) fn ssh(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     // options may stand behind the host too
@@ -353,20 +353,10 @@ fn deletes_by_query(walk: &mut Walk<'_>, used: &Use<'_>) {
     }
 }
 
-/// Whether a field of a mutation has a name that says so: `deleteUser(`, `volumeDelete(`.
+/// Whether a mutation of GraphQL destroys that stands in a text: as it is, behind `query=`, or in JSON.
 fn mutates_away(text: &str) -> bool {
-    const VERBS: [&str; 7] = ["delete", "destroy", "purge", "wipe", "truncate", "drop", "terminate"];
-    let Some((_, query)) = text.split_once("mutation") else { return false };
-    query.match_indices(['(', '{', '}']).any(|(at, sign)| {
-        let before = query.get(..at).unwrap_or("");
-        // words in a text may stand before a parenthesis too, but not close to it
-        let before = if sign == "(" { before } else { before.trim_end() };
-        let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-        let lower = name.to_ascii_lowercase();
-        // `deletedAt` is only told
-        let whole = |verb: &str| !name.get(verb.len()..).is_some_and(|rest| rest.starts_with(char::is_lowercase));
-        VERBS.iter().any(|verb| lower.starts_with(verb) && whole(verb) || lower.ends_with(verb))
-    })
+    let from = text.find("mutation").and_then(|at| text.get(at..));
+    from.is_some_and(|document| graphql::destroys(&document.replace("\\\"", "\"")))
 }
 
 fn save_by_name(used: &mut Use<'_>) {
@@ -397,6 +387,9 @@ mod tests {
             ("mutation { createIssue(input:{title:\"delete (old) code\"}) { id } }", false),
             ("{ deletedProjects { id } }", false),
             ("mutation { updateUser(id: 1) { deletedAt } }", false),
+            ("query=mutation { volumeDelete(id: 1) }", true),
+            (r#"{"query": "mutation { a(x: \"y\") { id } deleteVolume(id: \"b\") { id } }"}"#, true),
+            (r#"{"query": "mutation { createIssue(title: \"delete (old) code\") { id } }"}"#, false),
         ] {
             assert_eq!(mutates_away(query), destroys, "{query}");
         }
