@@ -201,7 +201,7 @@ impl Known<'_> {
         }
         for (key, value) in map {
             self.flag(key, value, around, sets);
-            if invocation.as_ref().is_some_and(|(program, _)| program == key) {
+            if invocation.as_ref().is_some_and(|(program, _)| program == key) || files::is_pointer(map, key, tool) {
                 continue;
             }
             if let (Some(text), Some(interpreter)) = (value.as_str(), tool.interpreter.filter(|_| tool.is_code(key))) {

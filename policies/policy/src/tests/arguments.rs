@@ -21,6 +21,16 @@ fn passes(ruleset: &Ruleset, server: &str, tool: &str, arguments: &Value) -> boo
 fn commands_and_code_are_found_however_a_tool_takes_them() {
     let ruleset = standard();
     for (server, tool, arguments, expect) in [
+        // places in a document, and files
+        (
+            "kubernetes",
+            "kubectl_patch",
+            json!({"patch": [{"op": "replace", "path": "/spec/replicas", "value": 3}]}),
+            true,
+        ),
+        ("flags", "update-flag", json!({"patch": [{"op": "add", "path": "/name", "value": "x"}]}), true),
+        ("flags", "update-flag", json!({"patch": [{"op": "add", "path": "/etc/profile", "value": "x"}]}), false),
+        ("files", "apply", json!({"edits": [{"op": "remove", "path": "/vmlinuz"}]}), false),
         // several commands, a command in two arguments, what is typed
         ("shell", "run", json!({"commands": ["ls", "rm -rf ~"]}), false),
         ("shell", "run", json!({"commands": ["cargo build", "cargo test"]}), true),

@@ -2,7 +2,7 @@
 
 use rampart_call::{Certainty, CommandLine, Effect, EffectKind, Scope, Sensitivity, Target};
 use rampart_shell::{Surroundings, verbs};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Role, names::Tool, role, said};
 use crate::{facts::Known, sets::Sets};
@@ -62,6 +62,54 @@ const AROUND: &[&str] = &[
     "workingdir",
     "workingdirectory",
 ];
+
+/// Folders that lie at the root of a machine, in lower case. No place in a document begins with one of them.
+const AT_ROOT: &[&str] = &[
+    "",
+    "applications",
+    "bin",
+    "boot",
+    "c:",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "library",
+    "media",
+    "mnt",
+    "opt",
+    "private",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "system",
+    "tmp",
+    "users",
+    "usr",
+    "var",
+    "volumes",
+    "workspace",
+];
+
+/// Words of tools that are about files.
+const FILES: &[&str] = &["dir", "directory", "file", "files", "filesystem", "folder", "fs", "path", "paths"];
+
+/// Whether a member of an operation of JSON Patch (RFC 6902) is a place in a document, such as `/spec/replicas`, and no file.
+pub(super) fn is_pointer(map: &Map<String, Value>, key: &str, tool: &Tool) -> bool {
+    let operation = map.get("op").and_then(Value::as_str);
+    let known = operation.is_some_and(|op| ["add", "copy", "move", "remove", "replace", "test"].contains(&op));
+    let pointer = map.get(key).and_then(Value::as_str).and_then(|text| text.strip_prefix('/'));
+    known
+        && matches!(key, "path" | "from")
+        && !tool.any(FILES)
+        && pointer.is_some_and(|text| {
+            let first = text.split('/').next().unwrap_or("").to_ascii_lowercase();
+            !text.split('/').any(|part| part == "..") && !AT_ROOT.contains(&first.as_str())
+        })
+}
 
 /// Whether an argument names where a tool works.
 fn is_around(key: &str) -> bool {

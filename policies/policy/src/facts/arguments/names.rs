@@ -147,7 +147,8 @@ impl Tool {
         self.any(&["git"])
     }
 
-    fn any(&self, known: &[&str]) -> bool {
+    /// Whether one of the words of its name or its server's is known.
+    pub(super) fn any(&self, known: &[&str]) -> bool {
         any(&self.name, known) || any(&self.server, known)
     }
 
