@@ -209,13 +209,11 @@ impl Known<'_> {
                 if key.to_ascii_lowercase().contains("apex") && queries::apex_deletes(text) {
                     self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
                 }
-                if !tool.is_browser() {
-                    self.add_started(text, around, sets);
-                }
                 if tool.is_browser() {
                     self.add_addresses(text, around, sets);
                     continue;
                 }
+                self.add_started(text, around, sets);
             }
             if let Some(text) = value.as_str().filter(|_| tool.is_typed(key)) {
                 self.add_typed(text, around, sets);

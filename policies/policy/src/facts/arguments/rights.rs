@@ -202,12 +202,12 @@ fn acts(map: &Map<String, Value>, key: &str, value: &Value) -> bool {
 fn is_high(text: &str, shared: bool) -> bool {
     // of an address the last part says which right it is: `arn:aws:iam::aws:policy/AdministratorAccess`
     let last = text.rsplit(['/', '\\']).next().unwrap_or(text);
-    // a sentence names no right
     if text.trim() == "*" {
         return true;
     }
     let short = plain(last);
     let parts = words(last);
+    // a sentence names no right
     let parts = if parts.len() <= 4 { parts } else { Vec::new() };
     any(&parts, HIGHEST)
         || ALL.iter().any(|right| short.ends_with(right))
