@@ -116,8 +116,9 @@ pub fn does(request: &Request<'_>) -> Vec<(EffectKind, &'static str)> {
     found
 }
 
-/// A service of this machine or of a test.
-fn is_near(host: &str) -> bool {
+/// Whether a host is of this machine or of a test.
+#[must_use]
+pub fn is_near(host: &str) -> bool {
     host::is_loopback(host) || host.ends_with(".local") || host.ends_with(".test")
 }
 

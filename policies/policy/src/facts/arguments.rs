@@ -3,6 +3,7 @@
 
 mod deeds;
 mod files;
+mod guards;
 mod names;
 mod queries;
 mod rights;
@@ -20,10 +21,17 @@ use names::Tool;
 use texts::argv;
 
 use super::Known;
-use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
+use crate::{
+    condition::tool_param::leaves,
+    pattern::{TextGlob, UrlParts},
+    sets::Sets,
+};
 
 /// How deep arguments are searched.
 const MAX_DEPTH: usize = 32;
+
+/// Most bytes of a request's document that are looked at.
+const LONGEST: usize = 256 * 1024;
 
 /// The arguments that name files, hosts, commands or code, each with patterns of exactly what it holds.
 pub(crate) fn naming(server: &str, tool: &str, arguments: &Value) -> BTreeMap<String, Vec<String>> {
@@ -119,6 +127,9 @@ impl Known<'_> {
         }
         if let Some(note) = opened {
             says(EffectKind::Privilege, note);
+        }
+        if named.weakens(arguments) {
+            says(EffectKind::Privilege, "security-setting");
         }
         if named.is(|words| deeds::forwards(words, arguments) || named.may_grant() && rights::grants(words, arguments))
         {
@@ -231,6 +242,29 @@ impl Known<'_> {
         if *value == Value::Bool(true) && rights.contains(&key.as_str()) {
             let effect = Effect { note: "privileged-container".to_owned(), ..Effect::new(EffectKind::Privilege, None) };
             self.add_effect(effect, around, sets);
+        }
+    }
+
+    /// What the document of a request gives away or turns off: method and path are read like the name of a tool.
+    pub(super) fn add_document(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
+        let verb = match request.method {
+            "POST" => "create",
+            "PUT" => "set",
+            "PATCH" => "update",
+            _ => return,
+        };
+        let document = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with('{'));
+        let (Some(document), Some(url)) = (document, UrlParts::parse(request.url)) else { return };
+        let name: Vec<String> = std::iter::once(verb.to_owned()).chain(verbs::words(&url.path)).collect();
+        if service::is_near(&url.host) || !(rights::is_about(&name) || guards::is_about(&name)) {
+            return;
+        }
+        let Ok(document) = serde_json::from_str(document) else { return };
+        if rights::grants(&name, &document) {
+            self.note(EffectKind::Privilege, "access-grant", around, sets);
+        }
+        if guards::weakens(&[], &name, &document) {
+            self.note(EffectKind::Privilege, "security-setting", around, sets);
         }
     }
 

@@ -50,6 +50,7 @@ impl Known<'_> {
             let effect = Effect { note: note.to_owned(), ..Effect::new(kind, Some(target)) };
             self.add_site(effect, Some(request.method), &[], around, sets);
         }
+        self.add_document(request, around, sets);
     }
 
     pub(super) fn add_connect(

@@ -157,8 +157,10 @@ fn stays(statement: &[String]) -> bool {
 fn takes_all(statement: &[String]) -> bool {
     let condition = statement.iter().position(|word| word == "where").and_then(|at| statement.get(at + 1..));
     condition.is_none_or(|words| {
+        let ends = |word: &&str| matches!(*word, "settings" | "returning" | "option");
+        let condition: Vec<_> = words.iter().map(String::as_str).take_while(|word| !ends(word)).collect();
         // nothing is left where two strings are compared
-        matches!(words.iter().map(String::as_str).collect::<Vec<_>>()[..], [] | ["true" | "1"] | ["1", "1"])
+        matches!(condition[..], [] | ["true" | "1"] | ["1", "1"])
     })
 }
 
@@ -204,6 +206,7 @@ mod tests {
             ("delete from t where true", true),
             ("update t set a = 1 where 1=1", true),
             ("delete from t where 'a' = 'a'", true),
+            ("alter table t delete where 1 settings mutations_sync = 2", true),
             ("delete from t where id = 1", false),
             ("delete from t where 1 = 1 and id = 2", false),
         ] {

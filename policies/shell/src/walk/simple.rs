@@ -279,7 +279,12 @@ impl Walk<'_> {
         } else {
             "computed-program"
         };
-        self.note(EffectKind::Opaque, note);
+        // `for tool in ..; do $tool --version; done`
+        let asked = |arg: &Arg| arg.is_literal() && matches!(arg.text.as_str(), "--version" | "--help");
+        let looks = note == "computed-program" && matches!(args, [_, only] if asked(only));
+        if !looks {
+            self.note(EffectKind::Opaque, note);
+        }
         self.delicate_words(args);
         Flow::unknown(stdin.taint)
     }

@@ -42,16 +42,18 @@ pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
 pub(super) fn asks_deletion(arguments: &Value) -> bool {
     const WHERE: &[&str] = &["apipath", "endpoint", "path", "resource", "route", "uri"];
     let Some(map) = arguments.as_object() else { return false };
-    let method = || map.get("method").and_then(Value::as_str);
+    // a word in capitals is HTTP's, whatever the argument is called
+    let deletes = |(key, value): (&String, &Value)| {
+        let text = value.as_str().unwrap_or("");
+        key == "method" && text.eq_ignore_ascii_case("delete")
+            || one_of(key, &["httpmethod", "operation", "verb"]) && text == "DELETE"
+    };
     let asked = || map.iter().any(|(key, value)| value.is_string() && one_of(key, WHERE));
     let local = || {
         let near = |text: &str| text.contains("localhost") || text.contains("127.0.0.1");
         map.values().filter_map(Value::as_str).any(near)
     };
-    method().is_some_and(|method| method.eq_ignore_ascii_case("delete"))
-        && !map.contains_key("url")
-        && asked()
-        && !local()
+    map.iter().any(deletes) && !map.contains_key("url") && asked() && !local()
 }
 
 /// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
@@ -165,8 +167,8 @@ const REGISTRIES: &[&str] =
 
 /// Whether the words say that a package, image or release is published.
 fn is_publishing(server: &[String], words: &[String]) -> bool {
-    any(words, &["publish"])
-        && (any(words, PUBLISHED) || any(words, REGISTRIES) || any(server, REGISTRIES))
+    let known = any(words, REGISTRIES) || any(server, REGISTRIES);
+    (any(words, &["publish"]) && (any(words, PUBLISHED) || known) || any(words, &["upload"]) && known)
         && !words.first().is_some_and(|word| matches!(word.as_str(), "get" | "list" | "check" | "can" | "validate"))
 }
 
@@ -349,6 +351,8 @@ mod tests {
             ("publish_release", json!({"tag": "v1"}), true),
             ("npm_publish", json!({"dryRun": true}), false),
             ("publish_wheel", json!({}), true),
+            ("pypi upload_package", json!({}), true),
+            ("upload_file", json!({}), false),
             ("publish_message", json!({"topic": "a"}), false),
             ("get_publish_package_status", json!({}), false),
             ("unpublish_package", json!({}), false),
@@ -380,6 +384,8 @@ mod tests {
         for (arguments, expect) in [
             (json!({"method": "DELETE", "path": "/repos/a/b"}), true),
             (json!({"method": "delete", "endpoint": "projects/1"}), true),
+            (json!({"operation": "DELETE", "path": "/v1/customers/1"}), true),
+            (json!({"operation": "delete", "path": "src/a.rs"}), false),
             (json!({"method": "GET", "path": "/repos/a/b"}), false),
             (json!({"method": "DELETE", "path": "/items/1", "baseUrl": "http://localhost:3000"}), false),
             (json!({"method": "DELETE", "url": "https://x.example/"}), false),

@@ -4,7 +4,7 @@ use rampart_call::EffectKind;
 use rampart_shell::verbs::{any, destroys, words};
 use serde_json::{Map, Value};
 
-use super::{deeds, files, queries, rights, said};
+use super::{deeds, files, guards, queries, rights, said};
 
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
@@ -215,7 +215,8 @@ impl Tool {
         let published = || deeds::says_publishing(&self.server, &self.name, key);
         let (modules, told) = deeds::MODULE;
         let module = || self.is_of_ansible() && (said::one_of(key, modules) || said::one_of(key, told));
-        let given = || rights::decides(&self.name, key, value) || entry() || published() || module();
+        let guard = || guards::decides(&self.name, value);
+        let given = || rights::decides(&self.name, key, value) || guard() || entry() || published() || module();
         let other = || given() || cluster() || setting() || mongo() || filter() || browser();
         words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
     }
@@ -241,6 +242,11 @@ impl Tool {
     pub(super) fn is_opening(&self, arguments: &Value) -> Option<&'static str> {
         let said = || self.said.iter().find_map(|words| rights::opens(words, arguments));
         rights::opens(&self.name, arguments).or_else(said)
+    }
+
+    /// It turns off what protects others or watches over them.
+    pub(super) fn weakens(&self, arguments: &Value) -> bool {
+        self.is(|words| guards::weakens(&self.server, words, arguments))
     }
 
     /// It speaks to machines through modules of Ansible.

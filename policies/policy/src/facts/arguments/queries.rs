@@ -80,7 +80,7 @@ pub(super) fn is_whole(text: &str) -> bool {
         }
         "truncate" => {
             let at = if word(1) == "table" { 2 } else { 1 };
-            !word(at).is_empty() && goes_on(at + 1)
+            !word(at).is_empty() && (goes_on(at + 1) || has(&["cascade", "restart", "restrict"]))
         }
         "create" | "alter" => {
             KINDS.contains(&word(1)) && text.contains(['(', ';', '\'']) || word(0) == "alter" && goes_on(3)
@@ -315,6 +315,7 @@ mod tests {
             ("delete from users where id = 1", true),
             ("truncate table in postgres?", false),
             ("truncate orders", true),
+            ("truncate accounts, invoices restart identity cascade", true),
             ("select the best option", false),
             ("select load_extension('/tmp/x.so')", true),
             ("how do I reset a password", false),

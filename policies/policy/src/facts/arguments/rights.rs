@@ -136,12 +136,15 @@ const FLAGS: &[&str] = &["admin", "administrator", "isadmin", "issuperuser", "si
 /// How deep arguments are looked at.
 const MAX_DEPTH: usize = 12;
 
+/// Whether a tool only asks, or takes rights away, by the first word of its name.
+pub(super) fn asks(tool: &[String]) -> bool {
+    tool.first().is_some_and(|word| word != "remove" && OTHER.contains(&word.as_str()))
+}
+
 /// Whether the words of a tool's name say that it may give somebody rights.
-fn is_about(tool: &[String]) -> bool {
-    let asks = tool.first().is_some_and(|word| OTHER.contains(&word.as_str()));
+pub(super) fn is_about(tool: &[String]) -> bool {
     any(tool, GIVES)
         && any(tool, HOLDERS) | any(tool, &["share", "shared", "invite", "grant", "promote"])
-        && !asks
         && !any(tool, OTHER)
         && !any(tool, WRITTEN)
 }
@@ -227,8 +230,7 @@ fn writes_rules(tool: &[String]) -> bool {
 /// Whether a call opens to everybody what it writes rules for, with the note for it.
 pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> {
     let has = |known: &[&str]| any(tool, known);
-    let asks = tool.first().is_some_and(|word| OTHER.contains(&word.as_str()));
-    if !writes_rules(tool) || asks || has(&["delete", "lint", "remove", "revoke", "test", "validate"]) {
+    if !writes_rules(tool) || asks(tool) || has(&["delete", "lint", "remove", "revoke", "test", "validate"]) {
         return None;
     }
     let dense = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();

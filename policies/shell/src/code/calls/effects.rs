@@ -94,15 +94,16 @@ impl Reader<'_, '_> {
                 self.walk.inline(language, &word);
                 Value::unknown(taint)
             }
-            Does::Import => match first.text {
-                Some(text) => Value { name: Some(module(&text)), ..Value::default() },
-                None => {
-                    if taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) {
-                        self.walk.note(EffectKind::Opaque, "inline-code");
-                    }
-                    Value::unknown(taint)
+            Does::Import => {
+                // `import("data:text/javascript," + code)`
+                if taint.has(Taint::DECODED.with(Taint::DOWNLOADED)) && (first.text.is_none() || first.partly) {
+                    self.walk.note(EffectKind::Opaque, "inline-code");
                 }
-            },
+                match first.text {
+                    Some(text) => Value { name: Some(module(&text)), ..Value::default() },
+                    None => Value::unknown(taint),
+                }
+            }
             Does::Read => self.read(&word, taint),
             // `Path("x").open("a")`
             Does::Open if own.is_some() && self.language == Language::Python => {

@@ -14,6 +14,8 @@ impl Words {
         let mut found = Self::default();
         let mut word = String::new();
         let mut before = ' ';
+        // `'dr' || 'op'` is one string
+        let mut joined = false;
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let last = std::mem::replace(&mut before, c);
@@ -27,7 +29,11 @@ impl Words {
                 found.words.push(std::mem::take(&mut word));
             }
             if let Some((inside, length)) = quoted(rest) {
-                found.strings.push((found.words.len(), inside));
+                match found.strings.last_mut().filter(|(word, _)| joined && *word == found.words.len()) {
+                    Some((_, begun)) => begun.push_str(&inside),
+                    None => found.strings.push((found.words.len(), inside)),
+                }
+                joined = false;
                 at += length - c.len_utf8();
                 before = '\'';
                 continue;
@@ -38,6 +44,7 @@ impl Words {
                 before = '"';
                 continue;
             }
+            joined |= rest.starts_with("||") || matches!(c, '+' | ',') && is_joining(c, &found.words);
             match c {
                 '-' if rest.starts_with("--") => at += rest.find('\n').unwrap_or(rest.len()) - 1,
                 '/' if rest.starts_with("/*") => at += comment(rest) - 1,
@@ -53,6 +60,11 @@ impl Words {
         }
         found
     }
+}
+
+/// Whether the sign joins strings: `+` of Transact-SQL, and the comma in `concat('a', 'b')`.
+fn is_joining(sign: char, words: &[String]) -> bool {
+    sign == '+' || words.last().is_some_and(|word| word == "concat")
 }
 
 /// The length of a comment. MySQL and MariaDB run what stands in `/*!50000 .. */` and `/*M! .. */`, so that only their marks
@@ -131,6 +143,10 @@ mod tests {
     fn strings_are_kept_with_their_place() {
         for (text, expect) in [
             ("select 'it''s'", vec![(1, "it's")]),
+            ("execute 'dr' || 'op table ' || quote_ident(t) || ' cascade'", vec![(1, "drop table "), (3, " cascade")]),
+            ("exec('dr' + 'op table t')", vec![(1, "drop table t")]),
+            ("set @s = concat('dr', 'op table t')", vec![(3, "drop table t")]),
+            ("values ('a', 'b')", vec![(1, "a"), (1, "b")]),
             ("do $$ begin x; end $$", vec![(1, " begin x; end ")]),
             ("as $f$ a $$ b $f$ language sql", vec![(1, " a $$ b ")]),
             ("exec('drop table t')", vec![(1, "drop table t")]),

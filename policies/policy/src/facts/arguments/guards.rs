@@ -1,0 +1,200 @@
+//! Calls that turn off what protects others or watches over them.
+
+use rampart_shell::verbs::{any, words};
+use serde_json::{Map, Value};
+
+use super::{rights, said::plain};
+
+/// What protects or watches, by a word of its name.
+const GUARDS: &[&str] = &[
+    "2fa",
+    "antivirus",
+    "audit",
+    "auditing",
+    "backups",
+    "captcha",
+    "cloudtrail",
+    "ddos",
+    "defender",
+    "dlp",
+    "edr",
+    "encryption",
+    "guardduty",
+    "guardian",
+    "mfa",
+    "protection",
+    "securityhub",
+    "totp",
+    "versioning",
+    "waf",
+];
+
+/// What is a guard where a name says that it is of a site or of an account.
+const OF_SITES: (&[&str], &[&str]) =
+    (&["zone", "zones", "domain", "domains"], &["ssl", "tls", "hsts", "https", "security", "firewall"]);
+const OF_ACCOUNTS: (&[&str], &[&str]) = (
+    &["auth", "auth0", "authentication", "authenticator", "clerk", "entra", "keycloak", "okta", "user", "users"],
+    &["factor", "factors", "otp", "authenticator", "authenticators"],
+);
+
+/// Words with which such a thing ends.
+const ENDS: &[&str] = &["bypass", "deactivate", "disable", "off", "remove", "suspend", "unenroll", "unenrol"];
+
+/// Words with which a setting is changed.
+const SETS: &[&str] =
+    &["apply", "change", "configure", "edit", "modify", "patch", "put", "replace", "set", "toggle", "update", "write"];
+
+/// Names of tools whose arguments say which setting is meant.
+const SETTINGS: &[&str] = &["config", "configuration", "preferences", "setting", "settings"];
+
+/// Arguments that name a setting, and switches of whatever is meant.
+const NAMES: &[&str] = &["configkey", "feature", "id", "key", "name", "setting", "settingid"];
+const SWITCHES: &[&str] = &[
+    "active",
+    "enable",
+    "enabled",
+    "enforced",
+    "enforcement",
+    "mode",
+    "newvalue",
+    "on",
+    "required",
+    "state",
+    "status",
+    "value",
+];
+
+/// Flags of protected branches, which are weaker with them.
+const OPENINGS: &[&str] = &["allowforcepushes", "allowforcepush", "allowdeletions"];
+
+/// How deep arguments are looked at.
+const MAX_DEPTH: usize = 8;
+
+/// Whether the words of a name are of something that protects or watches.
+fn is_guard(words: &[String]) -> bool {
+    let together = |(place, what): (&[&str], &[&str])| any(words, place) && any(words, what);
+    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS)
+}
+
+/// Whether the words of a tool's name say that it may change a guard, or a setting of whatever is named.
+pub(super) fn is_about(tool: &[String]) -> bool {
+    any(tool, SETS) && (is_guard(tool) || any(tool, SETTINGS))
+}
+
+/// Whether a call weakens what protects others: by the name of its tool, or by a switch among its arguments. `server` adds to
+/// what the name is about.
+pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> bool {
+    if rights::asks(tool) {
+        return false;
+    }
+    let all: Vec<String> = server.iter().chain(tool).cloned().collect();
+    let ends = any(tool, ENDS) || any(tool, &["stop"]) && any(tool, &["audit", "cloudtrail", "guardduty"]);
+    let again = any(tool, &["reset"]) && any(tool, OF_ACCOUNTS.1);
+    let watched = || any(tool, &["firewall"]) && any(tool, &["disable", "deactivate", "off"]);
+    any(tool, &["unprotect"])
+        || (ends || again) && (is_guard(tool) || any(tool, OF_ACCOUNTS.1) && is_guard(&all))
+        || watched()
+        || is_about(tool) && off(arguments, is_guard(tool), any(tool, SETTINGS), 0)
+}
+
+/// Whether a switch of a guard is off. `guard` says that all are of one, `settings` that arguments name what is meant.
+fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    match value {
+        Value::Object(map) => {
+            let named = settings && map.iter().any(|(key, value)| names(key, value));
+            listed(map)
+                || map.iter().any(|(key, value)| {
+                    let own = guard || named || is_guard(&words(key));
+                    let switch = (guard || named) && SWITCHES.contains(&plain(key).as_str()) || is_guard(&words(key));
+                    let review = guard && plain(key) == "requiredpullrequestreviews";
+                    own && switch && is_off(value)
+                        || review && (value.is_null() || is_off(value))
+                        || guard && OPENINGS.contains(&plain(key).as_str()) && *value == Value::Bool(true)
+                        || off(value, own, settings, depth + 1)
+                })
+        }
+        Value::Array(list) => list.iter().any(|value| off(value, guard, settings, depth + 1)),
+        _ => false,
+    }
+}
+
+/// `id: waf`
+fn names(key: &str, value: &Value) -> bool {
+    let short = |text: &&str| text.len() <= 64;
+    let site = |words: &[String]| is_guard(words) || matches!(words, [word, ..] if OF_SITES.1.contains(&word.as_str()));
+    NAMES.contains(&plain(key).as_str()) && value.as_str().filter(short).is_some_and(|text| site(&words(text)))
+}
+
+/// `key: blockedCommands, value: []`: a tool's own list of what it refuses is emptied, or of where it may go is without end.
+fn listed(map: &Map<String, Value>) -> bool {
+    let named = map.iter().find(|(key, _)| NAMES.contains(&plain(key).as_str())).and_then(|(_, value)| value.as_str());
+    let list = map.get("value").or_else(|| map.get("newValue")).and_then(Value::as_array);
+    let (Some(name), Some(list)) = (named, list) else { return false };
+    let words = words(name);
+    let everywhere = || list.is_empty() || list.iter().any(|place| matches!(place.as_str(), Some("/" | "~" | "*")));
+    list.is_empty() && any(&words, &["blocked", "denied", "blocklist", "denylist"])
+        || any(&words, &["allowed"]) && any(&words, &["directories", "paths", "folders"]) && everywhere()
+}
+
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Bool(on) => !on,
+        Value::String(text) => {
+            matches!(
+                text.to_ascii_lowercase().as_str(),
+                "off" | "false" | "disabled" | "disable" | "none" | "suspended" | "inactive" | "essentially_off"
+            )
+        }
+        _ => false,
+    }
+}
+
+/// Whether what is turned off stands in the argument.
+pub(super) fn decides(tool: &[String], value: &Value) -> bool {
+    is_about(tool) && !value.is_number()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn guards_are_turned_off_by_name_and_by_switch() {
+        for (server, tool, arguments, expect) in [
+            ("gitlab", "unprotect_branch", json!({"name": "main"}), true),
+            ("gitlab", "protect_branch", json!({"name": "main"}), false),
+            ("okta", "reset_all_factors", json!({"user_id": "x"}), true),
+            ("game", "reset_factor", json!({"id": 1}), false),
+            ("vault", "disable_audit_device", json!({"path": "file/"}), true),
+            ("vault", "enable_audit_device", json!({"path": "file/"}), false),
+            ("vault", "list_audit_devices", json!({}), false),
+            ("auth0", "update_guardian_factor", json!({"name": "otp", "body": {"enabled": false}}), true),
+            ("auth0", "update_guardian_factor", json!({"name": "otp", "body": {"enabled": true}}), false),
+            ("github", "update_branch_protection", json!({"allow_force_pushes": true}), true),
+            ("github", "update_branch_protection", json!({"required_pull_request_reviews": null}), true),
+            (
+                "github",
+                "update_branch_protection",
+                json!({"required_pull_request_reviews": {"count": 2}, "enforce_admins": false, "restrictions": null}),
+                false,
+            ),
+            ("cloudflare", "zone_settings_edit", json!({"items": [{"id": "waf", "value": "off"}]}), true),
+            ("cloudflare", "zone_settings_edit", json!({"items": [{"id": "waf", "value": "on"}]}), false),
+            ("cloudflare", "zone_settings_edit", json!({"items": [{"id": "minify", "value": "off"}]}), false),
+            ("desktop-commander", "set_config_value", json!({"key": "blockedCommands", "value": []}), true),
+            ("desktop-commander", "set_config_value", json!({"key": "blockedCommands", "value": ["rm"]}), false),
+            ("desktop-commander", "set_config_value", json!({"key": "allowedDirectories", "value": ["/"]}), true),
+            ("desktop-commander", "set_config_value", json!({"key": "telemetryEnabled", "value": false}), false),
+            ("rds", "modify_instance_settings", json!({"DeletionProtection": false}), true),
+            ("editor", "update_settings", json!({"minimap": {"enabled": false}}), false),
+            ("github", "update_issue", json!({"title": "turn MFA off", "state": "disabled"}), false),
+        ] {
+            assert_eq!(weakens(&words(server), &words(tool), &arguments), expect, "{server} {tool} {arguments}");
+        }
+    }
+}
