@@ -267,6 +267,12 @@ impl Reader<'_, '_> {
                     self.peek(),
                     Some(Token::Text { .. } | Token::Name(_) | Token::Shell { .. } | Token::Number(_))
                 );
+                // `unlink for glob(..)`: what the loop is at
+                let loops = matches!(self.peek(), Some(Token::Name(word)) if word == "for" || word == "foreach");
+                if loops && self.language == Language::Perl && self.calls.is_command(&name) {
+                    let args = self.variables.get("_").cloned().into_iter().collect::<Vec<_>>();
+                    return self.call(&name, None, &args);
+                }
                 if bare && begins && self.calls.is_command(&name) {
                     let args = self.arguments(None);
                     return self.call(&name, None, &args);
@@ -464,11 +470,11 @@ impl Reader<'_, '_> {
                     let before = self.at;
                     // a block of statements inside parentheses or braces
                     self.imports();
-                    let statement =
-                        matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Name(_))))
-                            || matches!((self.peek(), self.peek_at(1)), (Some(Token::Name(_)), Some(Token::Sign('='))));
-                    if statement && close == Some('}') {
-                        self.assignment();
+                    if close == Some('}') {
+                        self.each();
+                        if self.begins_assignment() {
+                            self.assignment();
+                        }
                     }
                     if self.at == before {
                         // the name of a keyword argument, unless it is compared

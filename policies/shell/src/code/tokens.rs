@@ -130,7 +130,8 @@ impl Lexer {
                 self.out.push(Token::Number(text));
             }
             ':' if self.peek(1) == Some(':') => self.double(Token::Arrow),
-            '-' if self.peek(1) == Some('>') => self.double(Token::Arrow),
+            // of Java it stands before what a closure does
+            '-' if self.peek(1) == Some('>') && self.language != Language::Java => self.double(Token::Arrow),
             '.' if self.peek(1) == Some('.') => self.double(Token::Dots),
             '?' if self.peek(1) == Some('.') => self.double(Token::Sign('.')),
             c => self.single(Token::Sign(c)),

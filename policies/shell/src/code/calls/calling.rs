@@ -2,6 +2,7 @@
 
 use rampart_call::EffectKind;
 
+use super::statements::one_of;
 use super::{COMMAND, OPEN_FILE, Reader, Value, taint_of, unlisted};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
@@ -80,7 +81,11 @@ impl Reader<'_, '_> {
         {
             let rest: Vec<Value> =
                 args.iter().skip(at + 1).flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()])).collect();
-            if !rest.is_empty() {
+            // `paths.forEach(File::delete)`
+            let each = receiver.filter(|value| name.ends_with(".forEach") && value.text.is_some()).map(one_of);
+            if let Some(each) = each.filter(|_| rest.is_empty()) {
+                self.effect(known, &called, Some(&each), &[]);
+            } else if !rest.is_empty() {
                 self.effect(known, &called, None, &rest);
             }
             return Value::name(called);

@@ -27,6 +27,8 @@ impl Reader<'_, '_> {
             {
                 Some(name.clone())
             }
+            // of Java
+            (Some(Token::Name(name)), Some(Token::Sign('-')), Some(Token::Sign('>'))) => Some(name.clone()),
             (Some(Token::Sign('(')), Some(Token::Name(name)), Some(Token::Sign(',' | ')'))) => Some(name.clone()),
             _ => None,
         };
@@ -56,7 +58,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `foreach (values as $name)` of PHP, `for my $name (values)` of Perl, `for (const name of values)`.
+    /// `foreach (values as $name)` of PHP, `for my $name (values)` of Perl, `for (const name of values)`, `for (T name : values)`
+    /// of Java, `for _, name := range values` of Go.
     pub(super) fn each(&mut self) {
         let Some(Token::Name(word)) = self.peek() else { return };
         if !matches!(word.as_str(), "for" | "foreach") {
@@ -102,15 +105,22 @@ impl Reader<'_, '_> {
                 self.variables.insert(name, one_of(&value));
             }
             Language::Js if self.peek_at(1) == Some(&Token::Sign('(')) => {
-                let is_of = |t: &Token| matches!(t, Token::Name(word) if word == "of");
-                let Some(length) = self.tokens.iter().skip(self.at).take(12).position(is_of) else { return };
-                let Some(Token::Name(name)) = self.tokens.get(self.at + length - 1).cloned() else { return };
-                self.at += length + 1;
-                let value = self.expression();
-                self.variables.insert(name, one_of(&value));
+                self.name_before(&Token::Name("of".to_owned()), 1);
             }
+            Language::Java if self.peek_at(1) == Some(&Token::Sign('(')) => self.name_before(&Token::Sign(':'), 1),
+            Language::Go => self.name_before(&Token::Name("range".to_owned()), 3),
             _ => {}
         }
+    }
+
+    /// The name that stands so far before a word runs over what follows the word.
+    fn name_before(&mut self, word: &Token, back: usize) {
+        let Some(length) = self.tokens.iter().skip(self.at).take(12).position(|token| token == word) else { return };
+        let name = (self.at + length).checked_sub(back).and_then(|at| self.tokens.get(at)).cloned();
+        let Some(Token::Name(name)) = name else { return };
+        self.at += length + 1;
+        let value = self.expression();
+        self.variables.insert(name, one_of(&value));
     }
 
     /// `find(sub { .. }, PATH)` of Perl: what the block is called with lies below the path.

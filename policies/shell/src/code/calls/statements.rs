@@ -17,12 +17,12 @@ pub(super) fn one_of(value: &Value) -> Value {
 }
 
 impl Reader<'_, '_> {
-    /// `f(x) for x in values`: what the name stands for is said behind its use.
+    /// `f(x) for x in values`, and `f($_) for values` of Perl: what the name stands for is said behind its use.
     pub(super) fn comprehensions(&mut self) {
-        if self.language != Language::Python {
+        if !matches!(self.language, Language::Python | Language::Perl) {
             return;
         }
-        let is_for = |t: &Token| matches!(t, Token::Name(word) if word == "for");
+        let is_for = |t: &Token| matches!(t, Token::Name(word) if word == "for" || word == "foreach");
         let inner = |at: &usize| *at > 0 && self.tokens.get(at - 1).is_some_and(|t| *t != Token::End);
         let places: Vec<usize> = (0..self.tokens.len())
             .filter(|at| self.tokens.get(*at).is_some_and(is_for))
@@ -31,7 +31,15 @@ impl Reader<'_, '_> {
             .collect();
         for place in places {
             self.at = place;
-            self.loop_over();
+            match self.language {
+                // one that begins a statement names what it runs over
+                Language::Perl if !matches!(self.before(1), Some(Token::Sign('{' | '}'))) => {
+                    self.at += 1;
+                    let value = one_of(&self.postfix());
+                    self.variables.insert("_".to_owned(), value);
+                }
+                _ => self.loop_over(),
+            }
         }
         self.at = 0;
     }
@@ -175,6 +183,20 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Whether a value may be given to a name here.
+    pub(super) fn begins_assignment(&self) -> bool {
+        let next = (self.peek(), self.peek_at(1));
+        matches!(next, (Some(Token::Name(_)), Some(Token::Name(_) | Token::Sign('=')))) || self.assigns_pair()
+    }
+
+    fn assigns_pair(&self) -> bool {
+        let names = matches!(
+            (self.peek(), self.peek_at(1), self.peek_at(2), self.peek_at(3)),
+            (Some(Token::Name(_)), Some(Token::Sign(',')), Some(Token::Name(_)), Some(Token::Sign('=')))
+        );
+        names && self.language == Language::Go
+    }
+
     /// `name = value`, also `const { a, b } = require("x")`.
     pub(super) fn assignment(&mut self) {
         while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local"))
@@ -208,6 +230,14 @@ impl Reader<'_, '_> {
                 }
                 return;
             }
+        }
+        // `name, err := value` of Go
+        let pair = self.assigns_pair();
+        if pair && let Some(Token::Name(name)) = self.peek().cloned() {
+            self.at += 4;
+            let value = self.expression();
+            self.variables.insert(name, value);
+            return;
         }
         let (Some(Token::Name(name)), Some(Token::Sign('='))) = (self.peek(), self.peek_at(1)) else { return };
         if matches!(self.peek_at(2), Some(Token::Sign('=' | '~' | '>'))) {
