@@ -1,8 +1,8 @@
-//! What the standard library calls to walk the stack, in a program that aborts: nothing to walk.
+//! What the standard library calls to walk the stack, in a program that aborts: there is nothing to walk.
 //!
-//! A panic here ends the process by the hook that refuses, or by a message, so all of a backtrace that is left is code that
-//! nobody runs: the unwinder, and readers of DWARF, of compressed sections and of mangled names, a quarter of the program.
-//! Under these names the linker takes ours in the unwinder's place, and whatever was called only from there is left out.
+//! A panic here ends the process, by the hook that refuses or with a message. All that a backtrace would add is code that nobody
+//! runs (the unwinder, readers of DWARF, of compressed sections and of mangled names), which was a third of the program. The
+//! linker takes these functions in the unwinder's place, and whatever was called only from there is left out.
 
 #![expect(unsafe_code, reason = "names that another library is asked for can be given in no other way")]
 
