@@ -3,6 +3,9 @@
 //!
 //! Not here: everything it does is the library's.
 
+#[cfg(all(panic = "abort", target_os = "linux"))]
+mod unwinding;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use std::{
 
 use rampart_call::{Answer, Call, Judgement, Outcome, Reason};
 
-pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_rampart-shim");
+use crate::shim;
 
 /// What the gateway does with a question.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl World {
         }
         for name in ["bash", "sh", "dash"] {
             let link = world.path("bin").join(name);
-            fs::hard_link(SHIM, &link).or_else(|_| fs::copy(SHIM, &link).map(drop)).unwrap();
+            fs::hard_link(shim(), &link).or_else(|_| fs::copy(shim(), &link).map(drop)).unwrap();
         }
         world
     }
@@ -90,7 +90,7 @@ impl World {
     }
 
     pub(crate) fn hook(&self, agent: &str, input: &[u8]) -> Ran {
-        let mut command = self.command(SHIM);
+        let mut command = self.command(shim());
         command.args(["hook", agent]);
         run(command, input)
     }

@@ -68,7 +68,7 @@ fn a_gateway_that_waits_for_a_human_is_waited_for() {
 #[test]
 fn a_human_who_takes_longer_than_the_agent_waits_is_a_refusal() {
     let world = World::with(Manner::Holds);
-    let mut command = world.command(crate::gateway::SHIM);
+    let mut command = world.command(crate::shim());
     command.args(["hook", "claude-code", "--timeout", "2"]);
     let ran = crate::gateway::run(command, &fixture("claude-code", "PreToolUse-Bash"));
     refuses("claude-code", &ran);
@@ -87,11 +87,16 @@ fn without_a_gateway_or_a_way_to_start_one_it_refuses_and_says_why() {
     // that forks at this moment would hold open for writing.
     let shim = world.path("shim");
     std::fs::hard_link(world.path("bin/sh"), &shim).unwrap();
-    let mut alone = world.command(&shim);
-    alone.args(["hook", "codex"]).env_remove("RAMPART_AUTOSTART").env("PATH", "/nonexistent");
-    let ran = crate::gateway::run(alone, &fixture("codex", "mcp-PreToolUse-Bash"));
-    refuses("codex", &ran);
-    assert!(ran.stderr.contains("cannot run rampart to start a gateway"), "{ran:?}");
+    let starts = |why: &str| {
+        let mut alone = world.command(&shim);
+        alone.args(["hook", "codex"]).env_remove("RAMPART_AUTOSTART").env("PATH", "/nonexistent");
+        let ran = crate::gateway::run(alone, &fixture("codex", "mcp-PreToolUse-Bash"));
+        refuses("codex", &ran);
+        assert!(ran.stderr.contains(why), "{ran:?}");
+    };
+    starts("cannot run rampart to start a gateway");
+    std::os::unix::fs::symlink("/bin/false", world.path("rampart")).unwrap();
+    starts("the gateway ended as soon as it was started");
 }
 
 #[test]
@@ -149,7 +154,7 @@ fn a_question_goes_to_the_host_where_it_has_a_prompt() {
 #[test]
 fn what_wrap_set_is_told_to_the_gateway() {
     let world = World::with(Manner::Answers);
-    let mut command = world.command(crate::gateway::SHIM);
+    let mut command = world.command(crate::shim());
     command.args(["hook", "claude-code"]);
     command.env("RAMPART_SESSION", "ours").env("RAMPART_DEPTH", "1").env("CLAUDE_PROJECT_DIR", "/the/project");
     crate::gateway::run(command, &fixture("claude-code", "PreToolUse-Bash"));
@@ -163,7 +168,7 @@ fn what_wrap_set_is_told_to_the_gateway() {
 fn a_wrong_call_of_the_program_is_a_refusal_to_most_agents() {
     let world = World::empty();
     for args in [&[][..], &["hook"], &["hook", "vim"], &["hook", "codex", "--timeout", "soon"], &["--shell", "fish"]] {
-        let mut command = world.command(crate::gateway::SHIM);
+        let mut command = world.command(crate::shim());
         command.args(args);
         let ran = crate::gateway::run(command, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");

@@ -6,3 +6,9 @@ mod gateway;
 mod hook;
 #[cfg(test)]
 mod shell;
+
+/// The program under test.
+#[cfg(test)]
+fn shim() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_BIN_EXE_rampart-shim"))
+}

@@ -144,7 +144,7 @@ fn a_startup_file_named_in_the_arguments_is_judged() {
 #[test]
 fn the_shim_can_be_called_by_its_own_name() {
     let world = World::with(Manner::Answers);
-    let mut command = world.command(crate::gateway::SHIM);
+    let mut command = world.command(crate::shim());
     command.args(["--shell", "bash", "-c", "echo $0"]).env("RAMPART_AGENT", "aider").env("RAMPART_SESSION", "s1");
     assert_eq!(run(command, b"").stdout, "bash\n");
     let call = world.calls().remove(0);
