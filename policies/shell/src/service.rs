@@ -110,7 +110,7 @@ pub fn does(request: &Request<'_>) -> Vec<(EffectKind, &'static str)> {
             found.push((EffectKind::RemoteMutate, "remote-delete"));
         }
     }
-    if parts.looks_up() {
+    if parts.looks_up() || parts.carries() {
         found.push((EffectKind::Net, "name-lookup"));
     }
     found
@@ -210,6 +210,11 @@ impl Parts<'_> {
         }
     }
 
+    /// A host whose own name carries data, in more than one of its labels.
+    fn carries(&self) -> bool {
+        !self.local && self.host.split('.').filter(|label| is_data(label)).count() > 1
+    }
+
     /// A name that somebody looks up over HTTPS, and that carries more than a name does.
     fn looks_up(&self) -> bool {
         let asks = self.path == "/resolve" || self.path.ends_with("/dns-query");
@@ -299,6 +304,23 @@ mod tests {
             ),
             ("GET", "https://dns.google/resolve?name=_3f2a1c6768705f324f4b73384a49675455.example.com", "", "", ""),
             ("GET", "https://dns.google/resolve?name=www.example.com&type=AAAA", "", "", ""),
+            (
+                "GET",
+                "https://4b3d414b49414a35375a4850535a4c53.504252444c363b533d6e43634a65642b.c.example.net/favicon.ico",
+                "",
+                "",
+                "name-lookup",
+            ),
+            (
+                "GET",
+                "https://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi.ipfs.example.net/",
+                "",
+                "",
+                "",
+            ),
+            ("PUT", "https://api.example.com/lists/1/items", "", "[]", "remote-delete"),
+            ("POST", "https://api.linode.com/v4/linode/instances/5/rebuild", "", "{}", "cloud-delete"),
+            ("POST", "https://circleci.example.com/api/builds/5/rebuild", "", "{}", ""),
         ] {
             let headers: Vec<(String, String)> =
                 headers.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();

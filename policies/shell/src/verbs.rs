@@ -108,6 +108,10 @@ const STORES: &[&str] = &[
     "keyspace",
 ];
 
+/// Machines, which lose their disks where they are set up anew.
+const MACHINES: &[&str] =
+    &["droplet", "host", "instance", "instances", "linode", "machine", "node", "server", "servers", "vm"];
+
 /// Words with which a name begins that only asks.
 const ASKS: &[&str] = &["get", "list", "describe", "search", "find", "count", "show", "preview", "explain", "check"];
 
@@ -119,8 +123,9 @@ pub fn destroys(words: &[String]) -> bool {
         any(words, &["reset", "restore", "rollback", "revert"]) && any(words, STORES)
             || any(words, &["reset"]) && any(words, &["parent", "migrate", "migration", "migrations"])
     };
+    let anew = || any(words, &["rebuild", "reimage", "reinstall"]) && any(words, MACHINES);
     let destroys = any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT);
-    !asks && (destroys || empties() || puts_back())
+    !asks && (destroys || empties() || puts_back() || anew())
 }
 
 #[cfg(test)]
@@ -151,6 +156,8 @@ mod tests {
             ("restore_from_trash", false),
             ("clear_cache", false),
             ("rollback_deployment", false),
+            ("rebuild_server", true),
+            ("rebuild_search", false),
             ("delete_cell", false),
         ] {
             assert_eq!(destroys(&words(name)), expect, "{name}");

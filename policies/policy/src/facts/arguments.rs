@@ -1,6 +1,7 @@
 //! The arguments of MCP and other tools as effects: a path, URL, command or SQL text is judged by the rules of its
 //! kind wherever it stands.
 
+mod batches;
 mod deeds;
 mod files;
 mod guards;
@@ -12,6 +13,7 @@ mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use rampart_call::{CommandLine, Effect, EffectKind};
 use rampart_shell::{Surroundings, graphql, service, verbs};
 use serde_json::{Map, Value};
@@ -135,7 +137,8 @@ impl Known<'_> {
         {
             says(EffectKind::Privilege, "access-grant");
         }
-        if named.destroys(arguments) || deeds::asks_deletion(arguments) {
+        let several = || batches::destroy(arguments, named.any(batches::MANY));
+        if named.destroys(arguments) || deeds::asks_deletion(arguments) || several() {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
         let mongo = named.is_mongo()
@@ -226,8 +229,8 @@ impl Known<'_> {
                 }
                 self.add_started(text, around, sets);
             }
-            if let Some(text) = value.as_str().filter(|_| tool.is_typed(key)) {
-                self.add_typed(text, around, sets);
+            if let Some(text) = texts::typed(value).filter(|_| tool.is_typed(key)) {
+                self.add_typed(&text, around, sets);
             }
             let own = self::role(key);
             let role = if own == Role::Unknown && !value.is_string() { role } else { own };
@@ -245,7 +248,7 @@ impl Known<'_> {
         }
     }
 
-    /// What the document of a request gives away or turns off: method and path are read like the name of a tool.
+    /// What the document of a request destroys, gives away or turns off: method and path are read like the name of a tool.
     pub(super) fn add_document(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
         let verb = match request.method {
             "POST" => "create",
@@ -253,18 +256,32 @@ impl Known<'_> {
             "PATCH" => "update",
             _ => return,
         };
-        let document = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with('{'));
-        let (Some(document), Some(url)) = (document, UrlParts::parse(request.url)) else { return };
-        let name: Vec<String> = std::iter::once(verb.to_owned()).chain(verbs::words(&url.path)).collect();
-        if service::is_near(&url.host) || !(rights::is_about(&name) || guards::is_about(&name)) {
+        let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
+        let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
+        if service::is_near(&url.host) {
             return;
         }
-        let Ok(document) = serde_json::from_str(document) else { return };
-        if rights::grants(&name, &document) {
-            self.note(EffectKind::Privilege, "access-grant", around, sets);
+        let name: Vec<String> = std::iter::once(verb.to_owned()).chain(verbs::words(&url.path)).collect();
+        let many = verbs::any(&name, batches::MANY);
+        if many && batches::is_part_deleting(body) {
+            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
-        if guards::weakens(&[], &name, &document) {
-            self.note(EffectKind::Privilege, "security-setting", around, sets);
+        for document in batches::documents(body) {
+            if rights::grants(&name, &document) {
+                self.note(EffectKind::Privilege, "access-grant", around, sets);
+            }
+            if guards::weakens(&[], &name, &document) {
+                self.note(EffectKind::Privilege, "security-setting", around, sets);
+            }
+            if let Some(note) = rights::opens(&name, &document) {
+                self.note(EffectKind::Privilege, note, around, sets);
+            }
+            if batches::destroy(&document, many) {
+                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+            }
+            for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
+                self.add_sql(text, around, sets);
+            }
         }
     }
 
@@ -276,10 +293,16 @@ impl Known<'_> {
         // the source of a page is as good as the page
         let text = text.trim_start().strip_prefix("view-source:").unwrap_or(text);
         let url = url::Url::parse(text.trim()).ok();
+        if tool.drops(text) {
+            self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
+        }
         let path = matches!(role, Role::Path | Role::Remote | Role::Into | Role::Around);
         let named = path || matches!(role, Role::Url | Role::Unknown);
         match (role, url) {
-            (_, Some(url)) if named && url.scheme() == "file" => self.add_file(url.path(), role, tool, around, sets),
+            (_, Some(url)) if named && url.scheme() == "file" => {
+                let path = percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
+                self.add_file(&path, role, tool, around, sets);
+            }
             (_, Some(url)) if named && url.has_host() && text.contains("://") => {
                 self.add_fetch("", text.trim(), &[], around, sets);
             }
@@ -302,6 +325,9 @@ impl Known<'_> {
             (Role::Sql, _) if queries::is_statement(text) => self.add_sql(text, around, sets),
             (Role::Query, _) => self.query(text, tool, around, sets),
             (Role::Manifest, _) => self.add_manifest(text, around, sets),
+            (Role::Unknown, _) if tool.is_database() && text.split(';').any(queries::is_whole) => {
+                self.add_sql(text, around, sets);
+            }
             (Role::Unknown, _) if tool.is_of_cluster() && text.contains("kind") && text.contains(['\n', '{']) => {
                 self.add_manifest(text, around, sets);
             }
@@ -349,9 +375,9 @@ fn role(key: &str) -> Role {
         Role::Url
     } else if any(&["commands", "cmds"]) {
         Role::Commands
-    } else if any(&["command", "cmd", "shell", "script", "argv"]) {
+    } else if any(&["command", "cmd", "cmdline", "entrypoint", "shell", "script", "argv"]) {
         Role::Command
-    } else if any(&["sql", "statement", "statements", "ddl"]) {
+    } else if any(&["sql", "tsql", "plsql", "cql", "statement", "statements", "ddl"]) {
         Role::Sql
     } else if any(&["query", "queries", "graphql", "gql", "mutation", "cypher"])
         && !any(&["text", "texts", "type", "id", "name"])

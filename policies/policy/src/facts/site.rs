@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use percent_encoding::percent_decode_str;
 use rampart_call::{Effect, EffectKind, Target};
 use rampart_shell::{Surroundings, service};
 
@@ -37,7 +38,7 @@ impl Known<'_> {
         if may_be_file
             && let Some(path) = url::Url::parse(url).ok().filter(|u| u.scheme() == "file").map(|u| u.path().to_owned())
         {
-            let target = rampart_shell::locate(&path, around);
+            let target = rampart_shell::locate(&percent_decode_str(&path).decode_utf8_lossy(), around);
             self.add_effect(Effect::new(EffectKind::Read, Some(target)), around, sets);
         }
     }

@@ -1,5 +1,6 @@
 //! Effects on files and hosts.
 
+use percent_encoding::percent_decode_str;
 use rampart_call::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Target};
 
 use super::Walk;
@@ -308,7 +309,7 @@ impl Walk<'_> {
             return;
         };
         if parsed.local_file {
-            let path = arg.text.trim_start_matches("file://").to_owned();
+            let path = percent_decode_str(arg.text.trim_start_matches("file://")).decode_utf8_lossy().into_owned();
             let _ = self.read(&arg.with_text(&path), false);
             return;
         }

@@ -42,10 +42,15 @@ pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
 pub(super) fn asks_deletion(arguments: &Value) -> bool {
     const WHERE: &[&str] = &["apipath", "endpoint", "path", "resource", "route", "uri"];
     let Some(map) = arguments.as_object() else { return false };
+    // `POST /loki/api/v1/delete`
+    let ends = || {
+        let places = map.iter().filter(|(key, _)| one_of(key, WHERE)).filter_map(|(_, value)| value.as_str());
+        places.map(|place| place.rsplit('/').next().unwrap_or("")).any(|last| matches!(last, "delete" | "destroy"))
+    };
     // a word in capitals is HTTP's, whatever the argument is called
     let deletes = |(key, value): (&String, &Value)| {
         let text = value.as_str().unwrap_or("");
-        key == "method" && text.eq_ignore_ascii_case("delete")
+        key == "method" && (text.eq_ignore_ascii_case("delete") || text == "POST" && ends())
             || one_of(key, &["httpmethod", "operation", "verb"]) && text == "DELETE"
     };
     let asked = || map.iter().any(|(key, value)| value.is_string() && one_of(key, WHERE));
@@ -384,6 +389,7 @@ mod tests {
         for (arguments, expect) in [
             (json!({"method": "DELETE", "path": "/repos/a/b"}), true),
             (json!({"method": "delete", "endpoint": "projects/1"}), true),
+            (json!({"method": "POST", "endpoint": "/loki/api/v1/delete"}), true),
             (json!({"operation": "DELETE", "path": "/v1/customers/1"}), true),
             (json!({"operation": "delete", "path": "src/a.rs"}), false),
             (json!({"method": "GET", "path": "/repos/a/b"}), false),

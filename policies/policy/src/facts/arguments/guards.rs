@@ -12,6 +12,7 @@ const GUARDS: &[&str] = &[
     "audit",
     "auditing",
     "backups",
+    "brute",
     "captcha",
     "cloudtrail",
     "ddos",
@@ -23,6 +24,7 @@ const GUARDS: &[&str] = &[
     "guardian",
     "mfa",
     "protection",
+    "scanning",
     "securityhub",
     "totp",
     "versioning",
@@ -32,6 +34,7 @@ const GUARDS: &[&str] = &[
 /// What is a guard where a name says that it is of a site or of an account.
 const OF_SITES: (&[&str], &[&str]) =
     (&["zone", "zones", "domain", "domains"], &["ssl", "tls", "hsts", "https", "security", "firewall"]);
+const OF_SIGN_IN: (&[&str], &[&str]) = (&["conditional"], &["access"]);
 const OF_ACCOUNTS: (&[&str], &[&str]) = (
     &["auth", "auth0", "authentication", "authenticator", "clerk", "entra", "keycloak", "okta", "user", "users"],
     &["factor", "factors", "otp", "authenticator", "authenticators"],
@@ -73,12 +76,23 @@ const MAX_DEPTH: usize = 8;
 /// Whether the words of a name are of something that protects or watches.
 fn is_guard(words: &[String]) -> bool {
     let together = |(place, what): (&[&str], &[&str])| any(words, place) && any(words, what);
-    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS)
+    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS) || together(OF_SIGN_IN)
 }
 
 /// Whether the words of a tool's name say that it may change a guard, or a setting of whatever is named.
-pub(super) fn is_about(tool: &[String]) -> bool {
+fn is_about(tool: &[String]) -> bool {
     any(tool, SETS) && (is_guard(tool) || any(tool, SETTINGS))
+}
+
+/// Whether a guard is named among the arguments.
+fn is_named(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Object(map) if depth <= MAX_DEPTH => {
+            map.iter().any(|(key, value)| is_guard(&words(key)) || is_named(value, depth + 1))
+        }
+        Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| is_named(value, depth + 1)),
+        _ => false,
+    }
 }
 
 /// Whether a call weakens what protects others: by the name of its tool, or by a switch among its arguments. `server` adds to
@@ -94,7 +108,7 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
     any(tool, &["unprotect"])
         || (ends || again) && (is_guard(tool) || any(tool, OF_ACCOUNTS.1) && is_guard(&all))
         || watched()
-        || is_about(tool) && off(arguments, is_guard(tool), any(tool, SETTINGS), 0)
+        || any(tool, SETS) && off(arguments, is_guard(tool), any(tool, SETTINGS), 0)
 }
 
 /// Whether a switch of a guard is off. `guard` says that all are of one, `settings` that arguments name what is meant.
@@ -153,8 +167,8 @@ fn is_off(value: &Value) -> bool {
 }
 
 /// Whether what is turned off stands in the argument.
-pub(super) fn decides(tool: &[String], value: &Value) -> bool {
-    is_about(tool) && !value.is_number()
+pub(super) fn decides(tool: &[String], key: &str, value: &Value) -> bool {
+    !value.is_number() && (is_about(tool) || any(tool, SETS) && (is_guard(&words(key)) || is_named(value, 0)))
 }
 
 #[cfg(test)]
@@ -192,6 +206,10 @@ mod tests {
             ("desktop-commander", "set_config_value", json!({"key": "telemetryEnabled", "value": false}), false),
             ("rds", "modify_instance_settings", json!({"DeletionProtection": false}), true),
             ("editor", "update_settings", json!({"minimap": {"enabled": false}}), false),
+            ("keycloak", "update_realm", json!({"representation": {"bruteForceProtected": false}}), true),
+            ("github", "update_repo", json!({"secret_scanning": {"status": "disabled"}}), true),
+            ("entra", "update_conditional_access_policy", json!({"patch": {"state": "disabled"}}), true),
+            ("jira", "update_issue", json!({"fields": {"status": "inactive", "audit": "none yet"}}), false),
             ("github", "update_issue", json!({"title": "turn MFA off", "state": "disabled"}), false),
         ] {
             assert_eq!(weakens(&words(server), &words(tool), &arguments), expect, "{server} {tool} {arguments}");

@@ -42,8 +42,22 @@ const PROGRAMS: [(&str, &str); 19] = [
 ];
 
 /// Words for browsers, whose code is of the page.
-const BROWSERS: &[&str] =
-    &["browser", "playwright", "puppeteer", "chrome", "chromium", "firefox", "page", "devtools", "webdriver", "cdp"];
+const BROWSERS: &[&str] = &[
+    "browser",
+    "browserbase",
+    "cdp",
+    "chrome",
+    "chromium",
+    "cypress",
+    "devtools",
+    "firefox",
+    "page",
+    "playwright",
+    "puppeteer",
+    "selenium",
+    "stagehand",
+    "webdriver",
+];
 
 /// Words for what speaks to a cluster.
 const CLUSTERS: &[&str] = &["kubectl", "kubernetes", "k8s", "kube", "cluster", "resources", "openshift"];
@@ -60,6 +74,9 @@ const REMOTE: &[&str] = &[
     "etcd",
     "firebase",
     "firestore",
+    "dbfs",
+    "kv",
+    "kw",
     "mount",
     "s3",
     "secret",
@@ -137,7 +154,10 @@ impl Tool {
                 let said = words.get(name..).unwrap_or_default();
                 // the verb first, so that a name which asks excuses nothing
                 let all = || said.iter().chain(&self.name).cloned().collect::<Vec<_>>();
-                said.len() > 1 && destroys(said) || destroys(&all()) && other()
+                // `op: rm` of a store of keys, `method: unlink` of a table's rows
+                let short = || matches!(said, [word] if matches!(word.as_str(), "rm" | "remove" | "del" | "unlink"));
+                let stored = || short() && self.any(REMOTE) && !files::names_a_local_path(arguments);
+                said.len() > 1 && destroys(said) || destroys(&all()) && other() || stored()
             });
         said || destroys(&self.name) && other()
     }
@@ -215,7 +235,7 @@ impl Tool {
         let published = || deeds::says_publishing(&self.server, &self.name, key);
         let (modules, told) = deeds::MODULE;
         let module = || self.is_of_ansible() && (said::one_of(key, modules) || said::one_of(key, told));
-        let guard = || guards::decides(&self.name, value);
+        let guard = || guards::decides(&self.name, key, value);
         let given = || rights::decides(&self.name, key, value) || guard() || entry() || published() || module();
         let other = || given() || cluster() || setting() || mongo() || filter() || browser();
         words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
@@ -247,6 +267,11 @@ impl Tool {
     /// It turns off what protects others or watches over them.
     pub(super) fn weakens(&self, arguments: &Value) -> bool {
         self.is(|words| guards::weakens(&self.server, words, arguments))
+    }
+
+    /// A text in the language of what it speaks to drops what is stored there.
+    pub(super) fn drops(&self, text: &str) -> bool {
+        queries::drops(text, |known| self.any(known))
     }
 
     /// It speaks to machines through modules of Ansible.
@@ -331,6 +356,15 @@ fn is_code(key: &str) -> bool {
 fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> {
     const RUNS: &[&str] =
         &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
+    const NAMED: &[(&str, [&str; 2])] = &[
+        ("ruby", ["ruby", "-e"]),
+        ("r", ["Rscript", "-e"]),
+        ("rstudio", ["Rscript", "-e"]),
+        ("perl", ["perl", "-e"]),
+        ("php", ["php", "-r"]),
+        ("powershell", ["pwsh", "-c"]),
+        ("pwsh", ["pwsh", "-c"]),
+    ];
     let page = any(tool, BROWSERS) || any(server, BROWSERS);
     if !any(tool, RUNS) {
         None
@@ -342,8 +376,8 @@ fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> 
         Some(["bash", "-c"])
     } else if any(tool, &["applescript", "osascript"]) {
         Some(["osascript", "-e"])
-    } else if any(tool, &["ruby"]) {
-        Some(["ruby", "-e"])
+    } else if let Some((_, program)) = NAMED.iter().find(|(word, _)| any(tool, &[word]) || any(server, &[word])) {
+        Some(*program)
     } else {
         Some(["python3", "-c"])
     }

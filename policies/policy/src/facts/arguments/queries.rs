@@ -100,6 +100,7 @@ pub(super) const DATABASES: &[&str] = &[
     "bigquery",
     "cassandra",
     "clickhouse",
+    "couchbase",
     "cockroach",
     "cockroachdb",
     "cql",
@@ -123,6 +124,7 @@ pub(super) const DATABASES: &[&str] = &[
     "postgresql",
     "presto",
     "psql",
+    "plsql",
     "redshift",
     "snowflake",
     "sql",
@@ -131,6 +133,7 @@ pub(super) const DATABASES: &[&str] = &[
     "supabase",
     "timescale",
     "trino",
+    "tsql",
     "turso",
 ];
 
@@ -267,6 +270,48 @@ fn deletes_all(text: &str, depth: usize) -> bool {
         || run() && strings.iter().any(|inner| deletes_all(inner, depth + 1))
 }
 
+/// Whether a text drops what is stored, in a language that the words of a tool and its server say is spoken.
+pub(super) fn drops(text: &str, is: impl Fn(&[&str]) -> bool) -> bool {
+    let text = text.trim();
+    let kusto = || {
+        let command = text.strip_prefix('.').and_then(|rest| rest.split_whitespace().next()).unwrap_or("");
+        matches!(command, "drop" | "purge" | "clear" | "delete" | "set-or-replace")
+    };
+    // Elasticsearch: a script that turns an update into a deletion
+    let painless = || text.contains("ctx.op") && (text.contains("delete") || text.contains("params"));
+    is(&["kusto", "adx", "kql"]) && kusto()
+        || is(&["elasticsearch", "opensearch", "elastic"]) && painless()
+        || is(&["gremlin", "neptune", "janusgraph", "tinkerpop"]) && text.contains(".drop()")
+        || is(&["splunk", "spl"]) && text.rsplit('|').next().is_some_and(|last| last.trim() == "delete")
+        || is(&["sparql", "fuseki", "graphdb", "blazegraph", "stardog", "virtuoso"]) && sparql_clears(text)
+}
+
+/// Whether SPARQL 1.1 Update empties graphs (section 3.2), or deletes all that a pattern without any constant fits.
+fn sparql_clears(text: &str) -> bool {
+    let (mut plain, mut quote) = (String::new(), None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '{' | '}' | ';' | '.') => plain.push_str(&format!(" {c} ")),
+            (None, c) => plain.push(c),
+        }
+    }
+    let words: Vec<String> =
+        plain.split_whitespace().map(str::to_ascii_lowercase).filter(|word| word != "silent").collect();
+    let clears = words.windows(2).any(|two| {
+        matches!(two, [verb, what] if matches!(verb.as_str(), "clear" | "drop")
+            && matches!(what.as_str(), "all" | "default" | "named" | "graph"))
+    });
+    let pattern = words.iter().position(|word| word == "where").and_then(|at| words.get(at + 1..));
+    let anything = pattern.is_some_and(|pattern| {
+        let free = |word: &String| word.starts_with('?') || matches!(word.as_str(), "{" | "}" | "." | ";" | "graph");
+        pattern.iter().all(free)
+    });
+    clears || anything && words.iter().any(|word| word == "delete")
+}
+
 /// The addresses that `LOAD CSV FROM '..'` of Cypher reads.
 pub(super) fn cypher_loads(text: &str) -> Vec<&str> {
     let (words, strings) = cypher(text);
@@ -347,6 +392,29 @@ mod tests {
             ["file:///etc/passwd"]
         );
         assert!(cypher_loads("MATCH (p {url: 'https://x.example/'}) RETURN p").is_empty());
+    }
+
+    #[test]
+    fn each_language_has_its_own_words_for_dropping() {
+        for (server, text, expect) in [
+            ("kusto", ".drop tables (A, B) ifexists", true),
+            ("kusto", ".set-or-replace T <| T | take 0", true),
+            ("kusto", ".show tables", false),
+            ("kusto", "T | where action == 'drop' | take 10", false),
+            ("opensearch", "ctx.op = params.k", true),
+            ("opensearch", "ctx._source.n += 1", false),
+            ("neptune", "g.V().hasLabel('a').drop().iterate()", true),
+            ("neptune", "g.V().hasLabel('drop').count()", false),
+            ("splunk", "search index=a | delete", true),
+            ("splunk", "search index=a action=delete | stats count", false),
+            ("graphdb", "DELETE { GRAPH ?g { ?s ?p ?o } } WHERE { GRAPH ?g { ?s ?p ?o } }", true),
+            ("graphdb", "DELETE { ?s ex:old ?o } WHERE { ?s ex:old ?o }", false),
+            ("fuseki", "CLEAR SILENT GRAPH <http://x.example/g>", true),
+            ("fuseki", "INSERT DATA { <urn:a> rdfs:comment \"CLEAR ALL must never run\" }", false),
+            ("mail", "drop all of it", false),
+        ] {
+            assert_eq!(drops(text, |known| known.contains(&server)), expect, "{server} {text}");
+        }
     }
 
     #[test]

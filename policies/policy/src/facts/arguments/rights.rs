@@ -42,7 +42,9 @@ const OTHER: &[&str] = &[
 const HOLDERS: &[&str] = &[
     "access",
     "account",
+    "accounts",
     "acl",
+    "acls",
     "admin",
     "binding",
     "bindings",
@@ -55,11 +57,14 @@ const HOLDERS: &[&str] = &[
     "group",
     "iam",
     "invitation",
+    "invitations",
     "invite",
     "key",
+    "keys",
     "member",
     "members",
     "membership",
+    "memberships",
     "permission",
     "permissions",
     "policy",
@@ -163,6 +168,9 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
     let role = has(&["assign", "grant", "promote"]) && has(&["role", "roles", "permission", "permissions", "admin"])
         || has(&["grant"]) && has(&["access", "consent", "privilege", "privileges"])
         || has(&["add", "invite"]) && has(&["collaborator", "collaborators"])
+        || has(&["add", "create"])
+            && has(&["role", "roles"])
+            && has(&["member", "members", "assignment", "assignments"])
         || has(&["make", "set"]) && tool.last().is_some_and(|word| matches!(word.as_str(), "admin" | "superuser"));
     let policy = has(&["attach", "put"]) && has(&["policy"]) && has(&["user", "role", "group"]);
     let login = has(&["create"]) && has(&["login"]) && has(&["profile"]);
@@ -224,7 +232,7 @@ const GATES: &[&str] =
 /// Whether the words of a tool's name say that it writes rules for who gets in.
 fn writes_rules(tool: &[String]) -> bool {
     (any(tool, GIVES) || any(tool, &["deploy", "apply", "write", "replace", "open", "allow"]))
-        && (any(tool, GATES) || any(tool, &["ip"]) && any(tool, &["access"]))
+        && (any(tool, GATES) || any(tool, &["ip", "list"]) && any(tool, &["access"]))
 }
 
 /// Whether a call opens to everybody what it writes rules for, with the note for it.
@@ -238,7 +246,12 @@ pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> 
     // what is commented out rules nothing
     let rules: String = said.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let text = dense(&format!("{said}\n{arguments}"));
-    if text.contains("\".write\":true") || text.contains("\".write\":\"true\"") || writes_for_all(&dense(&rules)) {
+    // of the Open Policy Agent
+    if text.contains("defaultallow:=true")
+        || text.contains("\".write\":true")
+        || text.contains("\".write\":\"true\"")
+        || writes_for_all(&dense(&rules))
+    {
         return Some("security-setting");
     }
     let all = ["\"principal\":\"*\"", "\"principal\":{\"aws\":\"*\"}", "\"principal\":{\"aws\":[\"*\"]}"];
@@ -248,7 +261,8 @@ pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> 
     if all.iter().any(|principal| text.contains(principal)) && text.contains("\"effect\":\"allow\"") || lists {
         return Some("access-grant");
     }
-    let packets = has(&["firewall", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"]);
+    let packets = has(&["firewall", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"])
+        || has(&["access"]) && has(&["list"]);
     let outward = has(&["egress", "outbound"]) || text.contains("\"egress\"") || text.contains("\"outbound\"");
     let from_all = text.contains("0.0.0.0/0") || text.contains("\"::/0\"");
     (packets && from_all && !outward && !only_web(arguments)).then_some("firewall")
@@ -360,6 +374,9 @@ mod tests {
             ("remove_collaborator", json!({"permission": "admin"}), false),
             ("add_project_member", json!({"user_id": 3, "access_level": 40}), true),
             ("add_project_member", json!({"user_id": 3, "access_level": 20}), false),
+            ("add_member_to_role", json!({"displayName": "Reader"}), true),
+            ("create members of roles", json!({"@odata.id": "x"}), true),
+            ("set memberships", json!({"role": "admin"}), true),
             ("add_group_member", json!({"group": "Domain Admins", "member": "x"}), true),
             ("create_user", json!({"ProfileName": "System Administrator"}), true),
             ("put_bucket_acl", json!({"acl": "public-read-write"}), true),

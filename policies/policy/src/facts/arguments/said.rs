@@ -27,6 +27,9 @@ const TOOLS: &[&str] = &["tool", "toolname", "toolslug"];
 /// Arguments that hold a tool's own.
 const AROUND: &[&str] = &["args", "arguments", "body", "input", "options", "parameters", "params", "request"];
 
+/// Arguments that hold what something is made of, in which flags say what is done and words do not.
+const MADE_OF: &[&str] = &["attributes", "data", "payload", "properties", "spec"];
+
 /// What a flag's verb may be about, so that `drop_duplicates` and `delete_branch_on_merge` say nothing.
 const WHAT: &[&str] = &[
     "all",
@@ -61,16 +64,29 @@ pub(super) fn done(arguments: &Value, tool: &[String]) -> Vec<Vec<String>> {
     let calls = verbs::any(tool, &["call", "dispatch", "execute", "invoke", "perform", "run", "use"]);
     if let Some(map) = arguments.as_object() {
         collect(map, calls, 0, &mut found);
+        flags(arguments, 0, &mut found);
     }
     found
+}
+
+fn flags(value: &Value, depth: usize, found: &mut Vec<Vec<String>>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        if one_of(key, MADE_OF) && depth < 4 {
+            let inner = value.as_object().into_iter().flatten();
+            found.extend(inner.filter(|(_, value)| **value == Value::Bool(true)).filter_map(|(key, _)| flag(key)));
+            flags(value, depth + 1, found);
+        }
+    }
 }
 
 fn collect(map: &Map<String, Value>, calls: bool, depth: usize, found: &mut Vec<Vec<String>>) {
     // a request is judged as one
     let request = map.contains_key("url");
+    // HTTP's own verb says nothing without a place
+    let verb = |text: &str| matches!(text, "DELETE" | "POST" | "PUT" | "PATCH");
     for (key, value) in map {
         match value {
-            Value::String(_) if request && key == "method" => {}
+            Value::String(text) if key == "method" && (request || verb(text)) => {}
             Value::String(text) if is_name(text) => {
                 let key = plain(key);
                 if KEYS.contains(&key.as_str()) || calls && TOOLS.contains(&key.as_str()) {
@@ -91,6 +107,11 @@ pub(super) fn decides(key: &str, value: &Value) -> bool {
         || value.is_boolean() && (flag(key).is_some() || verbs::words(key).iter().any(|word| word.starts_with("force")))
         || one_of(key, AROUND)
             && value.as_object().is_some_and(|map| map.iter().any(|(key, value)| decides(key, value)))
+        || one_of(key, MADE_OF) && {
+            let mut found = Vec::new();
+            flags(&Value::Object([(key.to_owned(), value.clone())].into_iter().collect()), 0, &mut found);
+            !found.is_empty()
+        }
 }
 
 /// `is_destroy`, `dropTarget`: the words of a flag that something is thrown away.
@@ -123,6 +144,8 @@ mod tests {
             (json!({"is_destroy": true}), "destroy"),
             (json!({"dropTarget": true}), "drop target"),
             (json!({"params": {"action": "drop"}}), "drop"),
+            (json!({"data": {"attributes": {"is-destroy": true, "action": "delete"}}}), "destroy"),
+            (json!({"input": {"method": "DELETE", "user": "x"}}), ""),
             (json!({"command": "npm test"}), ""),
             (json!({"method": "DELETE", "url": "http://localhost/"}), ""),
             (json!({"delete_branch_on_merge": true, "drop_duplicates": true, "destroy": false}), ""),

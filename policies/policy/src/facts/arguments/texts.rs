@@ -14,6 +14,19 @@ const MAX_WORDS: usize = 64;
 /// Most addresses of a piece of code that are looked at.
 const MAX_ADDRESSES: usize = 32;
 
+/// What is typed: a text, or several keys and texts, one after the other.
+pub(super) fn typed(value: &Value) -> Option<String> {
+    const KEYS: [&str; 5] = ["Enter", "C-m", "KPEnter", "Return", "\n"];
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(list) => {
+            let texts = list.iter().filter_map(Value::as_str);
+            Some(texts.map(|text| if KEYS.contains(&text) { "\n" } else { text }).collect())
+        }
+        _ => None,
+    }
+}
+
 impl Known<'_> {
     /// Code does what the interpreter would do with it. That it is code says nothing: running code is the tool's trade.
     pub(super) fn add_code(&mut self, interpreter: [&str; 2], text: &str, around: &Surroundings<'_>, sets: &Sets) {

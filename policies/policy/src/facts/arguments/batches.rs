@@ -1,0 +1,169 @@
+//! Several operations in one call or request, and which of them throw something away.
+
+use rampart_shell::verbs::{any, destroys as names_destruction, words};
+use serde_json::{Map, Value};
+
+use super::said::{one_of, plain};
+
+/// Words of names that say that more than one operation comes.
+pub(super) const MANY: &[&str] =
+    &["aliases", "batch", "bulk", "changeset", "commit", "multi", "mutate", "operations", "sequence", "transact"];
+
+/// Arguments that hold operations.
+const AROUND: &[&str] = &[
+    "actions",
+    "batch",
+    "calls",
+    "changes",
+    "changesets",
+    "commands",
+    "mutations",
+    "operations",
+    "ops",
+    "requestitems",
+    "requests",
+    "steps",
+    "transactitems",
+    "writes",
+];
+
+/// What an operation takes out of a text that is being edited.
+const EDITED: &[&str] =
+    &["border", "borders", "bullets", "content", "duplicates", "footer", "header", "paragraph", "range", "text"];
+
+/// How deep operations are looked for.
+const MAX_DEPTH: usize = 12;
+
+/// Whether one of several operations destroys: `{"delete": ..}`, `{"DeleteRequest": ..}`, `{"method": "DELETE", "url": ..}`.
+/// `many` says that whatever comes is operations.
+pub(super) fn destroy(value: &Value, many: bool) -> bool {
+    look(value, many, 0)
+}
+
+fn look(value: &Value, many: bool, depth: usize) -> bool {
+    match value {
+        _ if depth > MAX_DEPTH => false,
+        Value::Object(map) => {
+            many && is_request(map)
+                || is_call(map)
+                || map.iter().any(|(key, value)| {
+                    let operation = many && !value.is_boolean() && !value.is_number() && !value.is_null();
+                    operation && is_deed(key) || look(value, many || one_of(key, AROUND), depth + 1)
+                })
+        }
+        Value::Array(list) => list.iter().any(|value| look(value, many, depth + 1)),
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+            serde_json::from_str(text).is_ok_and(|value: Value| !value.is_string() && look(&value, many, depth + 4))
+        }
+        _ => false,
+    }
+}
+
+/// `delete`, `deleteMany`, `remove_index`: the name of an operation that throws away.
+fn is_deed(key: &str) -> bool {
+    let words = words(key);
+    let removes = words.len() > 1 && matches!(words.first().map(String::as_str), Some("remove"));
+    (names_destruction(&words) || removes) && words.len() <= 3 && !any(&words, EDITED)
+}
+
+/// `{"method": "DELETE", "url": "/users/1"}`, and `{"relative_url": "1", "body": "status=DELETED"}`.
+fn is_request(map: &Map<String, Value>) -> bool {
+    const PLACES: &[&str] = &["endpoint", "path", "relativeurl", "uri", "url"];
+    let text = |keys: &[&str]| map.iter().find(|(key, _)| one_of(key, keys)).and_then(|(_, value)| value.as_str());
+    let near = |place: &str| place.contains("localhost") || place.contains("127.0.0.1");
+    text(PLACES).is_some_and(|place| {
+        let deletes = text(&["httpmethod", "method", "verb"]) == Some("DELETE");
+        let marked = || text(&["body"]).is_some_and(|body| body.split('&').any(|pair| pair == "status=DELETED"));
+        !near(place) && (deletes || marked())
+    })
+}
+
+/// A call of JSON-RPC 2.0 whose method's last word destroys: `host.delete`.
+fn is_call(map: &Map<String, Value>) -> bool {
+    let method = map.get("method").and_then(Value::as_str).filter(|_| map.contains_key("jsonrpc"));
+    method.is_some_and(|method| names_destruction(&words(method.rsplit(['.', '/']).next().unwrap_or(method))))
+}
+
+/// The documents of a body: one of JSON, or one a line.
+pub(super) fn documents(body: &str) -> Vec<Value> {
+    const MOST_LINES: usize = 256;
+    match serde_json::from_str(body) {
+        Ok(document) => vec![document],
+        Err(_) => body.lines().take(MOST_LINES).filter_map(|line| serde_json::from_str(line).ok()).collect(),
+    }
+}
+
+/// Whether a request within a body of several parts deletes (OData 4.01, 11.7.7.1: each part is a request of HTTP/1.1).
+pub(super) fn is_part_deleting(body: &str) -> bool {
+    body.lines().any(|line| line.starts_with("DELETE ") && line.trim_end().ends_with("HTTP/1.1"))
+}
+
+/// Texts of a document that are statements of a database, by the names that they stand under.
+pub(super) fn statements(value: &Value) -> Vec<&str> {
+    fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<&'a str>) {
+        const KEYS: &[&str] = &["csl", "ddl", "query", "sql", "statement", "statements", "stmt"];
+        match value {
+            Value::Object(map) if depth < 8 => {
+                for (key, value) in map {
+                    match value {
+                        Value::String(text) if KEYS.contains(&plain(key).as_str()) => found.push(text),
+                        _ => collect(value, depth + 1, found),
+                    }
+                }
+            }
+            Value::Array(list) if depth < 8 => list.iter().take(64).for_each(|value| collect(value, depth + 1, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(value, 0, &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_of_several_operations_destroys() {
+        for (value, many, expect) in [
+            (json!({"operations": [{"insertOne": {"a": 1}}, {"deleteMany": {"filter": {"a": 1}}}]}), false, true),
+            (json!({"RequestItems": {"t": [{"DeleteRequest": {"Key": {"pk": 1}}}]}}), false, true),
+            (json!({"writes": [{"delete": "projects/p/databases/d/documents/t/1"}]}), false, true),
+            (json!({"delete": {"_index": "a", "_id": "1"}}), true, true),
+            (json!({"actions": [{"add": {"index": "b"}}, {"remove_index": {"index": "a"}}]}), false, true),
+            (
+                json!({"requests": [{"method": "GET", "url": "/me"}, {"method": "DELETE", "url": "/groups/1"}]}),
+                false,
+                true,
+            ),
+            (json!({"requests": [{"method": "DELETE", "url": "http://localhost:3000/items/1"}]}), false, false),
+            (json!({"payload": [{"jsonrpc": "2.0", "method": "host.delete", "params": [1]}]}), false, true),
+            (json!({"jsonrpc": "2.0", "method": "host.get", "params": {}}), false, false),
+            (
+                json!({"tmsl": "{\"sequence\": {\"operations\": [{\"delete\": {\"object\": {\"database\": \"M\"}}}]}}"}),
+                false,
+                true,
+            ),
+            (json!([{"relative_url": "1", "body": "status=DELETED"}]), true, true),
+            (json!({"requests": [{"deleteContentRange": {"range": {"startIndex": 1}}}]}), false, false),
+            (json!({"paths": {"/items": {"delete": {"summary": "Removes one"}}}}), false, false),
+            (json!({"operations": [{"update": {"deleted": true}}], "delete": false}), false, false),
+        ] {
+            assert_eq!(destroy(&value, many), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn bodies_hold_documents_parts_and_statements() {
+        assert_eq!(documents("{\"a\": 1}\n{\"b\": 2}\n").len(), 2);
+        assert_eq!(documents("[1, 2]").len(), 1);
+        assert!(is_part_deleting("--b\r\n\r\nDELETE /api/contacts(1) HTTP/1.1\r\n\r\n--b--"));
+        assert!(!is_part_deleting("{\"text\": \"DELETE /api HTTP/1.1\"}"));
+        let body =
+            json!({"requests": [{"stmt": {"sql": "drop table t"}}], "statement": "select 1", "text": "drop table u"});
+        assert_eq!(statements(&body), ["drop table t", "select 1"]);
+    }
+}
