@@ -141,6 +141,23 @@ impl Known<'_> {
         if named.destroys(arguments) || deeds::asks_deletion(arguments) || several() {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
+        if deeds::completes(arguments) && named.is(|words| verbs::any(words, &["deployment", "deployments"])) {
+            says(EffectKind::RemoteMutate, "infra-destroy");
+        }
+        if named.is(|words| deeds::empties(words, arguments)) {
+            says(EffectKind::RemoteMutate, "remote-delete");
+        }
+        if named.looks_up() && service::carries_data(&contents(arguments)) {
+            says(EffectKind::Net, "name-lookup");
+        }
+        if named.is_console(arguments) {
+            says(EffectKind::Privilege, "control-api");
+        }
+        // those of the call itself are judged as commands
+        for line in arguments.as_object().into_iter().flatten().flat_map(|(_, value)| batches::commands(value)) {
+            self.add_remote(&line, around, sets);
+        }
+        let mut says = |kind: EffectKind, note: &str| self.note(kind, note, around, sets);
         let mongo = named.is_mongo()
             && (queries::mongo_drops(arguments) || named.is(|words| queries::takes_all(words, arguments)));
         if mongo {
@@ -213,18 +230,25 @@ impl Known<'_> {
         if tool.is_browser() && deeds::starts_programs(map) {
             self.note(EffectKind::CodeLoad, "option-code", around, sets);
         }
+        let told = names::language(map);
         for (key, value) in map {
             self.flag(key, value, around, sets);
             if invocation.as_ref().is_some_and(|(program, _)| program == key) || files::is_pointer(map, key, tool) {
                 continue;
             }
-            if let (Some(text), Some(interpreter)) = (value.as_str(), tool.interpreter.filter(|_| tool.is_code(key))) {
+            let code = tool.interpreter.filter(|_| tool.is_code(key)).map(|usual| told.unwrap_or(usual));
+            let code =
+                code.or_else(|| told.filter(|_| tool.runs_later() && matches!(key.as_str(), "content" | "code")));
+            if let (Some(text), Some(interpreter)) = (value.as_str(), code) {
                 self.add_code(interpreter, text, around, sets);
                 if key.to_ascii_lowercase().contains("apex") && queries::apex_deletes(text) {
                     self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
                 }
                 if tool.is_browser() {
                     self.add_addresses(text, around, sets);
+                    if texts::takes_sessions(text) {
+                        self.note(EffectKind::Secret, "token-shown", around, sets);
+                    }
                     continue;
                 }
                 self.add_started(text, around, sets);
@@ -276,8 +300,11 @@ impl Known<'_> {
             if let Some(note) = rights::opens(&name, &document) {
                 self.note(EffectKind::Privilege, note, around, sets);
             }
-            if batches::destroy(&document, many) {
+            if batches::destroy(&document, many || document.is_array()) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+            }
+            for line in batches::commands(&document) {
+                self.add_remote(&line, around, sets);
             }
             for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
                 self.add_sql(text, around, sets);
@@ -309,12 +336,20 @@ impl Known<'_> {
             (Role::Path | Role::Remote | Role::Around, _) => self.add_file(text, role, tool, around, sets),
             // `output: json` is no path
             (Role::Into, _) if text.contains(['/', '\\', '.', '~']) => self.add_file(text, role, tool, around, sets),
-            (Role::Unknown, _) if looks_like_path(text) => self.add_file(text, role, tool, around, sets),
+            (Role::Unknown, _) if looks_like_path(text) && !files::is_name(text, tool) => {
+                self.add_file(text, role, tool, around, sets);
+            }
             (Role::Url, _) if !text.trim().is_empty() => self.add_fetch("", text.trim(), &[], around, sets),
             // `pg_psql` with `command: DROP TABLE users`
             (Role::Command | Role::Commands, _) if tool.is_database() && queries::is_whole(text) => {
                 self.suspect(&CommandLine::Command(text.to_owned()), around, sets);
                 self.query(text, tool, around, sets);
+            }
+            (Role::Command | Role::Commands, _) if tool.program() == Some("redis-cli") && text.contains("redis.") => {
+                match queries::redis_commands(text) {
+                    Some(words) => words.iter().for_each(|word| self.suspect(&argv("redis-cli", word), around, sets)),
+                    None => self.command(text, tool, around, sets),
+                }
             }
             (Role::Command | Role::Commands, _) => {
                 self.command(text, tool, around, sets);

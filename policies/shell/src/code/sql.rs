@@ -95,6 +95,11 @@ fn code(walk: &mut Walk<'_>, statement: &[String], text: &str) {
         ]
         .iter()
         .any(|name| has(name));
+    // programs that Oracle starts by itself, extensions of DuckDB that nobody signed
+    let lower = || text.to_ascii_lowercase();
+    let job = has("dbms_scheduler") && (lower().contains("'executable'") || lower().contains("'external_script'"));
+    let unsigned = has("allow_unsigned_extensions")
+        || has("install") && has("from") && lower().split("install").skip(1).any(|rest| rest.contains("://"));
     let calls = [
         "xp_cmdshell",
         "sys_exec",
@@ -106,7 +111,7 @@ fn code(walk: &mut Walk<'_>, statement: &[String], text: &str) {
     ]
     .iter()
     .any(|name| has(name));
-    if has("program") && has("copy") || language || extension || library || setting || calls {
+    if has("program") && has("copy") || job || unsigned || language || extension || library || setting || calls {
         walk.note(EffectKind::CodeLoad, "option-code");
     }
     if has("lo_export") {
@@ -159,8 +164,12 @@ fn takes_all(statement: &[String]) -> bool {
     condition.is_none_or(|words| {
         let ends = |word: &&str| matches!(*word, "settings" | "returning" | "option");
         let condition: Vec<_> = words.iter().map(String::as_str).take_while(|word| !ends(word)).collect();
-        // nothing is left where two strings are compared
+        // nothing is left where two strings are compared; a key is never null
+        let key = |word: &&str| matches!(*word, "id" | "_id" | "key" | "pk" | "rowid");
         matches!(condition[..], [] | ["true" | "1"] | ["1", "1"])
+            || matches!(condition[..], [.., "is", "not", "null" | "missing"])
+                && !condition.contains(&"and")
+                && condition.iter().any(key)
     })
 }
 
@@ -207,6 +216,9 @@ mod tests {
             ("update t set a = 1 where 1=1", true),
             ("delete from t where 'a' = 'a'", true),
             ("alter table t delete where 1 settings mutations_sync = 2", true),
+            ("delete from t where id is not null", true),
+            ("delete from m where meta(m).id is not missing returning raw 1", true),
+            ("delete from t where deleted_at is not null", false),
             ("delete from t where id = 1", false),
             ("delete from t where 1 = 1 and id = 2", false),
         ] {

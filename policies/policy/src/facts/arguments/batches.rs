@@ -37,7 +37,28 @@ const MAX_DEPTH: usize = 12;
 /// Whether one of several operations destroys: `{"delete": ..}`, `{"DeleteRequest": ..}`, `{"method": "DELETE", "url": ..}`.
 /// `many` says that whatever comes is operations.
 pub(super) fn destroy(value: &Value, many: bool) -> bool {
-    look(value, many, 0)
+    look(value, many, 0) || expires(value, 0)
+}
+
+/// The longest time, in milliseconds, after which a topic of Kafka that keeps no more than that is as good as empty.
+const SHORT_MS: u64 = 60_000;
+
+/// `{"name": "retention.ms", "value": "1"}`: what is stored is gone at once.
+fn expires(value: &Value, depth: usize) -> bool {
+    let short = |value: &Value| {
+        let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()));
+        text.and_then(|text| text.parse::<u64>().ok()).is_some_and(|ms| ms <= SHORT_MS)
+    };
+    match value {
+        Value::Object(map) if depth <= MAX_DEPTH => {
+            let named = map.get("name").and_then(Value::as_str) == Some("retention.ms");
+            named && map.get("value").is_some_and(short)
+                || map.get("retention.ms").is_some_and(short)
+                || map.values().any(|value| expires(value, depth + 1))
+        }
+        Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| expires(value, depth + 1)),
+        _ => false,
+    }
 }
 
 fn look(value: &Value, many: bool, depth: usize) -> bool {
@@ -98,6 +119,45 @@ pub(super) fn is_part_deleting(body: &str) -> bool {
     body.lines().any(|line| line.starts_with("DELETE ") && line.trim_end().ends_with("HTTP/1.1"))
 }
 
+/// Lines of a shell that a document names as what is run elsewhere: under a name for commands, or as the words of a shell.
+pub(super) fn commands(value: &Value) -> Vec<String> {
+    fn collect(value: &Value, run: bool, depth: usize, found: &mut Vec<String>) {
+        const KEYS: &[&str] =
+            &["args", "argv", "cmd", "command", "commands", "entrypoint", "script", "shellcommand", "userdata"];
+        match value {
+            _ if depth > 8 || found.len() > 64 => {}
+            Value::Object(map) => {
+                for (key, value) in map {
+                    collect(value, KEYS.contains(&plain(key).as_str()), depth + 1, found);
+                }
+            }
+            Value::Array(list) => match list.iter().map(Value::as_str).collect::<Option<Vec<_>>>() {
+                Some(words) if run => found.extend(line(&words)),
+                _ => list.iter().for_each(|value| collect(value, run, depth + 1, found)),
+            },
+            Value::String(text) if text.trim_start().starts_with('{') => {
+                if let Ok(value) = serde_json::from_str(text) {
+                    collect(&value, false, depth + 4, found);
+                }
+            }
+            Value::String(text) if run => found.push(text.clone()),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(value, false, 0, &mut found);
+    found.retain(|line| line.contains(char::is_whitespace));
+    found
+}
+
+/// `["/bin/sh", "-c", "LINE"]`, or several lines.
+fn line(words: &[&str]) -> Vec<String> {
+    match words {
+        [shell, option, line, ..] if shell.ends_with("sh") && option.starts_with('-') => vec![(*line).to_owned()],
+        _ => words.iter().map(|word| (*word).to_owned()).collect(),
+    }
+}
+
 /// Texts of a document that are statements of a database, by the names that they stand under.
 pub(super) fn statements(value: &Value) -> Vec<&str> {
     fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<&'a str>) {
@@ -147,6 +207,8 @@ mod tests {
                 false,
                 true,
             ),
+            (json!({"topicConfigs": [{"name": "retention.ms", "value": "1"}]}), false, true),
+            (json!({"topicConfigs": [{"name": "retention.ms", "value": "604800000"}]}), false, false),
             (json!([{"relative_url": "1", "body": "status=DELETED"}]), true, true),
             (json!({"requests": [{"deleteContentRange": {"range": {"startIndex": 1}}}]}), false, false),
             (json!({"paths": {"/items": {"delete": {"summary": "Removes one"}}}}), false, false),
@@ -165,5 +227,7 @@ mod tests {
         let body =
             json!({"requests": [{"stmt": {"sql": "drop table t"}}], "statement": "select 1", "text": "drop table u"});
         assert_eq!(statements(&body), ["drop table t", "select 1"]);
+        let body = json!({"Args": ["/bin/sh", "-c", "id -u"], "Input": "{\"commands\": [\"ls -l\"]}", "text": "rm x"});
+        assert_eq!(commands(&body), ["id -u", "ls -l"]);
     }
 }

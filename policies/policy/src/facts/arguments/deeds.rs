@@ -61,6 +61,29 @@ pub(super) fn asks_deletion(arguments: &Value) -> bool {
     map.iter().any(deletes) && !map.contains_key("url") && asked() && !local()
 }
 
+/// `mode: Complete` of a deployment: what its template leaves out is deleted (Azure Resource Manager).
+pub(super) fn completes(arguments: &Value) -> bool {
+    match arguments {
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            key == "mode" && value.as_str().is_some_and(|mode| mode.eq_ignore_ascii_case("complete"))
+                || key == "properties" && completes(value)
+        }),
+        _ => false,
+    }
+}
+
+/// `replace_group` with `members: []`: nobody is left.
+pub(super) fn empties(words: &[String], arguments: &Value) -> bool {
+    fn none(value: &Value, depth: usize) -> bool {
+        const WHO: &[&str] = &["items", "members", "owners", "principals", "users"];
+        value.as_object().into_iter().flatten().any(|(key, value)| {
+            let empty = value.as_array().is_some_and(Vec::is_empty);
+            empty && one_of(key, WHO) || depth < 3 && none(value, depth + 1)
+        })
+    }
+    any(words, &["overwrite", "put", "replace"]) && none(arguments, 0)
+}
+
 /// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
 pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(words, known);
@@ -77,7 +100,13 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
 }
 
 /// `get_secret`, `read_password`: the tool hands out what a vault keeps.
-pub(super) fn reveals(words: &[String]) -> bool {
+pub(super) fn reveals(words: &[String], arguments: &Value) -> bool {
+    const PLAINLY: &[&str] = &["decrypt", "reveal", "showsecrets", "withdecryption"];
+    let plainly =
+        |map: &Map<String, Value>| map.iter().any(|(key, value)| one_of(key, PLAINLY) && *value == Value::Bool(true));
+    if arguments.as_object().is_some_and(plainly) {
+        return true;
+    }
     let any = |known: &[&str]| any(words, known);
     any(&["get", "read", "show", "reveal", "fetch", "access", "retrieve", "export"])
         && any(&["secret", "password", "passwords", "credential", "credentials"])
@@ -401,6 +430,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_is_gone() {
+        assert!(completes(&json!({"properties": {"mode": "Complete"}})) && completes(&json!({"mode": "complete"})));
+        assert!(!completes(&json!({"properties": {"mode": "Incremental"}})));
+        for (tool, arguments, expect) in [
+            ("replace_resource", json!({"body": {"members": []}}), true),
+            ("replace_resource", json!({"body": {"members": [{"value": "1"}]}}), false),
+            ("search_groups", json!({"members": []}), false),
+        ] {
+            assert_eq!(empties(&words(tool), &arguments), expect, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
     fn what_few_saw_is_shown() {
         for (tool, arguments, expect) in [
             ("update_repository", json!({"visibility": "public"}), true),
@@ -416,8 +458,10 @@ mod tests {
             ("list_secrets", false),
             ("get_secret_scanning_alert", false),
         ] {
-            assert_eq!(reveals(&words(tool)), expect, "{tool}");
+            assert_eq!(reveals(&words(tool), &json!({})), expect, "{tool}");
         }
+        assert!(reveals(&words("projects_env"), &json!({"decrypt": true})));
+        assert!(!reveals(&words("projects_env"), &json!({"decrypt": false})));
         for (tool, arguments, expect) in [
             ("resources_get", json!({"kind": "Secret"}), true),
             ("kubectl_get", json!({"resourceType": "secrets", "output": "yaml"}), true),

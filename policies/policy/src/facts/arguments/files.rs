@@ -111,6 +111,13 @@ pub(super) fn is_pointer(map: &Map<String, Value>, key: &str, tool: &Tool) -> bo
         })
 }
 
+/// Whether a text is the name of something that a service keeps, such as `/dataset`, and no file: one word behind a slash that
+/// is no folder at the root of a machine, for a tool that is not about files.
+pub(super) fn is_name(text: &str, tool: &Tool) -> bool {
+    let word = text.strip_prefix('/').filter(|rest| !rest.contains(['/', '\\']));
+    !tool.any(FILES) && word.is_some_and(|word| !AT_ROOT.contains(&word.to_ascii_lowercase().as_str()))
+}
+
 /// Whether an argument names where a tool works.
 fn is_around(key: &str) -> bool {
     said::one_of(key, AROUND)

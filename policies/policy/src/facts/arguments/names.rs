@@ -243,7 +243,8 @@ impl Tool {
 
     /// It hands out what a keeper of passwords keeps.
     pub(super) fn reveals(&self, arguments: &Value) -> bool {
-        self.is(deeds::reveals) || self.is(|words| deeds::keeps(&self.server, words, arguments))
+        self.is(|words| deeds::reveals(words, arguments))
+            || self.is(|words| deeds::keeps(&self.server, words, arguments))
     }
 
     /// Rights that it gives are to what others keep, and not to the camera of a page or of a simulated telephone.
@@ -272,6 +273,24 @@ impl Tool {
     /// A text in the language of what it speaks to drops what is stored there.
     pub(super) fn drops(&self, text: &str) -> bool {
         queries::drops(text, |known| self.any(known))
+    }
+
+    /// It arranges for something to run.
+    pub(super) fn runs_later(&self) -> bool {
+        any(&self.name, &["cron", "job", "run", "schedule", "task", "workflow"])
+    }
+
+    /// It asks for addresses of names.
+    pub(super) fn looks_up(&self) -> bool {
+        self.any(&["dns", "nslookup", "dig", "doh"])
+    }
+
+    /// It runs what it is given inside of a server that may do everything (Jenkins).
+    pub(super) fn is_console(&self, arguments: &Value) -> bool {
+        self.any(&["jenkins"])
+            && arguments
+                .as_object()
+                .is_some_and(|map| map.keys().any(|key| said::one_of(key, &["groovy", "script", "scripttext"])))
     }
 
     /// It speaks to machines through modules of Ansible.
@@ -345,6 +364,30 @@ pub(super) fn request(map: &Map<String, Value>) -> Option<(&str, &str)> {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].iter().any(|m| m.eq_ignore_ascii_case(method));
     let url = map.get("url")?.as_str()?.trim();
     (known && url.contains("://")).then_some((method, url))
+}
+
+/// `language: bash`: how the code is run that stands beside it.
+pub(super) fn language(map: &Map<String, Value>) -> Option<[&'static str; 2]> {
+    const LANGUAGES: &[(&str, [&str; 2])] = &[
+        ("bash", ["bash", "-c"]),
+        ("sh", ["bash", "-c"]),
+        ("shell", ["bash", "-c"]),
+        ("zsh", ["bash", "-c"]),
+        ("python", ["python3", "-c"]),
+        ("python3", ["python3", "-c"]),
+        ("javascript", ["node", "-e"]),
+        ("js", ["node", "-e"]),
+        ("nodejs", ["node", "-e"]),
+        ("typescript", ["node", "-e"]),
+        ("ruby", ["ruby", "-e"]),
+        ("r", ["Rscript", "-e"]),
+        ("perl", ["perl", "-e"]),
+        ("php", ["php", "-r"]),
+        ("powershell", ["pwsh", "-c"]),
+    ];
+    let said = map.iter().find(|(key, _)| said::one_of(key, &["kernel", "lang", "language", "runtime"]))?.1.as_str()?;
+    let said = said.to_ascii_lowercase();
+    LANGUAGES.iter().find(|(language, _)| *language == said).map(|(_, program)| *program)
 }
 
 /// Whether an argument of a tool that runs code is the code.

@@ -83,7 +83,9 @@ pub(super) fn is_whole(text: &str) -> bool {
             !word(at).is_empty() && (goes_on(at + 1) || has(&["cascade", "restart", "restrict"]))
         }
         "create" | "alter" => {
-            KINDS.contains(&word(1)) && text.contains(['(', ';', '\'']) || word(0) == "alter" && goes_on(3)
+            KINDS.contains(&word(1)) && text.contains(['(', ';', '\''])
+                || word(0) == "alter" && goes_on(3)
+                || word(1) == "or" && word(2) == "replace" && has(&["as"])
         }
         "grant" | "revoke" => has(&["to", "from"]) && has(&["on", "all"]) || word(1) == "role" && word(3) == "to",
         "select" | "with" | "merge" | "insert" | "replace" | "copy" | "attach" | "load" | "exec" | "execute"
@@ -320,6 +322,23 @@ pub(super) fn cypher_loads(text: &str) -> Vec<&str> {
     strings.into_iter().filter(|text| loads && text.contains("://")).collect()
 }
 
+/// The commands that a script of Redis calls; nothing is known if one of them is computed.
+pub(super) fn redis_commands(script: &str) -> Option<Vec<Vec<String>>> {
+    if script.contains("loadstring") || script.contains("redis[") {
+        return None;
+    }
+    let mut found = Vec::new();
+    for rest in script.split("redis.").skip(1) {
+        let Some(rest) = rest.strip_prefix("call").or_else(|| rest.strip_prefix("pcall")) else { continue };
+        let rest = rest.strip_prefix('(')?.trim_start();
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let (word, behind) = rest.get(1..)?.split_once(quote)?;
+        behind.trim_start().starts_with([',', ')']).then_some(())?;
+        found.push(vec![word.to_owned()]);
+    }
+    Some(found)
+}
+
 /// Whether Apex, the language of Salesforce, deletes records.
 pub(super) fn apex_deletes(code: &str) -> bool {
     let lower = code.to_ascii_lowercase();
@@ -415,6 +434,16 @@ mod tests {
         ] {
             assert_eq!(drops(text, |known| known.contains(&server)), expect, "{server} {text}");
         }
+    }
+
+    #[test]
+    fn a_script_of_redis_says_its_commands() {
+        let words = |text: &str| redis_commands(text).map(|found| found.concat());
+        let script = "-- never deletes\nlocal n = redis.call('INCR', KEYS[1])\nif n == 1 then redis.pcall(\"EXPIRE\", KEYS[1]) end";
+        assert_eq!(words(script), Some(vec!["INCR".to_owned(), "EXPIRE".to_owned()]));
+        assert_eq!(words("return redis.call('FLUSH' .. 'ALL')"), None);
+        assert_eq!(words("return redis.call(ARGV[1])"), None);
+        assert_eq!(words("local c = redis.call; return c('FLUSHALL')"), None);
     }
 
     #[test]

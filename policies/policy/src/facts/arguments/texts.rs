@@ -14,6 +14,18 @@ const MAX_WORDS: usize = 64;
 /// Most addresses of a piece of code that are looked at.
 const MAX_ADDRESSES: usize = 32;
 
+/// Whether code of a page sends what a session is known by to an address that stands in it.
+pub(super) fn takes_sessions(code: &str) -> bool {
+    let has = |known: &[&str]| known.iter().any(|word| code.contains(word));
+    let near = || {
+        code.match_indices("://").all(|(at, _)| code.get(at + 3..).is_some_and(|rest| rest.starts_with("localhost")))
+    };
+    has(&["document.cookie", "localStorage", "sessionStorage"])
+        && has(&["XMLHttpRequest", "fetch(", "sendBeacon", "new Image", "WebSocket", "axios"])
+        && code.contains("://")
+        && !near()
+}
+
 /// What is typed: a text, or several keys and texts, one after the other.
 pub(super) fn typed(value: &Value) -> Option<String> {
     const KEYS: [&str; 5] = ["Enter", "C-m", "KPEnter", "Return", "\n"];
@@ -45,6 +57,16 @@ impl Known<'_> {
         for mut effect in rampart_shell::analyze(command, around).effects {
             let runs = matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell");
             if runs || !matches!(effect.kind, EffectKind::Exec | EffectKind::Opaque) {
+                effect.span = None;
+                self.add_effect(effect, around, sets);
+            }
+        }
+    }
+
+    /// What is run on another machine: what comes from the network or out of a code runs nowhere unseen.
+    pub(super) fn add_remote(&mut self, line: &str, around: &Surroundings<'_>, sets: &Sets) {
+        for mut effect in rampart_shell::analyze(&CommandLine::Command(line.to_owned()), around).effects {
+            if matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell") {
                 effect.span = None;
                 self.add_effect(effect, around, sets);
             }
