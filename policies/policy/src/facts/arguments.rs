@@ -347,7 +347,14 @@ impl Known<'_> {
             }
             (Role::Command | Role::Commands, _) if tool.program() == Some("redis-cli") && text.contains("redis.") => {
                 match queries::redis_commands(text) {
-                    Some(words) => words.iter().for_each(|word| self.suspect(&argv("redis-cli", word), around, sets)),
+                    Some(commands) => {
+                        if queries::redis_empties(&commands) {
+                            self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
+                        }
+                        for command in commands {
+                            self.suspect(&argv("redis-cli", &[command]), around, sets);
+                        }
+                    }
                     None => self.command(text, tool, around, sets),
                 }
             }

@@ -470,7 +470,9 @@ impl Reader<'_, '_> {
                     let before = self.at;
                     // a block of statements inside parentheses or braces
                     self.imports();
-                    if close == Some('}') {
+                    // `try (var s = ..)` of Java
+                    let resource = self.language == Language::Java && close == Some(')');
+                    if close == Some('}') || resource {
                         self.each();
                         if self.begins_assignment() {
                             self.assignment();
@@ -514,6 +516,7 @@ fn is_prefix(language: Language, word: &str) -> bool {
         }
         Language::Perl => matches!(word, "return" | "not" | "new"),
         Language::Ruby | Language::Lua => matches!(word, "return" | "not"),
+        Language::Java => matches!(word, "new" | "return" | "throw"),
         _ => false,
     }
 }

@@ -323,7 +323,7 @@ pub(super) fn cypher_loads(text: &str) -> Vec<&str> {
 }
 
 /// The commands that a script of Redis calls; nothing is known if one of them is computed.
-pub(super) fn redis_commands(script: &str) -> Option<Vec<Vec<String>>> {
+pub(super) fn redis_commands(script: &str) -> Option<Vec<String>> {
     if script.contains("loadstring") || script.contains("redis[") {
         return None;
     }
@@ -334,9 +334,16 @@ pub(super) fn redis_commands(script: &str) -> Option<Vec<Vec<String>>> {
         let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
         let (word, behind) = rest.get(1..)?.split_once(quote)?;
         behind.trim_start().starts_with([',', ')']).then_some(())?;
-        found.push(vec![word.to_owned()]);
+        found.push(word.to_owned());
     }
     Some(found)
+}
+
+/// Whether all keys are looked for, and keys are deleted.
+pub(super) fn redis_empties(commands: &[String]) -> bool {
+    let has =
+        |known: [&str; 2]| commands.iter().any(|command| known.iter().any(|word| command.eq_ignore_ascii_case(word)));
+    has(["SCAN", "KEYS"]) && has(["DEL", "UNLINK"])
 }
 
 /// Whether Apex, the language of Salesforce, deletes records.
@@ -438,11 +445,12 @@ mod tests {
 
     #[test]
     fn a_script_of_redis_says_its_commands() {
-        let words = |text: &str| redis_commands(text).map(|found| found.concat());
+        let words = redis_commands;
         let script = "-- never deletes\nlocal n = redis.call('INCR', KEYS[1])\nif n == 1 then redis.pcall(\"EXPIRE\", KEYS[1]) end";
         assert_eq!(words(script), Some(vec!["INCR".to_owned(), "EXPIRE".to_owned()]));
         assert_eq!(words("return redis.call('FLUSH' .. 'ALL')"), None);
         assert_eq!(words("return redis.call(ARGV[1])"), None);
+        assert!(redis_empties(&["scan".to_owned(), "UNLINK".to_owned()]) && !redis_empties(&["DEL".to_owned()]));
         assert_eq!(words("local c = redis.call; return c('FLUSHALL')"), None);
     }
 
