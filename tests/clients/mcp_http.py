@@ -7,11 +7,13 @@ from.
 """
 
 import http.server
+import itertools
 import json
 import pathlib
 import sys
 
 log = pathlib.Path(sys.argv[1])
+begun = itertools.count(1)
 secret = sys.argv[2] if len(sys.argv) > 2 else ""
 INITIALIZED = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "fixture", "version": "1"}}
 
@@ -48,7 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if number is None or method is None:
             return self.answer(202, b"", kind=None)
         if method == "initialize":
-            return self.answer(200, {"jsonrpc": "2.0", "id": number, "result": INITIALIZED}, Mcp_Session_Id="s-1")
+            return self.answer(200, {"jsonrpc": "2.0", "id": number, "result": INITIALIZED}, Mcp_Session_Id=f"s-{next(begun)}")
         self.call(number, message.get("params", {}).get("name"))
 
     def call(self, number, tool):
@@ -81,6 +83,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.answer(405, b"a page about methods", kind="text/plain", Allow="POST")
+
+    def do_DELETE(self):
+        self.answer(200, b"", kind=None)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

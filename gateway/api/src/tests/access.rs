@@ -61,6 +61,7 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
@@ -175,11 +176,13 @@ fn deciding_reaches_only_what_a_surface_needs() {
         "/v1/closed",
         "/v1/judge",
         "/v1/openapi.json",
+        "/v1/over",
         "/v1/policy",
         "/v1/preflight/{tool}",
         "/v1/refused",
         "/v1/scan",
         "/v1/sessions",
+        "/v1/sessions/{session}",
         "/v1/sessions/{session}",
         "/v1/tool/{tool}",
         "/v1/whoami",
@@ -301,6 +304,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     let credential = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
@@ -319,6 +323,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     world.gateway.open_session("", launch, "a test").await.unwrap();

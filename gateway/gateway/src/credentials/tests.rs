@@ -140,6 +140,7 @@ fn a_launch_credential_names_its_session_and_ends_with_its_process() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     });
     let (_, text) = make(&credentials, Wanted { launch, agent: Some("bot".into()), ..named("", &[Scope::Decide]) });
