@@ -356,8 +356,11 @@ impl Front {
                 self.sessions.named(named, Instant::now(), session)
             }
             _ if begins => {
-                self.names.end(session.whose());
-                self.sessions.of(theirs, Instant::now())?
+                let stateless = self.sessions.of(theirs, Instant::now())?;
+                if stateless.whose() != session.whose() {
+                    self.names.end(session.whose());
+                }
+                stateless
             }
             _ => session,
         };

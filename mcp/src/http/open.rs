@@ -100,3 +100,96 @@ impl Drop for Waits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use rampart_call::{Judgement, Judging, Noting, Reason, Refusal, Verdict};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{answer::Form, http::whose::Whose};
+
+    #[derive(Default)]
+    struct Noted(Mutex<Vec<String>>);
+
+    impl Gate for Noted {
+        fn judge(&self, _: Call) -> Judging<'_> {
+            let judgement = Judgement::refused(Reason::Default, "nobody asks");
+            Box::pin(std::future::ready(Verdict::Deny(Refusal { judgement })))
+        }
+
+        fn over(&self, call: Call) -> Noting<'_> {
+            self.0.lock().unwrap().push(format!("{} {}", call.action.subject(), call.origin.run.unwrap_or_default()));
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    type End = fn(Waits, &Arc<Session>);
+
+    #[tokio::test]
+    async fn a_call_is_over_once_nobody_can_get_its_answer() {
+        let method = |method: &str| Action::Mcp {
+            server: "s".into(),
+            method: method.into(),
+            tool: "t".into(),
+            arguments: Value::Bool(true).into(),
+            beside: Value::Null,
+        };
+        let table: [(&str, bool, &str, End, bool); 9] = [
+            ("answered", false, "tools/call", |waits, _| waits.over().1.into_iter().for_each(Open::answered), false),
+            ("answered", true, "tools/call", |waits, _| waits.over().1.into_iter().for_each(Open::answered), false),
+            ("left", false, "tools/call", |waits, _| drop(waits), true),
+            ("left", true, "tools/call", |waits, _| drop(waits), true),
+            ("no call", true, "tools/list", |waits, _| drop(waits), false),
+            (
+                "cancelled",
+                true,
+                "tools/call",
+                |waits, s| (s.of_client().give_up(waits.id()), std::mem::forget(waits)).1,
+                true,
+            ),
+            (
+                "left, and may come back",
+                true,
+                "tools/call",
+                |mut waits, session| {
+                    waits.can_resume();
+                    drop(waits);
+                    std::mem::forget(Arc::clone(session));
+                },
+                false,
+            ),
+            (
+                "left for good",
+                true,
+                "tools/call",
+                |mut waits, _| {
+                    waits.can_resume();
+                    drop(waits);
+                },
+                true,
+            ),
+            ("asked twice", true, "tools/call", |waits, _| std::mem::forget(waits), false),
+        ];
+        for (what, in_session, of, end, is_over) in table {
+            let noted = Arc::new(Noted::default());
+            let gate: Arc<dyn Gate> = Arc::clone(&noted) as _;
+            let session = Arc::new(Session::of(Whose::Listener));
+            let asked = Asked { action: method(of), form: Form::Error };
+            let open = Open::of(&gate, &Origin::default(), &asked.action, &Id::Number(1));
+            let waits = Waits::new(Id::Number(1), asked.clone(), open, &session, in_session).unwrap();
+            if in_session {
+                assert!(
+                    Waits::new(Id::Number(1), asked, None, &session, true).is_none(),
+                    "its answer could be either's"
+                );
+            }
+            end(waits, &session);
+            drop(session);
+            tokio::task::yield_now().await;
+            assert_eq!(noted.0.lock().unwrap().len(), usize::from(is_over), "{what} {in_session}");
+        }
+    }
+}

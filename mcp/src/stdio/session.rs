@@ -244,7 +244,9 @@ impl<'l> Session<'l> {
     /// The records that are still to be made.
     pub(super) async fn last_records(&mut self) {
         let unanswered: Vec<Call> = self.relay.unanswered().collect();
-        unanswered.into_iter().for_each(|call| self.over(call));
+        for call in unanswered {
+            self.over(call);
+        }
         let lines = self.drops.rest();
         if lines > 0 {
             self.record(Side::Server, format!("{lines} more lines went nowhere before the session ended"));

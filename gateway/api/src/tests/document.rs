@@ -145,6 +145,7 @@ async fn every_route_answers_as_the_document_says() {
         row("GET", "/v1/status", &none, 200),
         row("POST", "/v1/sessions", &json!({"agent": "bot"}), 200),
         at(row("GET", "/v1/sessions/{session}", &none, 200), "/v1/sessions/s1".into()),
+        at(row("DELETE", "/v1/sessions/{session}", &none, 422), "/v1/sessions/s1".into()),
         row("GET", "/v1/tokens", &none, 200),
         row("POST", "/v1/tokens", &json!({"scopes": ["decide"], "agent": "a", "lasts_s": 60}), 200),
         row("POST", "/v1/tokens", &json!({"scopes": ["decade"]}), 422),

@@ -185,7 +185,7 @@ impl Hosted {
             if let Some(input) = &*held(&self.input) {
                 drop(input.try_send((line + "\n").into()));
             }
-        } else if let Some(tool) = left {
+        } else if let Some(tool) = left.tool {
             // The server goes on with it, and nobody can get its answer: streams are not resumed here.
             let (server, method) = (self.server.clone(), "tools/call".to_owned());
             let action = Action::Mcp { server, method, tool, arguments: Value::Null.into(), beside: Value::Null };

@@ -62,12 +62,12 @@ pub(super) struct Routes {
 
 /// A request without an answer.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     to: mpsc::Sender<Said>,
     order: i64,
     token: Option<Value>,
     /// The tool that it calls.
-    tool: Option<String>,
+    pub(super) tool: Option<String>,
     /// It has asked to hear what the server writes into its log (MCP 2026-07-28).
     logs: bool,
     /// The id and the token as the client wrote them, where the server was told others.
@@ -116,9 +116,9 @@ impl Routes {
         Ok((Id::Number(order), renamed.into(), stream))
     }
 
-    /// Nobody waits for this answer any more. Gives the tool that was called, where somebody has waited.
-    pub(super) fn leave(&mut self, id: &Id) -> Option<Option<String>> {
-        self.waiting.remove(id).map(|waiting| waiting.tool)
+    /// Nobody waits for this answer any more. Gives what was waited for.
+    pub(super) fn leave(&mut self, id: &Id) -> Option<Waiting> {
+        self.waiting.remove(id)
     }
 
     /// Opens the client's own stream. What waits for it comes first.
