@@ -31,13 +31,18 @@ policies:
 
 /// Rampart in front of a server with a URL.
 fn upstream(test: &str, flags: &[&str]) -> Option<(Road, Listener)> {
+    upstream_that(test, &[], flags)
+}
+
+/// The same in front of a server that is started so.
+fn upstream_that(test: &str, how: &[&str], flags: &[&str]) -> Option<(Road, Listener)> {
     if !have(test, &["python3", "curl"]) {
         return None;
     }
     let mut world = World::with_policy(POLICY);
     world.serve(&[]);
     let mut server = world.command("python3");
-    server.arg(root().join("tests/clients/mcp_http.py")).arg(world.path("log"));
+    server.arg(root().join("tests/clients/mcp_http.py")).arg(world.path("log")).args(how);
     let server = Listener::start(server);
     let front = front_with(&world, &format!("http://127.0.0.1:{}/mcp", server.1), "fixture", flags);
     Some((Road { world, front }, server))
@@ -152,6 +157,41 @@ fn clients_of_the_first_revision_are_apart_and_gone_with_their_stream() {
         drop(clients);
         until("both are forgotten", || road.world.status()["sessions"] == 0);
     }
+}
+
+#[test]
+fn a_server_that_gives_no_ids_has_its_clients_in_the_listeners_session() {
+    let name = "a_server_that_gives_no_ids_has_its_clients_in_the_listeners_session";
+    let Some((road, _server)) = upstream_that(name, &["", "stateless"], &[]) else { return };
+    let ask = |body: &str| road.post(None, body).answer();
+    assert_eq!(ask(INITIALIZE).session, None);
+    ask(&look(1));
+    assert!(refused(&ask(&call(2, "tell")).json()).is_some());
+    let calls = sessions(&road.world, |d| d["action"].to_string().contains("tell"));
+    assert!(calls.len() == 1 && calls.iter().all(|session| !session.contains('~')), "{calls:?}");
+    // Those of HTTP+SSE are told apart by their streams.
+    let base = road.front.1.strip_suffix("/mcp").unwrap();
+    let mut old = OldClient::open(&road, base, "/sse");
+    old.post(&road, INITIALIZE);
+    old.hear_json();
+    old.post(&road, &call(1, "tell"));
+    assert_eq!(refused(&old.hear_json()), None);
+    old.post(&road, &look(2));
+    old.hear_json();
+    old.post(&road, &call(3, "tell"));
+    assert!(refused(&old.hear_json()).is_some(), "and its session goes on behind `initialize`");
+}
+
+#[test]
+fn sessions_of_clients_are_watched_only_as_their_listeners_is() {
+    let name = "sessions_of_clients_are_watched_only_as_their_listeners_is";
+    let Some(road) = Road::with(name, POLICY, &["--mode", "monitor"]) else { return };
+    let one = road.session();
+    road.ask(&one, &look(1));
+    assert_eq!(refusal(&road, &one, 2, "tell"), None);
+    let told =
+        road.world.decisions().into_iter().find(|d| d["outcome"] == "deny").expect("what policy says is on record");
+    assert_eq!((&told["verdict"], &told["mode"]), (&json!("allow"), &json!("monitor")), "{told:#}");
 }
 
 #[test]
