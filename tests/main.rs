@@ -30,6 +30,7 @@ mod mcp_install;
 mod mcp_pins;
 mod mcp_processes;
 mod mcp_scan;
+mod mcp_sessions;
 mod mcp_shapes;
 mod notify;
 mod packaging;

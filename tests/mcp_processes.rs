@@ -25,7 +25,7 @@ policies:
     rules: [{ action: deny, when: { domain_matches: ["*.evil.example"] }, message: Not that site }]
 "#;
 
-const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 
 /// A server on standard input and output, and Rampart in front of it.
 pub(crate) struct Road {
@@ -51,7 +51,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.json()["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{}", self.body)).to_owned()
     }
 
@@ -73,7 +73,7 @@ impl Waiting {
         Answer::read(&text)
     }
 
-    fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -97,7 +97,7 @@ impl Road {
         Some(Self { world, front })
     }
 
-    fn start(&self, args: &[&str]) -> Waiting {
+    pub(crate) fn start(&self, args: &[&str]) -> Waiting {
         let mut curl = self.world.command("curl");
         curl.args(["-sNi", "--max-time", "30", "-H", "accept: application/json, text/event-stream"]);
         curl.args(["-H", "content-type: application/json"]).args(args).arg(&self.front.1);
@@ -127,7 +127,7 @@ impl Road {
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -150,7 +150,7 @@ fn repeated(body: &str) -> Vec<String> {
 }
 
 /// A call of the stateless era.
-fn modern(id: u32, tool: &str) -> String {
+pub(crate) fn modern(id: u32, tool: &str) -> String {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -419,14 +419,14 @@ fn servers_of_the_configuration_stand_behind_one_listener() {
 }
 
 /// A client of HTTP+SSE: what comes on its stream, and where it posts.
-struct OldClient {
+pub(crate) struct OldClient {
     stream: Child,
     events: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
     messages: String,
 }
 
 impl OldClient {
-    fn open(road: &Road, base: &str, stream: &str) -> Self {
+    pub(crate) fn open(road: &Road, base: &str, stream: &str) -> Self {
         use std::io::BufRead as _;
         let mut curl = road.world.command("curl");
         curl.args(["-sN", "--max-time", "60"]).arg(format!("{base}{stream}"));
@@ -448,13 +448,13 @@ impl OldClient {
         (value(&kind, "event: "), value(&data, "data: "))
     }
 
-    fn hear_json(&mut self) -> Value {
+    pub(crate) fn hear_json(&mut self) -> Value {
         let (kind, data) = self.hear();
         assert_eq!(kind, "message");
         serde_json::from_str(&data).unwrap()
     }
 
-    fn post(&self, road: &Road, body: &str) -> String {
+    pub(crate) fn post(&self, road: &Road, body: &str) -> String {
         let mut curl = road.world.command("curl");
         curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20"]);
         curl.args(["-H", "content-type: application/json", "--data-binary", body, &self.messages]);

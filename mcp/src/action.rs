@@ -32,6 +32,18 @@ pub(crate) fn of(server: &str, method: &str, params: &mut Value) -> Result<Actio
     Ok(Action::Mcp { server, method, tool, arguments, beside })
 }
 
+/// A call of a tool without what it is called with: enough to say which it was. None of what calls no tool.
+pub(crate) fn called(action: &Action) -> Option<Action> {
+    let Action::Mcp { server, method, tool, .. } = action else { return None };
+    (method == "tools/call").then(|| Action::Mcp {
+        server: server.clone(),
+        method: method.clone(),
+        tool: tool.clone(),
+        arguments: Value::Null.into(),
+        beside: Value::Null,
+    })
+}
+
 /// What a call says besides its arguments. What the protocol itself puts there says nothing of what will be done, and
 /// differs from one try of a call to the next: it would make another call of it.
 fn beside(params: &Value) -> Value {

@@ -10,9 +10,11 @@ mod judge;
 mod legacy;
 mod listener;
 mod oauth;
+mod open;
 mod processes;
 mod sessions;
 mod stream;
+mod whose;
 
 use std::{borrow::Cow, convert::Infallible};
 
@@ -35,6 +37,8 @@ pub(crate) use headers::agree;
 pub use listener::Endpoints;
 pub use processes::{Hosting, Processes};
 use sessions::Key;
+use whose::Caller;
+pub use whose::{Clients, Opening};
 
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -84,9 +88,9 @@ pub fn owner(headers: &HeaderMap) -> String {
 }
 
 /// The session and whose it is.
-fn key(headers: &HeaderMap) -> Key {
+fn key(caller: Caller, headers: &HeaderMap) -> Key {
     let bytes = |name| headers.get(name).map(|v: &HeaderValue| v.as_bytes().to_vec()).unwrap_or_default();
-    (bytes(headers::SESSION), bytes(header::AUTHORIZATION))
+    Key { session: bytes(headers::SESSION), shown: bytes(header::AUTHORIZATION), caller }
 }
 
 /// Whether a body is said to be of this type, and of no other.

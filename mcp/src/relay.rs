@@ -17,7 +17,7 @@ use rampart_call::{Action, Call, Origin, Phase, Refusal, Verdict};
 use serde_json::Value;
 
 use crate::{
-    answer, drops,
+    action, answer, drops,
     message::{self, Fault, Id},
     outstanding::{Outstanding, State},
     pins::{self, Pins, Screened},
@@ -99,6 +99,8 @@ pub enum Effect {
     Abandon(Ticket),
     /// Write these bytes to this side. They are one message: a whole line.
     Send(Side, Bytes),
+    /// This call has gone on, and gets no answer any more.
+    Over(Box<Call>),
     /// A line of this side went nowhere, for the reason given.
     Dropped(Side, String),
     /// The server will get no more lines.
@@ -369,9 +371,25 @@ impl Relay {
 
     fn answer_all(&mut self, which: impl Fn(State) -> bool, why: &str, effects: &mut Vec<Effect>) {
         for id in self.from_client.asked.ids(which) {
+            self.over(&id, effects);
             self.from_client.asked.remove(&id);
             effects.push(Effect::Send(Side::Client, answer::error(Some(&id), message::INTERNAL_ERROR, why)));
         }
+    }
+
+    /// A request of the client's gets no answer that the gate would hear of.
+    fn over(&self, id: &Id, effects: &mut Vec<Effect>) {
+        let action = self.from_client.asked.get(id).and_then(|asked| action::called(&asked.action));
+        effects.extend(action.map(|action| Effect::Over(Box::new(self.call(Phase::After, action, Some(id), None)))));
+    }
+
+    /// The calls that still wait for an answer.
+    pub fn unanswered(&self) -> impl Iterator<Item = Call> {
+        let waits = self.from_client.asked.ids(|state| matches!(state, State::Sent | State::Answered));
+        waits.into_iter().filter_map(|id| {
+            let action = action::called(&self.from_client.asked.get(&id)?.action)?;
+            Some(self.call(Phase::After, action, Some(&id), None))
+        })
     }
 
     /// Gives up the requests that the server takes too long to answer. Where it has asked something itself, it waits, and
@@ -381,6 +399,7 @@ impl Relay {
             return;
         }
         for id in self.from_client.asked.overdue(ROUNDS) {
+            self.over(&id, effects);
             let method = self.from_client.asked.get(&id).map(|asked| asked.action.clone());
             self.from_client.asked.give_up(&id, State::Disowned);
             let why = "the server did not answer in time (--timeout)";

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An MCP server over Streamable HTTP for tests: mcp_http.py LOG [SECRET]. Prints its port and logs each message it gets.
+"""An MCP server over Streamable HTTP for tests: mcp_http.py LOG [SECRET [stateless]]. Prints its port and logs each message it gets.
 
 The name of the tool that is called says how it answers: in JSON with odd spelling, with a secret, as a stream of events
 with what should not be among them, with somebody else's id, or not at all. LOG.connections has the port that each came
@@ -7,11 +7,14 @@ from.
 """
 
 import http.server
+import itertools
 import json
 import pathlib
 import sys
 
 log = pathlib.Path(sys.argv[1])
+begun = itertools.count(1)
+stateless = sys.argv[3:] == ["stateless"]
 secret = sys.argv[2] if len(sys.argv) > 2 else ""
 INITIALIZED = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "fixture", "version": "1"}}
 
@@ -48,7 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if number is None or method is None:
             return self.answer(202, b"", kind=None)
         if method == "initialize":
-            return self.answer(200, {"jsonrpc": "2.0", "id": number, "result": INITIALIZED}, Mcp_Session_Id="s-1")
+            named = {} if stateless else {"Mcp_Session_Id": f"s-{next(begun)}"}
+            return self.answer(200, {"jsonrpc": "2.0", "id": number, "result": INITIALIZED}, **named)
         self.call(number, message.get("params", {}).get("name"))
 
     def call(self, number, tool):
@@ -81,6 +85,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.answer(405, b"a page about methods", kind="text/plain", Allow="POST")
+
+    def do_DELETE(self):
+        self.answer(200, b"", kind=None)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -2,13 +2,14 @@
 """An MCP server on standard input and output for tests: mcp_stdio.py LOG [TOOL...]. Logs `PID LINE` for each line it gets.
 
 The name of the tool that is called says what it does: answers in odd spelling, reports progress, asks the client
-something, says that its tools have changed, waits for the next call, leaves a daemon behind, or ends. It lists the tools that it was started with, if any.
+something, says that its tools have changed, waits for the next call, leaves a daemon behind, or ends. It lists the tools that it was started with, if any. A notification has it reach out by itself.
 """
 
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 
 waiting = []
 asked = {}
@@ -59,6 +60,13 @@ def call(number, tool, arguments, meta):
         text(number, str(os.getpid()))
 
 
+def reach(url):
+    try:
+        urllib.request.urlopen(url, timeout=5)
+    except OSError:
+        pass
+
+
 for line in sys.stdin:
     with open(sys.argv[1], "a") as log:
         log.write(f"{os.getpid()} {line.strip()}\n")
@@ -66,6 +74,8 @@ for line in sys.stdin:
     number, method, params = message.get("id"), message.get("method"), message.get("params") or {}
     if method is None:
         text(asked.pop(number), json.dumps(message.get("result") or message.get("error")))
+    elif method == "notifications/reach":
+        reach(f"http://reached.invalid/{params['number']}")
     elif number is None:
         pass
     elif method == "tools/call":

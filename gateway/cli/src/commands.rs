@@ -16,6 +16,7 @@ pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod mcp;
+mod mcp_clients;
 mod mcp_install;
 mod mcp_pins;
 pub(crate) mod mcp_scan;

@@ -115,7 +115,7 @@ fn java_proxy(address: SocketAddr) -> String {
 }
 
 /// What tools are pointed to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Files {
     /// The authority's certificate, for tools that add it to their own roots.
     ours: PathBuf,

@@ -95,6 +95,11 @@ impl Client {
         self.post("/v1/sessions", session)
     }
 
+    /// Ends the session of a client below the one whose credential is borne.
+    pub fn end_session(&self, session: &str) -> Result<wire::Noted, Fault> {
+        self.delete(&format!("/v1/sessions/{}", segment(session)))
+    }
+
     /// Who this process is to the gateway.
     pub fn whoami(&self) -> Result<wire::WhoAmI, Fault> {
         self.get("/v1/whoami")

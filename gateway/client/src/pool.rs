@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rampart_call::{Answer, Call, Gate, Judging, Refusal, Refused, Telling, Verdict};
+use rampart_call::{Answer, Call, Gate, Judging, Noting, Refusal, Refused, Telling, Verdict};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +21,7 @@ use crate::{
     fault,
     question::Question,
     socket::{Attempt, attempt},
-    wire::{Closed, ClosedRequest},
+    wire::{Closed, ClosedRequest, Noted},
 };
 
 /// How many connections are kept for later.
@@ -202,6 +202,15 @@ impl Client {
 }
 
 impl Gate for Client {
+    fn over(&self, call: Call) -> Noting<'_> {
+        let (about, call) = (call.size(), Arc::new(call));
+        Box::pin(async move {
+            let Ok(question) = Question::new("/v1/over", &call, about, &self.authorization) else { return };
+            // Where it cannot be said, the gateway takes the call to be over in time.
+            drop(self.ask_once::<Noted>(&question, Instant::now() + self.settings.silence).await);
+        })
+    }
+
     fn closed(&self, calls: Vec<Call>) -> Telling<'_> {
         Box::pin(async move { self.ask_what_is_closed(calls).await.map(|told| told.closed).unwrap_or_default() })
     }

@@ -28,6 +28,15 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
+    /// Whether every call goes on.
+    pub fn only_watches(&self) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::GoOn(_) => true,
+            Self::AsTold(home) => standing(home).is_ok_and(|standing| standing.only_watches()),
+        }
+    }
+
     /// Whether a call goes on in spite of this; if so, that is written down.
     pub(crate) fn lets_pass(&self, call: &Call, fault: &Fault) -> bool {
         let (home, passes) = match self {

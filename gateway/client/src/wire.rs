@@ -19,7 +19,7 @@ pub use doors::{Door, HandIn, HandedIn};
 pub use error::{ErrorBody, ErrorText};
 pub use mcp::{ApproveMcp, ApprovedMcp, McpRisk, McpServer, McpWaiting, SeenMcp};
 pub use rules::{AddedRule, NewRule, RemovedRule, ResetRules, Rule, WhatIf};
-pub use session::{FollowedSecret, LONGEST_SERVER, OpenSession, OpenedSession, SessionLasts, SessionSummary};
+pub use session::{FollowedSecret, LONGEST_SERVER, Noted, OpenSession, OpenedSession, SessionLasts, SessionSummary};
 pub use status::{
     AuditStatus, ConfigStatus, Health, Policy, PolicyStatus, Road, Status, TelemetryStatus, WitnessStatus,
 };

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use rampart_call::listener_of;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +92,8 @@ pub struct Bearer {
     pub policy: Option<String>,
     /// Only for this session.
     pub session: Option<String>,
+    /// Also for the sessions of clients below that one.
+    pub clients: bool,
     /// Only for this MCP server of the session.
     pub server: Option<String>,
     /// It is the cookie of this browser.
@@ -99,6 +102,13 @@ pub struct Bearer {
     pub person: Arc<str>,
     /// Cancelled when the token is revoked, rotated or expires.
     pub life: CancellationToken,
+}
+
+impl Bearer {
+    /// Whether this is the session of a client of theirs.
+    pub fn serves(&self, session: &str) -> bool {
+        self.clients && self.session.is_some() && listener_of(session) == self.session.as_deref()
+    }
 }
 
 /// What a new token shall be.
@@ -204,6 +214,7 @@ impl Credentials {
             && fits(secret, &token.hash)
         {
             let Token { id, name, scopes, agent, policy, launch, browser, .. } = token.clone();
+            let clients = launch.as_ref().is_some_and(|launch| launch.clients);
             let (session, server) = launch.map(|launch| (launch.session, launch.server)).unzip();
             let name = match (&browser, name.is_empty()) {
                 (Some(_), _) => format!("{name} at the dashboard ({id})"),
@@ -222,6 +233,7 @@ impl Credentials {
                 agent,
                 policy,
                 session,
+                clients,
                 server: server.flatten(),
                 browser,
                 person,
@@ -243,6 +255,7 @@ impl Credentials {
             agent: None,
             policy: None,
             session: None,
+            clients: false,
             server: None,
             browser: None,
             person: OWNER.into(),
@@ -286,7 +299,13 @@ impl Credentials {
         if some(&book) == 0 || session.is_empty() {
             return false;
         }
-        let is_of = |entry: &&Entry| entry.token.launch.as_ref().is_some_and(|launch| launch.session == session);
+        let listener = listener_of(session);
+        let is_of = |entry: &&Entry| {
+            let is_of = |launch: &Launch| {
+                launch.session == session || launch.clients && Some(launch.session.as_str()) == listener
+            };
+            entry.token.launch.as_ref().is_some_and(is_of)
+        };
         let mut named = book.kept.values().filter(is_of).peekable();
         named.peek().is_some() && named.all(holds)
     }
@@ -429,6 +448,20 @@ impl Credentials {
         [soonest, round].into_iter().flatten().min()
     }
 
+    /// Forgets the credentials of the processes of a session.
+    pub(crate) fn end_session(&self, session: &str) -> Result<(), TokenError> {
+        let mut book = self.book();
+        let is_of = |entry: &Entry| entry.token.launch.as_ref().is_some_and(|launch| launch.session == session);
+        let over: Vec<_> = book.kept.iter().filter(|(_, entry)| is_of(entry)).map(|(id, _)| id.clone()).collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        for id in &over {
+            book.remove(id);
+        }
+        self.write(book.kept.values().map(|entry| &entry.token))
+    }
+
     fn write<'t>(&self, tokens: impl Iterator<Item = &'t Token>) -> Result<(), TokenError> {
         file::write(&self.file, tokens).map_err(|source| TokenError::Unwritten { path: self.file.clone(), source })
     }
@@ -471,7 +504,7 @@ impl Book {
         self.watched -= usize::from(entry.only_watches());
         self.confined -= usize::from(entry.is_confined());
         let Entry { token, life, .. } = entry;
-        if let Some(launch) = token.launch {
+        if let Some(launch) = token.launch.filter(|launch| launch.below) {
             self.roots.remove(&launch.process);
         }
         life.cancel();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rampart_call::{
-    Answer, Call, Gate, Judgement, Judging, Outcome, Reason, Refusal, Telling, Usage, answer_to_verdict,
+    Answer, Call, Gate, Judgement, Judging, Noting, Outcome, Reason, Refusal, Telling, Usage, answer_to_verdict,
 };
 use rampart_policy::{Context, Diagnostic, Known, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
@@ -376,6 +376,11 @@ impl Gate for Gateway {
 
     fn used(&self, call: &Call, usage: Usage) {
         self.sessions.remember().history.record_usage(call, usage, now_ms());
+    }
+
+    fn over(&self, call: Call) -> Noting<'_> {
+        self.sessions.remember().over(&call);
+        Box::pin(std::future::ready(()))
     }
 
     fn closed(&self, calls: Vec<Call>) -> Telling<'_> {

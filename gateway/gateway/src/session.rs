@@ -1,5 +1,6 @@
 //! What is remembered of a session: what it has seen, as labels that rules can ask for, and how often it called what.
 
+mod called;
 mod reached;
 mod spent;
 mod temporary;
@@ -11,20 +12,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rampart_call::{Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, Reason, Sensitivity, Target};
+use rampart_call::{
+    Action, Call, Effect, EffectKind, Judgement, Outcome, Phase, Reason, Sensitivity, Target, listener_of,
+};
 use rampart_policy::{History, Ruleset};
 use tracing::warn;
 
-use self::temporary::Temporary;
+use self::{called::Calls, temporary::Temporary};
 use crate::clock::{self, Now};
 
 /// The most sessions that are remembered; beyond that the longest silent one is forgotten.
 const MAX_SESSIONS: usize = 4096;
-
-/// A call of a tool that has no answer by then is over: its server or client may be gone.
-const LONGEST_CALL_MS: u64 = 3_600_000;
-/// The most servers of a session, and calls of one of them, that are known to go on.
-const MOST_CALLED: usize = 64;
 
 /// The session may know a secret.
 const SECRET_READ: &str = "secret-read";
@@ -53,64 +51,9 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Session {
     labels: BTreeSet<String>,
-    /// By MCP server, the tools that are being called.
-    called: HashMap<String, Called>,
+    calls: Calls,
     count: Count,
     last_ms: u64,
-}
-
-impl Session {
-    fn begin(&mut self, server: &str, tool: &str) {
-        if self.called.len() >= MOST_CALLED && !self.called.contains_key(server) {
-            let oldest =
-                self.called.iter().min_by_key(|(_, called)| called.since_ms.first()).map(|(name, _)| name.clone());
-            oldest.and_then(|name| self.called.remove(&name));
-        }
-        self.called.entry(server.to_owned()).or_default().begin(tool, clock::boot_ms());
-    }
-
-    fn end(&mut self, server: &str, tool: &str) {
-        let Some(called) = self.called.get_mut(server) else { return };
-        called.end(tool);
-        if called.tools.is_empty() {
-            self.called.remove(server);
-        }
-    }
-}
-
-/// The tools of a server that are being called, and when each call began. What is called twice at a time is there twice.
-#[derive(Debug, Default)]
-struct Called {
-    tools: Vec<String>,
-    since_ms: Vec<u64>,
-}
-
-impl Called {
-    fn begin(&mut self, tool: &str, now: u64) {
-        self.forget_before(now.saturating_sub(LONGEST_CALL_MS));
-        if self.tools.len() >= MOST_CALLED {
-            self.remove(0);
-        }
-        self.tools.push(tool.to_owned());
-        self.since_ms.push(now);
-    }
-
-    fn end(&mut self, tool: &str) {
-        if let Some(at) = self.tools.iter().position(|called| called == tool) {
-            self.remove(at);
-        }
-    }
-
-    fn forget_before(&mut self, then: u64) {
-        while self.since_ms.first().is_some_and(|since| *since < then) {
-            self.remove(0);
-        }
-    }
-
-    fn remove(&mut self, at: usize) {
-        self.tools.remove(at);
-        self.since_ms.remove(at);
-    }
 }
 
 /// What became of the calls of a session, before they happened.
@@ -152,21 +95,40 @@ impl Memory {
         let now = clock::boot_ms();
         let key = key(call);
         if self.sessions.len() >= MAX_SESSIONS && !self.sessions.contains_key(&key) {
-            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_ms).map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.sessions.remove(&key));
+            self.make_room(listener_of(&key.1).is_some());
         }
         let session = self.sessions.entry(key).or_default();
         session.last_ms = now;
-        if let Some(called) = call.origin.server.as_ref().and_then(|server| session.called.get_mut(server)) {
-            called.forget_before(now.saturating_sub(LONGEST_CALL_MS));
+        if let Some(server) = &call.origin.server {
+            session.calls.look_at(server, now);
+        }
+    }
+
+    /// Forgets the longest silent session. Clients of listeners come as they like, so theirs make room for each other's.
+    fn make_room(&mut self, for_a_client: bool) {
+        let may_go = self.sessions.iter().filter(|((_, name), _)| !for_a_client || listener_of(name).is_some());
+        let oldest = may_go.min_by_key(|(_, session)| session.last_ms).map(|(key, _)| key.clone());
+        oldest.and_then(|key| self.sessions.remove(&key));
+    }
+
+    /// Forgets a session that has ended, whichever agents used that name.
+    pub(crate) fn end(&mut self, session: &str) {
+        self.sessions.retain(|(_, name), _| name != session);
+        self.history.end_session(session);
+    }
+
+    /// Takes note that a call which went on gets no answer any more.
+    pub(crate) fn over(&mut self, call: &Call) {
+        let Some(session) = self.sessions.get_mut(&key(call)) else { return };
+        if let Action::Mcp { server, tool, .. } = &call.action {
+            session.calls.end(server, tool, call.origin.run.as_deref());
         }
     }
 
     /// The tools that are being called of the MCP server whose own doing a call is.
     pub(crate) fn called(&self, call: &Call) -> &[String] {
         let Some(server) = &call.origin.server else { return &[] };
-        let called = self.sessions.get(&key(call)).and_then(|session| session.called.get(server));
-        called.map_or(&[], |called| &called.tools)
+        self.sessions.get(&key(call)).map_or(&[], |session| session.calls.of(server))
     }
 
     /// The labels of a call's session.
@@ -222,10 +184,11 @@ impl Memory {
         if let Action::Mcp { server, method, tool, .. } = &call.action
             && method == "tools/call"
         {
+            let run = call.origin.run.as_deref();
             match call.phase {
-                Phase::Before if !refused => session.begin(server, tool),
+                Phase::Before if !refused => session.calls.begin(server, tool, run, clock::boot_ms()),
                 Phase::Before => {}
-                Phase::After => session.end(server, tool),
+                Phase::After => session.calls.end(server, tool, run),
             }
         }
         if refused {
@@ -255,46 +218,4 @@ pub fn labels(call: &Call, effects: &[Effect]) -> impl Iterator<Item = &'static 
 
 fn key(call: &Call) -> (String, String) {
     (call.origin.agent.clone(), call.origin.session.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_called_ends_once_for_each_answer_and_after_an_hour() {
-        let mut called = Called::default();
-        for (tool, at) in [("a", 0), ("b", 1), ("a", 2)] {
-            called.begin(tool, at);
-        }
-        called.end("a");
-        called.end("nothing");
-        assert_eq!(called.tools, ["b", "a"]);
-        called.begin("c", LONGEST_CALL_MS + 2);
-        assert_eq!(
-            (&*called.tools, &*called.since_ms),
-            (&["a".to_owned(), "c".to_owned()][..], &[2, LONGEST_CALL_MS + 2][..])
-        );
-        called.forget_before(LONGEST_CALL_MS);
-        assert_eq!(called.tools, ["c"]);
-    }
-
-    #[test]
-    fn no_session_is_filled_with_what_never_ends() {
-        let mut session = Session::default();
-        for number in 0..3 * MOST_CALLED {
-            session.begin("one", &format!("tool-{number}"));
-            session.begin(&format!("server-{number}"), "tool");
-        }
-        assert_eq!(session.called.len(), MOST_CALLED);
-        assert!(
-            session
-                .called
-                .values()
-                .all(|called| called.tools.len() <= MOST_CALLED && called.tools.len() == called.since_ms.len())
-        );
-        let last = format!("server-{}", 3 * MOST_CALLED - 1);
-        session.end(&last, "tool");
-        assert!(!session.called.contains_key(&last), "nothing of it is kept");
-    }
 }

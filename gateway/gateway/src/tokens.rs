@@ -58,6 +58,15 @@ impl Gateway {
         self.create_token(Wanted { scopes, agent, launch: Some(launch), ..Wanted::default() }, by).await
     }
 
+    /// Ends the session of a client: what is remembered of it goes, and so do the credentials of its processes.
+    ///
+    /// # Errors
+    /// When that cannot be written down; it is ended all the same.
+    pub fn end_session(&self, session: &str) -> Result<(), TokenError> {
+        self.sessions.remember().end(session);
+        self.credentials.end_session(session)
+    }
+
     /// Ends a login to the dashboard on its bearer's own wish. That is on record where possible, and ended either way.
     ///
     /// # Errors

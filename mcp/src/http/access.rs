@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
-use super::{Body, Failed, json};
+use super::{Body, Failed, json, whose::Caller};
 use crate::message;
 
 /// The token of a client that logs in to the server behind with `Authorization`.
@@ -52,10 +52,10 @@ impl Access {
         }
     }
 
-    /// Whether a client has shown a token; what it has shown is taken away, and no server sees it.
-    pub(super) fn knows(&self, headers: &mut HeaderMap) -> bool {
+    /// Who a client is by the token that it shows, if it may come; what it has shown is taken away, and no server sees it.
+    pub(super) fn knows(&self, headers: &mut HeaderMap) -> Option<Caller> {
         if self.tokens.is_empty() {
-            return true;
+            return Some(Caller::default());
         }
         let bearer = |value: &HeaderValue| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
@@ -64,12 +64,12 @@ impl Access {
         let plain = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let shown = headers.get(TOKEN).and_then(plain);
         let name = if shown.is_some() { TOKEN } else { header::AUTHORIZATION };
-        let Some(shown) = shown.or_else(|| headers.get(header::AUTHORIZATION).and_then(bearer)) else { return false };
+        let shown = shown.or_else(|| headers.get(header::AUTHORIZATION).and_then(bearer))?;
         // Hashes are compared, so how long that takes says nothing of the token.
         let shown: [u8; 32] = Sha256::digest(shown).into();
-        let known = self.tokens.contains(&shown);
+        let known = self.tokens.iter().position(|token| *token == shown);
         headers.remove(name);
-        known
+        known.map(|token| Caller { token: Some(token), stream: None })
     }
 }
 
@@ -96,27 +96,27 @@ mod tests {
         };
         let access = Access::new(Vec::new(), ["one", "two"]);
         for (shown, knows, left) in [
-            (&[("authorization", "Bearer one")][..], true, &[][..]),
-            (&[("authorization", "bearer two")], true, &[]),
+            (&[("authorization", "Bearer one")][..], Some(0), &[][..]),
+            (&[("authorization", "bearer two")], Some(1), &[]),
             (
                 &[("authorization", "Bearer for-the-server"), ("x-rampart-token", "one")],
-                true,
+                Some(0),
                 &[("authorization", "Bearer for-the-server")],
             ),
             (
                 &[("authorization", "Bearer one"), ("x-rampart-token", "wrong")],
-                false,
+                None,
                 &[("authorization", "Bearer one")],
             ),
-            (&[("authorization", "Bearer three")], false, &[]),
-            (&[("authorization", "Basic one")], false, &[("authorization", "Basic one")]),
-            (&[], false, &[]),
+            (&[("authorization", "Bearer three")], None, &[]),
+            (&[("authorization", "Basic one")], None, &[("authorization", "Basic one")]),
+            (&[], None, &[]),
         ] {
             let mut headers = map(shown);
-            assert_eq!(access.knows(&mut headers), knows, "{shown:?}");
+            assert_eq!(access.knows(&mut headers).and_then(|caller| caller.token), knows, "{shown:?}");
             assert_eq!(headers, map(left), "{shown:?}");
         }
         let mut headers = map(&[("authorization", "Bearer any")]);
-        assert!(Access::default().knows(&mut headers) && headers.len() == 1);
+        assert!(Access::default().knows(&mut headers) == Some(Caller::default()) && headers.len() == 1);
     }
 }

@@ -105,6 +105,11 @@ impl Event {
         Ok(Self { raw, data, id, name })
     }
 
+    /// Whether a stream can be resumed behind it.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The same event with other data, which is one line.
     pub(crate) fn with(&self, data: &str) -> Bytes {
         let mut out = BytesMut::with_capacity(data.len() + 64);

@@ -20,11 +20,13 @@ use super::{
     Body, Failed, Limits, Upstream, collected, empty, flattened, full, headers,
     held::{Held, SIGN_OF_LIFE},
     is, json,
-    judge::Judge,
+    judge::{Judge, Terms},
     key, oauth,
-    sessions::{Asked, Full as TableFull, Hold, Session, Sessions},
+    open::{Open, Waits},
+    sessions::{Asked, Hold, Key, Session, Sessions},
     stream::{Passing, spliced},
     streamed,
+    whose::{Caller, Clients, Names},
 };
 use crate::{
     action,
@@ -39,7 +41,6 @@ use crate::{
 };
 
 /// What to stand in front of, and as whom.
-#[derive(Debug)]
 pub struct Options {
     /// The server's endpoint, such as `https://host/mcp`.
     pub url: Uri,
@@ -47,6 +48,8 @@ pub struct Options {
     pub server: String,
     /// Who asks. The surface becomes [`Surface::McpHttp`].
     pub origin: Origin,
+    /// The sessions of clients; without it, all are in the one of the origin.
+    pub clients: Option<Arc<dyn Clients>>,
     /// Where it is kept what of the server's offer is approved; without it, everything is.
     pub pins: Option<Store>,
     /// What its tools take and give.
@@ -72,9 +75,19 @@ const DUPLICATE: &str = "this id belongs to a request that is still outstanding"
 /// How long the end waits for the last records.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// Whose a message of a client's is, and what it bears.
+pub(super) struct Sender {
+    pub(super) caller: Caller,
+    pub(super) session: Arc<Session>,
+    /// The server has still to give the session its id.
+    pub(super) begins: bool,
+    pub(super) headers: HeaderMap,
+}
+
 /// Stands in front of one server.
 pub struct Front {
-    pub(super) judge: Judge,
+    judge: Judge,
+    names: Names,
     upstream: Upstream,
     url: Uri,
     pub(super) limits: Limits,
@@ -105,21 +118,34 @@ impl Front {
     /// # Errors
     /// When the URL names no server, or the pins cannot be relied on.
     pub fn new(options: Options, gate: Arc<dyn Gate>, upstream: Upstream) -> Result<Self, Error> {
-        let Options { url, server, origin, pins, schemas, filter_tools, limits } = options;
+        let Options { url, server, origin, clients, pins, schemas, filter_tools, limits } = options;
         Self::check(&url)?;
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..origin };
         let pins = pins.map(|store| Keeper::new(store, &server)).transpose()?;
         if let Some(pins) = &pins {
             schemas.pinned(&pins.approved());
         }
+        let names = Names::new(origin.session.clone(), clients);
+        let terms = Terms { gate, server, pins, schemas, filters: filter_tools, drops: Mutex::default() };
         Ok(Self {
-            judge: Judge { gate, server, origin, pins, schemas, filters: filter_tools, drops: Mutex::default() },
+            sessions: Sessions::new(names.clone()),
+            judge: Judge { terms: Arc::new(terms), origin },
+            names,
             upstream,
             url,
             limits,
-            sessions: Sessions::default(),
             metadata: Mutex::default(),
         })
+    }
+
+    /// Who asks in a session.
+    pub(super) fn judge(&self, session: &Session) -> Judge {
+        self.judge.within(self.names.of(session.whose()))
+    }
+
+    /// Forgets what a client had that has left by its stream.
+    pub(super) fn forget(&self, key: &Key) {
+        self.sessions.leave(key);
     }
 
     /// Puts on record what is still to be recorded when it has ended.
@@ -185,15 +211,20 @@ impl Front {
     }
 
     /// A stream that the client opens or resumes, or the end of its session.
-    pub(super) async fn pass(self: Arc<Self>, method: Method, told: &HeaderMap) -> Result<Response<Body>, Failed> {
-        let key = key(told);
+    pub(super) async fn pass(
+        self: Arc<Self>,
+        caller: Caller,
+        method: Method,
+        told: &HeaderMap,
+    ) -> Result<Response<Body>, Failed> {
+        let key = key(caller, told);
         let headers = headers::asked(told);
         let response = self.send(method.clone(), &headers, Bytes::new()).await.map_err(|e| unreached(None, &e))?;
         if method == Method::DELETE && response.status().is_success() {
             self.sessions.end(&key);
         }
         if is(response.headers(), "text/event-stream") && response.status().is_success() {
-            let session = self.sessions.of(key, Instant::now());
+            let session = self.sessions.of(key, Instant::now())?;
             return Ok(self.streamed(response, session, None, headers));
         }
         // What else it says here is for no model to read.
@@ -205,21 +236,28 @@ impl Front {
     }
 
     /// A message of the client's.
-    pub(super) async fn post(self: Arc<Self>, told: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
-        let bad = |id: Option<&Id>, code, why: &str| {
-            self.judge.dropped(Side::Client, why);
-            Failed::new(StatusCode::BAD_REQUEST, id, code, why)
-        };
-        let text = std::str::from_utf8(&line).map_err(|why| bad(None, message::PARSE_ERROR, &why.to_string()))?;
+    pub(super) async fn post(
+        self: Arc<Self>,
+        caller: Caller,
+        told: &HeaderMap,
+        line: Bytes,
+    ) -> Result<Response<Body>, Failed> {
+        let wrong = |id: Option<&Id>, code, why: &str| bad(&self.judge, id, code, why);
+        let text = std::str::from_utf8(&line).map_err(|why| wrong(None, message::PARSE_ERROR, &why.to_string()))?;
         let message = message::parse(flattened(text).as_bytes())
-            .map_err(|fault| bad(fault.id.as_ref(), fault.code, &fault.why))?;
-        let session = self.sessions.of(key(told), Instant::now());
+            .map_err(|fault| wrong(fault.id.as_ref(), fault.code, &fault.why))?;
+        let key = key(caller, told);
+        let begins =
+            key.session.is_empty() && matches!(&message, Message::Request { method, .. } if method == "initialize");
+        let session = if begins { self.sessions.begun(caller)? } else { self.sessions.of(key, Instant::now())? };
+        let judge = self.judge(&session);
+        let bad = |id: Option<&Id>, code, why: &str| bad(&judge, id, code, why);
         let headers = headers::asked(told);
         match message {
             Message::Request { id, method, mut params } => {
-                headers::agree(told, &method, &params, &self.judge.schemas)
+                headers::agree(told, &method, &params, &judge.terms.schemas)
                     .map_err(|why| bad(Some(&id), headers::MISMATCH, &why))?;
-                let action = action::of(&self.judge.server, &method, &mut params)
+                let action = action::of(&judge.terms.server, &method, &mut params)
                     .map_err(|why| bad(Some(&id), message::INVALID_PARAMS, &why))?;
                 let asked = Asked { action: action.clone(), form: Form::of(&method, &params) };
                 // Those without a session may use the ids of others.
@@ -228,65 +266,70 @@ impl Front {
                 } else {
                     Hold::default()
                 };
-                let (front, whose, trace) = (Arc::clone(&self), id.clone(), action::trace(&params));
+                let (asker, whose, trace) = (judge.clone(), id.clone(), action::trace(&params));
                 let mut verdict: BoxFuture<'static, _> =
-                    Box::pin(async move { front.judge.before(action, Some(&whose), trace).await });
+                    Box::pin(async move { asker.before(action, Some(&whose), trace).await });
+                let mut sender = Sender { caller, session, begins, headers };
                 let decided = tokio::select! {
                     // The answer to `initialize` has a header, which comes before any sign of life.
                     decided = &mut verdict => decided,
                     () = sleep(SIGN_OF_LIFE), if method != "initialize" => {
                         let token = params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned();
-                        let held = Held { front: self, verdict, hold, token, id, asked, session, headers, line };
+                        let held = Held { front: self, judge, verdict, hold, token, id, asked, sender, line };
                         return Ok(held.into_response());
                     }
                     // Nobody waits for an answer.
                     () = hold.cancelled() => return Ok(streamed(stream::empty())),
                 };
                 drop(hold);
-                let mut headers = headers;
                 let refusal = match decided {
-                    Ok(permit) => match self.judge.as_permitted(&permit, &asked.action, &mut headers, line) {
-                        Ok(line) => return self.ask(id, asked, session, headers, line).await,
-                        Err(why) => answer::refused(Reason::Malformed, why),
-                    },
+                    Ok(permit) => {
+                        let open = judge.begun(&asked.action, &id);
+                        match judge.as_permitted(&permit, &asked.action, &mut sender.headers, line) {
+                            Ok(line) => return self.ask(id, asked, open, sender, line).await,
+                            Err(why) => answer::refused(Reason::Malformed, why),
+                        }
+                    }
                     Err(refusal) => refusal,
                 };
                 Ok(json(StatusCode::OK, answer::refusal(&id, asked.form, &refusal)))
             }
             Message::Notification { method, mut params } => {
-                headers::agree(told, &method, &params, &self.judge.schemas)
+                headers::agree(told, &method, &params, &judge.terms.schemas)
                     .map_err(|why| bad(None, headers::MISMATCH, &why))?;
-                let action = action::of(&self.judge.server, &method, &mut params)
+                let action = action::of(&judge.terms.server, &method, &mut params)
                     .map_err(|why| bad(None, message::INVALID_PARAMS, &why))?;
                 let mut headers = headers;
-                let decided = self.judge.before(action.clone(), None, action::trace(&params)).await;
+                let decided = judge.before(action.clone(), None, action::trace(&params)).await;
                 let permit = decided.map_err(|refusal| withheld(&refusal))?;
-                let permitted = self.judge.as_permitted(&permit, &action, &mut headers, line);
+                let permitted = judge.as_permitted(&permit, &action, &mut headers, line);
                 let line = permitted.map_err(|why| withheld(&answer::refused(Reason::Malformed, why)))?;
                 let cancelled = params.get("requestId").filter(|_| method == "notifications/cancelled");
                 if let Some(id) = cancelled.and_then(|id| Id::from_value(id).ok())
                     && headers.contains_key(headers::SESSION)
-                    && session.cancel(&id)
                 {
-                    // The server has not heard of the request, so it need not hear of its end.
-                    let mut response = Response::new(empty());
-                    *response.status_mut() = StatusCode::ACCEPTED;
-                    return Ok(response);
+                    if session.cancel(&id) {
+                        // The server has not heard of the request, so it need not hear of its end.
+                        let mut response = Response::new(empty());
+                        *response.status_mut() = StatusCode::ACCEPTED;
+                        return Ok(response);
+                    }
+                    session.of_client().give_up(&id);
                 }
-                self.tell(action, &headers, line).await
+                self.tell(&judge, action, &headers, line).await
             }
             Message::Response { id, body, place } => {
-                let Some(asked) = session.of_server().take(&id) else {
+                let Some((asked, _)) = session.of_server().take(&id) else {
                     return Err(bad(None, message::INVALID_REQUEST, "a response to no request"));
                 };
                 let raw = text.get(place.clone()).unwrap_or_default();
-                let line = match self.judge.after(&asked, &id, &body, raw).await {
+                let line = match judge.after(&asked, &id, &body, raw).await {
                     Ok((_permit, None)) => line,
                     Ok((_permit, Some(changed))) => spliced(text, place, &changed).into(),
                     // The server waits for an answer, so it gets one.
                     Err(refusal) => answer::refusal(&id, Form::Error, &refusal),
                 };
-                self.tell(asked.action, &headers, line).await
+                self.tell(&judge, asked.action, &headers, line).await
             }
         }
     }
@@ -296,38 +339,47 @@ impl Front {
         self: Arc<Self>,
         id: Id,
         asked: Asked,
-        session: Arc<Session>,
-        headers: HeaderMap,
+        open: Option<Open>,
+        sender: Sender,
         line: Bytes,
     ) -> Result<Response<Body>, Failed> {
+        let Sender { caller, session, begins, headers } = sender;
         let in_session = headers.contains_key(headers::SESSION);
-        if in_session && session.of_client().insert(id.clone(), asked.clone()) == Err(TableFull::Duplicate) {
-            return Err(Failed::new(StatusCode::BAD_REQUEST, Some(&id), message::INVALID_REQUEST, DUPLICATE));
-        }
-        let response = match self.send(Method::POST, &headers, line).await {
-            Ok(response) => response,
-            Err(error) => {
-                session.of_client().take(&id);
-                return Err(unreached(Some(&id), &error));
-            }
-        };
-        // The answer to `initialize` names the session that its stream belongs to.
+        let waits = Waits::new(id.clone(), asked, open, &session, in_session)
+            .ok_or_else(|| Failed::new(StatusCode::BAD_REQUEST, Some(&id), message::INVALID_REQUEST, DUPLICATE))?;
+        let response = self.send(Method::POST, &headers, line).await.map_err(|e| unreached(Some(&id), &e))?;
+        // The answer to `initialize` names the session that its stream belongs to. A server that has none gives it no id.
+        let theirs = key(caller, &headers);
         let session = match response.headers().get(headers::SESSION) {
             Some(made) if !in_session => {
-                let whose = headers.get(header::AUTHORIZATION).map(|v| v.as_bytes().to_vec()).unwrap_or_default();
-                self.sessions.of((made.as_bytes().to_vec(), whose), Instant::now())
+                let named = Key { session: made.as_bytes().to_vec(), ..theirs };
+                self.sessions.named(named, Instant::now(), session)
+            }
+            _ if begins => {
+                let stateless = self.sessions.of(theirs, Instant::now())?;
+                if stateless.whose() != session.whose() {
+                    self.names.end(session.whose());
+                }
+                stateless
             }
             _ => session,
         };
         if is(response.headers(), "text/event-stream") && response.status().is_success() {
-            return Ok(self.streamed(response, session, Some((id, asked)), headers));
+            return Ok(self.streamed(response, session, Some(waits), headers));
         }
-        session.of_client().take(&id);
-        self.whole(response, &id, &asked).await
+        let (asked, open) = waits.over();
+        self.whole(&self.judge(&session), response, &id, &asked, open).await
     }
 
     /// An answer that is one message.
-    async fn whole(&self, response: Response<Body>, id: &Id, asked: &Asked) -> Result<Response<Body>, Failed> {
+    async fn whole(
+        &self,
+        judge: &Judge,
+        response: Response<Body>,
+        id: &Id,
+        asked: &Asked,
+        open: Option<Open>,
+    ) -> Result<Response<Body>, Failed> {
         let (head, body) = response.into_parts();
         let line = self.read(&head.headers, body, Some(id)).await?;
         let text = String::from_utf8_lossy(&line);
@@ -335,7 +387,11 @@ impl Front {
         let answer = match parsed {
             Some(Message::Response { id: answered, body, place }) if answered == *id => {
                 let raw = text.get(place.clone()).unwrap_or_default();
-                match self.judge.after(asked, id, &body, raw).await {
+                let judged = judge.after(asked, id, &body, raw).await;
+                if judged.is_ok() {
+                    open.into_iter().for_each(Open::answered);
+                }
+                match judged {
                     Ok((_permit, None)) => line,
                     Ok((_permit, Some(changed))) => spliced(&text, place, &changed).into(),
                     Err(refusal) => answer::refusal(id, asked.form, &refusal),
@@ -343,7 +399,7 @@ impl Front {
             }
             // A server that turns a request away need not speak the protocol.
             _ if !head.status.is_success() => {
-                let looked = self.judge.looked_at(asked.action.clone(), Some(id), text.clone().into_owned()).await;
+                let looked = judge.looked_at(asked.action.clone(), Some(id), text.clone().into_owned()).await;
                 match looked {
                     Ok(permit) if permit.edits().is_empty() => line,
                     Ok(_) => {
@@ -354,7 +410,7 @@ impl Front {
             }
             _ => {
                 let why = "the server's answer is not the answer to this request";
-                self.judge.dropped(Side::Server, why);
+                judge.dropped(Side::Server, why);
                 answer::refusal(id, asked.form, &answer::refused(Reason::Malformed, why))
             }
         };
@@ -367,6 +423,7 @@ impl Front {
     /// Sends what no message answers.
     async fn tell(
         &self,
+        judge: &Judge,
         action: rampart_call::Action,
         headers: &HeaderMap,
         line: Bytes,
@@ -375,7 +432,7 @@ impl Front {
         let (head, body) = response.into_parts();
         let line = self.read(&head.headers, body, None).await?;
         if !line.is_empty() {
-            let looked = self.judge.looked_at(action, None, String::from_utf8_lossy(&line).into_owned()).await;
+            let looked = judge.looked_at(action, None, String::from_utf8_lossy(&line).into_owned()).await;
             let permit = looked.map_err(|refusal| withheld(&refusal))?;
             if !permit.edits().is_empty() {
                 return Err(withheld(&answer::refused(Reason::Malformed, "the server's answer is withheld")));
@@ -391,16 +448,16 @@ impl Front {
         self: Arc<Self>,
         response: Response<Body>,
         session: Arc<Session>,
-        asked: Option<(Id, Asked)>,
+        waits: Option<Waits>,
         headers: HeaderMap,
     ) -> Response<Body> {
         let (head, body) = response.into_parts();
         let mut kept = headers::passed(&head.headers);
         kept.insert(headers::UNBUFFERED, HeaderValue::from_static("no"));
-        let mut answer = Response::new(
-            Passing { front: self, body, session, asked, headers, held: FuturesUnordered::new(), ended: false }
-                .into_body(),
-        );
+        let judge = self.judge(&session);
+        let (held, ended) = (FuturesUnordered::new(), false);
+        let passing = Passing { front: self, judge, body, session, waits, headers, held, ended };
+        let mut answer = Response::new(passing.into_body());
         *answer.status_mut() = head.status;
         *answer.headers_mut() = kept;
         answer
@@ -442,6 +499,12 @@ impl Front {
         let read = collected(body, self.limits.message).await;
         read.map_err(|why| failed(&format!("the server's answer did not arrive whole: {why}")))
     }
+}
+
+/// A message that is none goes nowhere, and its sender hears why.
+fn bad(judge: &Judge, id: Option<&Id>, code: i64, why: &str) -> Failed {
+    judge.dropped(Side::Client, why);
+    Failed::new(StatusCode::BAD_REQUEST, id, code, why)
 }
 
 fn unreached(id: Option<&Id>, error: &BoxError) -> Failed {

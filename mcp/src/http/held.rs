@@ -4,15 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream};
-use http::{HeaderMap, Response};
+use http::Response;
 use http_body_util::BodyExt as _;
 use rampart_call::{Permit, Reason, Refusal};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    ALIVE, Body, Failed, Front, collected, event, is,
-    sessions::{Asked, Hold, Session},
+    ALIVE, Body, Failed, Front, collected, event,
+    front::Sender,
+    is,
+    judge::Judge,
+    sessions::{Asked, Hold},
     streamed,
 };
 use crate::{answer, message::Id};
@@ -23,6 +26,7 @@ pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// A request whose verdict is still to come. Whoever drops it withdraws it: the server has not heard of it.
 pub(super) struct Held {
     pub(super) front: Arc<Front>,
+    pub(super) judge: Judge,
     pub(super) verdict: BoxFuture<'static, Result<Permit, Refusal>>,
     /// Says when the client has cancelled it.
     pub(super) hold: Hold,
@@ -30,8 +34,7 @@ pub(super) struct Held {
     pub(super) token: Option<Value>,
     pub(super) id: Id,
     pub(super) asked: Asked,
-    pub(super) session: Arc<Session>,
-    pub(super) headers: HeaderMap,
+    pub(super) sender: Sender,
     pub(super) line: Bytes,
 }
 
@@ -80,8 +83,9 @@ impl State {
                         Some((Some(event(&told)), Self::Over))
                     }
                     Ok(Ok(permit)) => {
-                        let Held { front, hold, id, asked, session, mut headers, line, .. } = *held;
-                        let line = match front.judge.as_permitted(&permit, &asked.action, &mut headers, line) {
+                        let Held { front, judge, hold, id, asked, mut sender, line, .. } = *held;
+                        let open = judge.begun(&asked.action, &id);
+                        let line = match judge.as_permitted(&permit, &asked.action, &mut sender.headers, line) {
                             Ok(line) => line,
                             Err(why) => {
                                 let refusal = answer::refused(Reason::Malformed, why);
@@ -92,7 +96,7 @@ impl State {
                         // From here on it is the server that hears of a cancellation.
                         drop(hold);
                         let limit = front.limits.message;
-                        match front.ask(id, asked, session, headers, line).await {
+                        match front.ask(id, asked, open, sender, line).await {
                             Ok(response) if is(response.headers(), "text/event-stream") => {
                                 Some((None, Self::Passing(response.into_body())))
                             }

@@ -11,7 +11,7 @@ use rampart_call::{Action, Call, Gate, Origin, Permit, Phase, Reason, Refusal, R
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{flattened, sessions::Asked};
+use super::{flattened, open::Open, sessions::Asked};
 use crate::{
     action, answer, closed,
     drops::{self, Drops},
@@ -24,12 +24,18 @@ use crate::{
     text,
 };
 
-/// Who asks about the messages of one server.
+/// Who asks about the messages of one server, in one session.
+#[derive(Clone)]
 pub(super) struct Judge {
+    pub(super) terms: Arc<Terms>,
+    pub(super) origin: Origin,
+}
+
+/// What is the same in all sessions with a server.
+pub(super) struct Terms {
     pub(super) gate: Arc<dyn Gate>,
     /// The name that policy knows the server by.
     pub(super) server: String,
-    pub(super) origin: Origin,
     /// What of the server's offer is approved; without it, everything is.
     pub(super) pins: Option<Keeper>,
     /// What its tools take and give.
@@ -41,9 +47,19 @@ pub(super) struct Judge {
 }
 
 impl Judge {
+    /// The same in a session of this name.
+    pub(super) fn within(&self, session: String) -> Self {
+        Self { terms: Arc::clone(&self.terms), origin: Origin { session, ..self.origin.clone() } }
+    }
+
+    /// A call that goes on, until its answer has come.
+    pub(super) fn begun(&self, action: &Action, id: &Id) -> Option<Open> {
+        Open::of(&self.terms.gate, &self.origin, action, id)
+    }
+
     /// A message of this side goes nowhere. Its record holds up nothing.
     pub(super) fn dropped(&self, side: Side, why: &str) {
-        match self.drops.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
+        match self.terms.drops.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
             None => tracing::debug!(?side, why, "dropped another message"),
             Some(1) => {
                 tracing::warn!(?side, why, "dropped what is no valid MCP message");
@@ -58,15 +74,15 @@ impl Judge {
 
     /// Records those that no record has told of.
     pub(super) async fn last_drops(&self) {
-        let messages = self.drops.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        let messages = self.terms.drops.lock().unwrap_or_else(PoisonError::into_inner).rest();
         if messages > 0 {
             self.recorded(Side::Server, format!("{messages} more messages went nowhere before the end")).await;
         }
     }
 
     fn recorded(&self, side: Side, why: String) -> impl Future<Output = ()> + use<> {
-        let (call, refusal) = drops::record(&self.server, self.origin.clone(), side, why);
-        let gate = Arc::clone(&self.gate);
+        let (call, refusal) = drops::record(&self.terms.server, self.origin.clone(), side, why);
+        let gate = Arc::clone(&self.terms.gate);
         async move { drop(gate.refused(call, refusal).await) }
     }
 
@@ -77,11 +93,11 @@ impl Judge {
         id: Option<&Id>,
         trace: Option<TraceParent>,
     ) -> Result<Permit, Refusal> {
-        if let Some(refusal) = self.pins.as_ref().and_then(|pins| pins.refusal(&action)) {
+        if let Some(refusal) = self.terms.pins.as_ref().and_then(|pins| pins.refusal(&action)) {
             // Where nothing is enforced it goes on, and policy has its say as well.
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
-        if let Some(refusal) = self.schemas.refusal(&action) {
+        if let Some(refusal) = self.terms.schemas.refusal(&action) {
             self.refused(Phase::Before, action.clone(), id, refusal).await?;
         }
         if let Some(refusal) = elicitation::refusal(&action) {
@@ -118,7 +134,7 @@ impl Judge {
     ) -> Result<Bytes, &'static str> {
         let Some(cuts) = Cuts::of(permit.edits(), action)? else { return Ok(line) };
         let text = std::str::from_utf8(&line).map_err(|_| "it is no text")?;
-        let changed = cuts.line(&flattened(text), &self.server)?;
+        let changed = cuts.line(&flattened(text), &self.terms.server)?;
         cuts.headers(headers);
         Ok(changed.into())
     }
@@ -131,16 +147,16 @@ impl Judge {
         body: &Value,
         raw: &str,
     ) -> Result<(Permit, Option<String>), Refusal> {
-        let requests = action::of_input_requests(&self.server, body).map_err(malformed)?;
+        let requests = action::of_input_requests(&self.terms.server, body).map_err(malformed)?;
         for request in requests {
             self.of_server(request, Some(id), None).await?;
         }
-        if let Some(refusal) = self.schemas.refusal_of_result(&asked.action, body) {
+        if let Some(refusal) = self.terms.schemas.refusal_of_result(&asked.action, body) {
             self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await?;
         }
         let left = self.left(asked, id, body, raw).await?;
         let raw = left.as_deref().unwrap_or(raw);
-        self.schemas.came(&asked.action, raw);
+        self.terms.schemas.came(&asked.action, raw);
         let permit = self.looked_at(asked.action.clone(), Some(id), text::of(raw)).await?;
         if permit.edits().is_empty() {
             return Ok((permit, left));
@@ -156,7 +172,7 @@ impl Judge {
         let closed = self.closed(&asked.action, body).await;
         let mut withheld = self.approved(asked, id, body, raw).await?;
         if !closed.is_empty() {
-            withheld = closed::hide_too(withheld, raw, &closed, &self.server).map_err(malformed)?;
+            withheld = closed::hide_too(withheld, raw, &closed, &self.terms.server).map_err(malformed)?;
         }
         let Some((left, refusal)) = withheld else { return Ok(None) };
         let hidden = self.refused(Phase::After, asked.action.clone(), Some(id), refusal).await.is_err();
@@ -165,14 +181,14 @@ impl Judge {
 
     /// The tools in a list that policy closes.
     async fn closed(&self, action: &Action, body: &Value) -> BTreeSet<String> {
-        if !self.filters {
+        if !self.terms.filters {
             return BTreeSet::new();
         }
         let questions = closed::questions(action, body, &self.origin);
         if questions.is_empty() {
             return BTreeSet::new();
         }
-        closed::names(&questions, &self.gate.closed(questions.clone()).await)
+        closed::names(&questions, &self.terms.gate.closed(questions.clone()).await)
     }
 
     async fn approved(
@@ -182,10 +198,10 @@ impl Judge {
         body: &Value,
         raw: &str,
     ) -> Result<Option<(String, Refusal)>, Refusal> {
-        let Some(pins) = &self.pins else { return Ok(None) };
+        let Some(pins) = &self.terms.pins else { return Ok(None) };
         let screened = pins.screen(&asked.action, body, raw).map_err(malformed)?;
         if !screened.learned.is_empty() {
-            let pinned = first_use(&self.server, &screened.learned);
+            let pinned = first_use(&self.terms.server, &screened.learned);
             // A record of what has happened; nobody is asked.
             drop(self.ask(Phase::After, pinned, Some(id), None, None).await);
         }
@@ -202,7 +218,7 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         let origin = Origin { run: id.map(ToString::to_string), ..self.origin.clone() };
         let judgement = refusal.judgement.clone();
-        match self.gate.refused(Call { origin, phase, action, response: None }, refusal).await {
+        match self.terms.gate.refused(Call { origin, phase, action, response: None }, refusal).await {
             Verdict::Allow(permit) => Ok(permit),
             Verdict::Deny(refusal) => Err(refusal),
             Verdict::Ask(_) => Err(Refusal { judgement }),
@@ -224,7 +240,7 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         let mut origin = Origin { run: id.map(ToString::to_string), ..self.origin.clone() };
         origin.trace = trace.or(origin.trace);
-        match self.gate.judge(Call { origin, phase, action, response }).await {
+        match self.terms.gate.judge(Call { origin, phase, action, response }).await {
             Verdict::Allow(permit) => Ok(permit),
             Verdict::Deny(refusal) => Err(refusal),
             Verdict::Ask(question) => Err(answer::unasked(question)),

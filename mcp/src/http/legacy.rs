@@ -13,7 +13,14 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{ALIVE, Body, Failed, empty, events::Splitter, flattened, headers, is, listener::Endpoint, streamed};
+use super::{
+    ALIVE, Body, Failed, empty,
+    events::Splitter,
+    flattened, headers, is,
+    listener::Endpoint,
+    streamed,
+    whose::{Caller, drawn},
+};
 use crate::{
     answer,
     message::{self, Id, Message},
@@ -32,6 +39,7 @@ pub(super) struct Legacy(Mutex<HashMap<String, Arc<Client>>>);
 #[derive(Debug)]
 struct Client {
     endpoint: Endpoint,
+    caller: Caller,
     whose: Option<HeaderValue>,
     /// The session with the server behind, once there is one.
     session: Mutex<Option<HeaderValue>>,
@@ -50,14 +58,9 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.legacy.held().remove(&self.id);
         let client = Arc::clone(&self.client);
-        if client.session().is_some() {
-            tokio::spawn(async move {
-                let ended = client.endpoint.clone().pass(Method::DELETE, &client.told(&HeaderMap::new())).await;
-                if let Err(Failed(status, _)) = ended {
-                    tracing::debug!(%status, "a session was not ended");
-                }
-            });
-        }
+        tokio::spawn(async move {
+            client.endpoint.clone().leave(client.caller, &client.told(&HeaderMap::new())).await;
+        });
     }
 }
 
@@ -70,6 +73,7 @@ impl Legacy {
     pub(super) fn open(
         self: Arc<Self>,
         endpoint: Endpoint,
+        caller: Caller,
         told: &HeaderMap,
         path: &str,
         limit: usize,
@@ -77,7 +81,8 @@ impl Legacy {
         let id = super::unguessable()?;
         let (to, said) = mpsc::channel(BEHIND);
         let whose = told.get(header::AUTHORIZATION).cloned();
-        let client = Arc::new(Client { endpoint, whose, session: Mutex::default(), to, limit });
+        let caller = Caller { stream: Some(drawn()?), ..caller };
+        let client = Arc::new(Client { endpoint, caller, whose, session: Mutex::default(), to, limit });
         self.held().insert(id.clone(), Arc::clone(&client));
         let first = Bytes::from(format!("event: endpoint\ndata: {path}?sessionId={id}\n\n"));
         let open = Open { legacy: self, id, client };
@@ -93,13 +98,17 @@ impl Legacy {
     /// A message of a client's. What comes of a request comes on the stream.
     pub(super) async fn post(
         &self,
+        caller: Caller,
         query: Option<&str>,
         told: &HeaderMap,
         line: Bytes,
     ) -> Result<Response<Body>, Failed> {
         let id = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("sessionId=")));
         let client = id.and_then(|id| self.held().get(id).cloned());
-        let Some(client) = client.filter(|client| client.whose.as_ref() == told.get(header::AUTHORIZATION)) else {
+        let is_theirs = |client: &Arc<Client>| {
+            client.caller.token == caller.token && client.whose.as_ref() == told.get(header::AUTHORIZATION)
+        };
+        let Some(client) = client.filter(is_theirs) else {
             let why = "there is no such stream, or it has ended; open a new one";
             return Err(Failed::new(StatusCode::NOT_FOUND, None, message::INVALID_REQUEST, why));
         };
@@ -107,11 +116,11 @@ impl Legacy {
         let told = client.told(told);
         // What can be read and wants an answer. All else is told what is wrong with it at once.
         let Ok(Message::Request { id, method, .. }) = message::parse(text.as_bytes()) else {
-            return client.endpoint.clone().post(&told, line).await;
+            return client.endpoint.clone().post(client.caller, &told, line).await;
         };
         tokio::spawn(async move {
             let begins = method == "initialize";
-            match client.endpoint.clone().post(&told, line).await {
+            match client.endpoint.clone().post(client.caller, &told, line).await {
                 Ok(response) => {
                     let session = response.headers().get(headers::SESSION).filter(|_| begins).cloned();
                     let begun = session.is_some();
@@ -119,7 +128,8 @@ impl Legacy {
                         *client.held() = session;
                     }
                     client.pass_on(response, Some(&id)).await;
-                    if begun && let Ok(own) = client.endpoint.clone().pass(Method::GET, &client.told(&told)).await {
+                    let (endpoint, told) = (client.endpoint.clone(), client.told(&told));
+                    if begun && let Ok(own) = endpoint.pass(client.caller, Method::GET, &told).await {
                         client.pass_on(own, None).await;
                     }
                 }

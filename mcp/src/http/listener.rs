@@ -23,9 +23,12 @@ use tower::BoxError;
 use super::{
     Body, Failed, Front, Limits, Processes,
     access::{Access, stranger},
-    collected, is, json,
+    collected,
+    headers::SESSION,
+    is, json, key,
     legacy::Legacy,
     oauth,
+    whose::Caller,
 };
 use crate::{message, orphans};
 
@@ -181,8 +184,10 @@ impl Endpoints {
         let answered = match self.access.admits(request.headers(), here.port()) {
             Ok(()) if request.uri().path().starts_with(oauth::METADATA) => self.metadata(&request, here).await,
             Ok(()) if request.uri().path().starts_with(oauth::LOGIN) => self.login(&request).await,
-            Ok(()) if !self.access.knows(request.headers_mut()) => return stranger(),
-            Ok(()) => self.route(request, here).await,
+            Ok(()) => match self.access.knows(request.headers_mut()) {
+                Some(caller) => self.route(caller, request, here).await,
+                None => return stranger(),
+            },
             Err(failed) => Err(failed),
         };
         answered.unwrap_or_else(|Failed(status, body)| json(status, body))
@@ -225,7 +230,12 @@ impl Endpoints {
         }
     }
 
-    async fn route(&self, request: Request<Incoming>, here: SocketAddr) -> Result<Response<Body>, Failed> {
+    async fn route(
+        &self,
+        caller: Caller,
+        request: Request<Incoming>,
+        here: SocketAddr,
+    ) -> Result<Response<Body>, Failed> {
         let Some((place, endpoint, door)) = self.door(request.uri().path()) else {
             let paths: Vec<&str> = self.paths().collect();
             let why = format!("there is nothing here; what there is: {}", paths.join(", "));
@@ -235,17 +245,17 @@ impl Endpoints {
         let answered = match (door, request.method()) {
             (Door::Endpoint, &Method::POST) => {
                 let (_, headers, line) = self.read(request).await?;
-                endpoint.post(&headers, line).await
+                endpoint.post(caller, &headers, line).await
             }
             (Door::Endpoint, &Method::GET | &Method::DELETE) => {
-                endpoint.pass(request.method().clone(), request.headers()).await
+                endpoint.pass(caller, request.method().clone(), request.headers()).await
             }
             (Door::Events(messages), &Method::GET) => {
-                Arc::clone(&self.legacy).open(endpoint, request.headers(), &messages, self.limits.message)
+                Arc::clone(&self.legacy).open(endpoint, caller, request.headers(), &messages, self.limits.message)
             }
             (Door::Messages, &Method::POST) => {
                 let (uri, headers, line) = self.read(request).await?;
-                self.legacy.post(uri.query(), &headers, line).await
+                self.legacy.post(caller, uri.query(), &headers, line).await
             }
             (door, _) => {
                 let why = match door {
@@ -319,18 +329,34 @@ where
 
 impl Endpoint {
     /// A message of a client's.
-    pub(super) async fn post(self, headers: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
+    pub(super) async fn post(self, caller: Caller, headers: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
         match self {
-            Self::Front(front) => front.post(headers, line).await,
-            Self::Processes(processes) => processes.post(headers, line).await,
+            Self::Front(front) => front.post(caller, headers, line).await,
+            Self::Processes(processes) => processes.post(caller, headers, line).await,
         }
     }
 
     /// A stream that a client opens or resumes, or the end of its session.
-    pub(super) async fn pass(self, method: Method, headers: &HeaderMap) -> Result<Response<Body>, Failed> {
+    pub(super) async fn pass(
+        self,
+        caller: Caller,
+        method: Method,
+        headers: &HeaderMap,
+    ) -> Result<Response<Body>, Failed> {
         match self {
-            Self::Front(front) => front.pass(method, headers).await,
-            Self::Processes(processes) => processes.pass(&method, headers),
+            Self::Front(front) => front.pass(caller, method, headers).await,
+            Self::Processes(processes) => processes.pass(caller, &method, headers),
+        }
+    }
+    /// The stream of this client has ended, and with it all that was the client's here.
+    pub(super) async fn leave(self, caller: Caller, headers: &HeaderMap) {
+        if headers.contains_key(SESSION)
+            && let Err(Failed(status, _)) = self.clone().pass(caller, Method::DELETE, headers).await
+        {
+            tracing::debug!(%status, "a session was not ended");
+        }
+        if let Self::Front(front) = self {
+            front.forget(&key(caller, headers));
         }
     }
 }

@@ -7,6 +7,7 @@ mod streams;
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,14 @@ use rampart_call::{Gate, Origin, Surface};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{Body, Failed, Limits, empty, flattened, headers, judge::Judge, key, sessions::Key, unguessable};
+use super::{
+    Body, Failed, Limits, empty, flattened, headers,
+    judge::{Judge, Terms},
+    key,
+    sessions::Key,
+    unguessable,
+    whose::{Caller, Clients, Names, Whose},
+};
 use crate::{
     message::{self, Id, Message},
     relay::Side,
@@ -30,11 +38,14 @@ use streams::{Answering, listening};
 const LAST: Duration = Duration::from_secs(5);
 
 /// What to run for clients. The surface of who asks becomes [`Surface::McpHttp`].
-#[derive(Debug, Clone)]
 pub struct Hosting {
     /// Each process; that other sessions have theirs is known here, so its orphans are not looked at, nor some of
     /// its limits.
     pub process: stdio::Options,
+    /// The sessions of clients; without it, all are in the one of who asks.
+    pub clients: Option<Arc<dyn Clients>>,
+    /// Variables of the process that stand above those of its session.
+    pub explicit: Vec<(OsString, OsString)>,
     /// Bounds of size.
     pub limits: Limits,
     /// The most sessions, and so processes, at a time.
@@ -47,19 +58,26 @@ pub struct Hosting {
 pub struct Processes {
     hosting: Hosting,
     judge: Judge,
+    names: Names,
     running: Mutex<Running>,
+    /// What is set for the processes that those have who show a token and have no session.
+    tokens: tokio::sync::Mutex<HashMap<usize, Environment>>,
 }
+
+/// Variables of a process.
+type Environment = Vec<(OsString, OsString)>;
 
 #[derive(Default)]
 struct Running {
     sessions: HashMap<Key, Arc<Hosted>>,
-    stateless: Option<Arc<Hosted>>,
+    /// By the listener's token.
+    stateless: HashMap<Option<usize>, Arc<Hosted>>,
     tasks: JoinSet<()>,
 }
 
 impl std::fmt::Debug for Processes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Processes").field("hosting", &self.hosting).finish_non_exhaustive()
+        f.debug_struct("Processes").field("process", &self.hosting.process).finish_non_exhaustive()
     }
 }
 
@@ -69,8 +87,10 @@ impl Processes {
         let origin = Origin { surface: Surface::McpHttp, can_ask: false, ..hosting.process.origin.clone() };
         let (server, schemas) = (hosting.process.server.clone(), hosting.process.schemas.clone());
         // What a server offers is looked at where it runs.
-        let judge = Judge { gate, server, origin, pins: None, schemas, filters: false, drops: Mutex::default() };
-        Self { hosting, judge, running: Mutex::default() }
+        let terms = Terms { gate, server, pins: None, schemas, filters: false, drops: Mutex::default() };
+        let names = Names::new(origin.session.clone(), hosting.clients.clone());
+        let judge = Judge { terms: Arc::new(terms), origin };
+        Self { hosting, judge, names, running: Mutex::default(), tokens: tokio::sync::Mutex::default() }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -88,7 +108,7 @@ impl Processes {
             !stale
         };
         running.sessions.retain(|_, hosted| stays(hosted));
-        running.stateless.take_if(|hosted| !stays(hosted));
+        running.stateless.retain(|_, hosted| stays(hosted));
         while running.tasks.try_join_next().is_some() {}
     }
 
@@ -97,7 +117,7 @@ impl Processes {
         let mut tasks = {
             let mut running = self.running();
             running.sessions.drain().for_each(|(_, hosted)| hosted.end());
-            running.stateless.take().into_iter().for_each(|hosted| hosted.end());
+            running.stateless.drain().for_each(|(_, hosted)| hosted.end());
             std::mem::take(&mut running.tasks)
         };
         let all = async { while tasks.join_next().await.is_some() {} };
@@ -108,9 +128,10 @@ impl Processes {
     }
 
     /// A message of a client's.
-    pub(super) async fn post(&self, told: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
+    pub(super) async fn post(&self, caller: Caller, told: &HeaderMap, line: Bytes) -> Result<Response<Body>, Failed> {
+        let key = key(caller, told);
         let bad = |id: Option<&Id>, code, why: &str| {
-            self.judge.dropped(Side::Client, why);
+            self.judge_of(&key).dropped(Side::Client, why);
             Failed::new(StatusCode::BAD_REQUEST, id, code, why)
         };
         let text = std::str::from_utf8(&line).map_err(|why| bad(None, message::PARSE_ERROR, &why.to_string()))?;
@@ -119,7 +140,7 @@ impl Processes {
             message::parse(text.as_bytes()).map_err(|fault| bad(fault.id.as_ref(), fault.code, &fault.why))?;
         if let Message::Request { method, params, .. } | Message::Notification { method, params } = &message {
             let id = if let Message::Request { id, .. } = &message { Some(id) } else { None };
-            let schemas = &self.judge.schemas;
+            let schemas = &self.judge.terms.schemas;
             headers::agree(told, method, params, schemas).map_err(|why| bad(id, headers::MISMATCH, &why))?;
             if stateless(told, params) {
                 headers::complete(told, method, params, schemas).map_err(|why| bad(id, headers::MISMATCH, &why))?;
@@ -129,24 +150,23 @@ impl Processes {
                 }
             }
         }
-        let key = key(told);
-        let known = !key.0.is_empty();
+        let known = !key.session.is_empty();
         match message {
             Message::Request { id, method, params } => {
                 let starts = !known && method == "initialize" && !says_everything(&params);
                 let (hosted, made) = match () {
                     () if known => (self.session(&key, Some(&id))?, None),
                     () if starts => {
-                        let (session, hosted) = self.start(key.1, &id)?;
+                        let (session, hosted) = self.start(key.clone(), &id).await?;
                         (hosted, Some(session))
                     }
-                    () if says_everything(&params) => (self.stateless(), None),
+                    () if says_everything(&params) => (self.stateless(caller, &id).await?, None),
                     () => {
                         let why = "a session begins with `initialize`; send its Mcp-Session-Id with this request";
                         return Err(bad(Some(&id), message::INVALID_REQUEST, why));
                     }
                 };
-                let asked = hosted.ask(id.clone(), &params, &text).await;
+                let asked = hosted.ask(id.clone(), &method, &params, &text).await;
                 let (asked, stream) = asked.map_err(|_| {
                     let why = "this id belongs to a request that is still outstanding";
                     bad(Some(&id), message::INVALID_REQUEST, why)
@@ -156,7 +176,7 @@ impl Processes {
                 if let Some(session) = made {
                     if failed {
                         self.forget(&session);
-                    } else if let Ok(value) = HeaderValue::from_bytes(&session.0) {
+                    } else if let Ok(value) = HeaderValue::from_bytes(&session.session) {
                         response.headers_mut().insert(headers::SESSION, value);
                     }
                 }
@@ -181,9 +201,9 @@ impl Processes {
     }
 
     /// The stream of a session's own, or its end.
-    pub(super) fn pass(&self, method: &Method, told: &HeaderMap) -> Result<Response<Body>, Failed> {
-        let key = key(told);
-        if key.0.is_empty() {
+    pub(super) fn pass(&self, caller: Caller, method: &Method, told: &HeaderMap) -> Result<Response<Body>, Failed> {
+        let key = key(caller, told);
+        if key.session.is_empty() {
             let why = "it belongs to no session: begin one with `initialize`, and send its Mcp-Session-Id";
             return Err(Failed::new(StatusCode::BAD_REQUEST, None, message::INVALID_REQUEST, why));
         }
@@ -213,34 +233,89 @@ impl Processes {
         }
     }
 
-    /// Starts a session of whoever shows this.
-    fn start(&self, whose: Vec<u8>, id: &Id) -> Result<(Key, Arc<Hosted>), Failed> {
+    /// Who asks in a client's session, or in that of the listener where there is none.
+    fn judge_of(&self, key: &Key) -> Judge {
+        let hosted = self.running().sessions.get(key).cloned();
+        hosted.map_or_else(|| self.judge.clone(), |hosted| self.judge.within(self.names.of(hosted.whose())))
+    }
+
+    /// Starts a session of whoever has this key without one.
+    async fn start(&self, key: Key, id: &Id) -> Result<(Key, Arc<Hosted>), Failed> {
+        self.make_room(&mut self.running(), id)?;
+        let key = Key { session: unguessable()?.into_bytes(), ..key };
+        let whose = self.names.beginning(key.caller)?;
+        let environment = self.open(whose, id).await?;
         let mut running = self.running();
-        running.sessions.retain(|_, hosted| !hosted.is_over());
-        if running.sessions.len() >= self.hosting.sessions {
-            let longest = running.sessions.iter().filter_map(|(key, hosted)| Some((hosted.quiet_for()?, key)));
-            let Some(key) = longest.max().map(|(_, key)| key.clone()) else {
-                let why = "all sessions that there may be are in use; end one, or start with a higher --sessions";
-                return Err(Failed::new(StatusCode::SERVICE_UNAVAILABLE, Some(id), message::INTERNAL_ERROR, why));
-            };
-            running.sessions.remove(&key).into_iter().for_each(|hosted| hosted.end());
-        }
-        let key = (unguessable()?.into_bytes(), whose);
-        let (hosted, runs) = Hosted::start(&self.hosting, Arc::clone(&self.judge.gate), false);
-        running.tasks.spawn(runs);
+        // Others may have come meanwhile.
+        self.make_room(&mut running, id).inspect_err(|_| self.names.end(whose))?;
+        let hosted = self.run(&mut running, whose, environment, false);
         running.sessions.insert(key.clone(), Arc::clone(&hosted));
         Ok((key, hosted))
     }
 
-    /// The process of those that have no session.
-    fn stateless(&self) -> Arc<Hosted> {
-        let mut running = self.running();
-        if let Some(hosted) = running.stateless.as_ref().filter(|hosted| !hosted.is_over()) {
-            return Arc::clone(hosted);
+    /// Has the session that was quiet for longest make room, where there is none.
+    fn make_room(&self, running: &mut Running, id: &Id) -> Result<(), Failed> {
+        running.sessions.retain(|_, hosted| !hosted.is_over());
+        if running.sessions.len() < self.hosting.sessions {
+            return Ok(());
         }
-        let (hosted, runs) = Hosted::start(&self.hosting, Arc::clone(&self.judge.gate), true);
-        running.tasks.spawn(runs);
-        running.stateless = Some(Arc::clone(&hosted));
+        let quiet = running.sessions.iter().filter_map(|(key, hosted)| Some((hosted.quiet_for()?, key)));
+        let Some(key) = quiet.max_by_key(|(quiet, _)| *quiet).map(|(_, key)| key.clone()) else {
+            let why = "all sessions that there may be are in use; end one, or start with a higher --sessions";
+            return Err(Failed::new(StatusCode::SERVICE_UNAVAILABLE, Some(id), message::INTERNAL_ERROR, why));
+        };
+        running.sessions.remove(&key).into_iter().for_each(|hosted| hosted.end());
+        Ok(())
+    }
+
+    /// The process of those that have no session. Whoever shows another token has another one.
+    async fn stateless(&self, caller: Caller, id: &Id) -> Result<Arc<Hosted>, Failed> {
+        let whose = self.names.stateless(caller);
+        let (token, environment) = match whose {
+            Whose::Token(token) => {
+                // Held, so that none is opened twice.
+                let mut known = self.tokens.lock().await;
+                let environment = match known.get(&token) {
+                    Some(environment) => environment.clone(),
+                    None => known.entry(token).insert_entry(self.open(whose, id).await?).get().clone(),
+                };
+                (Some(token), environment)
+            }
+            _ => (None, Environment::new()),
+        };
+        let mut running = self.running();
+        if let Some(hosted) = running.stateless.get(&token).filter(|hosted| !hosted.is_over()) {
+            return Ok(Arc::clone(hosted));
+        }
+        let whose = token.map_or(Whose::Listener, Whose::Token);
+        let hosted = self.run(&mut running, whose, environment, true);
+        running.stateless.insert(token, Arc::clone(&hosted));
+        Ok(hosted)
+    }
+
+    async fn open(&self, whose: Whose, id: &Id) -> Result<Environment, Failed> {
+        self.names.open(whose, &self.hosting.process.server).await.map_err(|why| {
+            let why = format!("no session can be opened for this client: {why}");
+            Failed::new(StatusCode::SERVICE_UNAVAILABLE, Some(id), message::INTERNAL_ERROR, &why)
+        })
+    }
+
+    /// Runs a process for one client or, `shared`, for many. With a client's process its session ends.
+    fn run(&self, running: &mut Running, whose: Whose, environment: Environment, shared: bool) -> Arc<Hosted> {
+        let mut process = self.hosting.process.clone();
+        process.origin = Origin { session: self.names.of(whose), ..self.judge.origin.clone() };
+        process.env.extend(environment.into_iter().chain(self.hosting.explicit.iter().cloned()));
+        process.orphans = stdio::Orphans::EndMarked;
+        // A request is flattened, and its id may be replaced by a longer one.
+        process.limits.line = self.hosting.limits.message + 1024;
+        // Whoever ends a session waits for no answers.
+        process.limits.drain = Duration::from_millis(500);
+        let (hosted, runs) = Hosted::start(process, whose, Arc::clone(&self.judge.terms.gate), shared);
+        let names = self.names.clone();
+        running.tasks.spawn(async move {
+            runs.await;
+            names.end(whose);
+        });
         hosted
     }
 }

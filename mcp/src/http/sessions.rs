@@ -9,6 +9,11 @@ use std::{
 use rampart_call::Action;
 use tokio::sync::Notify;
 
+use super::{
+    Failed,
+    open::Open,
+    whose::{Caller, Names, Whose},
+};
 use crate::{answer::Form, message::Id};
 
 /// The most sessions that are remembered. The one that was quiet for longest makes room.
@@ -26,8 +31,9 @@ pub(crate) struct Asked {
 }
 
 /// A session that the server has made (`Mcp-Session-Id`), or everything that has none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
+    whose: Whose,
     client: Table,
     server: Table,
     held: Arc<Holds>,
@@ -60,7 +66,7 @@ impl Drop for Hold {
 
 /// The requests of one side.
 #[derive(Debug, Default)]
-pub(crate) struct Table(Mutex<BTreeMap<Id, Asked>>);
+pub(crate) struct Table(Mutex<BTreeMap<Id, (Asked, Option<Open>)>>);
 
 /// Why a request is not taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +78,15 @@ pub(crate) enum Full {
 }
 
 impl Session {
+    pub(super) fn of(whose: Whose) -> Self {
+        Self { whose, client: Table::default(), server: Table::default(), held: Arc::default() }
+    }
+
+    /// Whose session of the gateway it is.
+    pub(super) fn whose(&self) -> Whose {
+        self.whose
+    }
+
     /// The client's requests. An answer may come on another stream than the question, when a client resumes.
     pub(crate) fn of_client(&self) -> &Table {
         &self.client
@@ -101,11 +116,12 @@ impl Session {
 }
 
 impl Table {
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Id, Asked>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Id, (Asked, Option<Open>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, id: Id, asked: Asked) -> Result<(), Full> {
+    /// Notes that a request waits. Where it is not taken, what was begun with it is over.
+    pub(super) fn insert(&self, id: Id, asked: Asked, open: Option<Open>) -> Result<(), Full> {
         let mut held = self.held();
         if held.contains_key(&id) {
             return Err(Full::Duplicate);
@@ -113,12 +129,18 @@ impl Table {
         if held.len() >= OUTSTANDING {
             return Err(Full::TooMany);
         }
-        held.insert(id, asked);
+        held.insert(id, (asked, open));
         Ok(())
     }
 
-    pub(crate) fn take(&self, id: &Id) -> Option<Asked> {
+    pub(super) fn take(&self, id: &Id) -> Option<(Asked, Option<Open>)> {
         removed(&mut self.held(), id)
+    }
+
+    /// Whoever asked wants no answer; one may come all the same.
+    pub(super) fn give_up(&self, id: &Id) {
+        let open = self.held().get_mut(id).and_then(|(_, open)| open.take());
+        drop(open);
     }
 }
 
@@ -132,30 +154,75 @@ fn removed<V>(from: &mut BTreeMap<Id, V>, id: &Id) -> Option<V> {
 }
 
 /// The sessions of one server, by their id and whose they are.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<Key, (Arc<Session>, Instant)>>);
+pub(super) struct Sessions {
+    names: Names,
+    all: Mutex<HashMap<Key, (Arc<Session>, Instant)>>,
+}
 
 /// The session's id, and what its client shows of who it is, so that one cannot answer in the other's place.
-pub(crate) type Key = (Vec<u8>, Vec<u8>);
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) session: Vec<u8>,
+    pub(super) shown: Vec<u8>,
+    pub(super) caller: Caller,
+}
 
 impl Sessions {
-    /// The session of this key, begun when there was none.
-    pub(crate) fn of(&self, key: Key, now: Instant) -> Arc<Session> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, all: Mutex::default() }
+    }
+
+    /// The session that a client's first request begins. The server will give it its id.
+    pub(super) fn begun(&self, caller: Caller) -> Result<Arc<Session>, Failed> {
+        self.names.beginning(caller).map(|whose| Arc::new(Session::of(whose)))
+    }
+
+    /// The session of this key. One that is not known was begun before us, or its server gives it no id.
+    pub(super) fn of(&self, key: Key, now: Instant) -> Result<Arc<Session>, Failed> {
+        let whose = match key.session.as_slice() {
+            [] => self.names.stateless(key.caller),
+            _ => self.names.beginning(key.caller)?,
+        };
+        Ok(self.known(key, now, || Arc::new(Session::of(whose))))
+    }
+
+    /// The session that has got this key. Where the server gives two clients one id, they are in one.
+    pub(super) fn named(&self, key: Key, now: Instant, begun: Arc<Session>) -> Arc<Session> {
+        let whose = begun.whose();
+        let session = self.known(key, now, || begun);
+        if session.whose() != whose {
+            self.names.end(whose);
+        }
+        session
+    }
+
+    fn known(&self, key: Key, now: Instant, new: impl FnOnce() -> Arc<Session>) -> Arc<Session> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= SESSIONS && !all.contains_key(&key) {
             let oldest = all.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                all.remove(&oldest);
+            if let Some((gone, _)) = oldest.and_then(|oldest| all.remove(&oldest)) {
+                self.names.end(gone.whose());
             }
         }
-        let (session, used) = all.entry(key).or_insert_with(|| (Arc::default(), now));
+        let (session, used) = all.entry(key).or_insert_with(|| (new(), now));
         *used = now;
         Arc::clone(session)
     }
 
     /// Forgets one that has ended.
-    pub(crate) fn end(&self, key: &Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    pub(super) fn end(&self, key: &Key) {
+        let gone = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        if let Some((gone, _)) = gone {
+            self.names.end(gone.whose());
+        }
+    }
+
+    /// Forgets what a client had that has left by its stream.
+    pub(super) fn leave(&self, key: &Key) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(key);
+        all.remove(&Key { session: Vec::new(), ..key.clone() });
+        self.names.end(self.names.stateless(key.caller));
     }
 }
 
@@ -179,28 +246,29 @@ mod tests {
     #[test]
     fn an_id_is_asked_once_and_answered_once() {
         let table = Table::default();
-        assert_eq!(table.insert(Id::Number(1), asked()), Ok(()));
-        assert_eq!(table.insert(Id::Number(1), asked()), Err(Full::Duplicate));
-        assert_eq!(table.insert(Id::Text("1".into()), asked()), Ok(()));
+        assert_eq!(table.insert(Id::Number(1), asked(), None), Ok(()));
+        assert_eq!(table.insert(Id::Number(1), asked(), None), Err(Full::Duplicate));
+        assert_eq!(table.insert(Id::Text("1".into()), asked(), None), Ok(()));
         assert!(table.take(&Id::Number(1)).is_some());
         assert!(table.take(&Id::Number(1)).is_none());
         for n in 2..=1_000 {
-            table.insert(Id::Number(n), asked()).unwrap();
+            table.insert(Id::Number(n), asked(), None).unwrap();
         }
-        assert_eq!(table.insert(Id::Number(0), asked()), Err(Full::TooMany));
+        assert_eq!(table.insert(Id::Number(0), asked(), None), Err(Full::TooMany));
     }
 
     #[test]
     fn the_session_that_was_quiet_for_longest_makes_room() {
-        let (sessions, begun) = (Sessions::default(), Instant::now());
-        let key = |n: usize| (n.to_string().into_bytes(), Vec::new());
+        let (sessions, begun) = (Sessions::new(Names::new("l".into(), None)), Instant::now());
+        let key = |n: usize| Key { session: n.to_string().into_bytes(), shown: Vec::new(), caller: Caller::default() };
+        let of = |n, after| sessions.of(key(n), begun + after).ok().unwrap();
         for n in 0..SESSIONS {
-            let _ = sessions.of(key(n), begun + Duration::from_millis(n as u64));
+            of(n, Duration::from_millis(n as u64));
         }
-        let first = sessions.of(key(0), begun + Duration::from_secs(100));
-        let _ = sessions.of(key(SESSIONS), begun + Duration::from_secs(101));
-        assert!(Arc::ptr_eq(&first, &sessions.of(key(0), begun + Duration::from_secs(102))));
-        assert_eq!(sessions.0.lock().unwrap().len(), SESSIONS);
-        assert!(!sessions.0.lock().unwrap().contains_key(&key(1)));
+        let first = of(0, Duration::from_secs(100));
+        of(SESSIONS, Duration::from_secs(101));
+        assert!(Arc::ptr_eq(&first, &of(0, Duration::from_secs(102))));
+        assert_eq!(sessions.all.lock().unwrap().len(), SESSIONS);
+        assert!(!sessions.all.lock().unwrap().contains_key(&key(1)));
     }
 }

@@ -15,6 +15,8 @@ use super::{
     events::{Event, Splitter},
     flattened,
     held::SIGN_OF_LIFE,
+    judge::Judge,
+    open::{Open, Waits},
     sessions::{Asked, Full, Session},
 };
 use crate::{
@@ -27,10 +29,11 @@ use crate::{
 /// A stream on its way from the server to the client.
 pub(super) struct Passing {
     pub(super) front: Arc<Front>,
+    pub(super) judge: Judge,
     pub(super) body: Body,
     pub(super) session: Arc<Session>,
     /// The request that it answers; none for a stream that the client opened by itself.
-    pub(super) asked: Option<(Id, Asked)>,
+    pub(super) waits: Option<Waits>,
     /// What a message to the server about this stream must bear.
     pub(super) headers: HeaderMap,
     /// Requests of the server's that wait for a person.
@@ -90,12 +93,14 @@ impl Passing {
 
     /// What becomes of an event. One that is no message (a comment, the first id of a stream) passes.
     async fn event(&mut self, event: Event) -> Bytes {
+        if let Some(waits) = self.waits.as_mut().filter(|_| event.has_id()) {
+            waits.can_resume();
+        }
         let Some(data) = event.data.as_deref().filter(|data| !data.is_empty()) else { return event.raw };
-        let front = Arc::clone(&self.front);
-        let judge = &front.judge;
+        let judge = self.judge.clone();
         match message::parse(data.as_bytes()) {
             Ok(Message::Notification { method, mut params }) => {
-                let Ok(action) = action::of(&judge.server, &method, &mut params) else {
+                let Ok(action) = action::of(&judge.terms.server, &method, &mut params) else {
                     return self.dropped(&event, "a notification that does not say what it is about");
                 };
                 match judge.of_server(action, None, action::trace(&params)).await {
@@ -103,16 +108,22 @@ impl Passing {
                     Err(_refused) => event.without(),
                 }
             }
-            Ok(Message::Request { id, method, mut params }) => match action::of(&judge.server, &method, &mut params) {
-                Ok(action) => self.request(event, id, action, action::trace(&params)).await,
-                Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
-            },
+            Ok(Message::Request { id, method, mut params }) => {
+                match action::of(&judge.terms.server, &method, &mut params) {
+                    Ok(action) => self.request(event, id, action, action::trace(&params)).await,
+                    Err(why) => self.refuse(&event, answer::error(Some(&id), message::INVALID_PARAMS, &why)).await,
+                }
+            }
             Ok(Message::Response { id, body, place }) => {
-                let Some(asked) = self.answered(&id) else {
+                let Some((asked, open)) = self.answered(&id) else {
                     return self.dropped(&event, "a response to no request");
                 };
                 let raw = data.get(place.clone()).unwrap_or_default();
-                match judge.after(&asked, &id, &body, raw).await {
+                let judged = judge.after(&asked, &id, &body, raw).await;
+                if judged.is_ok() {
+                    open.into_iter().for_each(Open::answered);
+                }
+                match judged {
                     Ok((_permit, None)) => event.raw,
                     Ok((_permit, Some(changed))) => event.with(&spliced(data, place, &changed)),
                     Err(refusal) => {
@@ -123,7 +134,7 @@ impl Passing {
             }
             Err(fault) => {
                 let asked = fault.id.as_ref().and_then(|id| Some((id.clone(), self.answered(id)?)));
-                let Some((id, asked)) = asked else { return self.dropped(&event, &fault.why) };
+                let Some((id, (asked, _))) = asked else { return self.dropped(&event, &fault.why) };
                 let refusal = answer::refused(rampart_call::Reason::Malformed, format!("the server's answer: {fault}"));
                 event.with(&String::from_utf8_lossy(&answer::refusal(&id, asked.form, &refusal)))
             }
@@ -139,18 +150,19 @@ impl Passing {
         trace: Option<rampart_call::TraceParent>,
     ) -> Bytes {
         let asked = Asked { action: action.clone(), form: Form::Error };
-        if let Err(full) = self.session.of_server().insert(id.clone(), asked) {
+        if let Err(full) = self.session.of_server().insert(id.clone(), asked, None) {
             let why = match full {
                 Full::Duplicate => "this id belongs to a request that is still outstanding",
                 Full::TooMany => "too many requests wait for their answer",
             };
             return self.refuse(&event, answer::error(Some(&id), message::INVALID_REQUEST, why)).await;
         }
-        let (front, session, headers) = (Arc::clone(&self.front), Arc::clone(&self.session), self.headers.clone());
+        let (front, judge) = (Arc::clone(&self.front), self.judge.clone());
+        let (session, headers) = (Arc::clone(&self.session), self.headers.clone());
         // Who resumes the stream goes on behind it, so its id goes first.
         let late = event.without();
         let mut verdict: BoxFuture<'static, (Event, bool)> = Box::pin(async move {
-            let Err(refusal) = front.judge.of_server(action, Some(&id), trace).await else { return (event, true) };
+            let Err(refusal) = judge.of_server(action, Some(&id), trace).await else { return (event, true) };
             session.of_server().take(&id);
             front.tell_server(&headers, answer::refusal(&id, Form::Error, &refusal)).await;
             (event, false)
@@ -178,16 +190,15 @@ impl Passing {
 
     /// What stands in the place of an event that is no message to anybody.
     fn dropped(&self, event: &Event, why: &str) -> Bytes {
-        self.front.judge.dropped(Side::Server, why);
+        self.judge.dropped(Side::Server, why);
         event.without()
     }
 
     /// The request that a response on this stream answers.
-    fn answered(&mut self, id: &Id) -> Option<Asked> {
-        let kept = self.session.of_client().take(id);
-        match self.asked.take_if(|(asked, _)| asked == id) {
-            Some((_, asked)) => Some(asked),
-            None => kept,
+    fn answered(&mut self, id: &Id) -> Option<(Asked, Option<Open>)> {
+        match self.waits.take_if(|waits| waits.id() == id) {
+            Some(waits) => Some(waits.over()),
+            None => self.session.of_client().take(id),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Relay {
                 effects.push(Effect::Send(side, answer::error(id.as_ref(), fault.code, &fault.why)));
             }
             (Side::Server, Some(id)) if self.from_client.asked.state(id) == Some(State::Sent) => {
+                self.over(id, effects);
                 if let Some(asked) = self.from_client.asked.remove(id) {
                     let refusal = answer::refused(Reason::Malformed, format!("the server's answer: {fault}"));
                     effects.push(Effect::Send(Side::Client, answer::refusal(id, asked.form, &refusal)));
@@ -135,6 +136,9 @@ impl Relay {
                 effects.push(Effect::Send(side, error.clone()));
             }
             Some(State::Sent) => {
+                if side == Side::Client {
+                    self.over(id, effects);
+                }
                 self.half_mut(side).asked.give_up(id, State::Disowned);
                 effects.push(Effect::Send(side, error.clone()));
             }
@@ -221,6 +225,9 @@ impl Relay {
             }
             Err(why) => {
                 let refusal = answer::refused(Reason::Malformed, format!("the answer of the {}: {why}", side.name()));
+                if side == Side::Server {
+                    self.over(&id, effects);
+                }
                 self.half_mut(side.other()).asked.remove(&id);
                 effects.push(Effect::Send(side.other(), answer::refusal(&id, form, &refusal)));
                 return self.drop_line(side, why, effects);
@@ -236,6 +243,9 @@ impl Relay {
             Ok(Some((body, refusal))) => (Instead::of(&line, &place, &body), Some(refusal)),
             Err(why) => {
                 let refusal = answer::refused(Reason::Malformed, format!("the answer of the {}: {why}", side.name()));
+                if side == Side::Server {
+                    self.over(&id, effects);
+                }
                 self.half_mut(side.other()).asked.remove(&id);
                 effects.push(Effect::Send(side.other(), answer::refusal(&id, form, &refusal)));
                 return self.drop_line(side, why, effects);

@@ -13,6 +13,8 @@ mod pins;
 struct Session {
     relay: Relay,
     calls: BTreeMap<Ticket, Call>,
+    /// The calls that are over without an answer: the tool and the id.
+    over: Vec<(String, String)>,
 }
 
 impl Session {
@@ -22,7 +24,7 @@ impl Session {
 
     fn limited(limits: Limits) -> Self {
         let origin = Origin { agent: "tester".into(), can_ask: true, ..Origin::default() };
-        Self { relay: Relay::new("fs".into(), origin, limits), calls: BTreeMap::new() }
+        Self { relay: Relay::new("fs".into(), origin, limits), calls: BTreeMap::new(), over: Vec::new() }
     }
 
     /// One line for each effect.
@@ -64,6 +66,11 @@ impl Session {
                     assert_eq!(text.find('\n'), Some(text.len() - 1), "not one line: {text:?}");
                     writeln!(log, "{side:?} <- {}", text.trim_end()).unwrap();
                 }
+                Effect::Over(call) => {
+                    let Action::Mcp { tool, arguments, .. } = &call.action else { panic!("{call:?}") };
+                    assert_eq!(arguments.to_string(), "null", "which call it was is enough");
+                    self.over.push((tool.clone(), call.origin.run.clone().unwrap()));
+                }
                 Effect::Dropped(side, why) => writeln!(log, "{side:?} dropped: {why}").unwrap(),
                 Effect::CloseServer => log.push_str("close server\n"),
                 Effect::End => log.push_str("end\n"),
@@ -90,6 +97,42 @@ impl Session {
         let ticket = judged.split(' ').nth(1).and_then(|t| t.parse().ok());
         self.allow(ticket.unwrap_or_else(|| panic!("not judged: {judged}")))
     }
+}
+
+fn response(id: u32) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
+}
+
+fn cancel(id: u32) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#)
+}
+
+#[test]
+fn a_call_is_over_when_its_answer_does_not_come_or_is_none() {
+    type End = fn(&mut Session);
+    let ends: [(&str, End, bool); 8] = [
+        ("answered", |s| drop(s.pass(Side::Server, &response(1))), false),
+        ("refused", |s| drop((s.line(Side::Server, &response(1)), s.deny(3))), true),
+        ("cancelled", |s| drop(s.pass(Side::Client, &cancel(1))), true),
+        ("no answer in time", |s| (0..=ROUNDS).for_each(|_| drop(s.step(Input::Round))), true),
+        ("no message", |s| drop(s.line(Side::Server, r#"{"jsonrpc":"2.0","id":1,"result":1,"result":2}"#)), true),
+        ("an id twice", |s| drop(s.line(Side::Client, &call(1, "read"))), true),
+        ("the server has ended", |s| drop(s.step(Input::ServerGone("it ended".into()))), true),
+        ("no call", |s| drop(s.pass(Side::Client, &cancel(2))), false),
+    ];
+    for (what, end, is_over) in ends {
+        let mut s = Session::new();
+        s.pass(Side::Client, &call(1, "read"));
+        s.pass(Side::Client, &request(2, "tools/list", "{}"));
+        end(&mut s);
+        let expected = if is_over { vec![("read".to_owned(), "1".to_owned())] } else { Vec::new() };
+        assert_eq!(s.over, expected, "{what}");
+    }
+    // What waits when everything ends is over as well.
+    let mut s = Session::new();
+    s.pass(Side::Client, &call(1, "read"));
+    s.line(Side::Client, &call(2, "write"));
+    assert_eq!(s.relay.unanswered().count(), 1);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test is the gate")]

@@ -116,6 +116,9 @@ impl Relay {
                 changed
             }
             Err(why) => {
+                if let (Side::Client, Kind::Request(id)) = (from, &kind) {
+                    self.over(id, effects);
+                }
                 let pending = Pending { from, line, kind, more, overtakes: false, instead: None };
                 return self.refuse(pending, &answer::refused(Reason::Malformed, why), effects);
             }
@@ -130,10 +133,17 @@ impl Relay {
                 Some(State::Held(ticket, _)) => {
                     // The other side has not heard of the request, so it need not hear of its end.
                     self.abandon(ticket, effects);
+                    if from == Side::Client {
+                        // Its verdict may have come, and waited.
+                        self.over(&id, effects);
+                    }
                     self.half_mut(from).asked.remove(&id);
                     return;
                 }
                 Some(State::Sent) => {
+                    if from == Side::Client {
+                        self.over(&id, effects);
+                    }
                     self.half_mut(from).asked.give_up(&id, State::Cancelled);
                     line
                 }
@@ -179,6 +189,10 @@ impl Relay {
     pub(super) fn refuse(&mut self, pending: Pending, refusal: &Refusal, effects: &mut Vec<Effect>) {
         self.summary.refused += 1;
         // A refused request is answered to the side that asked; a refused response to the side that waits for it.
+        if let (Side::Server, Kind::Response { id, .. }) = (pending.from, &pending.kind) {
+            // What was refused may be what it asks for, and not the answer.
+            self.over(id, effects);
+        }
         let (asker, id) = match pending.kind {
             Kind::Request(id) => (pending.from, id),
             Kind::Response { id, .. } => (pending.from.other(), id),

@@ -164,6 +164,7 @@ impl<'l> Session<'l> {
                 Effect::Refuse(ticket, refused) => self.refuse(ticket, *refused),
                 Effect::Preview(ticket, calls) => self.preview(ticket, calls),
                 Effect::Offered(screened) => self.offered(&screened),
+                Effect::Over(call) => self.over(*call),
                 Effect::Dropped(side, why) => self.dropped(side, why),
                 Effect::CloseServer => self.closing = true,
                 Effect::End => self.ended = true,
@@ -234,8 +235,18 @@ impl<'l> Session<'l> {
         self.records.spawn(async move { drop(gate.refused(call, refusal).await) });
     }
 
+    fn over(&mut self, call: Call) {
+        let gate = Arc::clone(&self.gate);
+        while self.records.try_join_next().is_some() {}
+        self.records.spawn(async move { gate.over(call).await });
+    }
+
     /// The records that are still to be made.
     pub(super) async fn last_records(&mut self) {
+        let unanswered: Vec<Call> = self.relay.unanswered().collect();
+        for call in unanswered {
+            self.over(call);
+        }
         let lines = self.drops.rest();
         if lines > 0 {
             self.record(Side::Server, format!("{lines} more lines went nowhere before the session ended"));

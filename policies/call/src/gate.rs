@@ -29,6 +29,12 @@ pub trait Gate: Send + Sync {
         let _ = (call, usage);
     }
 
+    /// Takes note that a call which went on gets no answer any more: it is over.
+    fn over(&self, call: Call) -> Noting<'_> {
+        let _ = call;
+        Box::pin(std::future::ready(()))
+    }
+
     /// Which of these calls of tools are refused whatever arguments they come with, so that the tools need not be shown.
     /// Nothing is recorded, and each call is judged all the same: where nobody can tell, none is.
     fn closed(&self, calls: Vec<Call>) -> Telling<'_> {
@@ -59,6 +65,9 @@ pub type Judging<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 
 /// The pending answer to [`Gate::closed`], one for each call.
 pub type Telling<'a> = Pin<Box<dyn Future<Output = Vec<bool>> + Send + 'a>>;
+
+/// Resolves when something has been noted, or cannot be.
+pub type Noting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Tests hand in a closure.
 impl<F> Gate for F

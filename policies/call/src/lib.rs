@@ -7,6 +7,7 @@ mod call;
 mod effect;
 mod finding;
 mod gate;
+mod session;
 pub mod strict;
 mod trace;
 mod unanswered;
@@ -17,7 +18,10 @@ pub use action::{Action, CommandLine, Located, MissingParam};
 pub use call::{Call, Origin, Phase, Response, Surface};
 pub use effect::{Certainty, Effect, EffectKind, Reversibility, Scope, Sensitivity, Span, Target};
 pub use finding::{Finding, FindingClass};
-pub use gate::{Answer, Gate, Judging, Permit, Question, Refusal, Refused, Telling, Usage, Verdict, answer_to_verdict};
+pub use gate::{
+    Answer, Gate, Judging, Noting, Permit, Question, Refusal, Refused, Telling, Usage, Verdict, answer_to_verdict,
+};
+pub use session::{client_session, listener_of};
 pub use trace::TraceParent;
 pub use unanswered::{Lost, Standing};
 pub use unseen::is_invisible;

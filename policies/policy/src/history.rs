@@ -6,7 +6,7 @@ mod counter;
 
 use std::collections::{BTreeSet, HashMap};
 
-use rampart_call::{Action as CallAction, Call, Effect, Judgement, Outcome, Phase, Target, Usage};
+use rampart_call::{Action as CallAction, Call, Effect, Judgement, Outcome, Phase, Target, Usage, listener_of};
 
 use self::{contacts::Contacts, counter::Counter};
 use crate::{
@@ -86,13 +86,24 @@ impl History {
         for (per, name) in PERS.into_iter().filter_map(|per| Some((per, subject(per, call)?))) {
             let alike = self.subjects.entry(per).or_default();
             if alike.len() >= MAX_SUBJECTS && !alike.contains_key(&name) {
-                let oldest = alike.iter().min_by_key(|(_, s)| s.last).map(|(k, _)| k.clone());
+                // Clients of listeners come as they like, so theirs make room for each other's.
+                let is_clients = |name: &str| per == Per::Session && listener_of(name).is_some();
+                let may_go = alike.iter().filter(|(other, _)| is_clients(other) || !is_clients(&name));
+                let oldest = may_go.min_by_key(|(_, s)| s.last).map(|(k, _)| k.clone());
                 oldest.and_then(|key| alike.remove(&key));
             }
             let subject = alike.entry(name).or_default();
             subject.last = now_ms;
             count(subject);
         }
+    }
+
+    /// Forgets what was counted in a session that has ended.
+    pub fn end_session(&mut self, session: &str) {
+        if let Some(sessions) = self.subjects.get_mut(&Per::Session) {
+            sessions.remove(session);
+        }
+        self.contacts.forget(&Circle::Session(session.to_owned()));
     }
 
     fn subject(&self, per: Per, call: &Call) -> Option<&Subject> {

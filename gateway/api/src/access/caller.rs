@@ -229,12 +229,14 @@ impl Caller {
         if let Peer::Socket { pid, uid, .. } = self.peer {
             (origin.pid, origin.uid) = (pid, Some(uid));
         }
-        let Some(Bearer { agent, session, .. }) = self.bearer() else {
+        let Some(bearer @ Bearer { agent, session, .. }) = self.bearer() else {
             self.sign_by_process(origin, api);
             return Ok(());
         };
         if let Some(session) = session {
-            origin.session.clone_from(session);
+            if !bearer.serves(&origin.session) {
+                origin.session.clone_from(session);
+            }
             origin.claimed = false;
         }
         match agent {

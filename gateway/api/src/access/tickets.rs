@@ -51,6 +51,7 @@ impl Tickets {
             agent: None,
             policy: None,
             session: None,
+            clients: false,
             server: None,
             browser: None,
             person: OWNER.into(),

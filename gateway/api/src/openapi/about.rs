@@ -4,9 +4,9 @@
 use rampart_call::{Answer, Call, Refused};
 use rampart_client::wire::{
     AddedRule, ApproveMcp, ApprovedMcp, AuditEvents, BoundCredential, Closed, ClosedRequest, CreateToken, CreatedToken,
-    DashboardLink, Decision, Health, McpServer, NewRule, OpenSession, OpenedSession, Pending, Policy, PolicyStatus,
-    RemovedRule, ResetRules, Resolve, Resolved, Road, Rule, ScanRequest, Scanned, SessionSummary, Status, TestRequest,
-    Ticket, TokenInfo, ToolRequest, WhatIf, WhoAmI,
+    DashboardLink, Decision, Health, McpServer, NewRule, Noted, OpenSession, OpenedSession, Pending, Policy,
+    PolicyStatus, RemovedRule, ResetRules, Resolve, Resolved, Road, Rule, ScanRequest, Scanned, SessionSummary, Status,
+    TestRequest, Ticket, TokenInfo, ToolRequest, WhatIf, WhoAmI,
 };
 use rampart_gateway::{
     audit::{destinations::Destination, stats::Stats, verify::Report},
@@ -164,6 +164,9 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
         ("POST", "/v1/sessions") => takes::<OpenSession, OpenedSession>(
             "Opens a session and gives its credential, which reaches no further than having calls decided.",
         ),
+        ("DELETE", "/v1/sessions/{session}") => {
+            gives::<Noted>("Ends the session of a client of the listener whose credential is borne.")
+        }
         ("GET", "/v1/sessions/{session}") => gives::<SessionSummary>("What became of the calls of a session."),
         ("GET", "/v1/tokens") => gives::<Vec<TokenInfo>>("The tokens there are, never their text."),
         ("POST", "/v1/tokens") => takes::<CreateToken, CreatedToken>("Makes a token. Only this answer holds its text."),
@@ -184,6 +187,7 @@ pub(super) fn about(method: &str, path: &str) -> Option<About> {
         ("POST", "/v1/refused") => {
             takes::<Refused, Answer>("A surface of Rampart's own has recorded what it refused by itself.")
         }
+        ("POST", "/v1/over") => takes::<Call, Noted>("A call that went on gets no answer any more."),
         ("POST", "/v1/closed") => takes::<ClosedRequest, Closed>(
             "Which calls of MCP tools are refused whatever their arguments, so that the tools need not be shown. Records nothing.",
         ),

@@ -10,8 +10,8 @@ use axum::{
 };
 use futures_util::stream;
 use http::header;
-use rampart_call::{Call, Refused};
-use rampart_client::wire::{Closed, ClosedRequest};
+use rampart_call::{Call, Gate as _, Refused};
+use rampart_client::wire::{Closed, ClosedRequest, Noted};
 use tokio::time::timeout;
 
 use crate::{
@@ -61,6 +61,19 @@ pub(super) async fn refused(
         return error.into_response();
     }
     Json(api.gateway().refused(call, refusal).await).into_response()
+}
+
+/// Takes note that a call gets no answer any more.
+pub(super) async fn over(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(mut call): Strict<Call, CALL_LIMIT>,
+) -> Response {
+    if let Err(error) = caller.sign(&mut call.origin, &api) {
+        return error.into_response();
+    }
+    api.gateway().over(call).await;
+    Json(Noted {}).into_response()
 }
 
 /// Says which calls of tools are refused whatever their arguments, and records nothing.

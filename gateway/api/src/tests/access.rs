@@ -3,6 +3,7 @@ use rampart_gateway::{
     credentials::{Launch, Wanted},
     lineage::Process,
 };
+use serde_json::json;
 
 use super::*;
 use crate::{
@@ -61,6 +62,7 @@ async fn every_route_is_open_to_its_scope_and_closed_to_all_others_by_both_doors
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     let session = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
@@ -175,11 +177,13 @@ fn deciding_reaches_only_what_a_surface_needs() {
         "/v1/closed",
         "/v1/judge",
         "/v1/openapi.json",
+        "/v1/over",
         "/v1/policy",
         "/v1/preflight/{tool}",
         "/v1/refused",
         "/v1/scan",
         "/v1/sessions",
+        "/v1/sessions/{session}",
         "/v1/sessions/{session}",
         "/v1/tool/{tool}",
         "/v1/whoami",
@@ -301,6 +305,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     let credential = world.gateway.open_session("bot", launch, "a test").await.unwrap().text;
@@ -319,6 +324,7 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     };
     world.gateway.open_session("", launch, "a test").await.unwrap();
@@ -327,5 +333,68 @@ async fn the_kernel_knows_better_than_the_caller_whose_call_it_is() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    world.end().await;
+}
+
+/// A listener says in which of its clients' sessions a call is, and only its own credential lets it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_has_calls_decided_in_the_sessions_of_its_clients_and_ends_them() {
+    let world = World::new().await;
+    let mut process = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = process.id();
+    let peer = Peer::Socket { pid: Some(pid), uid: 7, ours: true };
+    let ask = async |method: &str, path: &str, body: &str, token: Option<&str>| {
+        let mut request = world.good(method, path, body);
+        request.headers_mut().remove("authorization");
+        if let Some(token) = token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        world.request(peer, request).await
+    };
+    let open = async |body: Value, token: Option<&str>| {
+        let (status, told) = ask("POST", "/v1/sessions", &body.to_string(), token).await;
+        (status.as_u16(), told)
+    };
+    let (_, told) = open(json!({"agent": "bot", "session": "l", "clients": true}), None).await;
+    assert_eq!((&told["session"], &told["clients"]), (&json!("l"), &json!(true)), "{told}");
+    let listener = told["credential"].as_str().unwrap().to_owned();
+    let (_, told) =
+        open(json!({"agent": "bot", "session": "l~1", "server": "s", "clients": true}), Some(&listener)).await;
+    assert_eq!((&told["session"], &told["clients"]), (&json!("l~1"), &json!(null)), "{told}");
+    let client = told["credential"].as_str().unwrap().to_owned();
+    assert_eq!(open(json!({"session": "l~1"}), None).await.1["session"], "l", "who stands below the listener is its");
+    let whose = async |session: &str, token: &str| {
+        let body = json!({"agent": "x", "session": session, "params": {"command": "ls"}}).to_string();
+        assert_eq!(ask("POST", "/v1/tool/exec", &body, Some(token)).await.0, 200);
+        let actor = world.decisions().pop().unwrap()["actor"].clone();
+        assert!(actor["claimed"].is_null(), "{actor}");
+        actor["session"].as_str().unwrap().to_owned()
+    };
+    for (named, token, session) in [
+        ("l~1", &listener, "l~1"),
+        ("l~2", &listener, "l~2"),
+        ("l", &listener, "l"),
+        ("m~1", &listener, "l"),
+        ("l~1~2", &listener, "l"),
+        ("l~2", &client, "l~1"),
+        ("l", &client, "l~1"),
+    ] {
+        assert_eq!(whose(named, token).await, session, "{named}");
+    }
+    for (session, token, status) in [
+        ("l~2", Some(&client), 422),
+        ("l~2", None, 422),
+        ("l", Some(&listener), 422),
+        ("m~1", Some(&listener), 422),
+        ("l~1", Some(&listener), 200),
+        ("l~2", Some(&listener), 200),
+    ] {
+        let path = format!("/v1/sessions/{}", session.replace('~', "%7E"));
+        let (got, told) = ask("DELETE", &path, "", token.map(String::as_str)).await;
+        assert_eq!(got.as_u16(), status, "{session} {told}");
+    }
+    assert_eq!(ask("GET", "/v1/whoami", "", Some(&client)).await.0, 401, "its credential ended with it");
+    process.kill().unwrap();
+    process.wait().unwrap();
     world.end().await;
 }

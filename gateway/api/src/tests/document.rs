@@ -145,6 +145,7 @@ async fn every_route_answers_as_the_document_says() {
         row("GET", "/v1/status", &none, 200),
         row("POST", "/v1/sessions", &json!({"agent": "bot"}), 200),
         at(row("GET", "/v1/sessions/{session}", &none, 200), "/v1/sessions/s1".into()),
+        at(row("DELETE", "/v1/sessions/{session}", &none, 422), "/v1/sessions/s1".into()),
         row("GET", "/v1/tokens", &none, 200),
         row("POST", "/v1/tokens", &json!({"scopes": ["decide"], "agent": "a", "lasts_s": 60}), 200),
         row("POST", "/v1/tokens", &json!({"scopes": ["decade"]}), 422),
@@ -163,6 +164,7 @@ async fn every_route_answers_as_the_document_says() {
         row("POST", "/v1/judge", &writing, 200),
         row("POST", "/v1/judge", &serde_json::to_value(read("/forbidden/x")).unwrap(), 200),
         row("POST", "/v1/refused", &json!({"call": writing, "reason": "malformed", "message": "two ids"}), 200),
+        row("POST", "/v1/over", &writing, 200),
         row("POST", "/v1/closed", &json!({"calls": [writing]}), 200),
         at(row("POST", "/v1/tool/{tool}", &command, 200), "/v1/tool/exec".into()),
         at(row("POST", "/v1/preflight/{tool}", &command, 200), "/v1/preflight/exec".into()),
@@ -212,7 +214,8 @@ async fn every_route_answers_as_the_document_says() {
     for (method, template, path, body, status) in &rows {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let mut request = world.good(method, path, &text);
-        let local = ["/v1/judge", "/v1/refused", "/v1/closed", "/v1/sessions"].contains(template);
+        let local = ["/v1/judge", "/v1/refused", "/v1/over", "/v1/closed", "/v1/sessions", "/v1/sessions/{session}"]
+            .contains(template);
         let peer = if local { Peer::Socket { pid: Some(std::process::id()), uid: 0, ours: true } } else { Peer::Tcp };
         request.extensions_mut().insert(peer);
         if template.starts_with("/v1/events/stream") {

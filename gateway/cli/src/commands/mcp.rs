@@ -157,10 +157,7 @@ impl Traffic<'_> {
             return Vec::new();
         }
         let agent = self.agent.to_owned();
-        // A name that is the text of a script is told as far as names go.
-        let mut name: String = server.chars().filter(|c| !c.is_control()).collect();
-        name.truncate(name.floor_char_boundary(LONGEST_SERVER));
-        let wanted = OpenSession { agent, server: Some(name), ..OpenSession::default() };
+        let wanted = OpenSession { agent, server: Some(server_word(server)), ..OpenSession::default() };
         let opened = blocking::Client::new(self.road.clone()).open_session(&wanted).map_err(anyhow::Error::from);
         let variables = opened.and_then(|opened| match opened.egress {
             None => Ok(Vec::new()),
@@ -177,6 +174,13 @@ impl Traffic<'_> {
             }
         }
     }
+}
+
+/// A server's name as the gateway takes it. One that is the text of a script is told as far as names go.
+pub(super) fn server_word(server: &str) -> String {
+    let mut name: String = server.chars().filter(|c| !c.is_control()).collect();
+    name.truncate(name.floor_char_boundary(LONGEST_SERVER));
+    name
 }
 
 /// The server's name when nobody gives it one: the package or script, not the interpreter that runs it.

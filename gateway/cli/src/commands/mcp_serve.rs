@@ -13,7 +13,7 @@ use rampart_gateway::{
 };
 use rampart_mcp::{
     environment::clean,
-    http::{Access, Endpoints, Front, Hosting, Limits, Options, Processes, owner},
+    http::{Access, Clients, Endpoints, Front, Hosting, Limits, Options, Processes, owner},
     stdio,
 };
 use tokio::{
@@ -24,6 +24,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::{
     mcp::{Traffic, cleaned, explicit, schemas, server_name},
+    mcp_clients::ClientSessions,
     mcp_pins,
 };
 use crate::{
@@ -60,17 +61,26 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     let mut road = reach::road(environment);
     let agent = environment.agent.clone().unwrap_or(args.agent_id.clone());
     let session = args.session_id.clone().or_else(|| environment.session.clone());
+    // Whoever names the session wants all clients in it.
+    let apart = session.is_none();
+    let mut clients = None;
     let mut session = session.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     if road.token.is_none() {
         let wanted = OpenSession {
             agent: agent.clone(),
             session: Some(session.clone()),
             monitor: args.mode == SessionMode::Monitor,
+            clients: apart,
             ..OpenSession::default()
         };
         let opened = blocking::Client::new(road.clone()).open_session(&wanted)?;
         reach::note_enforced(args.mode, &opened, printer);
         road = reach::road_of(&opened, environment);
+        if opened.clients {
+            let through = opened.egress.is_some() && !args.no_proxy;
+            let through = through.then(|| outbound::Files::of(environment)).transpose()?;
+            clients = Some(Arc::new(ClientSessions { road: road.clone(), agent: agent.clone(), through }));
+        }
         session = opened.session;
     }
     let origin = Origin {
@@ -83,7 +93,7 @@ pub(crate) fn run(args: McpServe, environment: &Environment, printer: Printer) -
     };
     let gate: Arc<dyn Gate> = Arc::new(Client::new(road.clone()));
     let traffic = Traffic { agent: &agent, road: &road, environment, printer };
-    let setting = Setting { args: &args, config: &config, environment, origin, traffic, gate };
+    let setting = Setting { args: &args, config: &config, environment, origin, traffic, gate, clients };
     let scheme = if door.tls.is_some() { "https" } else { "http" };
     let public = door.public.clone();
     let endpoints = setting.endpoints(door)?;
@@ -193,9 +203,15 @@ struct Setting<'a> {
     origin: Origin,
     traffic: Traffic<'a>,
     gate: Arc<dyn Gate>,
+    /// None where all clients share a session.
+    clients: Option<Arc<ClientSessions>>,
 }
 
 impl Setting<'_> {
+    fn clients(&self) -> Option<Arc<dyn Clients>> {
+        self.clients.clone().map(|clients| clients as Arc<dyn Clients>)
+    }
+
     fn endpoints(&self, door: Door) -> anyhow::Result<Endpoints> {
         let args = self.args;
         let terms = Terms { pins: args.pins, shapes: args.schemas, filter_tools: args.filter_tools };
@@ -251,6 +267,7 @@ impl Setting<'_> {
             url,
             server,
             origin: self.origin.clone(),
+            clients: self.clients(),
             limits: Limits::default(),
         };
         let upstream = BoxCloneSyncService::new(outbound::client(self.config)?.keeping(owner));
@@ -271,7 +288,7 @@ impl Setting<'_> {
             schemas: schemas(terms.shapes),
             filter_tools: terms.filter_tools,
             server,
-            env: clean(std::env::vars_os()).into_iter().chain(proxy).chain(explicit(env)?).collect(),
+            env: clean(std::env::vars_os()).into_iter().chain(proxy).collect(),
             command,
             origin: self.origin.clone(),
             clean: Some(cleaned),
@@ -280,6 +297,8 @@ impl Setting<'_> {
         };
         let hosting = Hosting {
             process,
+            clients: self.clients(),
+            explicit: explicit(env)?,
             limits: Limits::default(),
             sessions: self.args.sessions.into(),
             idle: Duration::from_secs(self.args.idle_timeout),

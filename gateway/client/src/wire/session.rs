@@ -14,6 +14,11 @@ pub struct SessionSummary {
     pub refused: u64,
 }
 
+/// Answer to what is noted and has no other: `DELETE /v1/sessions/{session}`, `POST /v1/over`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Noted {}
+
 /// Body of `POST /v1/sessions`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -36,6 +41,10 @@ pub struct OpenSession {
     /// agent that says so of itself is not heard.
     #[serde(skip_serializing_if = "is_false")]
     pub confined: bool,
+    /// Whoever bears its credential has calls decided for clients too, each in a session below this one, whose name is this
+    /// one's, `~` and a name of up to 40 letters, digits and hyphens. The wish of an agent for that is not heard.
+    #[serde(skip_serializing_if = "is_false")]
+    pub clients: bool,
     /// Secrets in its surroundings, which are followed from now on. Where they may go, only people say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<FollowedSecret>,
@@ -86,6 +95,9 @@ pub struct OpenedSession {
     /// Nothing of it is refused.
     #[serde(default, skip_serializing_if = "is_false")]
     pub monitor: bool,
+    /// Clients have sessions below it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub clients: bool,
     /// Where the egress proxy listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,

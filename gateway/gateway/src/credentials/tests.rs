@@ -140,6 +140,7 @@ fn a_launch_credential_names_its_session_and_ends_with_its_process() {
         server: None,
         monitor: false,
         confined: false,
+        clients: false,
         by_person: true,
     });
     let (_, text) = make(&credentials, Wanted { launch, agent: Some("bot".into()), ..named("", &[Scope::Decide]) });
@@ -174,4 +175,38 @@ fn c4_a_million_guesses_open_nothing() {
         guess[at] = if n % 3 == 0 { guess[at] } else { digit };
     }
     assert!(credentials.bearer(&text).is_some());
+}
+
+#[test]
+fn a_listener_serves_its_clients_and_nobody_elses_and_ends_them_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = open(&dir);
+    let process = Process::of(std::process::id()).unwrap();
+    let launch = |session: &str, clients: bool, below: bool| Launch {
+        session: session.into(),
+        process,
+        below,
+        server: None,
+        monitor: clients,
+        confined: false,
+        clients,
+        by_person: true,
+    };
+    let make = |launch: Launch| {
+        let wanted = Wanted { launch: Some(launch), agent: Some("bot".into()), ..named("", &[Scope::Decide]) };
+        make(&credentials, wanted).1
+    };
+    let listener = credentials.bearer(&make(launch("l", true, true))).unwrap();
+    for (session, serves) in [("l~1", true), ("l", false), ("m~1", false), ("l~", false), ("l~1~2", false), ("", false)]
+    {
+        assert_eq!(listener.serves(session), serves, "{session:?}");
+    }
+    let client = make(Launch { monitor: true, ..launch("l~1", false, false) });
+    assert!(!credentials.bearer(&client).unwrap().serves("l~1"), "a client has no clients");
+    assert!(credentials.only_watches("l~1") && credentials.only_watches("l~2"), "as the listener's session is");
+    assert!(!credentials.only_watches("m~1"));
+    credentials.end_session("l~1").unwrap();
+    assert!(credentials.bearer(&client).is_none() && open(&dir).list().len() == 1);
+    assert!(credentials.only_watches("l~2") && !listener.life.is_cancelled());
+    assert_eq!(credentials.session_of(process).unwrap().name, "l", "the processes below the listener stay known");
 }

@@ -98,6 +98,9 @@ pub struct Launch {
     /// Its processes are in a jail, and whatever they start is judged.
     #[serde(default, skip_serializing_if = "is_false")]
     pub confined: bool,
+    /// Whoever bears it has calls decided in the sessions of its clients too, each below its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub clients: bool,
     /// A person opened it, and no agent. Only of such a one it is heard later that it is confined.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_person: bool,

@@ -111,7 +111,16 @@ async fn monitoring_holds_no_call_to_ask_a_service() {
 fn launch(session: &str) -> Launch {
     let process = Process::of(std::process::id()).unwrap();
     let session = session.into();
-    Launch { session, process, below: false, server: None, monitor: false, confined: false, by_person: true }
+    Launch {
+        session,
+        process,
+        below: false,
+        server: None,
+        monitor: false,
+        confined: false,
+        clients: false,
+        by_person: true,
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream;
-use rampart_call::{Gate, Surface};
+use rampart_call::{Action, Gate, Origin, Surface};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::{
@@ -20,12 +20,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    Hosting,
-    routes::{Place, Routes, Said, Taken},
-};
+use super::routes::{Place, Routes, Said, Taken};
 use crate::{
     answer,
+    http::{open::Open, whose::Whose},
     lines::{Lines, Read},
     message::{self, Id},
     stdio,
@@ -40,6 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process, for as long as it runs.
 pub(super) struct Hosted {
+    whose: Whose,
+    gate: Arc<dyn Gate>,
+    server: String,
+    origin: Origin,
     routes: Mutex<Routes>,
     /// None once it shall end.
     input: Mutex<Option<mpsc::Sender<Bytes>>>,
@@ -57,13 +59,18 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hosted {
     /// A process for one client or, `shared`, for many, and what is to be run for it.
     pub(super) fn start(
-        hosting: &Hosting,
+        process: stdio::Options,
+        whose: Whose,
         gate: Arc<dyn Gate>,
         shared: bool,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
         let (input, lines) = mpsc::channel(QUEUE);
         let (signals, signalled) = mpsc::unbounded_channel();
         let hosted = Arc::new(Self {
+            whose,
+            gate: Arc::clone(&gate),
+            server: process.server.clone(),
+            origin: process.origin.clone(),
             routes: Mutex::new(Routes::new(shared)),
             input: Mutex::new(Some(input)),
             signals,
@@ -71,15 +78,7 @@ impl Hosted {
             over: AtomicBool::new(false),
             failed: Mutex::new(None),
         });
-        let limits = stdio::Limits {
-            // A request is flattened, and its id may be replaced by a longer one.
-            line: hosting.limits.message + 1024,
-            // Whoever ends a session waits for no answers.
-            drain: Duration::from_millis(500),
-            ..hosting.process.limits
-        };
-        let options = stdio::Options { orphans: stdio::Orphans::EndMarked, limits, ..hosting.process.clone() };
-        let runs = Arc::clone(&hosted).run(options, gate, lines, signalled);
+        let runs = Arc::clone(&hosted).run(process, gate, lines, signalled);
         (hosted, runs)
     }
 
@@ -141,8 +140,15 @@ impl Hosted {
     }
 
     /// Sends a request. Its answer, and what else belongs to it, comes on the stream.
-    pub(super) async fn ask(&self, id: Id, params: &Value, line: &str) -> Result<(Id, mpsc::Receiver<Said>), Taken> {
-        let (id, mut line, stream) = held(&self.routes).ask(id, params, line)?;
+    pub(super) async fn ask(
+        &self,
+        id: Id,
+        method: &str,
+        params: &Value,
+        line: &str,
+    ) -> Result<(Id, mpsc::Receiver<Said>), Taken> {
+        let tool = params.get("name").and_then(Value::as_str).filter(|_| method == "tools/call");
+        let (id, mut line, stream) = held(&self.routes).ask(id, tool, params, line)?;
         line = [&line[..], b"\n"].concat().into();
         self.put(line).await;
         Ok((id, stream))
@@ -171,14 +177,25 @@ impl Hosted {
     /// Nobody waits for this any more. A client without a session has cancelled it by that.
     pub(super) fn leave(&self, id: &Id, cancels: bool) {
         *held(&self.used) = Instant::now();
-        if held(&self.routes).leave(id) && cancels {
+        let Some(left) = held(&self.routes).leave(id) else { return };
+        if cancels {
             let params = serde_json::json!({"requestId": id.to_value(), "reason": "the client has closed the stream"});
             let line = serde_json::json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
                 .to_string();
             if let Some(input) = &*held(&self.input) {
                 drop(input.try_send((line + "\n").into()));
             }
+        } else if let Some(tool) = left.tool {
+            // The server goes on with it, and nobody can get its answer: streams are not resumed here.
+            let (server, method) = (self.server.clone(), "tools/call".to_owned());
+            let action = Action::Mcp { server, method, tool, arguments: Value::Null.into(), beside: Value::Null };
+            drop(Open::of(&self.gate, &self.origin, &action, id));
         }
+    }
+
+    /// Whose session of the gateway it has.
+    pub(super) fn whose(&self) -> Whose {
+        self.whose
     }
 
     /// Ends the process, if nobody has done so.

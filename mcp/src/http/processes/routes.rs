@@ -62,10 +62,12 @@ pub(super) struct Routes {
 
 /// A request without an answer.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     to: mpsc::Sender<Said>,
     order: i64,
     token: Option<Value>,
+    /// The tool that it calls.
+    pub(super) tool: Option<String>,
     /// It has asked to hear what the server writes into its log (MCP 2026-07-28).
     logs: bool,
     /// The id and the token as the client wrote them, where the server was told others.
@@ -86,6 +88,7 @@ impl Routes {
     pub(super) fn ask(
         &mut self,
         id: Id,
+        tool: Option<&str>,
         params: &Value,
         line: &str,
     ) -> Result<(Id, Bytes, mpsc::Receiver<Said>), Taken> {
@@ -93,12 +96,12 @@ impl Routes {
         self.next += 1;
         let token = params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned();
         let logs = params.get("_meta").is_some_and(|meta| meta.get(LOG_LEVEL).is_some());
-        let (to, stream) = mpsc::channel(BEHIND);
+        let (tool, (to, stream)) = (tool.map(str::to_owned), mpsc::channel(BEHIND));
         if !self.shared {
             if self.waiting.contains_key(&id) {
                 return Err(Taken);
             }
-            self.waiting.insert(id.clone(), Waiting { to, order, token, logs, written: None });
+            self.waiting.insert(id.clone(), Waiting { to, order, token, tool, logs, written: None });
             return Ok((id, Bytes::copy_from_slice(line.as_bytes()), stream));
         }
         // Each client counts from one.
@@ -109,13 +112,13 @@ impl Routes {
         let written_token = token.as_ref().and_then(|_| (written.len() > 1).then(|| written.remove(1)));
         let written = Some((written.pop().unwrap_or_default(), written_token));
         let token = token.map(|_| Value::from(order));
-        self.waiting.insert(Id::Number(order), Waiting { to, order, token, logs, written });
+        self.waiting.insert(Id::Number(order), Waiting { to, order, token, tool, logs, written });
         Ok((Id::Number(order), renamed.into(), stream))
     }
 
-    /// Nobody waits for this answer any more.
-    pub(super) fn leave(&mut self, id: &Id) -> bool {
-        self.waiting.remove(id).is_some()
+    /// Nobody waits for this answer any more. Gives what was waited for.
+    pub(super) fn leave(&mut self, id: &Id) -> Option<Waiting> {
+        self.waiting.remove(id)
     }
 
     /// Opens the client's own stream. What waits for it comes first.
@@ -268,7 +271,7 @@ mod tests {
         let line = format!(r#"{{"params": {{"_meta":{{"progressToken":"t","x":1.0}}{more}}}, "id" : {id}}}"#);
         let id = Id::from_value(&serde_json::from_str(id).unwrap()).unwrap();
         let params = json!({"_meta": {"progressToken": "t"}});
-        let (id, sent, stream) = routes.ask(id, &params, &line).unwrap();
+        let (id, sent, stream) = routes.ask(id, None, &params, &line).unwrap();
         (id, String::from_utf8(sent.to_vec()).unwrap(), stream)
     }
 
@@ -306,11 +309,11 @@ mod tests {
         let mut routes = Routes::new(true);
         let line = r#"{"id":1}"#;
         let logging = json!({"_meta": {LOG_LEVEL: "info"}});
-        let (_, _, _other) = routes.ask(Id::Number(1), &Value::Null, line).unwrap();
-        let (first, _, mut stream) = routes.ask(Id::Number(1), &logging, line).unwrap();
+        let (_, _, _other) = routes.ask(Id::Number(1), None, &Value::Null, line).unwrap();
+        let (first, _, mut stream) = routes.ask(Id::Number(1), None, &logging, line).unwrap();
         let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
         assert_eq!(hears(&mut routes, log, &mut stream), log);
-        let (_, _, mut second) = routes.ask(Id::Number(1), &logging, line).unwrap();
+        let (_, _, mut second) = routes.ask(Id::Number(1), None, &logging, line).unwrap();
         assert!(matches!(routes.place(log.into()), Place::Nobody(_)), "two have asked");
         routes.leave(&first);
         assert_eq!(hears(&mut routes, log, &mut second), log);
@@ -327,14 +330,14 @@ mod tests {
         assert_eq!(routes.open().unwrap_err(), Taken, "one stream gets each message");
         let (id, line, mut asked) = ask(&mut routes, "7", "");
         assert!(line.contains(r#""progressToken":"t""#) && id == Id::Number(7), "{line}");
-        assert!(routes.ask(Id::Number(7), &Value::Null, "").is_err());
+        assert!(routes.ask(Id::Number(7), None, &Value::Null, "").is_err());
         assert_eq!(hears(&mut routes, changed, &mut open), changed);
         assert_eq!(hears(&mut routes, request, &mut asked), request);
         drop(asked);
         assert_eq!(hears(&mut routes, request, &mut open), request);
         drop(open);
         assert!(matches!(routes.place(request.into()), Place::Held));
-        assert!(!routes.is_quiet() && routes.leave(&id) && routes.is_quiet());
+        assert!(!routes.is_quiet() && routes.leave(&id).is_some() && routes.is_quiet());
         for _ in 0..2 * HELD {
             let _ = routes.place(changed.into());
         }

@@ -33,6 +33,11 @@ impl Contacts {
     pub(super) fn add(&mut self, circle: Circle, host: &str, tool: &str) -> bool {
         self.seen.len() < MOST && self.seen.insert((circle, host.to_owned(), tool.to_owned()))
     }
+
+    /// Forgets a circle.
+    pub(super) fn forget(&mut self, circle: &Circle) {
+        self.seen.retain(|(of, _, _)| of != circle);
+    }
 }
 
 /// In place of a tool: whatever goes there. A human said so.
