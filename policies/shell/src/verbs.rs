@@ -48,6 +48,8 @@ const SMALL: &[&str] = &[
     "labels",
     "reaction",
     "draft",
+    "drafts",
+    "emoji",
     "pending",
     "cache",
     "session",
@@ -105,6 +107,7 @@ const STORES: &[&str] = &[
     "topic",
     "volume",
     "datastore",
+    "calendar",
     "keyspace",
 ];
 
@@ -159,6 +162,8 @@ mod tests {
             ("rebuild_server", true),
             ("rebuild_search", false),
             ("delete_cell", false),
+            ("clear_calendar", true),
+            ("delete_award_emoji", false),
         ] {
             assert_eq!(destroys(&words(name)), expect, "{name}");
         }

@@ -68,6 +68,19 @@ fn commands_have_their_effects() {
         ("./tool", "exec unknown-program tool"),
         ("python3 -c 'import os; os.remove(\"x\")'", "delete /home/u/proj/x"),
         ("python3 -c 'open(\"x\", \"a\")'", "write /home/u/proj/x"),
+        ("perl -e 'unlink for glob(\"out/*.o\")'", "delete /home/u/proj/out/*.o"),
+        (
+            "cat > m.go <<'G'\npackage main\nfunc main() {\nfs, _ := filepath.Glob(\"out/*.o\")\nfor _, f := range fs {\nos.Remove(f)\n}\n}\nG\ngo run m.go",
+            "delete /home/u/proj/out/*.o",
+        ),
+        (
+            "cat > M.java <<'J'\nclass M { void m() { for (File f : new File(\"out\").listFiles()) f.delete(); } }\nJ\njava M.java",
+            "delete /home/u/proj/out/?*",
+        ),
+        (
+            "cat > M.java <<'J'\nclass M { void m() { Files.walk(Path.of(\"out\")).map(Path::toFile).forEach(File::delete); } }\nJ\njava M.java",
+            "delete /home/u/proj/out/?*",
+        ),
         ("docker run -v /:/h alpine", "privilege host-mount //**"),
         ("rampart allow x", "self-tamper rampart-command allow x"),
         ("find . -name '*.o' -delete", "delete /home/u/proj/*.o/**"),

@@ -102,6 +102,18 @@ impl Known<'_> {
     ) {
         let named = Tool::new(server, tool, arguments);
         self.walk(arguments, Role::Unknown, &named, around, sets, 0);
+        for (tool, arguments) in batches::calls(arguments) {
+            let called = Tool::new(server, tool, arguments);
+            if called.destroys(arguments) {
+                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+            }
+            if called.is(|words| rights::grants(words, arguments)) {
+                self.note(EffectKind::Privilege, "access-grant", around, sets);
+            }
+            if called.weakens(arguments) {
+                self.note(EffectKind::Privilege, "security-setting", around, sets);
+            }
+        }
         if let Some(program) = named.program() {
             self.suspect(&argv(program, &named.sub_command()), around, sets);
         }
@@ -137,7 +149,7 @@ impl Known<'_> {
         {
             says(EffectKind::Privilege, "access-grant");
         }
-        let several = || batches::destroy(arguments, named.any(batches::MANY));
+        let several = || !named.is_near() && batches::destroy(arguments, named.any(batches::MANY));
         if named.destroys(arguments) || deeds::asks_deletion(arguments) || several() {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
@@ -230,6 +242,9 @@ impl Known<'_> {
         if tool.is_browser() && deeds::starts_programs(map) {
             self.note(EffectKind::CodeLoad, "option-code", around, sets);
         }
+        if let Some(line) = deeds::salt(map) {
+            self.add_command(&CommandLine::Command(line), around, sets);
+        }
         let told = names::language(map);
         for (key, value) in map {
             self.flag(key, value, around, sets);
@@ -239,7 +254,9 @@ impl Known<'_> {
             let code = tool.interpreter.filter(|_| tool.is_code(key)).map(|usual| told.unwrap_or(usual));
             let code =
                 code.or_else(|| told.filter(|_| tool.runs_later() && matches!(key.as_str(), "content" | "code")));
-            if let (Some(text), Some(interpreter)) = (value.as_str(), code) {
+            let code = code.or_else(|| names::by_extension(key));
+            let lines = texts::lines(value);
+            if let (Some(text), Some(interpreter)) = (lines.as_deref(), code) {
                 self.add_code(interpreter, text, around, sets);
                 if key.to_ascii_lowercase().contains("apex") && queries::apex_deletes(text) {
                     self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
@@ -320,8 +337,12 @@ impl Known<'_> {
         // the source of a page is as good as the page
         let text = text.trim_start().strip_prefix("view-source:").unwrap_or(text);
         let url = url::Url::parse(text.trim()).ok();
-        if tool.drops(text) {
+        if tool.drops(text) && !tool.is_near() {
             self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
+        }
+        let statement = matches!(role, Role::Sql | Role::Query) && (tool.is_near() || tool.rewrites());
+        if statement || files::is_page(text, tool) {
+            return;
         }
         let path = matches!(role, Role::Path | Role::Remote | Role::Into | Role::Around);
         let named = path || matches!(role, Role::Url | Role::Unknown);

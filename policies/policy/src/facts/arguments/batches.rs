@@ -28,8 +28,24 @@ const AROUND: &[&str] = &[
 ];
 
 /// What an operation takes out of a text that is being edited.
-const EDITED: &[&str] =
-    &["border", "borders", "bullets", "content", "duplicates", "footer", "header", "paragraph", "range", "text"];
+const EDITED: &[&str] = &[
+    "border",
+    "borders",
+    "bullets",
+    "column",
+    "columns",
+    "content",
+    "dimension",
+    "duplicates",
+    "footer",
+    "header",
+    "image",
+    "object",
+    "paragraph",
+    "range",
+    "rows",
+    "text",
+];
 
 /// How deep operations are looked for.
 const MAX_DEPTH: usize = 12;
@@ -65,7 +81,7 @@ fn look(value: &Value, many: bool, depth: usize) -> bool {
     match value {
         _ if depth > MAX_DEPTH => false,
         Value::Object(map) => {
-            many && is_request(map)
+            many && (is_request(map) || is_named(map))
                 || is_call(map)
                 || map.iter().any(|(key, value)| {
                     let operation = many && !value.is_boolean() && !value.is_number() && !value.is_null();
@@ -83,8 +99,14 @@ fn look(value: &Value, many: bool, depth: usize) -> bool {
 /// `delete`, `deleteMany`, `remove_index`: the name of an operation that throws away.
 fn is_deed(key: &str) -> bool {
     let words = words(key);
-    let removes = words.len() > 1 && matches!(words.first().map(String::as_str), Some("remove"));
-    (names_destruction(&words) || removes) && words.len() <= 3 && !any(&words, EDITED)
+    // the labels that `removeLabelIds` takes off can be put on again
+    let removes = || match words.split_first() {
+        Some((verb, rest)) if verb == "remove" && !rest.is_empty() => {
+            names_destruction(&std::iter::once("delete".to_owned()).chain(rest.iter().cloned()).collect::<Vec<_>>())
+        }
+        _ => false,
+    };
+    words.len() <= 3 && !any(&words, EDITED) && (names_destruction(&words) || removes())
 }
 
 /// `{"method": "DELETE", "url": "/users/1"}`, and `{"relative_url": "1", "body": "status=DELETED"}`.
@@ -99,10 +121,45 @@ fn is_request(map: &Map<String, Value>) -> bool {
     })
 }
 
+/// `{"op": "delete_bucket"}`: the verb of an operation, with what it is about.
+fn is_named(map: &Map<String, Value>) -> bool {
+    let named =
+        map.iter().filter(|(key, _)| one_of(key, &["op", "operation", "type"])).filter_map(|(_, value)| value.as_str());
+    named.map(words).any(|words| words.len() > 1 && !any(&words, EDITED) && names_destruction(&words))
+}
+
 /// A call of JSON-RPC 2.0 whose method's last word destroys: `host.delete`.
 fn is_call(map: &Map<String, Value>) -> bool {
     let method = map.get("method").and_then(Value::as_str).filter(|_| map.contains_key("jsonrpc"));
     method.is_some_and(|method| names_destruction(&words(method.rsplit(['.', '/']).next().unwrap_or(method))))
+}
+
+/// Calls of other tools, or of other operations of the same service, among the arguments: `{"action": "iam:CreateUser",
+/// "args": {..}}`.
+pub(super) fn calls(arguments: &Value) -> Vec<(&str, &Value)> {
+    fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<(&'a str, &'a Value)>) {
+        const NAMES: &[&str] = &["action", "function", "operation", "tool", "toolname", "toolslug"];
+        match value {
+            _ if depth > 6 || found.len() >= 64 => {}
+            Value::Object(map) => {
+                let name = map
+                    .iter()
+                    .find(|(key, value)| one_of(key, NAMES) && value.is_string())
+                    .and_then(|(_, v)| v.as_str());
+                if let Some(name) = name.filter(|name| depth > 0 && name.len() <= 80 && !name.contains(' ')) {
+                    let own =
+                        ["args", "arguments", "input", "parameters", "params"].iter().find_map(|key| map.get(*key));
+                    found.push((name, own.unwrap_or(value)));
+                }
+                map.values().for_each(|value| collect(value, depth + 1, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| collect(value, depth + 1, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(arguments, 0, &mut found);
+    found
 }
 
 /// The documents of a body: one of JSON, or one a line.
@@ -210,6 +267,9 @@ mod tests {
             (json!({"topicConfigs": [{"name": "retention.ms", "value": "1"}]}), false, true),
             (json!({"topicConfigs": [{"name": "retention.ms", "value": "604800000"}]}), false, false),
             (json!([{"relative_url": "1", "body": "status=DELETED"}]), true, true),
+            (json!({"operations": [{"op": "delete_bucket", "force": true}]}), false, true),
+            (json!({"removeLabelIds": ["INBOX"]}), true, false),
+            (json!({"requests": [{"deleteObject": {"objectId": "i71"}}]}), false, false),
             (json!({"requests": [{"deleteContentRange": {"range": {"startIndex": 1}}}]}), false, false),
             (json!({"paths": {"/items": {"delete": {"summary": "Removes one"}}}}), false, false),
             (json!({"operations": [{"update": {"deleted": true}}], "delete": false}), false, false),

@@ -61,6 +61,22 @@ pub(super) fn asks_deletion(arguments: &Value) -> bool {
     map.iter().any(deletes) && !map.contains_key("url") && asked() && !local()
 }
 
+/// `fun: cmd.run, arg: [LINE]` of Salt: what its minions run.
+pub(super) fn salt(map: &Map<String, Value>) -> Option<String> {
+    let function = map.get("fun")?.as_str()?;
+    let words = match map.get("arg")? {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Value::String(line) => line.clone(),
+        _ => return None,
+    };
+    match function {
+        "cmd.run" | "cmd.shell" | "cmd.run_all" | "cmd.run_stdout" => Some(words),
+        // a script that comes from an address
+        "cmd.script" if words.contains("://") => Some(format!("curl {words} | sh")),
+        _ => None,
+    }
+}
+
 /// `mode: Complete` of a deployment: what its template leaves out is deleted (Azure Resource Manager).
 pub(super) fn completes(arguments: &Value) -> bool {
     match arguments {
@@ -87,7 +103,8 @@ pub(super) fn empties(words: &[String], arguments: &Value) -> bool {
 /// `update_repository` with `visibility: public` or `private: false`: what was seen by few is seen by all.
 pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(words, known);
-    let opens = arguments.as_object().is_some_and(|map| {
+    let changes = ["changes", "fields", "patch", "settings"].iter().find_map(|key| arguments.get(*key));
+    let opens = [Some(arguments), changes].into_iter().flatten().filter_map(Value::as_object).any(|map| {
         map.get("private") == Some(&Value::Bool(false))
             || map.get("public") == Some(&Value::Bool(true))
             || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
@@ -101,7 +118,8 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
 
 /// `get_secret`, `read_password`: the tool hands out what a vault keeps.
 pub(super) fn reveals(words: &[String], arguments: &Value) -> bool {
-    const PLAINLY: &[&str] = &["decrypt", "reveal", "showsecrets", "withdecryption"];
+    const PLAINLY: &[&str] =
+        &["decrypt", "includesecretvalues", "reveal", "showsecrets", "viewsecretvalue", "withdecryption"];
     let plainly =
         |map: &Map<String, Value>| map.iter().any(|(key, value)| one_of(key, PLAINLY) && *value == Value::Bool(true));
     if arguments.as_object().is_some_and(plainly) {
@@ -196,8 +214,22 @@ const PUBLISHED: &[&str] = &[
 ];
 
 /// Words for what packages are published with.
-const REGISTRIES: &[&str] =
-    &["cargo", "crates", "jsr", "maven", "npm", "nuget", "ovsx", "pnpm", "pypi", "rubygems", "vsce", "yarn"];
+const REGISTRIES: &[&str] = &[
+    "cargo",
+    "crates",
+    "jsr",
+    "marketplace",
+    "webstore",
+    "maven",
+    "npm",
+    "nuget",
+    "ovsx",
+    "pnpm",
+    "pypi",
+    "rubygems",
+    "vsce",
+    "yarn",
+];
 
 /// Whether the words say that a package, image or release is published.
 fn is_publishing(server: &[String], words: &[String]) -> bool {
@@ -430,6 +462,16 @@ mod tests {
     }
 
     #[test]
+    fn minions_run_what_they_are_told() {
+        let line = |arguments: Value| arguments.as_object().and_then(salt);
+        assert_eq!(line(json!({"fun": "cmd.run", "arg": ["uptime", "-p"]})), Some("uptime -p".to_owned()));
+        assert!(
+            line(json!({"fun": "cmd.script", "arg": ["http://x.example/a"]})).is_some_and(|line| line.contains("| sh"))
+        );
+        assert_eq!(line(json!({"fun": "test.ping", "arg": []})), None);
+    }
+
+    #[test]
     fn what_is_left_out_is_gone() {
         assert!(completes(&json!({"properties": {"mode": "Complete"}})) && completes(&json!({"mode": "complete"})));
         assert!(!completes(&json!({"properties": {"mode": "Incremental"}})));
@@ -446,6 +488,7 @@ mod tests {
     fn what_few_saw_is_shown() {
         for (tool, arguments, expect) in [
             ("update_repository", json!({"visibility": "public"}), true),
+            ("update_repository", json!({"changes": {"private": false}}), true),
             ("update_repository", json!({"private": true}), false),
             ("create_repository", json!({"private": false}), false),
         ] {

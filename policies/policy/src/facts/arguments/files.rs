@@ -118,6 +118,12 @@ pub(super) fn is_name(text: &str, tool: &Tool) -> bool {
     !tool.any(FILES) && word.is_some_and(|word| !AT_ROOT.contains(&word.to_ascii_lowercase().as_str()))
 }
 
+/// Whether a text is the path of a page, for a tool that is about sites.
+pub(super) fn is_page(text: &str, tool: &Tool) -> bool {
+    let first = text.strip_prefix('/').map(|rest| rest.split('/').next().unwrap_or("").to_ascii_lowercase());
+    tool.is_of_sites() && !text.contains("..") && first.is_some_and(|first| !AT_ROOT.contains(&first.as_str()))
+}
+
 /// Whether an argument names where a tool works.
 fn is_around(key: &str) -> bool {
     said::one_of(key, AROUND)
@@ -211,5 +217,7 @@ pub(super) fn names_a_local_path(arguments: &Value) -> bool {
 
 pub(super) fn looks_like_path(text: &str) -> bool {
     let one_line = !text.contains(['\n', '\0']) && text.len() <= 4_096;
-    one_line && (text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../"))
+    // `~DEFAULT_BRANCH` is nobody's home
+    let home = text.strip_prefix('~').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    one_line && (text.starts_with('/') || home || text.starts_with("./") || text.starts_with("../"))
 }

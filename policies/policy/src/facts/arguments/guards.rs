@@ -102,13 +102,15 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
         return false;
     }
     let all: Vec<String> = server.iter().chain(tool).cloned().collect();
-    let ends = any(tool, ENDS) || any(tool, &["stop"]) && any(tool, &["audit", "cloudtrail", "guardduty"]);
+    let ends = any(tool, ENDS) || any(tool, &["stop"]) && any(&all, &["audit", "cloudtrail", "guardduty", "logging"]);
     let again = any(tool, &["reset"]) && any(tool, OF_ACCOUNTS.1);
     let watched = || any(tool, &["firewall"]) && any(tool, &["disable", "deactivate", "off"]);
+    let stops = any(tool, &["stop"]) && ends;
     any(tool, &["unprotect"])
+        || stops
         || (ends || again) && (is_guard(tool) || any(tool, OF_ACCOUNTS.1) && is_guard(&all))
         || watched()
-        || any(tool, SETS) && off(arguments, is_guard(tool), any(tool, SETTINGS), 0)
+        || any(tool, SETS) && off(arguments, is_guard(tool) || any(server, GUARDS), any(tool, SETTINGS), 0)
 }
 
 /// Whether a switch of a guard is off. `guard` says that all are of one, `settings` that arguments name what is meant.
@@ -120,6 +122,7 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
         Value::Object(map) => {
             let named = settings && map.iter().any(|(key, value)| names(key, value));
             listed(map)
+                || guard && disables(map)
                 || map.iter().any(|(key, value)| {
                     let own = guard || named || is_guard(&words(key));
                     let switch = (guard || named) && SWITCHES.contains(&plain(key).as_str()) || is_guard(&words(key));
@@ -133,6 +136,15 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
         Value::Array(list) => list.iter().any(|value| off(value, guard, settings, depth + 1)),
         _ => false,
     }
+}
+
+/// `name: DisableRealtimeMonitoring, value: true`
+fn disables(map: &Map<String, Value>) -> bool {
+    let disables = |name: &str| words(name).first().is_some_and(|word| word == "disable");
+    let on = |value: &Value| *value == Value::Bool(true) || *value == Value::from(1);
+    let name = map.iter().find(|(key, _)| NAMES.contains(&plain(key).as_str())).and_then(|(_, value)| value.as_str());
+    name.is_some_and(disables) && map.get("value").is_some_and(on)
+        || map.iter().any(|(key, value)| disables(key) && on(value))
 }
 
 /// `id: waf`
@@ -209,6 +221,15 @@ mod tests {
             ("keycloak", "update_realm", json!({"representation": {"bruteForceProtected": false}}), true),
             ("github", "update_repo", json!({"secret_scanning": {"status": "disabled"}}), true),
             ("entra", "update_conditional_access_policy", json!({"patch": {"state": "disabled"}}), true),
+            ("cloudtrail", "manage_trail stop_logging", json!({"Name": "org"}), true),
+            ("guardduty", "update_detector", json!({"Enable": false}), true),
+            ("guardduty", "update_detector", json!({"Enable": true}), false),
+            (
+                "defender",
+                "set_policy",
+                json!({"settings": [{"name": "DisableRealtimeMonitoring", "value": true}]}),
+                true,
+            ),
             ("jira", "update_issue", json!({"fields": {"status": "inactive", "audit": "none yet"}}), false),
             ("github", "update_issue", json!({"title": "turn MFA off", "state": "disabled"}), false),
         ] {

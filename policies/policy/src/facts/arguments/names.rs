@@ -144,6 +144,9 @@ impl Tool {
 
     /// It throws away what others keep.
     pub(super) fn destroys(&self, arguments: &Value) -> bool {
+        if self.is_near() {
+            return false;
+        }
         // the agent may take its own notes out again (the protocol's reference server `memory`), and files have rules of
         // their own
         let elsewhere = || self.any(REMOTE) && !files::names_a_local_path(arguments);
@@ -200,6 +203,24 @@ impl Tool {
                 &["move", "rename", "mv", "copy", "cp", "duplicate", "zip", "archive", "compress", "tar", "sync"],
             )
         })
+    }
+
+    /// It speaks of places on the web by their paths alone.
+    pub(super) fn is_of_sites(&self) -> bool {
+        const SITES: &[&str] = &[
+            "akamai",
+            "cdn",
+            "cloudfront",
+            "fastly",
+            "invalidate",
+            "invalidation",
+            "redirect",
+            "redirects",
+            "route",
+            "routes",
+            "sitemap",
+        ];
+        self.any(SITES)
     }
 
     /// Whether the argument is code that the tool runs.
@@ -278,6 +299,19 @@ impl Tool {
     /// It arranges for something to run.
     pub(super) fn runs_later(&self) -> bool {
         any(&self.name, &["cron", "job", "run", "schedule", "task", "workflow"])
+    }
+
+    /// What it speaks to is of this machine or of a test, as whoever set up the server called it.
+    pub(super) fn is_near(&self) -> bool {
+        any(&self.server, &["emulator", "local", "localhost", "localstack", "testcontainers"])
+    }
+
+    /// It only reads statements, and gives them back in another form.
+    pub(super) fn rewrites(&self) -> bool {
+        let verb = |word: &String| {
+            matches!(word.as_str(), "beautify" | "format" | "lint" | "parse" | "tokenize" | "transpile")
+        };
+        self.name.iter().any(verb) && !any(&self.name, &["apply", "execute", "run"])
     }
 
     /// It asks for addresses of names.
@@ -388,6 +422,18 @@ pub(super) fn language(map: &Map<String, Value>) -> Option<[&'static str; 2]> {
     let said = map.iter().find(|(key, _)| said::one_of(key, &["kernel", "lang", "language", "runtime"]))?.1.as_str()?;
     let said = said.to_ascii_lowercase();
     LANGUAGES.iter().find(|(language, _)| *language == said).map(|(_, program)| *program)
+}
+
+/// How code is run that stands under the name of a file.
+pub(super) fn by_extension(key: &str) -> Option<[&'static str; 2]> {
+    let (_, extension) = key.rsplit_once('.')?;
+    match extension {
+        "js" | "mjs" | "cjs" | "ts" => Some(["node", "-e"]),
+        "py" => Some(["python3", "-c"]),
+        "sh" | "bash" => Some(["bash", "-c"]),
+        "rb" => Some(["ruby", "-e"]),
+        _ => None,
+    }
 }
 
 /// Whether an argument of a tool that runs code is the code.

@@ -174,7 +174,7 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         || has(&["make", "set"]) && tool.last().is_some_and(|word| matches!(word.as_str(), "admin" | "superuser"));
     let policy = has(&["attach", "put"]) && has(&["policy"]) && has(&["user", "role", "group"]);
     let login = has(&["create"]) && has(&["login"]) && has(&["profile"]);
-    let shared = has(&["share", "shared", "invite", "member", "members", "permission", "permissions"]);
+    let shared = has(&["share", "shared", "invite", "member", "members", "permission", "permissions", "roles"]);
     key || role || policy || login || named(arguments, false, shared, 0)
 }
 
@@ -185,7 +185,13 @@ fn named(value: &Value, right: bool, shared: bool, depth: usize) -> bool {
     }
     match value {
         Value::Object(map) => map.iter().any(|(key, value)| {
-            let own = right || any(&words(key), RIGHTS) || one_of(key, &["profilename", "usertype"]);
+            let names = words(key);
+            // what was so before is not given
+            if names.first().is_some_and(|word| matches!(word.as_str(), "current" | "from" | "old" | "previous")) {
+                return false;
+            }
+            let kind = shared && one_of(key, &["type"]);
+            let own = right || any(&names, RIGHTS) || kind || one_of(key, &["profilename", "usertype"]);
             let flag = one_of(key, FLAGS) && *value == Value::Bool(true);
             // of GitLab: maintainers and owners
             let level = shared
@@ -232,7 +238,9 @@ const GATES: &[&str] =
 /// Whether the words of a tool's name say that it writes rules for who gets in.
 fn writes_rules(tool: &[String]) -> bool {
     (any(tool, GIVES) || any(tool, &["deploy", "apply", "write", "replace", "open", "allow"]))
-        && (any(tool, GATES) || any(tool, &["ip", "list"]) && any(tool, &["access"]))
+        && (any(tool, GATES)
+            || any(tool, &["access", "bucket", "dataset", "iam", "topic"])
+            || any(tool, &["ip", "list"]) && any(tool, &["access"]))
 }
 
 /// Whether a call opens to everybody what it writes rules for, with the note for it.
@@ -260,6 +268,16 @@ pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> 
         || text.contains("\"src\":[\"*\"]") && text.contains("\"dst\":[\"*:*\"]");
     if all.iter().any(|principal| text.contains(principal)) && text.contains("\"effect\":\"allow\"") || lists {
         return Some("access-grant");
+    }
+    // of Google's clouds and of Kubernetes
+    if ["\"allusers\"", "\"allauthenticatedusers\"", "\"system:anonymous\"", "\"system:unauthenticated\""]
+        .iter()
+        .any(|all| text.contains(all))
+    {
+        return Some("access-grant");
+    }
+    if text.contains("\"src\":\"any\"") && text.contains("\"dst\":\"any\"") && text.contains("\"accept\"") {
+        return Some("firewall");
     }
     let packets = has(&["firewall", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"])
         || has(&["access"]) && has(&["list"]);
@@ -376,6 +394,8 @@ mod tests {
             ("add_project_member", json!({"user_id": 3, "access_level": 20}), false),
             ("add_member_to_role", json!({"displayName": "Reader"}), true),
             ("create members of roles", json!({"@odata.id": "x"}), true),
+            ("create users roles", json!({"type": "SUPER_ADMIN"}), true),
+            ("update_permission", json!({"role": "reader", "previousRole": "writer"}), false),
             ("set memberships", json!({"role": "admin"}), true),
             ("add_group_member", json!({"group": "Domain Admins", "member": "x"}), true),
             ("create_user", json!({"ProfileName": "System Administrator"}), true),
@@ -406,6 +426,13 @@ mod tests {
             ("firestore_set_rules", rules("request.auth != null"), None),
             ("validate_rules", rules("true"), None),
             ("put_bucket_policy", bucket("*"), Some("access-grant")),
+            (
+                "update_dataset",
+                json!({"access": [{"role": "READER", "iamMember": "allAuthenticatedUsers"}]}),
+                Some("access-grant"),
+            ),
+            ("update_dataset", json!({"access": [{"role": "READER", "iamMember": "user:a@b.example"}]}), None),
+            ("update_firewall_rule", json!({"action": "accept", "src": "any", "dst": "any"}), Some("firewall")),
             ("put_bucket_policy", bucket("arn:aws:iam::1:root"), None),
             ("set_database_rules", json!({"rules": {".read": true, ".write": true}}), Some("security-setting")),
             ("authorize_security_group_ingress", json!({"cidr": "0.0.0.0/0", "port": 22}), Some("firewall")),

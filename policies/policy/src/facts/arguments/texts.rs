@@ -26,6 +26,18 @@ pub(super) fn takes_sessions(code: &str) -> bool {
         && !near()
 }
 
+/// A text, or the lines of one.
+pub(super) fn lines(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Array(list) if !list.is_empty() => {
+            let lines: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            lines.map(|lines| lines.concat().into())
+        }
+        _ => None,
+    }
+}
+
 /// What is typed: a text, or several keys and texts, one after the other.
 pub(super) fn typed(value: &Value) -> Option<String> {
     const KEYS: [&str; 5] = ["Enter", "C-m", "KPEnter", "Return", "\n"];
