@@ -141,7 +141,7 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
 /// `name: DisableRealtimeMonitoring, value: true`
 fn disables(map: &Map<String, Value>) -> bool {
     let disables = |name: &str| words(name).first().is_some_and(|word| word == "disable");
-    let on = |value: &Value| *value == Value::Bool(true) || *value == Value::from(1);
+    let on = |value: &Value| *value == Value::Bool(true) || value.as_u64() == Some(1);
     let name = map.iter().find(|(key, _)| NAMES.contains(&plain(key).as_str())).and_then(|(_, value)| value.as_str());
     name.is_some_and(disables) && map.get("value").is_some_and(on)
         || map.iter().any(|(key, value)| disables(key) && on(value))
