@@ -32,7 +32,7 @@ use crate::{
 /// How deep arguments are searched.
 const MAX_DEPTH: usize = 32;
 
-/// Most bytes of a request's document that are looked at.
+/// Most bytes of a request's document, or of one in a text, that are looked at.
 const LONGEST: usize = 256 * 1024;
 
 /// The arguments that name files, hosts, commands or code, each with patterns of exactly what it holds.

@@ -3,7 +3,10 @@
 use rampart_shell::verbs::{any, destroys as names_destruction, words};
 use serde_json::{Map, Value};
 
-use super::said::{one_of, plain};
+use super::{
+    LONGEST,
+    said::{one_of, plain},
+};
 
 /// Words of names that say that more than one operation comes.
 pub(super) const MANY: &[&str] =
@@ -89,7 +92,7 @@ fn look(value: &Value, many: bool, depth: usize) -> bool {
                 })
         }
         Value::Array(list) => list.iter().any(|value| look(value, many, depth + 1)),
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+        Value::String(text) if text.len() <= LONGEST && text.trim_start().starts_with(['{', '[']) => {
             serde_json::from_str(text).is_ok_and(|value: Value| !value.is_string() && look(&value, many, depth + 4))
         }
         _ => false,
@@ -192,7 +195,7 @@ pub(super) fn commands(value: &Value) -> Vec<String> {
                 Some(words) if run => found.extend(line(&words)),
                 _ => list.iter().for_each(|value| collect(value, run, depth + 1, found)),
             },
-            Value::String(text) if text.trim_start().starts_with('{') => {
+            Value::String(text) if text.len() <= LONGEST && text.trim_start().starts_with('{') => {
                 if let Ok(value) = serde_json::from_str(text) {
                     collect(&value, false, depth + 4, found);
                 }

@@ -3,7 +3,10 @@
 use rampart_shell::verbs::{any, words};
 use serde_json::{Map, Value};
 
-use super::said::{one_of, plain};
+use super::{
+    LONGEST,
+    said::{one_of, plain},
+};
 
 /// Words with which somebody is given something.
 const GIVES: &[&str] = &[
@@ -200,7 +203,7 @@ fn named(value: &Value, right: bool, shared: bool, depth: usize) -> bool {
             flag || level || acts(map, key, value) || named(value, own, shared, depth + 1)
         }),
         Value::Array(list) => list.iter().any(|value| named(value, right, shared, depth + 1)),
-        Value::String(text) if text.trim_start().starts_with('{') => {
+        Value::String(text) if text.len() <= LONGEST && text.trim_start().starts_with('{') => {
             serde_json::from_str(text).is_ok_and(|value: Value| named(&value, right, shared, depth + 4))
         }
         Value::String(text) => right && text.len() <= 256 && is_high(text, shared),
