@@ -226,7 +226,7 @@ impl Parts<'_> {
 /// Whether a text is a name that carries data in its labels.
 #[must_use]
 pub fn carries_data(text: &str) -> bool {
-    text.split_whitespace().any(|name| name.split('.').any(is_data))
+    text.split_whitespace().any(|name| name.contains('.') && name.split('.').any(is_data))
 }
 
 /// A label of a name that is long and of the digits of hexadecimal or base32. Those with an underscore prove to an authority

@@ -39,6 +39,7 @@ const VERBS: &[&str] = &[
     "uninstall",
     "unpublish",
     "nuke",
+    "obliterate",
     "refund",
 ];
 
@@ -127,7 +128,10 @@ pub fn destroys(words: &[String]) -> bool {
             || any(words, &["reset"]) && any(words, &["parent", "migrate", "migration", "migrations"])
     };
     let anew = || any(words, &["rebuild", "reimage", "reinstall"]) && any(words, MACHINES);
-    let destroys = any(words, VERBS) && !any(words, SMALL) || any(words, &["remove", "rm"]) && any(words, KEPT);
+    // `remove_user_from_group`: the user stays
+    let leaves = || any(words, &["from"]) && any(words, &["user", "member", "members", "users"]);
+    let removes = any(words, &["remove", "rm"]) && any(words, KEPT) && !leaves();
+    let destroys = any(words, VERBS) && !any(words, SMALL) || removes;
     !asks && (destroys || empties() || puts_back() || anew())
 }
 
@@ -152,6 +156,9 @@ mod tests {
             ("empty_bucket", true),
             ("clear_table", true),
             ("remove_label", false),
+            ("remove_user", true),
+            ("remove_user_from_group", false),
+            ("p4_obliterate", true),
             ("undelete_user", false),
             ("list_delete_markers", false),
             ("get_and_delete_message", true),

@@ -270,6 +270,11 @@ impl Known<'_> {
                 }
                 self.add_started(text, around, sets);
             }
+            // what is drawn of a page fetches what the page names
+            if let Some(page) = value.as_str().filter(|_| said::one_of(key, &["html", "markup", "svg"]) && tool.draws())
+            {
+                self.add_addresses(page, around, sets);
+            }
             if let Some(text) = texts::typed(value).filter(|_| tool.is_typed(key)) {
                 self.add_typed(&text, around, sets);
             }

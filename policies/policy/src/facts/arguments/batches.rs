@@ -187,6 +187,12 @@ pub(super) fn commands(value: &Value) -> Vec<String> {
         match value {
             _ if depth > 8 || found.len() > 64 => {}
             Value::Object(map) => {
+                // `{"key": "startup-script", "value": LINES}`
+                let starts = map
+                    .get("key")
+                    .and_then(Value::as_str)
+                    .is_some_and(|key| key.contains("startup") || key == "user-data");
+                found.extend(map.get("value").and_then(Value::as_str).filter(|_| starts).map(str::to_owned));
                 for (key, value) in map {
                     collect(value, KEYS.contains(&plain(key).as_str()), depth + 1, found);
                 }
@@ -292,5 +298,6 @@ mod tests {
         assert_eq!(statements(&body), ["drop table t", "select 1"]);
         let body = json!({"Args": ["/bin/sh", "-c", "id -u"], "Input": "{\"commands\": [\"ls -l\"]}", "text": "rm x"});
         assert_eq!(commands(&body), ["id -u", "ls -l"]);
+        assert_eq!(commands(&json!({"items": [{"key": "startup-script", "value": "id -u"}]})), ["id -u"]);
     }
 }

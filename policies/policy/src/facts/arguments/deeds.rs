@@ -24,8 +24,10 @@ pub(super) fn discards(words: &[String], arguments: &Value) -> bool {
         || map.values().filter_map(Value::as_array).any(|list| list.iter().any(|v| v.as_str() == Some(".")));
     // `+main` overwrites what is there, `:main` deletes it
     let moved = || {
-        let refs = map.iter().filter(|(key, _)| one_of(key, &["refspec", "ref", "refs", "branch"]));
-        refs.filter_map(|(_, value)| value.as_str()).any(|text| text.starts_with(['+', ':']))
+        let refs = map.iter().filter(|(key, _)| one_of(key, &["refspec", "refspecs", "ref", "refs", "branch"]));
+        let moves = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(['+', ':']));
+        refs.map(|(_, value)| value)
+            .any(|value| moves(value) || value.as_array().is_some_and(|all| all.iter().any(moves)))
     };
     let over = has("checkout") || has("restore") || has("switch");
     let gone = || any(words, &["delete", "remove"]);
@@ -109,8 +111,15 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
             || map.get("public") == Some(&Value::Bool(true))
             || map.get("visibility").and_then(Value::as_str).is_some_and(|v| v.eq_ignore_ascii_case("public"))
     });
-    let anyone = arguments.as_object().is_some_and(|map| map.values().any(|v| v.as_str() == Some("anyone")));
-    if anyone && has(&["share", "permission", "permissions"]) {
+    fn anyone(value: &Value, depth: usize) -> bool {
+        match value {
+            Value::String(text) => text == "anyone",
+            Value::Object(map) if depth < 6 => map.values().any(|value| anyone(value, depth + 1)),
+            Value::Array(list) if depth < 6 => list.iter().any(|value| anyone(value, depth + 1)),
+            _ => false,
+        }
+    }
+    if anyone(arguments, 0) && has(&["share", "permission", "permissions"]) {
         return true;
     }
     opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
@@ -375,6 +384,8 @@ mod tests {
             ("git_push", json!({"force": true}), true),
             ("git_push", json!({"force": false}), false),
             ("git_push", json!({"refspec": "+main"}), true),
+            ("git_push", json!({"refspecs": ["+HEAD:refs/heads/main"]}), true),
+            ("git_push", json!({"refspecs": ["HEAD:refs/heads/topic"]}), false),
             ("git_push", json!({"branch": "main", "deleteBranch": true}), true),
             ("git_reset", json!({"repo_path": "."}), false),
             ("git_checkout", json!({"args": ["--", "."]}), true),

@@ -219,5 +219,7 @@ pub(super) fn looks_like_path(text: &str) -> bool {
     let one_line = !text.contains(['\n', '\0']) && text.len() <= 4_096;
     // `~DEFAULT_BRANCH` is nobody's home
     let home = text.strip_prefix('~').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_uppercase()));
-    one_line && (text.starts_with('/') || home || text.starts_with("./") || text.starts_with("../"))
+    // `//button[@id='x']` is XPath
+    let element = text.starts_with("//") && text.contains(['[', '(']);
+    one_line && !element && (text.starts_with('/') || home || text.starts_with("./") || text.starts_with("../"))
 }

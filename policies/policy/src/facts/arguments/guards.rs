@@ -122,6 +122,7 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
         Value::Object(map) => {
             let named = settings && map.iter().any(|(key, value)| names(key, value));
             listed(map)
+                || patched(map)
                 || guard && disables(map)
                 || map.iter().any(|(key, value)| {
                     let own = guard || named || is_guard(&words(key));
@@ -136,6 +137,12 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
         Value::Array(list) => list.iter().any(|value| off(value, guard, settings, depth + 1)),
         _ => false,
     }
+}
+
+/// `{"op": "replace", "path": "/signon/requireFactor", "value": false}` (RFC 6902).
+fn patched(map: &Map<String, Value>) -> bool {
+    let path = map.get("path").and_then(Value::as_str).filter(|_| map.contains_key("op")).map(words);
+    path.is_some_and(|path| is_guard(&path) || any(&path, &["factor"])) && map.get("value").is_some_and(is_off)
 }
 
 /// `name: DisableRealtimeMonitoring, value: true`
@@ -229,6 +236,18 @@ mod tests {
                 "set_policy",
                 json!({"settings": [{"name": "DisableRealtimeMonitoring", "value": true}]}),
                 true,
+            ),
+            (
+                "okta",
+                "update_rule",
+                json!({"patch": [{"op": "replace", "path": "/on/requireFactor", "value": false}]}),
+                true,
+            ),
+            (
+                "okta",
+                "update_rule",
+                json!({"patch": [{"op": "replace", "path": "/on/requireFactor", "value": true}]}),
+                false,
             ),
             ("jira", "update_issue", json!({"fields": {"status": "inactive", "audit": "none yet"}}), false),
             ("github", "update_issue", json!({"title": "turn MFA off", "state": "disabled"}), false),

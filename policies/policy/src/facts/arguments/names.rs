@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{deeds, files, guards, queries, rights, said};
 
 /// Arguments that hold code, of a tool that runs code.
-const CODE: [&str; 7] = ["code", "source", "snippet", "program", "expression", "function", "js"];
+const CODE: [&str; 8] = ["apex", "code", "source", "snippet", "program", "expression", "function", "js"];
 
 /// Arguments that hold what a request sends.
 pub(super) const SENT: [&str; 4] = ["body", "data", "json", "payload"];
@@ -144,7 +144,8 @@ impl Tool {
 
     /// It throws away what others keep.
     pub(super) fn destroys(&self, arguments: &Value) -> bool {
-        if self.is_near() {
+        // copies of pages are made again
+        if self.is_near() || self.is_of_sites() && any(&self.name, &["purge"]) {
             return false;
         }
         // the agent may take its own notes out again (the protocol's reference server `memory`), and files have rules of
@@ -312,6 +313,11 @@ impl Tool {
             matches!(word.as_str(), "beautify" | "format" | "lint" | "parse" | "tokenize" | "transpile")
         };
         self.name.iter().any(verb) && !any(&self.name, &["apply", "execute", "run"])
+    }
+
+    /// It makes a picture or document of a page.
+    pub(super) fn draws(&self) -> bool {
+        self.any(&["convert", "pdf", "render", "renderer", "screenshot"])
     }
 
     /// It asks for addresses of names.
