@@ -35,6 +35,9 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     if is_bomb(&arg.text) {
         walk.note(EffectKind::Exec, "fork-bomb");
     }
+    if ends_everybody(language, &arg.text) {
+        walk.note(EffectKind::Signal, "kill-all");
+    }
     let hidden = match language {
         Language::Js => arg.text.contains("constructor.constructor"),
         Language::Perl => arg.text.contains("&{\"") || arg.text.contains("&{'"),
@@ -78,6 +81,22 @@ fn is_bomb(text: &str) -> bool {
         && ["whileTrue", "while1", "while(1)", "while(true)", "whilefork", "forkwhile", "loop{", "loopdo", "for(;;)"]
             .iter()
             .any(|endless| tight.contains(endless))
+}
+
+/// A loop over all processes that ends each, and asks for nothing that tells them apart.
+fn ends_everybody(language: Language, text: &str) -> bool {
+    const LISTS: &[&str] = &[
+        "process_iter(",
+        "psutil.pids(",
+        "listdir('/proc')",
+        "listdir(\"/proc\")",
+        "readdirSync('/proc')",
+        "readdirSync(\"/proc\")",
+    ];
+    const ENDS: &[&str] = &[".kill(", ".terminate(", ".send_signal("];
+    const APART: &[&str] = &["name", "cmdline", "exe(", "connections", "cwd(", "ppid", "parent", "children", "status"];
+    let any = |of: &[&str]| of.iter().any(|piece| text.contains(piece));
+    matches!(language, Language::Python | Language::Js) && any(LISTS) && any(ENDS) && !any(APART)
 }
 
 /// `!COMMAND` and `%%bash` in a notebook's cell.

@@ -11,7 +11,8 @@ const MAX_PORTS: usize = 8;
 
 pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let by_user = words.iter().any(|w| matches!(w.text.as_str(), "-u" | "-U" | "--uid" | "--euid" | "--user"));
-    if used.name == "killall5" || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
+    let others = used.name == "pkill" && words.iter().any(|w| matches!(w.text.as_str(), "-v" | "--inverse"));
+    if used.name == "killall5" || others || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
         walk.note(EffectKind::Signal, "kill-all");
     }
     let lists = words.iter().any(|w| matches!(w.text.as_str(), "-l" | "-L" | "--list" | "-0"));
@@ -49,6 +50,8 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 } else {
                     let note = match text {
                         "1" => "shutdown",
+                        _ if !word.is_literal() && walk.lists_everybody(word) => "kill-all",
+                        _ if text.starts_with("/proc/") && word.glob => "kill-all",
                         _ if is_guard(text) => "service-stop",
                         _ => "",
                     };
@@ -101,9 +104,67 @@ impl Walk<'_> {
         })
     }
 
+    /// The numbers are those of every process, of the machine or a user: nothing picks some by their name.
+    fn lists_everybody(&self, word: &Arg) -> bool {
+        let inner = word.text.strip_prefix("$(").and_then(|t| t.strip_suffix(')'));
+        let inner = inner.or_else(|| word.text.strip_prefix('`').and_then(|t| t.strip_suffix('`')));
+        let stages: Vec<Vec<String>> = match inner {
+            Some(text) => text.split('|').map(words_of).collect(),
+            None => self.piped().map(<[String]>::to_vec).collect(),
+        };
+        let Some((first, rest)) = stages.split_first() else { return false };
+        lists_all(first) && !rest.iter().any(|stage| picks(stage))
+    }
+
     fn signals_port(&mut self, port: u16) {
         let target = Target::Host { host: "localhost".to_owned(), port: Some(port), url: None };
         self.push(EffectKind::Signal, Some(target), "");
+    }
+}
+
+fn words_of(text: &str) -> Vec<String> {
+    text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
+}
+
+/// `ps -e`, `ps aux`, `pgrep -u USER`, `ls /proc`: no process is left out.
+fn lists_all(argv: &[String]) -> bool {
+    let Some((name, words)) = argv.split_first() else { return false };
+    let any = |fits: &dyn Fn(&str) -> bool| words.iter().any(|word| fits(word));
+    match base_name(name) {
+        "ps" => {
+            let all = any(&|w| match w.strip_prefix('-') {
+                Some(letters) => !letters.starts_with('-') && letters.starts_with(['e', 'A', 'u', 'U', 'a']),
+                None => w.len() < 6 && w.contains('a') && w.contains('x'),
+            });
+            all && !any(&|w| matches!(w, "-C" | "-p" | "-q" | "-t" | "-g") || w.starts_with("--p"))
+        }
+        "pgrep" => {
+            let by_user = any(&|w| matches!(w, "-u" | "-U" | "--euid" | "--uid"));
+            any(&|w| matches!(w, "." | ".*")) || by_user && words.iter().filter(|w| !w.starts_with('-')).count() < 2
+        }
+        "ls" | "echo" => any(&|w| w.trim_end_matches('/') == "/proc" || w.starts_with("/proc/[")),
+        _ => false,
+    }
+}
+
+/// A filter leaves processes of some name, or the first ones.
+fn picks(argv: &[String]) -> bool {
+    let Some((name, words)) = argv.split_first() else { return false };
+    match base_name(name) {
+        "grep" | "egrep" | "fgrep" | "rg" => {
+            let inverts =
+                |w: &String| w == "--invert-match" || w.starts_with('-') && !w.starts_with("--") && w.contains('v');
+            // a pattern without letters picks numbers
+            let named = words.iter().any(|w| !w.starts_with('-') && w.contains(char::is_alphabetic));
+            named && !words.iter().any(inverts)
+        }
+        "awk" | "gawk" | "mawk" => words.iter().any(|w| {
+            let plain: String = w.chars().filter(|c| !c.is_whitespace()).collect();
+            plain.replace("NR>1", "").contains(['/', '~', '>', '<']) || plain.contains("==")
+        }),
+        "sed" => words.iter().any(|w| w.contains('/') && !w.starts_with('s')),
+        "head" | "fzf" | "sk" | "gum" | "comm" | "join" => true,
+        _ => false,
     }
 }
 
