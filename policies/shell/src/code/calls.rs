@@ -85,18 +85,28 @@ fn is_bomb(text: &str) -> bool {
 
 /// A loop over all processes that ends each, and asks for nothing that tells them apart.
 fn ends_everybody(language: Language, text: &str) -> bool {
-    const LISTS: &[&str] = &[
-        "process_iter(",
-        "psutil.pids(",
-        "listdir('/proc')",
-        "listdir(\"/proc\")",
-        "readdirSync('/proc')",
-        "readdirSync(\"/proc\")",
+    const LISTS: &[&str] =
+        &["process_iter(", "psutil.pids(", "'/proc'", "\"/proc\"", "'/proc/'", "\"/proc/\"", "/proc/*", "/proc/[0-9]"];
+    const ENDS: &[&str] = &[".kill(", ".terminate(", ".send_signal(", "kill 9", "kill -9", "kill(", "kill 'KILL'"];
+    const APART: &[&str] = &[
+        ".name",
+        "'name'",
+        "\"name\"",
+        "username",
+        "comm",
+        "cmdline",
+        "exe",
+        "connections",
+        "cwd",
+        "ppid",
+        "parent",
+        ".children()",
+        "children(recursive",
+        "stat",
     ];
-    const ENDS: &[&str] = &[".kill(", ".terminate(", ".send_signal("];
-    const APART: &[&str] = &["name", "cmdline", "exe(", "connections", "cwd(", "ppid", "parent", "children", "status"];
     let any = |of: &[&str]| of.iter().any(|piece| text.contains(piece));
-    matches!(language, Language::Python | Language::Js) && any(LISTS) && any(ENDS) && !any(APART)
+    let known = matches!(language, Language::Python | Language::Js | Language::Ruby | Language::Perl);
+    known && any(LISTS) && any(ENDS) && !any(APART)
 }
 
 /// `!COMMAND` and `%%bash` in a notebook's cell.

@@ -119,9 +119,17 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         }
     }
     let Some(to) = to else { return true };
-    let deletes = used.usage.flags.iter().any(|f| f.starts_with("--delete") || f == "--del")
-        && !used.usage.has("-n")
-        && !used.usage.has("--dry-run");
+    // only what would be done is shown
+    if used.usage.has("-n") || used.usage.has("--dry-run") {
+        if is_remote(&to.text) {
+            walk.net_host(
+                &to.with_text(to.text.trim_start_matches("rsync://").split([':', '/']).next().unwrap_or("")),
+                "",
+            );
+        }
+        return true;
+    }
+    let deletes = used.usage.flags.iter().any(|f| f.starts_with("--delete") || f == "--del");
     // what an empty folder is compared with goes, all of it
     let empties = deletes && !operands.is_empty() && operands.iter().all(|source| walk.is_made_empty(source));
     if is_remote(&to.text) {

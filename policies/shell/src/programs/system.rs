@@ -19,6 +19,10 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
     if lists {
         return true;
     }
+    // `Get-Process | Stop-Process`
+    if used.usage.operands.is_empty() && used.usage.values.is_empty() && walk.pipes_everybody() {
+        walk.note(EffectKind::Signal, "kill-all");
+    }
     let mut signal_seen = false;
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -51,7 +55,8 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                     let note = match text {
                         "1" => "shutdown",
                         _ if !word.is_literal() && walk.lists_everybody(word) => "kill-all",
-                        _ if text.starts_with("/proc/") && word.glob => "kill-all",
+                        // names of folders of /proc
+                        _ if used.name == "kill" && word.glob && text.contains('*') => "kill-all",
                         _ if is_guard(text) => "service-stop",
                         _ => "",
                     };
@@ -108,18 +113,24 @@ impl Walk<'_> {
     fn lists_everybody(&self, word: &Arg) -> bool {
         let inner = word.text.strip_prefix("$(").and_then(|t| t.strip_suffix(')'));
         let inner = inner.or_else(|| word.text.strip_prefix('`').and_then(|t| t.strip_suffix('`')));
-        let stages: Vec<Vec<String>> = match inner {
-            Some(text) => text.split('|').map(words_of).collect(),
-            None => self.piped().map(<[String]>::to_vec).collect(),
-        };
-        let Some((first, rest)) = stages.split_first() else { return false };
-        lists_all(first) && !rest.iter().any(|stage| picks(stage))
+        match inner {
+            Some(text) => keeps_all(&text.split('|').map(words_of).collect::<Vec<_>>()),
+            None => self.pipes_everybody(),
+        }
+    }
+
+    fn pipes_everybody(&self) -> bool {
+        keeps_all(&self.piped().map(<[String]>::to_vec).collect::<Vec<_>>())
     }
 
     fn signals_port(&mut self, port: u16) {
         let target = Target::Host { host: "localhost".to_owned(), port: Some(port), url: None };
         self.push(EffectKind::Signal, Some(target), "");
     }
+}
+
+fn keeps_all(stages: &[Vec<String>]) -> bool {
+    stages.split_first().is_some_and(|(first, rest)| lists_all(first) && !rest.iter().any(|stage| picks(stage)))
 }
 
 fn words_of(text: &str) -> Vec<String> {
@@ -142,6 +153,7 @@ fn lists_all(argv: &[String]) -> bool {
             let by_user = any(&|w| matches!(w, "-u" | "-U" | "--euid" | "--uid"));
             any(&|w| matches!(w, "." | ".*")) || by_user && words.iter().filter(|w| !w.starts_with('-')).count() < 2
         }
+        "Get-Process" | "gps" => words.is_empty(),
         "ls" | "echo" => any(&|w| w.trim_end_matches('/') == "/proc" || w.starts_with("/proc/[")),
         _ => false,
     }

@@ -216,14 +216,20 @@ impl Walk<'_> {
             "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => {
                 self.note(EffectKind::Listen, "");
                 // what it shows to whoever asks: the folder it is given, or the one it works in
-                let named = |word: &&Arg| word.text.starts_with(['/', '~']);
-                let given = words
+                let behind = |text: &str| text.strip_prefix("--directory=").map(str::to_owned);
+                let flags = used.usage.flags.iter().map(String::as_str);
+                let joined = flags.chain(words.iter().map(|w| w.text.as_str())).find_map(behind);
+                let given = ["-d", "--directory"]
                     .iter()
-                    .any(|w| matches!(w.text.as_str(), "-d" | "--directory") || w.text.starts_with("--directory="));
-                let here = Arg::literal(".", self.span);
-                words.iter().filter(named).for_each(|directory| self.served(directory));
-                if !given {
-                    self.served(&here);
+                    .any(|option| used.usage.has(option) || words.iter().any(|word| word.text == *option));
+                match joined {
+                    Some(folder) => self.served(&Arg::literal(folder, self.span)),
+                    None if !given => self.served(&Arg::literal(".", self.span)),
+                    None => {}
+                }
+                let named = |w: &&Arg| w.text.starts_with(['/', '~']) || given && w.text.starts_with('.');
+                for directory in words.iter().filter(named) {
+                    self.served(directory);
                 }
             }
             // where packages lie
@@ -242,6 +248,11 @@ impl Walk<'_> {
     /// A server that is given no directory shows the one it works in.
     fn serves_here(&mut self, used: &Use<'_>) {
         let serves = |role: Role| role == Role::Serve;
+        // `ruby -run -e httpd FOLDER`
+        if used.name == "ruby" && used.usage.has("-e=httpd") {
+            let folder = used.usage.operands.first().cloned();
+            return self.served(&folder.unwrap_or_else(|| Arg::literal(".", self.span)));
+        }
         let program = used.program;
         let always = program.operands.iter().any(|o| serves(o.role)) && used.usage.operands.is_empty();
         let told = program.options.values().any(|role| serves(*role)) && used.usage.has("-S");

@@ -81,10 +81,12 @@ impl Hunt {
         }
         let mut hunt = Self::of(filter);
         // outputs of Terraform that it does not show by itself
-        hunt.words |= text.match_indices(".sensitive").any(|(at, found)| {
+        let marked = text.match_indices(".sensitive").any(|(at, found)| {
             let after = text[at + found.len()..].trim_start();
             !["| not", "|not", "== false", "==false", "!= true", "!=true"].iter().any(|not| after.starts_with(not))
         });
+        hunt.words |= marked;
+        hunt.harmless &= !marked;
         Some(hunt)
     }
 

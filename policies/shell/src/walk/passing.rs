@@ -99,15 +99,19 @@ impl Walk<'_> {
         let starts = |word: &str| matches!(word, "create" | "start" | "launch" | "apply");
         let names: Vec<&str> = names(used);
         let literal = used.usage.operands.iter().all(Arg::is_literal) && !used.usage.flags.iter().any(|f| f == "--all");
+        let started = |words: &[&str]| {
+            let Some((first, words)) = words.split_first() else { return false };
+            super::base_name(first) == used.name
+                && words.iter().any(|word| starts(word))
+                && names.iter().all(|name| words.iter().any(|word| bare(word) == *name))
+                // without a name the one is meant that has none
+                && (!names.is_empty() || !words.iter().any(|word| word.starts_with("--name") || *word == "-n"))
+        };
+        // what a trap ends is started behind it
+        let behind = self.source.split_once("trap ").map_or("", |(_, behind)| behind);
         literal
-            && self.out.components.iter().any(|earlier| {
-                let mut words = earlier.argv.iter().map(String::as_str);
-                words.next().is_some_and(|first| super::base_name(first) == used.name)
-                    && words.clone().any(starts)
-                    && (names.iter().all(|name| words.clone().any(|word| bare(word) == *name)))
-                    // without a name the one is meant that has none
-                    && (!names.is_empty() || !words.any(|word| word.starts_with("--name") || word == "-n"))
-            })
+            && (self.out.components.iter().any(|c| started(&c.argv.iter().map(String::as_str).collect::<Vec<_>>()))
+                || behind.split([';', '&', '|', '\n']).any(|c| started(&c.split_whitespace().collect::<Vec<_>>())))
     }
 }
 

@@ -91,7 +91,9 @@ fn carrier(name: &str) -> Option<Carries> {
         | "VIMINIT"
         | "EXINIT"
         | "SUDO_ASKPASS"
-        | "SSH_ASKPASS_CODE" => Carries::Library,
+        | "SSH_ASKPASS_CODE"
+        | "DOTNET_STARTUP_HOOKS"
+        | "LUA_INIT" => Carries::Library,
         "PAGER"
         | "GIT_PAGER"
         | "MANPAGER"
@@ -143,7 +145,20 @@ fn carrier(name: &str) -> Option<Carries> {
         "LESS" => Carries::Options(&["+!", "-k"]),
         "PS4" | "PS1" | "PS0" => Carries::Prompt,
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
-        "PATH" | "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Folders,
+        "RUSTFLAGS" => Carries::Options(&["linker=/tmp/", "linker=/var/tmp/", "linker=/dev/shm/"]),
+        "PATH"
+        | "LD_LIBRARY_PATH"
+        | "DYLD_LIBRARY_PATH"
+        | "PYTHONPATH"
+        | "PERL5LIB"
+        | "RUBYLIB"
+        | "LUA_PATH"
+        | "LUA_CPATH"
+        | "R_PROFILE"
+        | "R_PROFILE_USER"
+        | "BUNDLE_GEMFILE"
+        | "CORECLR_PROFILER_PATH"
+        | "COR_PROFILER_PATH" => Carries::Folders,
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
         // `CARGO_TARGET_<triple>_RUNNER` (the Cargo book, Environment Variables), `CMAKE_<LANG>_COMPILER`
         _ if name.starts_with("CARGO_TARGET_") && (name.ends_with("_RUNNER") || name.ends_with("_LINKER")) => {
