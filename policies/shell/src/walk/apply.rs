@@ -254,9 +254,13 @@ impl Walk<'_> {
             return self.served(&folder.unwrap_or_else(|| Arg::literal(".", self.span)));
         }
         let program = used.program;
-        let always = program.operands.iter().any(|o| serves(o.role)) && used.usage.operands.is_empty();
-        let told = program.options.values().any(|role| serves(*role)) && used.usage.has("-S");
-        if (always || told) && !used.usage.values.iter().any(|(_, role, _)| serves(*role)) {
+        let unnamed = if program.operands.iter().any(|o| serves(o.role)) {
+            used.usage.operands.is_empty()
+        } else {
+            let listens = program.does.iter().any(|does| does.effect == EffectKind::Listen && does.when.is_empty());
+            program.options.values().any(|role| serves(*role)) && (listens || used.usage.has("-S"))
+        };
+        if unnamed && !used.usage.values.iter().any(|(_, role, _)| serves(*role)) {
             self.served(&Arg::literal(".", self.span));
         }
     }

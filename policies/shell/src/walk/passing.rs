@@ -67,6 +67,11 @@ impl Walk<'_> {
         match self.given.iter().rev().find(|(name, _)| reads(name)) {
             Some((_, value)) => here(value),
             None => {
+                // a variable of the shell alone is seen by none of its programs
+                let exports = ["export ", "set -a", "allexport", "declare -x", "typeset -x"];
+                if !exports.iter().any(|word| self.source.contains(word)) {
+                    return false;
+                }
                 let mut set = self.env.variables.iter().filter(|(name, _)| reads(name)).peekable();
                 set.peek().is_some() && set.all(|(_, values)| values.iter().all(here))
             }
