@@ -101,7 +101,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("open-to-all", "everybody may write to a file"),
     ("owner", "a file gets another owner"),
     ("sync-delete", "what stands only at the destination is deleted"),
-    ("home-folder", "a whole folder directly below the home"),
+    ("home-folder", "a whole folder directly below the home, or one of pictures, documents and the like"),
     ("project-root", "the whole project"),
     ("other-tree", "a whole tree outside the project and the home, or all of a temporary folder that others use too"),
     ("fork-bomb", "processes multiply without end"),

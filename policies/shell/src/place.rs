@@ -70,9 +70,41 @@ pub(crate) fn is_disk(path: &str) -> bool {
 
 /// Whether a build makes the folder again, or only some of what lies in a folder is meant.
 pub(crate) fn is_rebuilt(path: &str) -> bool {
+    const MADE: &[&str] = &[
+        "node_modules",
+        "dist",
+        "build",
+        "target",
+        "out",
+        "coverage",
+        "htmlcov",
+        "tmp",
+        "temp",
+        "cache",
+        "logs",
+        "venv",
+        ".cache",
+        ".venv",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        ".tox",
+        ".nox",
+        ".eggs",
+        ".next",
+        ".nuxt",
+        ".svelte-kit",
+        ".turbo",
+        ".parcel-cache",
+        ".nyc_output",
+        ".gradle",
+        ".dart_tool",
+        ".terraform",
+        "DerivedData",
+    ];
     let last = path.rsplit('/').next().unwrap_or("");
-    let made = ["node_modules", "dist", "build", "target", "out", "coverage", "tmp", "temp", "cache", ".cache", "logs"];
-    made.contains(&last) || last.starts_with("__pycache__") || last.contains('*') && last.len() > 1
+    MADE.contains(&last) || last.starts_with("__pycache__") || last.contains('*') && last.len() > 1
 }
 
 /// Whether the path is the project itself, or all of it.
@@ -203,6 +235,13 @@ fn is_below(path: &str, root: &str) -> bool {
 /// Whether a sensitivity makes what is read a secret.
 pub(crate) const fn is_secret(sensitivity: Sensitivity) -> bool {
     matches!(sensitivity, Sensitivity::Credential | Sensitivity::MayHoldSecrets)
+}
+
+/// Whether a path lies where people keep what they made or collected, by the names that desktops give to such folders.
+pub(crate) fn is_in_collection(path: &str, around: &Surroundings<'_>) -> bool {
+    const COLLECTIONS: &[&str] = &["Desktop", "Documents", "Movies", "Music", "Pictures", "Photos", "Videos"];
+    let normal = normalise(path, around.home, None);
+    normal.home.is_some_and(|rest| rest.split('/').next().is_some_and(|first| COLLECTIONS.contains(&first)))
 }
 
 /// Whether the path is a folder directly below a home, or everything in it.

@@ -11,6 +11,7 @@ mod expand;
 mod finish;
 mod flat;
 mod hunt;
+mod passing;
 mod project;
 mod reading;
 mod redirects;
@@ -27,7 +28,7 @@ use rampart_call::{Certainty, Effect, EffectKind, Span};
 use crate::syntax::{Command, Item, List, Shape, Then, parse};
 use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
-pub(crate) use apply::{Use, is_test};
+pub(crate) use apply::{Use, is_temporary, is_test};
 use env::{Env, Written};
 pub(crate) use env::{Inherited, inherited, is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;
@@ -74,6 +75,10 @@ pub(crate) struct Walk<'a> {
     skipped: bool,
     /// The command is told to work on the data of tests.
     for_tests: bool,
+    /// The command works on a store of this machine.
+    near: bool,
+    /// The variables that stand in front of the command, or in front of the one that runs it.
+    given: Vec<(String, Arg)>,
     calls: Vec<String>,
     /// What lies in the project is being followed.
     in_project: bool,
@@ -106,6 +111,8 @@ impl<'a> Walk<'a> {
             conditional: false,
             skipped: false,
             for_tests: false,
+            near: false,
+            given: Vec::new(),
             calls: Vec::new(),
             in_project: false,
             captured: false,

@@ -201,3 +201,99 @@ fn a_project_in_a_temporary_folder_is_one_as_any_other() {
         assert_eq!(done.effects.iter().any(|effect| effect.note == "env-code"), carries, "{command}");
     }
 }
+
+#[test]
+fn what_this_machine_plays_is_no_loss_and_what_is_elsewhere_is() {
+    for (command, lost) in [
+        ("AWS_ENDPOINT_URL=http://localhost:4566 aws s3 rb s3://t --force", false),
+        ("export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000; aws s3 rm s3://t/a", false),
+        ("env AWS_ENDPOINT_URL=http://localhost:4566 aws s3 rm s3://t/a", false),
+        ("AWS_ENDPOINT_URL=http://localhost:4566; aws s3 rm s3://t/a", true),
+        ("AWS_ENDPOINT_URL=http://localhost:4566 sh -c 'unset AWS_ENDPOINT_URL; aws s3 rm s3://t/a'", true),
+        ("AWS_ENDPOINT_URL=http://localhost:4566 sh -c 'aws s3 rm s3://t/a'", false),
+        ("AWS_ENDPOINT_URL=http://localhost:4566 true; aws s3 rm s3://t/a", true),
+        ("AWS_ENDPOINT_URL=http://localhost.example.com aws s3 rm s3://t/a", true),
+        ("AWS_ENDPOINT_URL=http://localhost:4566 gsutil rm gs://t/a", true),
+        ("VAULT_ADDR=http://127.0.0.1:8200 vault kv delete secret/t", false),
+        ("AZURE_STORAGE_CONNECTION_STRING='UseDevelopmentStorage=true' az storage container delete -n t", false),
+        ("kubectl --context kind-e2e delete ns t", false),
+        ("helm uninstall api --kube-context=k3d-dev", false),
+        ("kubectl --context prod delete ns t", true),
+        ("kind create cluster --name t; kind delete cluster --name t", false),
+        ("trap 'kind delete cluster --name t' EXIT; kind create cluster --name t", false),
+        ("kind create cluster --name t; kind delete cluster --name u", true),
+        ("kind create cluster --name t; kind delete cluster", true),
+        ("kind create cluster --name t; kind delete clusters --all", true),
+        ("duckdb :memory: -c 'drop table t'", false),
+        ("duckdb :memory: -c \"attach 'host=db' as p (type postgres); drop table p.t\"", true),
+        ("duckdb :memory: -c \"attach 'a.db' as a (read_only); drop table t\"", false),
+        ("echo \"attach 'prod.db' as p; drop table p.t\" | sqlite3 :memory:", true),
+        ("mongosh mongodb://localhost/app_test --eval 'db.a.drop()'", false),
+        ("mongosh mongodb://localhost/app --eval 'db.tmp_a.drop()'", false),
+        ("mongosh mongodb://db.example.com/app --eval 'db.tmp_a.drop()'", true),
+        ("mongosh mongodb://localhost/app --eval 'db.a.drop()'", true),
+        ("mongosh mongodb://localhost/app_test --eval 'db.getSiblingDB(\"prod\").a.drop()'", true),
+        ("clickhouse-client -d app_test -q 'truncate table a'", false),
+        ("clickhouse-client -h localhost -q 'truncate table prod.a'", true),
+    ] {
+        let effects = analysis(command).effects;
+        assert_eq!(effects.iter().any(|e| e.kind.as_str() == "remote-mutate"), lost, "{command}: {effects:#?}");
+    }
+}
+
+#[test]
+fn a_note_is_there_where_it_is_meant() {
+    for (command, note, has) in [
+        ("rm -rf dist ~/Pictures/raw", "home-folder", true),
+        ("rm -rf ~/Documents/app/node_modules", "home-folder", false),
+        ("cd ~/Documents/app && rm -rf out2", "home-folder", false),
+        ("cd /workspace && rm -rf .pytest_cache", "other-tree", false),
+        ("rsync -a --delete $(mktemp -d)/ ~/Music/", "home-folder", true),
+        ("mkdir /tmp/e; rsync -a --delete /tmp/e/ ~/Music/", "home-folder", true),
+        ("mkdir /tmp/e; cp -r x /tmp/e; rsync -a --delete /tmp/e/ ~/Music/", "sync-delete", true),
+        ("mkdir /tmp/e; rsync -a --delete /tmp/e/ web.example.com:/srv/", "remote-delete", true),
+        ("rsync -an dist/ web.example.com:/srv/", "upload", false),
+        ("cd ~ && python3 -m http.server", "tunnel", true),
+        ("python3 -m http.server", "tunnel", false),
+        ("cd ~ && python3 -m http.server -d site", "tunnel", false),
+        ("python3 -m http.server 8000 --directory=/home/u", "tunnel", true),
+        ("cd ~/a && python3 -m http.server -d .. 8000", "tunnel", true),
+        ("cd / && npx serve -l 8000", "tunnel", true),
+        ("cd ~ && php -S localhost:8000", "tunnel", true),
+        ("cd ~ && php -S localhost:8000 -t site", "tunnel", false),
+        ("cd ~ && caddy file-server --listen :9000", "tunnel", true),
+        ("cd ~ && caddy file-server --root site", "tunnel", false),
+        ("cd ~ && npx serve site", "tunnel", false),
+        ("cd ~ && ruby -run -e httpd . -p 8000", "tunnel", true),
+        ("ps -eo pid= | grep -v '^1$' | xargs kill", "kill-all", true),
+        ("kill $(ps aux | awk 'NR>1 {print $2}')", "kill-all", true),
+        ("ps aux | grep node | awk '{print $2}' | xargs kill", "kill-all", false),
+        ("ps aux | awk '/node/ {print $2}' | xargs kill", "kill-all", false),
+        ("lsof -ti :3000 | xargs kill", "kill-all", false),
+        ("for p in /proc/[0-9]*; do kill ${p#/proc/}; done", "kill-all", true),
+        ("pkill -v -f node", "kill-all", true),
+        ("python3 -c 'import psutil; [p.kill() for p in psutil.process_iter()]'", "kill-all", true),
+        (
+            "python3 -c 'import psutil; [p.kill() for p in psutil.process_iter() if p.name() == \"x\"]'",
+            "kill-all",
+            false,
+        ),
+        ("git for-each-ref | git update-ref --stdin", "rewrite-history", true),
+        ("echo 'create refs/tags/x HEAD' | git update-ref --stdin", "rewrite-history", false),
+        ("uv run https://x.example/a.py", "download-run", true),
+        ("uv run a.py https://x.example/", "download-run", false),
+        ("nix run --option sandbox 'a b' github:a/b -- x", "package-url", true),
+        ("nix shell nixpkgs#jq -c git clone https://x.example/a", "package-url", false),
+        ("MAVEN_OPTS='-Xmx1g -javaagent:/tmp/a.jar=x' mvn verify", "env-code", true),
+        ("MAVEN_OPTS='-javaagent:tools/a.jar' mvn verify", "env-code", false),
+        ("APP_OPTS='-XX:OnOutOfMemoryError=\"kill -9 %p\"' bin/app", "env-code", false),
+        ("python3 -c 'import x; print(x.item.get_secret().decode(errors=\"replace\"))'", "secret-variable", true),
+        ("terraform output -json | jq '.[] | select(.sensitive)'", "token-shown", true),
+        ("terraform output -json | jq '.[] | select(.sensitive | not)'", "token-shown", false),
+        ("helm get values a -o json | jq '.. | select(.key | test(\"token\"))'", "token-shown", true),
+        ("helm get values a -o json | jq .", "token-shown", false),
+    ] {
+        let effects = analysis(command).effects;
+        assert_eq!(effects.iter().any(|e| e.note == note), has, "{command} {note}: {effects:#?}");
+    }
+}

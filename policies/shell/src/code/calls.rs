@@ -35,6 +35,9 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     if is_bomb(&arg.text) {
         walk.note(EffectKind::Exec, "fork-bomb");
     }
+    if ends_everybody(language, &arg.text) {
+        walk.note(EffectKind::Signal, "kill-all");
+    }
     let hidden = match language {
         Language::Js => arg.text.contains("constructor.constructor"),
         Language::Perl => arg.text.contains("&{\"") || arg.text.contains("&{'"),
@@ -78,6 +81,32 @@ fn is_bomb(text: &str) -> bool {
         && ["whileTrue", "while1", "while(1)", "while(true)", "whilefork", "forkwhile", "loop{", "loopdo", "for(;;)"]
             .iter()
             .any(|endless| tight.contains(endless))
+}
+
+/// A loop over all processes that ends each, and asks for nothing that tells them apart.
+fn ends_everybody(language: Language, text: &str) -> bool {
+    const LISTS: &[&str] =
+        &["process_iter(", "psutil.pids(", "'/proc'", "\"/proc\"", "'/proc/'", "\"/proc/\"", "/proc/*", "/proc/[0-9]"];
+    const ENDS: &[&str] = &[".kill(", ".terminate(", ".send_signal(", "kill 9", "kill -9", "kill(", "kill 'KILL'"];
+    const APART: &[&str] = &[
+        ".name",
+        "'name'",
+        "\"name\"",
+        "username",
+        "comm",
+        "cmdline",
+        "exe",
+        "connections",
+        "cwd",
+        "ppid",
+        "parent",
+        ".children()",
+        "children(recursive",
+        "stat",
+    ];
+    let any = |of: &[&str]| of.iter().any(|piece| text.contains(piece));
+    let known = matches!(language, Language::Python | Language::Js | Language::Ruby | Language::Perl);
+    known && any(LISTS) && any(ENDS) && !any(APART)
 }
 
 /// `!COMMAND` and `%%bash` in a notebook's cell.

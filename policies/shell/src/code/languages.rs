@@ -72,6 +72,8 @@ pub(super) enum Does {
     /// Reaches what no reading of the code can see.
     Hidden,
     DropDatabase,
+    /// What it is given is published, by clients of hubs.
+    Publish,
 }
 
 impl Does {

@@ -8,7 +8,7 @@ mod words;
 use rampart_call::EffectKind;
 
 use crate::value::{Flow, Taint};
-use crate::walk::{Walk, is_test};
+use crate::walk::{Walk, is_temporary, is_test};
 use words::Words;
 
 /// Looks at statements given to a database client.
@@ -62,7 +62,9 @@ fn one(walk: &mut Walk<'_>, statement: &[String], everything: bool) {
     if word(0) == "use" {
         walk.leaves_tests();
     }
-    let nothing = note.is_empty() || note == "database-drop" && walk.is_for_tests() && stays(statement);
+    let nothing = note.is_empty()
+        || note == "database-drop"
+            && (walk.is_for_tests() && stays(statement) || is_about_tests(statement, walk.is_near()));
     if !nothing {
         walk.note(EffectKind::RemoteMutate, note);
     }
@@ -158,6 +160,21 @@ fn stays(statement: &[String]) -> bool {
         }
 }
 
+/// The statement names the database of tests that its table stands in, or on this machine a table that is there for a moment.
+fn is_about_tests(statement: &[String], near: bool) -> bool {
+    let words: Vec<&str> = statement
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !matches!(*word, "if" | "exists" | "only" | "table"))
+        .collect();
+    match words[..] {
+        ["drop" | "truncate", database, ".", table] => is_test(database) || near && is_temporary(table),
+        ["drop" | "truncate", table] => near && is_temporary(table),
+        ["delete", "from", database, ".", ..] => is_test(database),
+        _ => false,
+    }
+}
+
 /// A statement without a condition, or with one that everything meets.
 fn takes_all(statement: &[String]) -> bool {
     let condition = statement.iter().position(|word| word == "where").and_then(|at| statement.get(at + 1..));
@@ -202,7 +219,7 @@ fn merges_away(statement: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{merges_away, replaces, stays, takes_all, words::Words};
+    use super::{is_about_tests, merges_away, replaces, stays, takes_all, words::Words};
 
     fn words(text: &str) -> Vec<String> {
         Words::of(text).words
@@ -238,6 +255,23 @@ mod tests {
             ("delete from `prod`.`users`", false),
         ] {
             assert_eq!(stays(&words(text)), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_statement_may_name_the_database_of_tests() {
+        for (text, near, expect) in [
+            ("drop table if exists test.events", false, true),
+            ("truncate table app_test.users", false, true),
+            ("drop table tmp_import", true, true),
+            ("drop table prod.events_tmp", true, true),
+            ("drop table tmp_import", false, false),
+            ("drop table users", true, false),
+            ("drop table test.events, prod.events", true, false),
+            ("drop table prod.events", true, false),
+            ("drop database test", true, false),
+        ] {
+            assert_eq!(is_about_tests(&words(text), near), expect, "{text}");
         }
     }
 

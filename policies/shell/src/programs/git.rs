@@ -59,6 +59,15 @@ pub(super) fn push(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     true
 }
 
+/// `update-ref --stdin`: what to do with each ref comes in. Where it cannot be seen, refs may go.
+pub(super) fn refs(walk: &mut Walk<'_>, used: &Use<'_>) -> bool {
+    let deletes = |text: &str| text.split(['\n', '\0']).any(|line| line.trim_start().starts_with("delete"));
+    if used.usage.has("--stdin") && used.stdin.text.as_deref().is_none_or(deletes) {
+        walk.note(EffectKind::VcsHistory, "rewrite-history");
+    }
+    false
+}
+
 /// `remote add NAME URL` and `set-url NAME URL`: what is pushed there now goes to somebody new.
 pub(super) fn remote(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     walk.does(used);

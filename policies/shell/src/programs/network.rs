@@ -119,18 +119,31 @@ pub(super) fn rsync(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         }
     }
     let Some(to) = to else { return true };
+    // only what would be done is shown
+    if used.usage.has("-n") || used.usage.has("--dry-run") {
+        if is_remote(&to.text) {
+            walk.net_host(
+                &to.with_text(to.text.trim_start_matches("rsync://").split([':', '/']).next().unwrap_or("")),
+                "",
+            );
+        }
+        return true;
+    }
+    let deletes = used.usage.flags.iter().any(|f| f.starts_with("--delete") || f == "--del");
+    // what an empty folder is compared with goes, all of it
+    let empties = deletes && !operands.is_empty() && operands.iter().all(|source| walk.is_made_empty(source));
     if is_remote(&to.text) {
         let word = to.with_text(to.text.trim_start_matches("rsync://").split([':', '/']).next().unwrap_or(""));
         walk.net_host(&word, "");
+        if empties {
+            walk.note(EffectKind::RemoteMutate, "remote-delete");
+        }
         used.host = Some(Target::Host { host: host::of_word(&word.text).0, port: None, url: None });
         used.sent = content.with(Taint::LOCAL);
     } else {
         walk.write_into(&to);
-        if used.usage.flags.iter().any(|f| f.starts_with("--delete"))
-            && !used.usage.has("-n")
-            && !used.usage.has("--dry-run")
-        {
-            walk.delete(&to, true, "sync-delete");
+        if deletes {
+            walk.delete(&to, true, if empties { "" } else { "sync-delete" });
         }
         walk.remember(&to, Flow::unknown(content));
         for name in fetched {

@@ -2,7 +2,7 @@
 
 use rampart_call::{EffectKind, Target};
 
-use crate::knowledge::{self, Program};
+use crate::knowledge::{self, Program, Role};
 use crate::value::Arg;
 use crate::walk::{Use, Walk};
 
@@ -70,4 +70,18 @@ pub(super) fn bin(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
         walk.run_words(words, used);
     }
     followed
+}
+
+/// `nix run FLAKE -- ..`, `nix shell FLAKE .. -c COMMAND ..`: options of one and two values stand anywhere between.
+pub(super) fn nix(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
+    let ends = |word: &Arg| matches!(word.text.as_str(), "--" | "-c" | "--command");
+    let (flakes, command) = words.split_at(words.iter().position(ends).unwrap_or(words.len()));
+    let own = |word: &&Arg| !word.text.starts_with('-') && !word.text.to_lowercase().starts_with("github:nixos/");
+    for flake in flakes.iter().skip(1).filter(own) {
+        walk.word(Role::PackageIfUrl, flake, "", used);
+    }
+    if let Some((_, rest)) = command.split_first().filter(|(first, rest)| first.text != "--" && !rest.is_empty()) {
+        walk.run_words(rest.to_vec(), used);
+    }
+    true
 }

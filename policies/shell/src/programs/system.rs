@@ -11,12 +11,17 @@ const MAX_PORTS: usize = 8;
 
 pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let by_user = words.iter().any(|w| matches!(w.text.as_str(), "-u" | "-U" | "--uid" | "--euid" | "--user"));
-    if used.name == "killall5" || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
+    let others = used.name == "pkill" && words.iter().any(|w| matches!(w.text.as_str(), "-v" | "--inverse"));
+    if used.name == "killall5" || others || by_user && used.name != "kill" && used.usage.operands.len() < 2 {
         walk.note(EffectKind::Signal, "kill-all");
     }
     let lists = words.iter().any(|w| matches!(w.text.as_str(), "-l" | "-L" | "--list" | "-0"));
     if lists {
         return true;
+    }
+    // `Get-Process | Stop-Process`
+    if used.usage.operands.is_empty() && used.usage.values.is_empty() && walk.pipes_everybody() {
+        walk.note(EffectKind::Signal, "kill-all");
     }
     let mut signal_seen = false;
     let mut words = words.iter();
@@ -49,6 +54,9 @@ pub(super) fn kill(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                 } else {
                     let note = match text {
                         "1" => "shutdown",
+                        _ if !word.is_literal() && walk.lists_everybody(word) => "kill-all",
+                        // names of folders of /proc
+                        _ if used.name == "kill" && word.glob && text.contains('*') => "kill-all",
                         _ if is_guard(text) => "service-stop",
                         _ => "",
                     };
@@ -101,9 +109,74 @@ impl Walk<'_> {
         })
     }
 
+    /// The numbers are those of every process, of the machine or a user: nothing picks some by their name.
+    fn lists_everybody(&self, word: &Arg) -> bool {
+        let inner = word.text.strip_prefix("$(").and_then(|t| t.strip_suffix(')'));
+        let inner = inner.or_else(|| word.text.strip_prefix('`').and_then(|t| t.strip_suffix('`')));
+        match inner {
+            Some(text) => keeps_all(&text.split('|').map(words_of).collect::<Vec<_>>()),
+            None => self.pipes_everybody(),
+        }
+    }
+
+    fn pipes_everybody(&self) -> bool {
+        keeps_all(&self.piped().map(<[String]>::to_vec).collect::<Vec<_>>())
+    }
+
     fn signals_port(&mut self, port: u16) {
         let target = Target::Host { host: "localhost".to_owned(), port: Some(port), url: None };
         self.push(EffectKind::Signal, Some(target), "");
+    }
+}
+
+fn keeps_all(stages: &[Vec<String>]) -> bool {
+    stages.split_first().is_some_and(|(first, rest)| lists_all(first) && !rest.iter().any(|stage| picks(stage)))
+}
+
+fn words_of(text: &str) -> Vec<String> {
+    text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
+}
+
+/// `ps -e`, `ps aux`, `pgrep -u USER`, `ls /proc`: no process is left out.
+fn lists_all(argv: &[String]) -> bool {
+    let Some((name, words)) = argv.split_first() else { return false };
+    let any = |fits: &dyn Fn(&str) -> bool| words.iter().any(|word| fits(word));
+    match base_name(name) {
+        "ps" => {
+            let all = any(&|w| match w.strip_prefix('-') {
+                Some(letters) => !letters.starts_with('-') && letters.starts_with(['e', 'A', 'u', 'U', 'a']),
+                None => w.len() < 6 && w.contains('a') && w.contains('x'),
+            });
+            all && !any(&|w| matches!(w, "-C" | "-p" | "-q" | "-t" | "-g") || w.starts_with("--p"))
+        }
+        "pgrep" => {
+            let by_user = any(&|w| matches!(w, "-u" | "-U" | "--euid" | "--uid"));
+            any(&|w| matches!(w, "." | ".*")) || by_user && words.iter().filter(|w| !w.starts_with('-')).count() < 2
+        }
+        "Get-Process" | "gps" => words.is_empty(),
+        "ls" | "echo" => any(&|w| w.trim_end_matches('/') == "/proc" || w.starts_with("/proc/[")),
+        _ => false,
+    }
+}
+
+/// A filter leaves processes of some name, or the first ones.
+fn picks(argv: &[String]) -> bool {
+    let Some((name, words)) = argv.split_first() else { return false };
+    match base_name(name) {
+        "grep" | "egrep" | "fgrep" | "rg" => {
+            let inverts =
+                |w: &String| w == "--invert-match" || w.starts_with('-') && !w.starts_with("--") && w.contains('v');
+            // a pattern without letters picks numbers
+            let named = words.iter().any(|w| !w.starts_with('-') && w.contains(char::is_alphabetic));
+            named && !words.iter().any(inverts)
+        }
+        "awk" | "gawk" | "mawk" => words.iter().any(|w| {
+            let plain: String = w.chars().filter(|c| !c.is_whitespace()).collect();
+            plain.replace("NR>1", "").contains(['/', '~', '>', '<']) || plain.contains("==")
+        }),
+        "sed" => words.iter().any(|w| w.contains('/') && !w.starts_with('s')),
+        "head" | "fzf" | "sk" | "gum" | "comm" | "join" => true,
+        _ => false,
     }
 }
 

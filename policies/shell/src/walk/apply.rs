@@ -1,6 +1,6 @@
 //! Gives a command's words the meaning that the knowledge says they have.
 
-use rampart_call::{Certainty, Effect, EffectKind, Scope, Target};
+use rampart_call::{Certainty, EffectKind, Scope, Target};
 
 use super::Walk;
 use super::hunt::Hunt;
@@ -79,6 +79,7 @@ impl Walk<'_> {
             self.env.cwd = Some(path);
         }
         self.for_tests |= names_tests(&used);
+        self.near |= is_near(&used);
         let before = self.out.effects.len();
         let passing = self.is_passing(&used);
         let done = match leaf.rule.or(program.rule) {
@@ -92,37 +93,15 @@ impl Walk<'_> {
                 self.names_from_input(&mut used);
             }
             self.operands(&mut used);
+            self.serves_here(&used);
             self.uncovered(&used, words);
         }
         let out = self.finish_use(used);
         self.env.cwd = cwd;
         if passing {
-            let kept = |effect: &Effect| {
-                effect.kind != EffectKind::RemoteMutate && !(effect.kind == EffectKind::Net && effect.note == "upload")
-            };
-            let new: Vec<Effect> = self.out.effects.drain(before..).filter(kept).collect();
-            self.out.effects.extend(new);
+            self.pass(before);
         }
         out
-    }
-
-    /// What the program works on is kept by nobody: a database in memory or in a temporary folder, a cloud played by a
-    /// program of this machine.
-    fn is_passing(&self, used: &Use<'_>) -> bool {
-        match used.name {
-            "sqlite3" | "sqlite" | "duckdb" | "litecli" => used.usage.operands.first().is_some_and(|place| {
-                place.text == ":memory:"
-                    || place.is_literal()
-                        && matches!(self.target(place, false), Target::Path { scope: Scope::Temp, .. })
-            }),
-            "aws" => used.usage.values.iter().any(|(option, _, value)| {
-                option == "--endpoint-url"
-                    && value.is_literal()
-                    && host::of_url(&value.text).is_some_and(|url| host::is_loopback(&url.host))
-            }),
-            "awslocal" => true,
-            _ => false,
-        }
     }
 
     /// The effects that running the program has, whatever its words are.
@@ -236,8 +215,20 @@ impl Walk<'_> {
         match module.as_str() {
             "http.server" | "SimpleHTTPServer" | "pyftpdlib" | "smtpd" => {
                 self.note(EffectKind::Listen, "");
-                // what it shows to whoever asks
-                for directory in words.iter().filter(|w| w.text.starts_with(['/', '~'])) {
+                // what it shows to whoever asks: the folder it is given, or the one it works in
+                let behind = |text: &str| text.strip_prefix("--directory=").map(str::to_owned);
+                let flags = used.usage.flags.iter().map(String::as_str);
+                let joined = flags.chain(words.iter().map(|w| w.text.as_str())).find_map(behind);
+                let given = ["-d", "--directory"]
+                    .iter()
+                    .any(|option| used.usage.has(option) || words.iter().any(|word| word.text == *option));
+                match joined {
+                    Some(folder) => self.served(&Arg::literal(folder, self.span)),
+                    None if !given => self.served(&Arg::literal(".", self.span)),
+                    None => {}
+                }
+                let named = |w: &&Arg| w.text.starts_with(['/', '~']) || given && w.text.starts_with('.');
+                for directory in words.iter().filter(named) {
                     self.served(directory);
                 }
             }
@@ -251,6 +242,26 @@ impl Walk<'_> {
                 self.run_words(words, used);
             }
             _ => self.delicate_words(&words),
+        }
+    }
+
+    /// A server that is given no directory shows the one it works in.
+    fn serves_here(&mut self, used: &Use<'_>) {
+        let serves = |role: Role| role == Role::Serve;
+        // `ruby -run -e httpd FOLDER`
+        if used.name == "ruby" && used.usage.has("-e=httpd") {
+            let folder = used.usage.operands.first().cloned();
+            return self.served(&folder.unwrap_or_else(|| Arg::literal(".", self.span)));
+        }
+        let program = used.program;
+        let unnamed = if program.operands.iter().any(|o| serves(o.role)) {
+            used.usage.operands.is_empty()
+        } else {
+            let listens = program.does.iter().any(|does| does.effect == EffectKind::Listen && does.when.is_empty());
+            program.options.values().any(|role| serves(*role)) && (listens || used.usage.has("-S"))
+        };
+        if unnamed && !used.usage.values.iter().any(|(_, role, _)| serves(*role)) {
+            self.served(&Arg::literal(".", self.span));
         }
     }
 
@@ -270,6 +281,11 @@ impl Walk<'_> {
         if used.program.input == Input::Code && words.len() == 1 && words.first().is_some_and(|w| w.text == "-") {
             used.ran = false;
             return;
+        }
+        // `uv run https://..`: no shell knows addresses, but what runs scripts may fetch them
+        if let Some(url) = words.first().filter(|w| w.text.starts_with("https://") || w.text.starts_with("http://")) {
+            self.net_url(url, "");
+            return self.note(EffectKind::Exec, "download-run");
         }
         // `flock FILE -c TEXT`, `su USER -c TEXT`
         if words.len() > 1 && words.first().is_some_and(|w| matches!(w.text.as_str(), "-c" | "--command")) {
@@ -371,6 +387,11 @@ impl Walk<'_> {
         self.for_tests
     }
 
+    /// What is worked on stands on this machine.
+    pub(crate) const fn is_near(&self) -> bool {
+        self.near
+    }
+
     /// What the command goes on with may be something else.
     pub(crate) const fn leaves_tests(&mut self) {
         self.for_tests = false;
@@ -393,7 +414,8 @@ fn names_tests(used: &Use<'_>) -> bool {
     };
     let usage = &used.usage;
     match used.name {
-        "psql" | "mysql" | "mariadb" => {
+        "mongosh" | "mongo" => usage.operands.first().is_some_and(is_test),
+        "psql" | "mysql" | "mariadb" | "clickhouse-client" => {
             let named = |option: &str| matches!(option, "-d" | "--dbname" | "-D" | "--database");
             let mut named = usage.values.iter().filter(|(option, ..)| named(option)).map(|(_, _, value)| value);
             match named.next() {
@@ -410,9 +432,29 @@ fn names_tests(used: &Use<'_>) -> bool {
     }
 }
 
+/// A database of this machine is worked on.
+fn is_near(used: &Use<'_>) -> bool {
+    let usage = &used.usage;
+    let mut hosts = usage.values.iter().filter(|(option, role, _)| *role == Role::Host && option != "-S").peekable();
+    let here = |text: &str| host::is_loopback(&host::of_word(text).0);
+    if hosts.peek().is_some() {
+        return hosts.all(|(_, _, value)| value.is_literal() && here(&value.text));
+    }
+    let urls = usage.operands.iter().filter_map(|word| host::of_url(&word.text));
+    let mut urls = urls.peekable();
+    urls.peek().is_some() && urls.all(|url| host::is_loopback(&url.host))
+}
+
 /// A database of that name is there for tests.
 pub(crate) fn is_test(name: &str) -> bool {
     name.ends_with("_test") || name.starts_with("test_") || name == "test"
+}
+
+/// A table or collection of that name is there for a moment.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    ["tmp_", "temp_"].iter().any(|start| name.starts_with(start))
+        || ["_tmp", "_temp"].iter().any(|end| name.ends_with(end))
+        || matches!(name, "tmp" | "temp")
 }
 
 /// The role of the operand at `at` of `count`.

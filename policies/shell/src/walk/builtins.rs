@@ -85,6 +85,7 @@ impl Walk<'_> {
                 for arg in args.iter().skip(1) {
                     self.env.variables.remove(&arg.text);
                     self.env.functions.remove(&arg.text);
+                    self.given.retain(|(name, _)| *name != arg.text);
                     self.protected_variable(&arg.text);
                 }
                 Some(Flow::empty())

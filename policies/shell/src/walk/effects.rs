@@ -239,7 +239,9 @@ impl Walk<'_> {
             note
         } else if *scope == Scope::Project && place::is_project_root(path, &self.around) {
             "project-root"
-        } else if *scope == Scope::Home && place::is_home_folder(path, &self.around) {
+        } else if *scope == Scope::Home
+            && (place::is_home_folder(path, &self.around) || recursive && self.is_collected(path))
+        {
             "home-folder"
         } else if *scope == Scope::Device {
             "wipe-device"
@@ -261,6 +263,12 @@ impl Walk<'_> {
             let target = self.target(&bare, recursive);
             self.push_with(EffectKind::Delete, Some(target), "computed-path", Certainty::Possible);
         }
+    }
+
+    /// A folder of what a person keeps, unless the work is there or it is made again.
+    fn is_collected(&self, path: &str) -> bool {
+        let works_there = self.env.cwd.as_deref().is_some_and(|cwd| place::is_in_collection(cwd, &self.around));
+        place::is_in_collection(path, &self.around) && !works_there && !place::is_rebuilt(path)
     }
 
     /// Something is moved, as far as is known to another place.

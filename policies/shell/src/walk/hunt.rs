@@ -68,6 +68,28 @@ impl Hunt {
         }
     }
 
+    /// What a filter of `jq` picks by name. A dot alone is all of it, two are whatever the names say that follow.
+    pub(super) fn of_filter(filter: &Arg) -> Option<Self> {
+        let text = filter.text.as_str();
+        let all = |(at, _): (usize, &str)| {
+            let (before, after) = (&text[..at], &text[at + 1..]);
+            !before.ends_with('.')
+                && !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '[' | '.'))
+        };
+        if text.match_indices('.').any(all) {
+            return None;
+        }
+        let mut hunt = Self::of(filter);
+        // outputs of Terraform that it does not show by itself
+        let marked = text.match_indices(".sensitive").any(|(at, found)| {
+            let after = text[at + found.len()..].trim_start();
+            !["| not", "|not", "== false", "==false", "!= true", "!=true"].iter().any(|not| after.starts_with(not))
+        });
+        hunt.words |= marked;
+        hunt.harmless &= !marked;
+        Some(hunt)
+    }
+
     /// It is a password or token that is searched for.
     pub(super) const fn is_for_secrets(self) -> bool {
         self.keys || self.words

@@ -189,6 +189,26 @@ impl Walk<'_> {
         self.written.contains_key(&path) || self.unpacked(&path).is_some()
     }
 
+    /// A folder that this command line made and put nothing into.
+    pub(crate) fn is_made_empty(&self, folder: &Arg) -> bool {
+        let path = self.absolute(&folder.text).trim_end_matches("/.").to_owned();
+        let makes = |argv: &[String]| argv.first().is_some_and(|name| matches!(base_name(name), "mkdir" | "mktemp"));
+        let named = |argv: &[String]| {
+            // a wrapper names what it runs
+            argv.iter().skip(1).any(|word| self.absolute(word).starts_with(&path))
+                && !argv.iter().any(|word| base_name(word) == "rsync")
+        };
+        let earlier = self.out.components.iter().rev().skip(1).map(|component| component.argv.as_slice());
+        let mut made = path.starts_with("/tmp/tmp.XX") || path == "/var/empty";
+        for argv in earlier.filter(|argv| named(argv)) {
+            if !makes(argv) {
+                return false;
+            }
+            made = true;
+        }
+        made && !self.written.keys().any(|file| file.starts_with(&path))
+    }
+
     /// Where a program of that name lies that this command line brought into a `bin`.
     pub(super) fn fetched_program(&self, name: &str) -> Option<String> {
         let fetched = |(path, written): &(&String, &Written)| {

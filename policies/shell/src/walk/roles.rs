@@ -91,12 +91,8 @@ impl Walk<'_> {
             Role::Code => {
                 used.ran = true;
                 let language = used.program.language.unwrap_or(Language::Other);
-                // a filter that picks by name; a dot alone is all of it
-                let all = |(at, _): (usize, &str)| {
-                    !arg.text[at + 1..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '['))
-                };
-                if language == Language::Jq && !arg.text.match_indices('.').any(all) {
-                    used.hunt = Some(Hunt::of(arg));
+                if language == Language::Jq {
+                    used.hunt = Hunt::of_filter(arg).or(used.hunt);
                 }
                 let name = used.name.to_owned();
                 // `node -p` prints what comes out

@@ -152,13 +152,22 @@ impl Walk<'_> {
     }
 
     /// Runs a command whose words are expanded. Returns its standard output.
-    pub(super) fn run(&mut self, mut args: Vec<Arg>, assigned: Vec<(String, Arg)>, stdin: Flow) -> Flow {
+    pub(super) fn run(&mut self, args: Vec<Arg>, assigned: Vec<(String, Arg)>, stdin: Flow) -> Flow {
+        let before = self.given.len();
+        self.given.extend(assigned.iter().cloned());
+        let out = self.command_of(args, assigned, stdin);
+        self.given.truncate(before);
+        out
+    }
+
+    fn command_of(&mut self, mut args: Vec<Arg>, assigned: Vec<(String, Arg)>, stdin: Flow) -> Flow {
         if self.steps == 0 {
             self.out_of_budget();
             return Flow::unknown(stdin.taint);
         }
         self.steps -= 1;
         self.for_tests &= !self.via.is_empty();
+        self.near &= !self.via.is_empty();
         let Some(first) = args.first() else { return Flow::empty() };
         let name = base_name(first.shape.as_deref().unwrap_or(&first.text)).to_owned();
         if first.is_literal()

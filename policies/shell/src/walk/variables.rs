@@ -20,6 +20,8 @@ enum Carries {
     Tool,
     /// Options of a program, dangerous with one of these.
     Options(&'static [&'static str]),
+    /// Options of a Java machine, dangerous where they load what anybody may have left.
+    Machine,
     /// Text that a shell expands before it shows it.
     Prompt,
     /// Folders in which programs or libraries are looked for.
@@ -89,7 +91,9 @@ fn carrier(name: &str) -> Option<Carries> {
         | "VIMINIT"
         | "EXINIT"
         | "SUDO_ASKPASS"
-        | "SSH_ASKPASS_CODE" => Carries::Library,
+        | "SSH_ASKPASS_CODE"
+        | "DOTNET_STARTUP_HOOKS"
+        | "LUA_INIT" => Carries::Library,
         "PAGER"
         | "GIT_PAGER"
         | "MANPAGER"
@@ -141,7 +145,20 @@ fn carrier(name: &str) -> Option<Carries> {
         "LESS" => Carries::Options(&["+!", "-k"]),
         "PS4" | "PS1" | "PS0" => Carries::Prompt,
         "MAKEFLAGS" => Carries::Options(&["--eval", "SHELL="]),
-        "PATH" | "LD_LIBRARY_PATH" | "DYLD_LIBRARY_PATH" | "PYTHONPATH" | "PERL5LIB" | "RUBYLIB" => Carries::Folders,
+        "RUSTFLAGS" => Carries::Options(&["linker=/tmp/", "linker=/var/tmp/", "linker=/dev/shm/"]),
+        "PATH"
+        | "LD_LIBRARY_PATH"
+        | "DYLD_LIBRARY_PATH"
+        | "PYTHONPATH"
+        | "PERL5LIB"
+        | "RUBYLIB"
+        | "LUA_PATH"
+        | "LUA_CPATH"
+        | "R_PROFILE"
+        | "R_PROFILE_USER"
+        | "BUNDLE_GEMFILE"
+        | "CORECLR_PROFILER_PATH"
+        | "COR_PROFILER_PATH" => Carries::Folders,
         _ if name.starts_with("GIT_CONFIG_VALUE_") => Carries::Command,
         // `CARGO_TARGET_<triple>_RUNNER` (the Cargo book, Environment Variables), `CMAKE_<LANG>_COMPILER`
         _ if name.starts_with("CARGO_TARGET_") && (name.ends_with("_RUNNER") || name.ends_with("_LINKER")) => {
@@ -151,6 +168,10 @@ fn carrier(name: &str) -> Option<Carries> {
             Carries::Tool
         }
         _ if name.starts_with("BASH_FUNC_") => Carries::Library,
+        // `MAVEN_OPTS`, `GRADLE_OPTS`, `SBT_OPTS` and what start scripts of Java programs read beside them
+        _ if ["_OPTS", "_JAVA_OPTIONS", "_JVM_ARGS", "MAVEN_ARGS"].iter().any(|end| name.ends_with(end)) => {
+            Carries::Machine
+        }
         _ => return None,
     })
 }
@@ -240,6 +261,10 @@ impl Walk<'_> {
                     self.named(EffectKind::CodeLoad, "variable", name, "env-code");
                 }
             }
+            Some(Carries::Machine) if text.split_whitespace().any(|option| self.loads_into_java(option)) => {
+                self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+            }
+            Some(Carries::Machine) => {}
             Some(Carries::Options(dangerous)) => {
                 let unknown = !value.is_literal() && value.taint != Taint::NONE;
                 if unknown || dangerous.iter().any(|d| text.contains(d)) {
@@ -266,6 +291,26 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// An agent, library or class of a temporary folder, or a command for when the machine fails.
+    fn loads_into_java(&self, option: &str) -> bool {
+        const LOADS: &[&str] = &[
+            "-javaagent:",
+            "-agentpath:",
+            "-Xbootclasspath/a:",
+            "-Xbootclasspath/p:",
+            "-Dmaven.ext.class.path=",
+            "-Djava.library.path=",
+        ];
+        let runs = ["-XX:OnOutOfMemoryError=", "-XX:OnError="];
+        let option = option.trim_matches(['"', '\'']);
+        let place = LOADS.iter().find_map(|load| option.strip_prefix(load));
+        let temporary = |path: &str| TEMPORARY.iter().any(|root| path.starts_with(&format!("{root}/")));
+        place.is_some_and(|path| temporary(path) && !is_own(path, &self.around))
+            || runs
+                .iter()
+                .any(|run| option.strip_prefix(run).is_some_and(|c| !c.trim_matches(['"', '\'']).starts_with("kill")))
     }
 
     /// A variable set for one command only.

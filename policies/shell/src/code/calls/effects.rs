@@ -7,6 +7,7 @@ use super::{OPEN_FILE, Reader, Value, taint_of};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
+use crate::walk::is_temporary;
 
 /// Where a language's packages lie, by any of the ways to ask.
 const PACKAGES: &str = "/usr/lib/python3/site-packages";
@@ -271,7 +272,8 @@ impl Reader<'_, '_> {
             Does::Same => match receiver {
                 // a method of the value itself, and not a function of a module
                 Some(value) if value.name.is_none() || args.is_empty() => value.clone(),
-                _ => first,
+                // `secret.decode(errors="replace")`
+                _ => Value { taint: first.taint.with(receiver.map_or(Taint::NONE, |r| r.taint)), ..first },
             },
             Does::Environment => match &first.text {
                 Some(name) => self.variable(name),
@@ -320,11 +322,25 @@ impl Reader<'_, '_> {
                 self.walk.note(EffectKind::Opaque, "inline-code");
                 Value::unknown(taint)
             }
+            Does::Publish => {
+                if self.arg.text.contains("hugging") || name.ends_with("push_to_hub") {
+                    self.walk.note(EffectKind::RemoteMutate, "publish");
+                }
+                Value::unknown(taint)
+            }
+            Does::DropDatabase if self.language == Language::Mongo && self.is_about_tests(name) => Value::default(),
             Does::DropDatabase => {
                 self.walk.note(EffectKind::RemoteMutate, "database-drop");
                 Value::default()
             }
         }
+    }
+
+    /// `db.NAME.drop()`: of a database of tests, or on this machine what is there for a moment.
+    fn is_about_tests(&self, name: &str) -> bool {
+        let here = name.starts_with("db.") && !["getSiblingDB", "use "].iter().any(|goes| self.arg.text.contains(goes));
+        let collection = name.split('.').nth(1).unwrap_or("");
+        here && (self.walk.is_for_tests() || self.walk.is_near() && is_temporary(collection))
     }
 
     /// `install.packages(NAME, repos = ..)`: what comes straight from somewhere is no package of the registry.

@@ -182,6 +182,7 @@ pub(super) const NETWORK: &[&str] = &[
 /// Libraries that keep data elsewhere: clouds, clusters, hosted services, databases.
 pub(super) const STORES: &[&str] = &[
     "boto3",
+    "huggingface",
     "botocore",
     "aws-sdk",
     "google.cloud",
