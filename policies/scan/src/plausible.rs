@@ -46,9 +46,25 @@ const PLACEHOLDERS: &[&str] = &[
     "eyjzdwiioiixmjm0nty3odkwiiwibmftzsi6ikpvag4grg9l",
 ];
 
-/// Values that are placeholders when they are all there is.
-const WHOLE: &[&str] =
-    &["password", "passwd", "pass", "pwd", "secret", "token", "key", "username:password", "user:password", "user:pass"];
+/// Values that are placeholders when they are all there is, and passwords that servers for development come with.
+const WHOLE: &[&str] = &[
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "username:password",
+    "user:password",
+    "user:pass",
+    "guest",
+    "mariadb",
+    "minioadmin",
+    "mysql",
+    "postgres",
+    "rabbitmq",
+];
 
 /// Whether the value says itself that it is none.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
@@ -198,7 +214,7 @@ mod tests {
 
     #[test]
     fn documentation_shows_placeholders() {
-        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here1", "xxxxxxxxxxxx"] {
+        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here1", "xxxxxxxxxxxx", "postgres"] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(!is_placeholder(b"Zk3vQ9xW2mN7pL4sT8rY"));
