@@ -119,6 +119,11 @@ const MACHINES: &[&str] =
 /// Words with which a name begins that only asks.
 const ASKS: &[&str] = &["get", "list", "describe", "search", "find", "count", "show", "preview", "explain", "check"];
 
+/// Whether a name is of something that others keep, and of no file.
+pub fn is_kept(words: &[String]) -> bool {
+    any(words, KEPT) && !any(words, &["file", "files", "folder", "directory", "project", "index"])
+}
+
 /// Whether a name says that what others keep is thrown away.
 pub fn destroys(words: &[String]) -> bool {
     let asks = words.first().is_some_and(|word| ASKS.contains(&word.as_str())) && !any(words, &["and", "or"]);

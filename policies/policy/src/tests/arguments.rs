@@ -78,6 +78,9 @@ fn commands_and_code_are_found_however_a_tool_takes_them() {
         ("testcontainers", "exec_sql", json!({"sql": "DROP DATABASE app"}), true),
         ("mysql", "exec_sql", json!({"sql": "DROP DATABASE app"}), false),
         ("slides", "batch_update", json!({"requests": [{"deleteObject": {"objectId": "i71"}}]}), true),
+        ("perforce", "p4_obliterate", json!({"depotPath": "//depot/main/...@2023/01/01,#head"}), false),
+        ("crm", "delete_table", json!({"table": "accounts", "path": "notes.txt"}), false),
+        ("databricks", "dbfs", json!({"verb": "delete", "path": "dbfs:/mnt/lake", "recursive": true}), false),
         ("clickup", "bulk", json!({"steps": [{"tool": "delete_space", "args": {"space_id": "9"}}]}), false),
         ("clickup", "bulk", json!({"steps": [{"tool": "get_space", "args": {"space_id": "9"}}]}), true),
         (

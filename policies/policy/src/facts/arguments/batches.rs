@@ -128,7 +128,8 @@ fn is_request(map: &Map<String, Value>) -> bool {
 fn is_named(map: &Map<String, Value>) -> bool {
     let named =
         map.iter().filter(|(key, _)| one_of(key, &["op", "operation", "type"])).filter_map(|(_, value)| value.as_str());
-    named.map(words).any(|words| words.len() > 1 && !any(&words, EDITED) && names_destruction(&words))
+    let several = || map.keys().any(|key| one_of(key, &["entities", "entries", "ids", "items", "keys", "records"]));
+    named.map(words).any(|words| (words.len() > 1 || several()) && !any(&words, EDITED) && names_destruction(&words))
 }
 
 /// A call of JSON-RPC 2.0 whose method's last word destroys: `host.delete`.
@@ -277,6 +278,8 @@ mod tests {
             (json!({"topicConfigs": [{"name": "retention.ms", "value": "604800000"}]}), false, false),
             (json!([{"relative_url": "1", "body": "status=DELETED"}]), true, true),
             (json!({"operations": [{"op": "delete_bucket", "force": true}]}), false, true),
+            (json!({"action": {"type": "delete", "entities": {"items": [1, 2]}}}), true, true),
+            (json!({"action": {"type": "update", "entities": {"items": [1, 2]}}}), true, false),
             (json!({"removeLabelIds": ["INBOX"]}), true, false),
             (json!({"requests": [{"deleteObject": {"objectId": "i71"}}]}), false, false),
             (json!({"requests": [{"deleteContentRange": {"range": {"startIndex": 1}}}]}), false, false),

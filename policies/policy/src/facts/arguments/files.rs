@@ -204,14 +204,24 @@ pub(super) fn names_a_path(arguments: &Value) -> bool {
     let is_path = |key: &str| matches!(role(key), Role::Path | Role::Remote) && !is_name(key);
     map.iter()
         .filter(|(key, _)| !is_around(key))
+        .filter(|(_, value)| !value.as_str().is_some_and(is_elsewhere))
         .any(|(key, value)| is_path(key) || value.as_str().is_some_and(looks_like_path))
+}
+
+/// `dbfs:/mnt/a`, `//depot/main/...`: a path of what is kept elsewhere.
+fn is_elsewhere(path: &str) -> bool {
+    let scheme = path.split_once(":/").map(|(scheme, _)| scheme);
+    let named = scheme.is_some_and(|scheme| {
+        scheme.len() > 1 && scheme != "file" && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    named || path.starts_with("//")
 }
 
 /// Whether an argument is a path that can only be one of this machine.
 pub(super) fn names_a_local_path(arguments: &Value) -> bool {
     arguments.as_object().is_some_and(|map| {
         let near = map.iter().filter(|(key, _)| !is_around(key)).filter_map(|(_, value)| value.as_str());
-        near.into_iter().any(looks_like_path)
+        near.into_iter().any(|text| looks_like_path(text) && !is_elsewhere(text))
     })
 }
 

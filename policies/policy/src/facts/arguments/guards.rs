@@ -24,6 +24,7 @@ const GUARDS: &[&str] = &[
     "guardian",
     "mfa",
     "protection",
+    "restrictions",
     "scanning",
     "securityhub",
     "totp",
@@ -123,6 +124,7 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
             let named = settings && map.iter().any(|(key, value)| names(key, value));
             listed(map)
                 || patched(map)
+                || guard && map.iter().any(|(key, value)| taken(key, value))
                 || guard && disables(map)
                 || map.iter().any(|(key, value)| {
                     let own = guard || named || is_guard(&words(key));
@@ -137,6 +139,11 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
         Value::Array(list) => list.iter().any(|value| off(value, guard, settings, depth + 1)),
         _ => false,
     }
+}
+
+/// `remove: [..]` of what restricts others.
+fn taken(key: &str, value: &Value) -> bool {
+    matches!(plain(key).as_str(), "delete" | "remove") && value.as_array().is_some_and(|list| !list.is_empty())
 }
 
 /// `{"op": "replace", "path": "/signon/requireFactor", "value": false}` (RFC 6902).

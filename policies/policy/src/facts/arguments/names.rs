@@ -1,7 +1,7 @@
 //! What a tool does, as far as the words of its name and the shape of its arguments tell.
 
 use rampart_call::EffectKind;
-use rampart_shell::verbs::{any, destroys, words};
+use rampart_shell::verbs::{any, destroys, is_kept, words};
 use serde_json::{Map, Value};
 
 use super::{deeds, files, guards, queries, rights, said};
@@ -163,7 +163,8 @@ impl Tool {
                 let stored = || short() && self.any(REMOTE) && !files::names_a_local_path(arguments);
                 said.len() > 1 && destroys(said) || destroys(&all()) && other() || stored()
             });
-        said || destroys(&self.name) && other()
+        // a path beside it makes no file of a repository or table
+        said || destroys(&self.name) && (other() || is_kept(&self.name) && !self.is_local_git())
     }
 
     /// What it does to a repository is said by [`deeds::discards`]: a branch that is merged may go.
