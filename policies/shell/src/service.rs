@@ -130,7 +130,7 @@ impl Parts<'_> {
         (anywhere() || port() || one(&entry.hosts, &self.host))
             && (entry.paths.is_empty() || one(&entry.paths, &self.path))
             && !one(&entry.unless, &self.path)
-            && (entry.queries.is_empty() || one(&entry.queries, self.query))
+            && (entry.queries.is_empty() || !self.query.is_empty() && one(&entry.queries, self.query))
             && (entry.bodies.is_empty() || one(&entry.bodies, &self.plain_body()))
     }
 
@@ -212,7 +212,7 @@ impl Parts<'_> {
 
     /// A host whose own name carries data, in more than one of its labels.
     fn carries(&self) -> bool {
-        !self.local && self.host.split('.').filter(|label| is_data(label)).count() > 1
+        self.host.len() > 2 * SHORTEST && !self.local && self.host.split('.').filter(|label| is_data(label)).count() > 1
     }
 
     /// A name that somebody looks up over HTTPS, and that carries more than a name does.
@@ -229,13 +229,16 @@ pub fn carries_data(text: &str) -> bool {
     text.split_whitespace().any(|name| name.contains('.') && name.split('.').any(is_data))
 }
 
+/// The fewest characters of a label that carries data.
+const SHORTEST: usize = 32;
+
 /// A label of a name that is long and of the digits of hexadecimal or base32. Those with an underscore prove to an authority
 /// whose a domain is.
 fn is_data(label: &str) -> bool {
     let hexadecimal = label.bytes().all(|b| b.is_ascii_hexdigit());
     let base32 = label.bytes().all(|b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b));
     let digits = label.bytes().filter(u8::is_ascii_digit).count();
-    label.len() >= 32 && digits >= 4 && (hexadecimal || base32)
+    label.len() >= SHORTEST && digits >= 4 && (hexadecimal || base32)
 }
 
 #[cfg(test)]
