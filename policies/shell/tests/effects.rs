@@ -82,6 +82,8 @@ fn commands_have_their_effects() {
             "delete /home/u/proj/out/?*",
         ),
         ("docker run -v /:/h alpine", "privilege host-mount //**"),
+        ("gsutil iam ch allUsers:objectViewer gs://b", "privilege access-grant"),
+        ("psql -c 'insert into m (b) select access_token from t'", "secret token-shown"),
         ("rampart allow x", "self-tamper rampart-command allow x"),
         ("find . -name '*.o' -delete", "delete /home/u/proj/*.o/**"),
         ("kill -9 12", "signal 12"),

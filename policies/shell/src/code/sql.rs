@@ -141,7 +141,15 @@ fn hands_out(walk: &mut Walk<'_>, statement: &[String], text: &str) {
         let shown = has("authentication_string") || has("password") || text.to_ascii_lowercase().contains("select *");
         named && shown
     };
-    if FILES.iter().chain(KEPT).any(|name| has(name)) || has("mysql") && users() {
+    // `INSERT INTO messages .. SELECT access_token FROM ..`: where more people may read them
+    let copied = || {
+        statement.first().is_some_and(|word| word == "insert")
+            && has("select")
+            && ["access_token", "refresh_token", "api_key", "secret_key", "private_key", "client_secret"]
+                .iter()
+                .any(|name| has(name))
+    };
+    if copied() || FILES.iter().chain(KEPT).any(|name| has(name)) || has("mysql") && users() {
         walk.note(EffectKind::Secret, "token-shown");
     }
 }
