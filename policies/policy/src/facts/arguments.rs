@@ -5,6 +5,7 @@ mod batches;
 mod deeds;
 mod files;
 mod guards;
+mod interpreters;
 mod names;
 mod queries;
 mod rights;
@@ -245,7 +246,7 @@ impl Known<'_> {
         if let Some(line) = deeds::salt(map) {
             self.add_command(&CommandLine::Command(line), around, sets);
         }
-        let told = names::language(map);
+        let told = interpreters::language(map);
         for (key, value) in map {
             self.flag(key, value, around, sets);
             if invocation.as_ref().is_some_and(|(program, _)| program == key) || files::is_pointer(map, key, tool) {
@@ -254,7 +255,7 @@ impl Known<'_> {
             let code = tool.interpreter.filter(|_| tool.is_code(key)).map(|usual| told.unwrap_or(usual));
             let code =
                 code.or_else(|| told.filter(|_| tool.runs_later() && matches!(key.as_str(), "content" | "code")));
-            let code = code.or_else(|| names::by_extension(key));
+            let code = code.or_else(|| interpreters::by_extension(key));
             let lines = texts::lines(value);
             if let (Some(text), Some(interpreter)) = (lines.as_deref(), code) {
                 self.add_code(interpreter, text, around, sets);

@@ -4,7 +4,7 @@ use rampart_call::EffectKind;
 use rampart_shell::verbs::{any, destroys, is_kept, words};
 use serde_json::{Map, Value};
 
-use super::{deeds, files, guards, queries, rights, said};
+use super::{deeds, files, guards, interpreters::interpreter, queries, rights, said};
 
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 8] = ["apex", "code", "source", "snippet", "program", "expression", "function", "js"];
@@ -42,7 +42,7 @@ const PROGRAMS: [(&str, &str); 19] = [
 ];
 
 /// Words for browsers, whose code is of the page.
-const BROWSERS: &[&str] = &[
+pub(super) const BROWSERS: &[&str] = &[
     "browser",
     "browserbase",
     "cdp",
@@ -407,76 +407,9 @@ pub(super) fn request(map: &Map<String, Value>) -> Option<(&str, &str)> {
     (known && url.contains("://")).then_some((method, url))
 }
 
-/// `language: bash`: how the code is run that stands beside it.
-pub(super) fn language(map: &Map<String, Value>) -> Option<[&'static str; 2]> {
-    const LANGUAGES: &[(&str, [&str; 2])] = &[
-        ("bash", ["bash", "-c"]),
-        ("sh", ["bash", "-c"]),
-        ("shell", ["bash", "-c"]),
-        ("zsh", ["bash", "-c"]),
-        ("python", ["python3", "-c"]),
-        ("python3", ["python3", "-c"]),
-        ("javascript", ["node", "-e"]),
-        ("js", ["node", "-e"]),
-        ("nodejs", ["node", "-e"]),
-        ("typescript", ["node", "-e"]),
-        ("ruby", ["ruby", "-e"]),
-        ("r", ["Rscript", "-e"]),
-        ("perl", ["perl", "-e"]),
-        ("php", ["php", "-r"]),
-        ("powershell", ["pwsh", "-c"]),
-    ];
-    let said = map.iter().find(|(key, _)| said::one_of(key, &["kernel", "lang", "language", "runtime"]))?.1.as_str()?;
-    let said = said.to_ascii_lowercase();
-    LANGUAGES.iter().find(|(language, _)| *language == said).map(|(_, program)| *program)
-}
-
-/// How code is run that stands under the name of a file.
-pub(super) fn by_extension(key: &str) -> Option<[&'static str; 2]> {
-    let (_, extension) = key.rsplit_once('.')?;
-    match extension {
-        "js" | "mjs" | "cjs" | "ts" => Some(["node", "-e"]),
-        "py" => Some(["python3", "-c"]),
-        "sh" | "bash" => Some(["bash", "-c"]),
-        "rb" => Some(["ruby", "-e"]),
-        _ => None,
-    }
-}
-
 /// Whether an argument of a tool that runs code is the code.
 fn is_code(key: &str) -> bool {
     any(&words(key), &CODE)
-}
-
-/// How the code is run that a tool is given, by the words of its name and its server's; none for a tool that runs no code.
-fn interpreter(tool: &[String], server: &[String]) -> Option<[&'static str; 2]> {
-    const RUNS: &[&str] =
-        &["run", "execute", "exec", "eval", "evaluate", "interpreter", "repl", "sandbox", "python", "notebook"];
-    const NAMED: &[(&str, [&str; 2])] = &[
-        ("ruby", ["ruby", "-e"]),
-        ("r", ["Rscript", "-e"]),
-        ("rstudio", ["Rscript", "-e"]),
-        ("perl", ["perl", "-e"]),
-        ("php", ["php", "-r"]),
-        ("powershell", ["pwsh", "-c"]),
-        ("pwsh", ["pwsh", "-c"]),
-    ];
-    let page = any(tool, BROWSERS) || any(server, BROWSERS);
-    if !any(tool, RUNS) {
-        None
-    } else if any(tool, queries::MONGO) || any(server, queries::MONGO) {
-        Some(["mongosh", "--eval"])
-    } else if page || any(tool, &["js", "javascript", "node", "typescript", "ts"]) {
-        Some(["node", "-e"])
-    } else if any(tool, &["bash", "sh", "shell"]) {
-        Some(["bash", "-c"])
-    } else if any(tool, &["applescript", "osascript"]) {
-        Some(["osascript", "-e"])
-    } else if let Some((_, program)) = NAMED.iter().find(|(word, _)| any(tool, &[word]) || any(server, &[word])) {
-        Some(*program)
-    } else {
-        Some(["python3", "-c"])
-    }
 }
 
 /// What a tool does to the files it is given, by the words of its name. A name that does not say it may do both.
