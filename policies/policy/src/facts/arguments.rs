@@ -104,17 +104,9 @@ impl Known<'_> {
         let named = Tool::new(server, tool, arguments);
         self.walk(arguments, Role::Unknown, &named, around, sets, 0);
         for (tool, arguments) in batches::calls(arguments) {
-            let called = Tool::new(server, tool, arguments);
-            if called.destroys(arguments) {
-                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
-            }
-            if called.is(|words| rights::grants(words, arguments)) {
-                self.note(EffectKind::Privilege, "access-grant", around, sets);
-            }
-            if called.weakens(arguments) {
-                self.note(EffectKind::Privilege, "security-setting", around, sets);
-            }
+            self.add_deed(&Tool::new(server, tool, arguments), arguments, around, sets);
         }
+        self.add_deed(&named, arguments, around, sets);
         if let Some(program) = named.program() {
             self.suspect(&argv(program, &named.sub_command()), around, sets);
         }
@@ -143,15 +135,11 @@ impl Known<'_> {
         if let Some(note) = opened {
             says(EffectKind::Privilege, note);
         }
-        if named.weakens(arguments) {
-            says(EffectKind::Privilege, "security-setting");
-        }
-        if named.is(|words| deeds::forwards(words, arguments) || named.may_grant() && rights::grants(words, arguments))
-        {
+        if named.is(|words| deeds::forwards(words, arguments)) {
             says(EffectKind::Privilege, "access-grant");
         }
         let several = || !named.is_near() && batches::destroy(arguments, named.any(batches::MANY));
-        if named.destroys(arguments) || deeds::asks_deletion(arguments) || several() {
+        if deeds::asks_deletion(arguments) || several() {
             says(EffectKind::RemoteMutate, "remote-delete");
         }
         if deeds::completes(arguments) && named.is(|words| verbs::any(words, &["deployment", "deployments"])) {
@@ -175,6 +163,19 @@ impl Known<'_> {
             && (queries::mongo_drops(arguments) || named.is(|words| queries::takes_all(words, arguments)));
         if mongo {
             says(EffectKind::RemoteMutate, "database-drop");
+        }
+    }
+
+    /// What a call throws away, gives away or turns off, whether it is made itself or stands in another.
+    fn add_deed(&mut self, tool: &Tool, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
+        if tool.destroys(arguments) {
+            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+        }
+        if tool.may_grant() && tool.is(|words| rights::grants(words, arguments)) {
+            self.note(EffectKind::Privilege, "access-grant", around, sets);
+        }
+        if tool.weakens(arguments) {
+            self.note(EffectKind::Privilege, "security-setting", around, sets);
         }
     }
 
@@ -305,7 +306,7 @@ impl Known<'_> {
         };
         let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
         let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
-        if service::is_near(&url.host) {
+        if service::is_near(&url.host) || batches::is_told(&url.path) {
             return;
         }
         let name: Vec<String> = std::iter::once(verb.to_owned()).chain(verbs::words(&url.path)).collect();
@@ -326,7 +327,7 @@ impl Known<'_> {
             if batches::destroy(&document, many || document.is_array()) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
             }
-            for line in batches::commands(&document) {
+            for line in batches::started(&document) {
                 self.add_remote(&line, around, sets);
             }
             for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
@@ -346,11 +347,15 @@ impl Known<'_> {
         if tool.drops(text) && !tool.is_near() {
             self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
         }
-        let statement = matches!(role, Role::Sql | Role::Query) && (tool.is_near() || tool.rewrites());
-        if statement || files::is_page(text, tool) {
+        let path = matches!(role, Role::Path | Role::Remote | Role::Into | Role::Around);
+        if matches!(role, Role::Sql | Role::Query) && tool.is_near() {
+            return self.add_statement(text, |effect| effect.kind != EffectKind::RemoteMutate, around, sets);
+        }
+        if matches!(role, Role::Sql | Role::Query) && tool.rewrites()
+            || (path || role == Role::Unknown) && files::is_page(text, tool)
+        {
             return;
         }
-        let path = matches!(role, Role::Path | Role::Remote | Role::Into | Role::Around);
         let named = path || matches!(role, Role::Url | Role::Unknown);
         match (role, url) {
             (_, Some(url)) if named && url.scheme() == "file" => {

@@ -155,7 +155,8 @@ pub(super) fn calls(arguments: &Value) -> Vec<(&str, &Value)> {
                         ["args", "arguments", "input", "parameters", "params"].iter().find_map(|key| map.get(*key));
                     found.push((name, own.unwrap_or(value)));
                 }
-                map.values().for_each(|value| collect(value, depth + 1, found));
+                let own = map.iter().filter(|(key, _)| !one_of(key, QUOTED));
+                own.for_each(|(_, value)| collect(value, depth + 1, found));
             }
             Value::Array(list) => list.iter().for_each(|value| collect(value, depth + 1, found)),
             _ => {}
@@ -180,6 +181,48 @@ pub(super) fn is_part_deleting(body: &str) -> bool {
     body.lines().any(|line| line.starts_with("DELETE ") && line.trim_end().ends_with("HTTP/1.1"))
 }
 
+/// Whether what is sent there tells what was said and done: conversations with models, whose messages hold the calls of agents,
+/// and records of programs. Words in them are no deeds.
+pub(super) fn is_told(path: &str) -> bool {
+    const TOLD: &[&str] = &[
+        "chat",
+        "completions",
+        "converse",
+        "converse-stream",
+        "count_tokens",
+        "countTokens",
+        "embeddings",
+        "envelope",
+        "events",
+        "generate",
+        "generateContent",
+        "invoke",
+        "invoke-with-response-stream",
+        "logs",
+        "messages",
+        "metrics",
+        "responses",
+        "streamGenerateContent",
+        "traces",
+    ];
+    let last = path.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("");
+    TOLD.contains(&last) || path.ends_with("/messages/batches")
+}
+
+/// Of a request's document the commands that it is about itself: those deeper in it may be quoted.
+pub(super) fn started(document: &Value) -> Vec<String> {
+    let own = document.as_object().into_iter().flatten();
+    let shallow = own.filter(|(key, value)| !value.is_object() && !(value.is_array() && one_of(key, TOLD_IN)));
+    let map: Map<String, Value> = shallow.map(|(key, value)| (key.clone(), value.clone())).collect();
+    commands(&Value::Object(map))
+}
+
+/// Lists of a request that hold what was said or happened, beside those that do so everywhere.
+const TOLD_IN: &[&str] = &["batch", "contents", "data", "input", "records"];
+
+/// What was said and done before, which nobody does again by keeping it.
+const QUOTED: &[&str] = &["conversation", "events", "history", "logs", "messages", "spans", "traces", "transcript"];
+
 /// Lines of a shell that a document names as what is run elsewhere: under a name for commands, or as the words of a shell.
 pub(super) fn commands(value: &Value) -> Vec<String> {
     fn collect(value: &Value, run: bool, depth: usize, found: &mut Vec<String>) {
@@ -194,7 +237,7 @@ pub(super) fn commands(value: &Value) -> Vec<String> {
                     .and_then(Value::as_str)
                     .is_some_and(|key| key.contains("startup") || key == "user-data");
                 found.extend(map.get("value").and_then(Value::as_str).filter(|_| starts).map(str::to_owned));
-                for (key, value) in map {
+                for (key, value) in map.iter().filter(|(key, _)| !one_of(key, QUOTED)) {
                     collect(value, KEYS.contains(&plain(key).as_str()), depth + 1, found);
                 }
             }
@@ -225,16 +268,19 @@ fn line(words: &[&str]) -> Vec<String> {
     }
 }
 
-/// Texts of a document that are statements of a database, by the names that they stand under.
+/// Texts of a document that are statements of a database, by the names that they stand under: its own, and those of a list of
+/// several.
 pub(super) fn statements(value: &Value) -> Vec<&str> {
     fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<&'a str>) {
         const KEYS: &[&str] = &["csl", "ddl", "query", "sql", "statement", "statements", "stmt"];
+        const BELOW: &[&str] = &["batch", "queries", "requests", "statement", "statements", "stmt"];
         match value {
             Value::Object(map) if depth < 8 => {
                 for (key, value) in map {
                     match value {
                         Value::String(text) if KEYS.contains(&plain(key).as_str()) => found.push(text),
-                        _ => collect(value, depth + 1, found),
+                        _ if BELOW.contains(&plain(key).as_str()) => collect(value, depth + 1, found),
+                        _ => {}
                     }
                 }
             }

@@ -324,7 +324,15 @@ pub(super) fn cypher_loads(text: &str) -> Vec<&str> {
 
 /// The commands that a script of Redis calls; nothing is known if one of them is computed.
 pub(super) fn redis_commands(script: &str) -> Option<Vec<String>> {
-    if script.contains("loadstring") || script.contains("redis[") {
+    // `local r = redis; r.call(..)`
+    let whole = script
+        .match_indices("redis")
+        .all(|(at, name)| script.get(at + name.len()..).is_some_and(|rest| rest.starts_with('.')));
+    let own = script.match_indices("call").all(|(at, _)| {
+        let before = script.get(..at).unwrap_or("");
+        before.ends_with("redis.") || before.ends_with("redis.p")
+    });
+    if script.contains("loadstring") || !whole || !own {
         return None;
     }
     let mut found = Vec::new();
@@ -451,6 +459,8 @@ mod tests {
         assert_eq!(words("return redis.call('FLUSH' .. 'ALL')"), None);
         assert_eq!(words("return redis.call(ARGV[1])"), None);
         assert!(redis_empties(&["scan".to_owned(), "UNLINK".to_owned()]) && !redis_empties(&["DEL".to_owned()]));
+        assert_eq!(words("redis.log(1, 'x') local r = redis r.call('FLUSHALL')"), None);
+        assert_eq!(words("return server.call('FLUSHALL') or redis.call('GET', 'a')"), None);
         assert_eq!(words("local c = redis.call; return c('FLUSHALL')"), None);
     }
 

@@ -1,6 +1,6 @@
 //! Arguments that hold a command, code, statements or a manifest: what whoever is told them would do.
 
-use rampart_call::{CommandLine, EffectKind};
+use rampart_call::{CommandLine, Effect, EffectKind};
 use rampart_shell::Surroundings;
 use serde_json::{Map, Value};
 
@@ -187,9 +187,20 @@ impl Known<'_> {
 
     /// SQL does what `psql` would do with it.
     pub(super) fn add_sql(&mut self, text: &str, around: &Surroundings<'_>, sets: &Sets) {
+        self.add_statement(text, |_| true, around, sets);
+    }
+
+    /// Of what a statement does, what counts.
+    pub(super) fn add_statement(
+        &mut self,
+        text: &str,
+        counts: impl Fn(&Effect) -> bool,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
         let argv = ["psql", "-c", text].map(str::to_owned).to_vec();
         for mut effect in rampart_shell::analyze(&CommandLine::Argv(argv), around).effects {
-            if effect.kind != EffectKind::Exec {
+            if effect.kind != EffectKind::Exec && counts(&effect) {
                 effect.span = None;
                 self.add_effect(effect, around, sets);
             }
