@@ -212,7 +212,7 @@ pub(super) fn is_told(path: &str) -> bool {
 /// Of a request's document the commands that it is about itself: those deeper in it may be quoted.
 pub(super) fn started(document: &Value) -> Vec<String> {
     let own = document.as_object().into_iter().flatten();
-    let shallow = own.filter(|(key, value)| !value.is_object() && !(value.is_array() && one_of(key, TOLD_IN)));
+    let shallow = own.filter(|(key, value)| !(value.is_object() || value.is_array() && one_of(key, TOLD_IN)));
     let map: Map<String, Value> = shallow.map(|(key, value)| (key.clone(), value.clone())).collect();
     commands(&Value::Object(map))
 }
