@@ -171,9 +171,15 @@ impl Files {
     }
 
     /// Where those of a home are, once they were written.
-    pub(crate) fn places(home: &Home) -> [PathBuf; 4] {
+    fn places(home: &Home) -> [PathBuf; 4] {
         let ours = Authority::certificate_path(&home.ca());
         [ours, home.ca().join("bundle.pem"), Authority::java_path(&home.ca()), home.state().join("node-proxy.cjs")]
+    }
+
+    /// Everything of a home that an agent is given to read, where it really is: these, the shells that ask, and the library.
+    pub(crate) fn given(home: &Home) -> Vec<PathBuf> {
+        let folders = ["shells", "preload"].map(|name| home.state().join(name));
+        Self::places(home).into_iter().chain(folders).filter_map(|path| path.canonicalize().ok()).collect()
     }
 
     /// The file with the authority's certificate.

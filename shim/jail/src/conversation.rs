@@ -36,7 +36,7 @@ pub(crate) enum Order {
 pub(crate) enum Word {
     /// Ways out. With as many descriptors.
     Doors(Vec<Door>),
-    /// All is in place.
+    /// All is in place. With the rules about files, where there are some (landlock(7)).
     Ready(Holds),
     /// It cannot be.
     Failed(Failed),

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -22,15 +23,18 @@ const NEWEST: ABI = ABI::V7;
 /// Devices that hold nothing, and terminals.
 const DEVICES: [&str; 8] = ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts"];
 
+/// What holds, and the same for a thread outside that does something for a process inside.
+pub(crate) type Restricted = (u8, Option<OwnedFd>);
+
 /// Restricts this process and all below it, and says which version of Landlock does. `own` are places that are its own.
-pub(crate) fn restrict(files: &Files, own: &[PathBuf]) -> Result<u8, Failed> {
+pub(crate) fn restrict(files: &Files, own: &[PathBuf]) -> Result<Restricted, Failed> {
     let tops = children(Path::new("/"));
     let ruleset = begin(None).and_then(|ruleset| grant(ruleset, tops, files.writable.iter().chain(own)));
     end(ruleset)
 }
 
 /// The same in the host's own view and network.
-pub(crate) fn restrict_alone(files: &Files, only_port: Option<u16>) -> Result<u8, Failed> {
+pub(crate) fn restrict_alone(files: &Files, only_port: Option<u16>) -> Result<Restricted, Failed> {
     let mut open = Vec::new();
     readable(Path::new("/"), &files.hidden, &children, &mut open);
     open.extend(files.shown.iter().cloned());
@@ -100,16 +104,18 @@ fn grant<'a>(
     ruleset.add_rules(path_beneath_rules(["/proc"], look | AccessFs::WriteFile | AccessFs::Truncate))
 }
 
-fn end(ruleset: Building) -> Result<u8, Failed> {
+fn end(ruleset: Building) -> Result<Restricted, Failed> {
     let failed = |error: &dyn std::fmt::Display| {
         Failed::new(Part::Files, "restricting files", std::io::Error::other(error.to_string()))
     };
-    let status = ruleset.and_then(RulesetCreated::restrict_self).map_err(|error| failed(&error))?;
+    let ruleset = ruleset.map_err(|error| failed(&error))?;
+    let same = ruleset.try_clone().map_err(|error| failed(&error))?;
+    let status = ruleset.restrict_self().map_err(|error| failed(&error))?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) | (_, LandlockStatus::NotEnabled | LandlockStatus::NotImplemented) => {
             Err(failed(&"this kernel has no Landlock (Linux 5.13, `landlock` in the list of `lsm=`)"))
         }
-        (_, LandlockStatus::Available { effective_abi, .. }) => Ok(effective_abi as u8),
+        (_, LandlockStatus::Available { effective_abi, .. }) => Ok((effective_abi as u8, same.into())),
     }
 }
 

@@ -75,14 +75,17 @@ fn prepare(parent: &Conversation) -> Result<Vec<(String, String)>, Failed> {
         own = view::build(files, &listed)?;
     }
     privileges::drop_all()?;
-    let landlock = match &files {
-        Some(files) if network.is_some() => Some(files::restrict(files, &own)?),
-        Some(files) => Some(files::restrict_alone(files, only_port)?),
-        None => None,
+    let (landlock, ruleset) = match &files {
+        Some(files) if network.is_some() => {
+            files::restrict(files, &own).map(|(version, same)| (Some(version), same))?
+        }
+        Some(files) => files::restrict_alone(files, only_port).map(|(version, same)| (Some(version), same))?,
+        None => (None, None),
     };
     privileges::close_the_rest()?;
     privileges::forbid_system_calls(network.is_none())?;
-    parent.say(&Word::Ready(Holds { landlock }), &[]).map_err(told)?;
+    let with: Vec<_> = ruleset.iter().map(|ruleset| ruleset.as_fd()).collect();
+    parent.say(&Word::Ready(Holds { landlock }), &with).map_err(told)?;
     let Some((Order::Start, _)) = parent.hear().map_err(told)? else {
         return Err(told(io::ErrorKind::UnexpectedEof.into()));
     };

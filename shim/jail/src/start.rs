@@ -57,13 +57,14 @@ impl Starting {
         }
     }
 
-    /// Waits until everything is in place but the program.
+    /// Waits until everything is in place but the program: how much holds, and the rules about files, for a thread that does
+    /// something in the place of a process inside (landlock(7)).
     ///
     /// # Errors
     /// Why it cannot be confined.
-    pub fn ready(mut self) -> Result<(Self, Holds), Failed> {
+    pub fn ready(mut self) -> Result<(Self, Holds, Option<OwnedFd>), Failed> {
         match self.hear()? {
-            (Word::Ready(holds), _) => Ok((self, holds)),
+            (Word::Ready(holds), with) => Ok((self, holds, with.into_iter().next())),
             (Word::Failed(failed), _) => Err(self.give_up(failed)),
             _ => Err(self.give_up(senseless())),
         }

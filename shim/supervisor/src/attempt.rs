@@ -2,13 +2,18 @@
 
 use std::io;
 
-use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, SYS_execveat};
+use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, SYS_execve, SYS_execveat};
 use rustix::io::Errno;
 
 use crate::{listener::Notification, memory::Memory};
 
 /// `AT_EXECVE_CHECK` (execveat(2), Linux 6.14): only whether it could be started.
 const ONLY_CHECK: i32 = 0x10000;
+
+/// Whether the call of this number is one.
+pub(crate) fn starts_a_program(number: i64) -> bool {
+    [SYS_execve, SYS_execveat].contains(&number)
+}
 
 /// A call of `execve` or `execveat`.
 #[derive(Debug, Clone, PartialEq, Eq)]

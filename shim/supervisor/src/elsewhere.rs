@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, ExitStatus},
 };
 
-use crate::Supervision;
+use crate::{Supervision, Watched};
 
 const WHY: &str = "the exec check needs Linux";
 
@@ -17,6 +17,11 @@ pub fn supported() -> Result<(), String> {
     Err(WHY.to_owned())
 }
 
+/// It cannot.
+pub fn can_act_for_others() -> bool {
+    false
+}
+
 /// A command that cannot be held here.
 #[derive(Debug)]
 pub struct Held(std::convert::Infallible);
@@ -26,9 +31,16 @@ impl Held {
     ///
     /// # Errors
     /// Always.
-    pub fn new(_command: &mut Command) -> io::Result<Self> {
+    pub fn new(_command: &mut Command, _watched: Watched) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
     }
+}
+
+/// What a program is confined to that was started in a jail.
+#[derive(Debug)]
+pub struct Confined {
+    /// There is none here.
+    pub ruleset: Option<std::convert::Infallible>,
 }
 
 /// Starts nothing: there is no such command.
@@ -37,7 +49,7 @@ impl Held {
 /// None.
 pub fn run_held<E>(
     held: Held,
-    _start: impl FnOnce() -> Result<Child, E>,
+    _start: impl FnOnce() -> Result<(Child, Option<Confined>), E>,
     _supervision: Supervision<'_>,
 ) -> Result<ExitStatus, E> {
     match held.0 {}

@@ -6,6 +6,10 @@
 //! the process is traced first (PTRACE_SEIZE), stops at the end of its exec, where it has one thread and memory of its own, and
 //! what the kernel started is compared with what was judged. It is killed where they differ, else it goes on untraced.
 //!
+//! Where files and connections are watched, calls that name them are held as well. Those are not let go on, since nothing tells
+//! afterwards what the kernel has opened: what was judged is done in the process's place, by a thread that may do no more than the
+//! process, and the process gets the descriptor.
+//!
 //! Not here: what a process does with code that it loads itself (`mmap` with PROT_EXEC, a loader of its own making, writing into
 //! another process). No program starts by that, so there is nothing to hold.
 
@@ -14,7 +18,15 @@ mod names;
 #[cfg(target_os = "linux")]
 mod attempt;
 #[cfg(target_os = "linux")]
+mod connection;
+#[cfg(target_os = "linux")]
+mod deed;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod hands;
 #[cfg(target_os = "linux")]
 mod listener;
 #[cfg(target_os = "linux")]
@@ -44,11 +56,12 @@ mod twins;
 mod elsewhere;
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Held, run, run_held, supported};
+pub use elsewhere::{Confined, Held, can_act_for_others, run, run_held, supported};
 pub use names::is_named_otherwise;
 #[cfg(target_os = "linux")]
 pub use {
-    start::{Held, supported},
+    hands::Confined,
+    start::{Held, can_act_for_others, supported},
     supervise::{run, run_held},
 };
 
@@ -56,12 +69,25 @@ use std::path::PathBuf;
 
 use rampart_call::{Gate, Origin};
 
+/// What is held beside the starts of programs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Files that are opened, cut, removed, renamed and linked.
+    pub files: bool,
+    /// Connections to addresses.
+    pub connections: bool,
+}
+
 /// How the processes of a program are looked after.
 pub struct Supervision<'a> {
     /// Who decides.
     pub gate: &'a dyn Gate,
     /// Where the calls come from; `pid` is filled in.
     pub origin: Origin,
+    /// What is held beside programs.
+    pub watched: Watched,
+    /// Files and folders that everybody below may read, where they really are, and nobody is asked about.
+    pub given: Vec<PathBuf>,
     /// A program that asks by itself before it starts anything, and is not asked about.
     pub asks_itself: Option<PathBuf>,
     /// How many programs the started process becomes that a person asked for, one after the other: itself, and what it is the way
@@ -74,6 +100,14 @@ pub struct Supervision<'a> {
 impl<'a> Supervision<'a> {
     /// What starts is judged by `gate`, and verified.
     pub fn new(gate: &'a dyn Gate, origin: Origin) -> Self {
-        Self { gate, origin, asks_itself: None, unasked: 1, verified: true }
+        Self {
+            gate,
+            origin,
+            watched: Watched::default(),
+            given: Vec::new(),
+            asks_itself: None,
+            unasked: 1,
+            verified: true,
+        }
     }
 }

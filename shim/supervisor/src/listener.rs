@@ -3,8 +3,9 @@
 use std::{io, mem};
 
 use libc::{
-    SECCOMP_IOCTL_NOTIF_ID_VALID, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-    SECCOMP_USER_NOTIF_FLAG_CONTINUE, c_ulong, seccomp_notif, seccomp_notif_resp,
+    O_CLOEXEC, SECCOMP_ADDFD_FLAG_SEND, SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID,
+    SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+    SECCOMP_USER_NOTIF_FLAG_CONTINUE, c_ulong, seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -98,6 +99,39 @@ impl Listener {
     /// `ENOENT` when nobody waits for the answer any more.
     pub(crate) fn go_on(&self, id: u64) -> io::Result<()> {
         self.send(seccomp_notif_resp { id, val: 0, error: 0, flags: SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 })
+    }
+
+    /// Gives the system call a descriptor of this file as what it returns, the lowest that is free there; Linux 5.14.
+    ///
+    /// # Errors
+    /// `ENOENT` when nobody waits for the answer any more, `EMFILE` where the process may have no more.
+    pub(crate) fn give(&self, id: u64, file: BorrowedFd<'_>, close_on_exec: bool) -> io::Result<()> {
+        let addition = seccomp_notif_addfd {
+            id,
+            flags: SECCOMP_ADDFD_FLAG_SEND as u32,
+            srcfd: file.as_raw_fd().unsigned_abs(),
+            newfd: 0,
+            newfd_flags: if close_on_exec { O_CLOEXEC.unsigned_abs() } else { 0 },
+        };
+        // SAFETY: the kernel reads the structure, whose size is in the request's number.
+        let given = unsafe { libc::ioctl(self.0.as_raw_fd(), SECCOMP_IOCTL_NOTIF_ADDFD, &raw const addition) };
+        if given < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Has the system call return zero without being made.
+    ///
+    /// # Errors
+    /// `ENOENT` when nobody waits for the answer any more.
+    pub(crate) fn done(&self, id: u64) -> io::Result<()> {
+        self.send(seccomp_notif_resp { id, val: 0, error: 0, flags: 0 })
+    }
+
+    /// The same for another thread.
+    ///
+    /// # Errors
+    /// When no further descriptor may be open.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
     }
 
     /// Makes the system call fail.

@@ -22,6 +22,13 @@ impl Memory {
         Self { thread, pages: HashMap::new(), read: 0 }
     }
 
+    /// Whether none of it is for us, because its process is not dumpable (prctl(2)).
+    pub(crate) fn is_closed(&self) -> bool {
+        // Nothing is at this address for whoever may look.
+        let mut page = [0; PAGE];
+        read(self.thread, 0, &mut page).is_err_and(|error| error.raw_os_error() == Some(libc::EPERM))
+    }
+
     /// The text up to its NUL.
     ///
     /// # Errors
@@ -42,6 +49,23 @@ impl Memory {
                 return Err(Errno::TOOBIG.into());
             }
         }
+    }
+
+    /// So many bytes.
+    ///
+    /// # Errors
+    /// As of [`text`](Self::text).
+    pub(crate) fn bytes(&mut self, address: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.count(length)?;
+        let mut bytes = Vec::with_capacity(length);
+        let mut at = address;
+        while bytes.len() < length {
+            let rest = self.page(at)?;
+            let taken = rest.len().min(length - bytes.len());
+            bytes.extend(rest.iter().take(taken));
+            at = at.checked_add(taken as u64).ok_or(Errno::FAULT)?;
+        }
+        Ok(bytes)
     }
 
     /// The texts that a list of pointers leads to, up to its null. No list is an empty one, as it is for the kernel.
@@ -123,6 +147,7 @@ mod tests {
         let read = memory.texts(list.as_ptr() as u64).unwrap();
         assert_eq!(read, texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
         assert_eq!(memory.texts(0).unwrap(), Vec::<Vec<u8>>::new());
+        assert_eq!(memory.bytes(texts[2].as_ptr() as u64, 9000).unwrap(), texts[2].as_bytes()[..9000]);
     }
 
     #[test]

@@ -2,9 +2,13 @@
 //! meaning of `/proc/self`.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::{fd::AsFd, unix::ffi::OsStringExt as _},
-    path::PathBuf,
+    os::{
+        fd::AsFd,
+        unix::ffi::{OsStrExt as _, OsStringExt as _},
+    },
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -46,21 +50,70 @@ impl Thread {
     /// # Errors
     /// What the kernel would say.
     pub(crate) fn open(self, directory: i32, path: &[u8], follow: bool) -> io::Result<OwnedFd> {
+        self.find(self.start(directory, path)?, path, follow, Others::Followed)
+    }
+
+    /// Where the way of a path begins.
+    ///
+    /// # Errors
+    /// `EBADF` where it is relative to a descriptor that is not there.
+    pub(crate) fn start(self, directory: i32, path: &[u8]) -> io::Result<OwnedFd> {
+        if path.starts_with(b"/") { self.root() } else { self.directory(directory) }
+    }
+
+    /// Opens what a path that begins at `start` leads to.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub(crate) fn find(self, start: OwnedFd, path: &[u8], follow: bool, others: Others) -> io::Result<OwnedFd> {
         if path.is_empty() {
             return Err(Errno::NOENT.into());
         }
-        let absolute = path.starts_with(b"/");
-        let start = if absolute { self.root()? } else { self.directory(directory)? };
         // One call where neither `/proc` nor a way out of the starting directory is part of it. What is below our root is also
         // below that of the thread.
-        let within = if absolute { ResolveFlags::IN_ROOT } else { ResolveFlags::BENEATH };
+        let within = if path.starts_with(b"/") { ResolveFlags::IN_ROOT } else { ResolveFlags::BENEATH };
         let flags = if follow { PATH } else { PATH | OFlags::NOFOLLOW };
         match openat2(&start, path, flags, Mode::empty(), within | ResolveFlags::NO_MAGICLINKS) {
+            // `/proc/self` was our own.
+            Ok(file) if is_proc(&file)? => self.walk(start, path, follow, others),
             Ok(file) if fstat(&file).is_ok_and(|stat| follow || !is_link(&stat)) => Ok(file),
             Ok(_) => Err(Errno::LOOP.into()),
             // What is not there for us may be there for the thread.
-            Err(_) => self.walk(start, path, follow),
+            Err(_) => self.walk(start, path, follow, others),
         }
+    }
+
+    /// The folder in which a path that begins at `start` ends, and what follows there, with the slashes behind it.
+    ///
+    /// # Errors
+    /// What the kernel would say of the folder.
+    pub(crate) fn folder(self, start: OwnedFd, path: &[u8], others: Others) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        let name = path.iter().take(end).rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        match path.split_at_checked(name) {
+            _ if path.is_empty() => Err(Errno::NOENT.into()),
+            // Slashes alone.
+            _ if end == 0 => Ok((start, b".".to_vec())),
+            Some((b"", name)) => Ok((start, name.to_vec())),
+            Some((folder, name)) => Ok((self.find(start, folder, true, others)?, name.to_vec())),
+            None => Err(Errno::INVAL.into()),
+        }
+    }
+
+    /// The absolute path by which something was named.
+    ///
+    /// # Errors
+    /// When the thread, or the descriptor that the path is relative to, is gone.
+    pub(crate) fn named(self, directory: i32, path: &[u8]) -> io::Result<PathBuf> {
+        let path = Path::new(OsStr::from_bytes(path));
+        if path.is_absolute() {
+            return Ok(path.to_owned());
+        }
+        let start = match directory {
+            libc::AT_FDCWD => self.working_directory()?,
+            descriptor => real(self.descriptor(descriptor)?.as_fd())?,
+        };
+        Ok(start.join(path))
     }
 
     /// The file of one of its descriptors.
@@ -86,9 +139,44 @@ impl Thread {
     /// # Errors
     /// When the thread is gone.
     pub(crate) fn process(self) -> io::Result<i32> {
+        self.status("Tgid:")?.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// What its mask takes away of the rights to a file that it makes (umask(2)).
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub(crate) fn mask(self) -> io::Result<u32> {
+        u32::from_str_radix(&self.status("Umask:")?, 8).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    fn status(self, name: &str) -> io::Result<String> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let number = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
-        number.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        value.map(|value| value.trim().to_owned()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Its controlling terminal, if it has one (proc_pid_stat(5), `tty_nr`).
+    ///
+    /// # Errors
+    /// When the thread is gone, or the terminal is nowhere in its `/dev`.
+    pub(crate) fn terminal(self) -> io::Result<Option<OwnedFd>> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0))?;
+        let number = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(4)?.parse::<i32>().ok());
+        let number = number.ok_or(io::ErrorKind::InvalidData)?.cast_unsigned();
+        let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xf_ff00);
+        let name = match (major, minor) {
+            (0, 0) => return Ok(None),
+            (4, 64..) => format!("/dev/ttyS{}", minor - 64),
+            (4, _) => format!("/dev/tty{minor}"),
+            (136..=143, _) => format!("/dev/pts/{}", (major - 136) * 256 + minor),
+            _ => return Err(Errno::NXIO.into()),
+        };
+        let file = self.find(self.root()?, name.as_bytes(), true, Others::Refused)?;
+        if fstat(&file)?.st_rdev != rustix::fs::makedev(major, minor) {
+            return Err(Errno::NXIO.into());
+        }
+        Ok(Some(file))
     }
 
     fn root(self) -> io::Result<OwnedFd> {
@@ -103,7 +191,7 @@ impl Thread {
     }
 
     /// One component after the other, as path_resolution(7) says.
-    fn walk(self, start: OwnedFd, path: &[u8], follow: bool) -> io::Result<OwnedFd> {
+    fn walk(self, start: OwnedFd, path: &[u8], follow: bool, others: Others) -> io::Result<OwnedFd> {
         let root = self.root()?;
         let mut at = start;
         let mut links = 0;
@@ -125,13 +213,18 @@ impl Thread {
             if links > LINKS || (rest.is_empty() && !follow) {
                 return Err(Errno::LOOP.into());
             }
-            let is_proc = fstatfs(&file)?.f_type == PROC_SUPER_MAGIC;
+            let is_proc = is_proc(&file)?;
             // The root of a proc file system (proc(5)); links below it lead to what they stand for, whatever their text says.
             let is_top = is_proc && fstat(&at)?.st_ino == 1;
             match component.as_slice() {
                 b"self" if is_top => at = own(&format!("/proc/{}", self.process()?))?,
                 b"thread-self" if is_top => at = own(&format!("/proc/{}/task/{}", self.process()?, self.0))?,
-                name if is_proc && !is_top => at = openat(&at, name, PATH, Mode::empty())?,
+                name if is_proc && !is_top => {
+                    if others == Others::Refused && !self.owns(&at)? {
+                        return Err(Errno::ACCESS.into());
+                    }
+                    at = openat(&at, name, PATH, Mode::empty())?;
+                }
                 _ => {
                     let text = readlinkat(&file, "", Vec::new())?.into_bytes();
                     if text.starts_with(b"/") {
@@ -141,8 +234,38 @@ impl Thread {
                 }
             }
         }
+        // A slash at the end wants a folder.
+        if path.ends_with(b"/") && FileType::from_raw_mode(fstat(&at)?.st_mode) != FileType::Directory {
+            return Err(Errno::NOTDIR.into());
+        }
         Ok(at)
     }
+
+    /// Whether something in a proc file system is about this thread's own process.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub(crate) fn owns(self, file: impl AsFd) -> io::Result<bool> {
+        Ok(real(file.as_fd())?.starts_with(format!("/proc/{}", self.process()?)))
+    }
+}
+
+/// What becomes of links in `/proc` that lead to what another process has open, to its folder or its root. The kernel asks whether
+/// one could trace it; where we open something in a thread's place, it would be asked of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// The kernel will have the last word.
+    Followed,
+    /// There is none after ours.
+    Refused,
+}
+
+/// Whether a file is of a proc file system.
+///
+/// # Errors
+/// When the system does not say.
+pub(crate) fn is_proc(file: impl AsFd) -> io::Result<bool> {
+    Ok(fstatfs(file)?.f_type == PROC_SUPER_MAGIC)
 }
 
 fn own(path: &str) -> io::Result<OwnedFd> {
@@ -158,7 +281,7 @@ pub(crate) fn real(file: BorrowedFd<'_>) -> io::Result<PathBuf> {
     Ok(PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())))
 }
 
-/// The components, the first of them last. A slash at the end wants a directory, as `.` does.
+/// The components, the first of them last.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|byte| *byte == b'/')
         .rev()

@@ -85,7 +85,7 @@ impl Program {
                 return Err(Errno::LOOP.into());
             }
             let file = thread.open(AT_FDCWD, &next.path, true)?;
-            let named = named_path(thread, AT_FDCWD, &next.path)?;
+            let named = thread.named(AT_FDCWD, &next.path)?;
             let argv = next.argv(&script, steps.last().map_or(&[], |step| &step.argv));
             let (step, deeper) = Step::new(file, named, argv, twins)?;
             steps.push(step);
@@ -95,7 +95,7 @@ impl Program {
         let loaded = match loaded {
             Some(argv @ [path, ..]) if !path.is_empty() => {
                 let file = thread.open(AT_FDCWD, path, true)?;
-                Some(Step::new(file, named_path(thread, AT_FDCWD, path)?, argv.to_vec(), twins)?.0)
+                Some(Step::new(file, thread.named(AT_FDCWD, path)?, argv.to_vec(), twins)?.0)
             }
             _ => None,
         };
@@ -205,19 +205,7 @@ impl Started {
 
 /// The absolute path by which a file was named: the descriptor's own where it was named by that.
 fn named(thread: Thread, directory: i32, path: &[u8], file: &OwnedFd) -> io::Result<PathBuf> {
-    if path.is_empty() { real(file.as_fd()) } else { named_path(thread, directory, path) }
-}
-
-fn named_path(thread: Thread, directory: i32, path: &[u8]) -> io::Result<PathBuf> {
-    let path = Path::new(OsStr::from_bytes(path));
-    if path.is_absolute() {
-        return Ok(path.to_owned());
-    }
-    let start = match directory {
-        AT_FDCWD => thread.working_directory()?,
-        descriptor => real(thread.descriptor(descriptor)?.as_fd())?,
-    };
-    Ok(start.join(path))
+    if path.is_empty() { real(file.as_fd()) } else { thread.named(directory, path) }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rustix::{
     },
 };
 
-use crate::{filter, listener::Listener};
+use crate::{Watched, attempt::starts_a_program, filter::Filter, hands::Confined, listener::Listener};
 
 /// A command that will be below the filter when it is started.
 #[derive(Debug)]
@@ -28,25 +28,27 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds what this command will start. What it was told to do in the child before (`CommandExt::pre_exec`) is done before the
+    /// Holds what this command will start, and what else is to be watched. What it was told to do in the child before (`CommandExt::pre_exec`) is done before the
     /// filter is there.
     ///
     /// # Errors
     /// When the system has no room for a socket.
-    pub fn new(command: &mut Command) -> io::Result<Self> {
+    pub fn new(command: &mut Command, watched: Watched) -> io::Result<Self> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        let work = move || hand_over(&theirs, &filter::install()?);
+        let filter = Filter::of(watched);
+        let work = move || hand_over(&theirs, &filter.install()?);
         // SAFETY: system calls only, and neither memory nor locks (fork(2) of a program with threads).
         unsafe { command.pre_exec(work) };
         Ok(Self { socket: ours })
     }
 
-    /// Starts it, and lets its first execs go on unasked: they are what a person wanted.
+    /// Starts it, and lets its first execs go on unasked, with all that those programs do on the way to it: they are what a person
+    /// wanted.
     pub(crate) fn start<E: From<io::Error> + Send>(
         self,
         unasked: usize,
-        start: impl FnOnce() -> Result<Child, E> + Send,
-    ) -> Result<(Child, Listener), E> {
+        start: impl FnOnce() -> Result<(Child, Option<Confined>), E> + Send,
+    ) -> Result<(Child, Option<Confined>, Listener), E> {
         thread::scope(|scope| {
             // It waits for the child's exec, which waits for us.
             let spawned = scope.spawn(|| {
@@ -56,16 +58,19 @@ impl Held {
                 started
             });
             let taken = self.take_over().and_then(|listener| {
-                for _ in 0..unasked {
+                let mut programs = 0;
+                while programs < unasked {
                     listener.wait()?;
                     if let Some(notification) = listener.next()? {
+                        programs += usize::from(starts_a_program(notification.number));
                         listener.go_on(notification.id)?;
                     }
                 }
                 Ok(listener)
             });
-            let child = spawned.join().map_err(|_| io::Error::other("the thread that starts the program failed"))??;
-            Ok((child, taken?))
+            let (child, confined) =
+                spawned.join().map_err(|_| io::Error::other("the thread that starts the program failed"))??;
+            Ok((child, confined, taken?))
         })
     }
 
@@ -85,6 +90,15 @@ impl Held {
     }
 }
 
+/// Whether something can be done in the place of a process, as [`Watched`] wants it: Linux 5.14 gives the answer and the
+/// descriptor at once.
+pub fn can_act_for_others() -> bool {
+    let release = rustix::system::uname();
+    let mut numbers =
+        release.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(14))
+}
+
 /// Whether the kernel has what is needed, and nobody else is in its place.
 ///
 /// # Errors
@@ -96,7 +110,8 @@ pub fn supported() -> Result<(), String> {
     }
     // A child that takes on the filter, and then fails before it becomes another program.
     let mut probe = Command::new("/proc/self/exe");
-    let work = || filter::install().and_then(|_| Err(Errno::CANCELED.into()));
+    let filter = Filter::of(Watched::default());
+    let work = move || filter.install().and_then(|_| Err(Errno::CANCELED.into()));
     // SAFETY: system calls only, and neither memory nor locks.
     unsafe { probe.pre_exec(work) };
     let failed = probe.spawn().map(drop).err().and_then(|error| error.raw_os_error()).map(Errno::from_raw_os_error);
@@ -128,8 +143,8 @@ mod tests {
     fn this_machine_has_what_is_needed_and_a_program_that_is_not_there_is_an_error() {
         assert_eq!(supported(), Ok(()));
         let start = |mut command: Command| {
-            let held = Held::new(&mut command).unwrap();
-            held.start(1, || command.spawn()).unwrap_err()
+            let held = Held::new(&mut command, Watched::default()).unwrap();
+            held.start(1, || command.spawn().map(|child| (child, None))).unwrap_err()
         };
         assert_eq!(start(Command::new("/not/there")).kind(), io::ErrorKind::NotFound);
         let mut failing = Command::new("/bin/true");

@@ -5,13 +5,14 @@ use std::{
     collections::HashMap,
     io,
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     pin::Pin,
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use rampart_call::{Action, Call, CommandLine, Judgement, Origin, Permit, Phase, Reason, Refusal, Verdict};
+use rampart_call::{Action, Call, CommandLine, Judgement, Located, Origin, Permit, Phase, Reason, Refusal, Verdict};
 use rustix::{
     io::Errno,
     process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior},
@@ -24,9 +25,14 @@ use tokio::{
 };
 
 use crate::{
-    Supervision,
-    attempt::Attempt,
+    Supervision, Watched,
+    attempt::{Attempt, starts_a_program},
+    connection,
+    deed::Deed,
+    files::{self, Found, Wish},
+    hands::{Confined, Hands, with_rights_as},
     listener::{Listener, Notification},
+    memory::Memory,
     place::{Identity, Thread},
     program::{Program, Started, Unfit},
     refused::LastRefused,
@@ -44,16 +50,17 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// # Errors
 /// When it cannot be started, or not be supervised.
 pub fn run(mut command: Command, supervision: Supervision<'_>) -> io::Result<ExitStatus> {
-    run_held(Held::new(&mut command)?, move || command.spawn(), supervision)
+    let held = Held::new(&mut command, supervision.watched)?;
+    run_held(held, move || command.spawn().map(|child| (child, None)), supervision)
 }
 
-/// The same for a command that is started in its own way: by `start`, on another thread.
+/// The same for a command that is started in its own way: by `start`, on another thread, which says what it is confined to.
 ///
 /// # Errors
 /// As `start`, or when it cannot be supervised.
 pub fn run_held<E: From<io::Error> + Send>(
     held: Held,
-    start: impl FnOnce() -> Result<Child, E> + Send,
+    start: impl FnOnce() -> Result<(Child, Option<Confined>), E> + Send,
     supervision: Supervision<'_>,
 ) -> Result<ExitStatus, E> {
     // Processes stay below us whatever they do, which some kernels want of who traces them (Yama's ptrace_scope).
@@ -63,19 +70,27 @@ pub fn run_held<E: From<io::Error> + Send>(
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut children = signal(SignalKind::child())?;
-        let (child, listener) = held.start(supervision.unasked, start)?;
-        Ok(supervise(child, listener, supervision, &mut children).await?)
+        let (child, confined, listener) = held.start(supervision.unasked, start)?;
+        let rights = with_rights_as(confined.as_ref())?;
+        let hands = match supervision.watched {
+            Watched { files: false, connections: false } => None,
+            _ => Some(Hands::new(&listener, confined)?),
+        };
+        let ended = supervise(child, listener, hands, supervision, &mut children).await;
+        drop(rights);
+        Ok(ended?)
     })
 }
 
 async fn supervise(
     child: Child,
     listener: Listener,
+    hands: Option<Hands>,
     supervision: Supervision<'_>,
     children: &mut tokio::signal::unix::Signal,
 ) -> io::Result<ExitStatus> {
     let child = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let mut supervisor = Supervisor::new(listener, supervision)?;
+    let mut supervisor = Supervisor::new(listener, hands, supervision)?;
     let mut looks = interval(PATIENCE);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // No process is left that could start anything.
@@ -115,6 +130,8 @@ struct Supervisor<'a> {
     twins: Twins,
     refused: LastRefused,
     listener: AsyncFd<Listener>,
+    /// What does what was judged, where more than programs is watched.
+    hands: Option<Hands>,
     /// Calls that the gate has not answered.
     judging: Pending<'a, Judged>,
     /// Processes that stand at the end of an exec that was not the one that was judged, and are being recorded.
@@ -125,11 +142,18 @@ struct Supervisor<'a> {
 
 struct Judged {
     notification: Notification,
-    /// None when it could not be found out.
-    program: Option<Program>,
-    /// Where it would start.
-    cwd: Option<String>,
+    subject: Subject,
     ruling: Result<Vec<Permit>, Refusal>,
+}
+
+/// What a process wants to do.
+enum Subject {
+    /// Start this, in this folder.
+    Program(Program, Option<String>),
+    /// Something that is done for it.
+    Deed(Deed),
+    /// It could not be found out.
+    Unknown,
 }
 
 struct Traced {
@@ -139,7 +163,7 @@ struct Traced {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(listener: Listener, supervision: Supervision<'a>) -> io::Result<Self> {
+    fn new(listener: Listener, hands: Option<Hands>, supervision: Supervision<'a>) -> io::Result<Self> {
         let asks_itself = supervision.asks_itself.as_ref().and_then(|file| rustix::fs::stat(file).ok());
         // SAFETY: its descriptor is the same as long as it lives.
         let listener = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE)? };
@@ -149,48 +173,94 @@ impl<'a> Supervisor<'a> {
             twins: Twins::default(),
             refused: LastRefused::default(),
             listener,
+            hands,
             judging: FuturesUnordered::new(),
             stopped: FuturesUnordered::new(),
             traced: HashMap::new(),
         })
     }
 
-    /// A process wants to start something, and waits.
+    /// A process wants to do something, and waits.
     fn begin(&mut self, notification: Notification) {
-        let thread = Thread(notification.thread);
-        let attempt = match Attempt::of(&notification) {
-            Ok(attempt) if attempt.only_check => return self.go_on(&notification),
-            Ok(attempt) => attempt,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return self.refuse(
-                    notification,
-                    Vec::new(),
-                    "the process keeps its memory from others (it is not dumpable)",
-                );
-            }
-            Err(error) => return self.fail(&notification, Errno::from_io_error(&error).unwrap_or(Errno::FAULT)),
+        let begun = if starts_a_program(notification.number) {
+            self.begin_program(notification)
+        } else if notification.number == libc::SYS_connect {
+            self.begin_connection(notification)
+        } else {
+            self.begin_with_file(notification)
         };
+        let Err(error) = begun else { return };
+        if error.kind() == io::ErrorKind::PermissionDenied && Memory::of(notification.thread).is_closed() {
+            let action = if starts_a_program(notification.number) {
+                exec(Vec::new(), working_directory(Thread(notification.thread)))
+            } else {
+                Action::Read { paths: vec![Located::written(format!("/proc/{}/mem", notification.thread))] }
+            };
+            self.refuse(notification, action, "the process keeps its memory from others (it is not dumpable)");
+        } else {
+            self.fail(&notification, Errno::from_io_error(&error).unwrap_or(Errno::FAULT));
+        }
+    }
+
+    fn begin_program(&mut self, notification: Notification) -> io::Result<()> {
+        let thread = Thread(notification.thread);
+        let attempt = Attempt::of(&notification)?;
+        if attempt.only_check {
+            self.go_on(&notification);
+            return Ok(());
+        }
         let program = match Program::of(&attempt, thread, &self.twins) {
             Ok(program) => program,
-            Err(Unfit::Fails(error)) => return self.fail(&notification, error),
+            Err(Unfit::Fails(error)) => return Err(error.into()),
             Err(Unfit::Unverifiable(why)) => {
                 let words = std::iter::once(&attempt.path).chain(attempt.argv.iter().skip(1));
-                return self.refuse(
-                    notification,
-                    words.map(|w| String::from_utf8_lossy(w).into_owned()).collect(),
-                    why,
-                );
+                let words = words.map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+                self.refuse(notification, exec(words, working_directory(thread)), why);
+                return Ok(());
             }
         };
         if self.asks_itself.is_some_and(|own| program.is(own)) {
-            return self.let_go(notification, program);
+            self.let_go(notification, program);
+            return Ok(());
         }
         let cwd = working_directory(thread);
         if self.refused.knows(thread, &program, cwd.as_deref()) {
-            return self.fail(&notification, Errno::PERM);
+            return Err(Errno::PERM.into());
         }
-        let calls: Vec<Call> =
-            program.readings().into_iter().map(|words| self.call(thread, words, cwd.clone())).collect();
+        let actions = program.readings().into_iter().map(|words| exec(words, cwd.clone())).collect();
+        self.judge(notification, Subject::Program(program, cwd), actions);
+        Ok(())
+    }
+
+    fn begin_with_file(&mut self, notification: Notification) -> io::Result<()> {
+        let wish = Wish::of(&notification)?.ok_or(Errno::NOSYS)?;
+        let Found { deed, mut actions } = files::find(wish, Thread(notification.thread))?;
+        actions.retain(|action| !self.is_given(action));
+        self.judge(notification, Subject::Deed(deed), actions);
+        Ok(())
+    }
+
+    fn is_given(&self, action: &Action) -> bool {
+        let Action::Read { paths } = action else { return false };
+        let is_given = |place: &Path| self.supervision.given.iter().any(|given| place.starts_with(given));
+        paths.iter().all(|path| path.resolved.as_deref().is_some_and(|place| is_given(Path::new(place))))
+    }
+
+    fn begin_connection(&mut self, notification: Notification) -> io::Result<()> {
+        match connection::find(&notification)? {
+            Some((deed, action)) => self.judge(notification, Subject::Deed(deed), action.into_iter().collect()),
+            None => self.go_on(&notification),
+        }
+        Ok(())
+    }
+
+    /// Has all of what it comes down to judged, if it is anything that has to be.
+    fn judge(&mut self, notification: Notification, subject: Subject, actions: Vec<Action>) {
+        if actions.is_empty() {
+            return self.settle(Judged { notification, subject, ruling: Ok(Vec::new()) });
+        }
+        let thread = Thread(notification.thread);
+        let calls: Vec<Call> = actions.into_iter().map(|action| self.call(thread, action)).collect();
         let gate = self.supervision.gate;
         self.judging.push(Box::pin(async move {
             let mut permits = Vec::new();
@@ -209,14 +279,13 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
-            Judged { notification, program: Some(program), cwd, ruling: ruling.map(|()| permits) }
+            Judged { notification, subject, ruling: ruling.map(|()| permits) }
         }));
     }
 
     /// Refuses by itself what it cannot judge, and has that recorded.
-    fn refuse(&mut self, notification: Notification, words: Vec<String>, why: &str) {
-        let thread = Thread(notification.thread);
-        let call = self.call(thread, words, working_directory(thread));
+    fn refuse(&mut self, notification: Notification, action: Action, why: &str) {
+        let call = self.call(Thread(notification.thread), action);
         let refusal = Refusal { judgement: Judgement::refused(Reason::ExecUnverified, why) };
         let gate = self.supervision.gate;
         self.judging.push(Box::pin(async move {
@@ -225,29 +294,43 @@ impl<'a> Supervisor<'a> {
                 Verdict::Deny(refusal) => Err(refusal),
                 Verdict::Ask(question) => Err(Refusal { judgement: question.judgement }),
             };
-            Judged { notification, program: None, cwd: None, ruling }
+            Judged { notification, subject: Subject::Unknown, ruling }
         }));
     }
 
     /// The gate has answered.
     fn settle(&mut self, judged: Judged) {
-        let Judged { notification, program, cwd, ruling } = judged;
+        let Judged { notification, subject, ruling } = judged;
         match ruling {
             // The permits are spent here.
-            Ok(_permits) => match program {
-                Some(program) => self.let_go(notification, program),
+            Ok(_permits) => match subject {
+                Subject::Program(program, _) => self.let_go(notification, program),
+                Subject::Deed(deed) => self.perform(&notification, deed),
                 // Nothing is enforced, or it would have been refused.
-                None => self.go_on(&notification),
+                Subject::Unknown => self.go_on(&notification),
             },
             Err(refusal) => {
                 if self.listener.get_ref().still_waits(notification.id) {
                     tell(notification.thread, &line(&refusal));
                 }
-                if let Some(program) = program {
-                    self.refused.add(notification.thread, program, cwd);
-                }
-                self.fail(&notification, Errno::PERM);
+                let error = match subject {
+                    Subject::Program(program, cwd) => {
+                        self.refused.add(notification.thread, program, cwd);
+                        Errno::PERM
+                    }
+                    // What programs expect of files that are not for them.
+                    Subject::Deed(_) => Errno::ACCESS,
+                    Subject::Unknown => Errno::PERM,
+                };
+                self.fail(&notification, error);
             }
+        }
+    }
+
+    fn perform(&self, notification: &Notification, deed: Deed) {
+        let done = self.hands.as_ref().map(|hands| hands.perform(notification.id, deed));
+        if !matches!(done, Some(Ok(()))) {
+            self.fail(notification, Errno::IO);
         }
     }
 
@@ -265,7 +348,7 @@ impl<'a> Supervisor<'a> {
             let words = program.readings().into_iter().next().unwrap_or_default();
             return self.refuse(
                 notification,
-                words,
+                exec(words, working_directory(Thread(thread))),
                 "another program traces this process, so that what it starts cannot be verified",
             );
         }
@@ -323,7 +406,7 @@ impl<'a> Supervisor<'a> {
                 let mut words: Vec<_> = std::iter::once(name.to_string_lossy().into_owned()).chain(rest).collect();
                 // What stands behind the last NUL.
                 words.truncate(words.len().saturating_sub(1).max(1));
-                let call = self.call(Thread(process), words, working_directory(Thread(process)));
+                let call = self.call(Thread(process), exec(words, working_directory(Thread(process))));
                 let why = "the program or its arguments were changed while they were judged";
                 let refusal = Refusal { judgement: Judgement::refused(Reason::ExecUnverified, why) };
                 let gate = self.supervision.gate;
@@ -356,15 +439,18 @@ impl<'a> Supervisor<'a> {
         });
     }
 
-    fn call(&self, thread: Thread, words: Vec<String>, cwd: Option<String>) -> Call {
+    fn call(&self, thread: Thread, action: Action) -> Call {
+        let origin = &self.supervision.origin;
+        // Where a path belongs is not said by the action.
+        let workspace = if matches!(action, Action::Exec { .. }) { None } else { working_directory(thread) };
+        let workspace = workspace.or_else(|| origin.workspace.clone());
         let pid = u32::try_from(thread.0).ok();
-        Call {
-            origin: Origin { pid, ..self.supervision.origin.clone() },
-            phase: Phase::Before,
-            action: Action::Exec { command: CommandLine::Argv(words), cwd },
-            response: None,
-        }
+        Call { origin: Origin { pid, workspace, ..origin.clone() }, phase: Phase::Before, action, response: None }
     }
+}
+
+fn exec(words: Vec<String>, cwd: Option<String>) -> Action {
+    Action::Exec { command: CommandLine::Argv(words), cwd }
 }
 
 fn working_directory(thread: Thread) -> Option<String> {

@@ -22,6 +22,7 @@ use rampart_client::wire::OpenedSession;
 use rampart_gateway::{Config, Home, config::Without};
 #[cfg(target_os = "linux")]
 use rampart_jail::{Confinement, Holds, Overlay, Part};
+use rampart_supervisor::{Confined, Watched};
 
 #[cfg(target_os = "linux")]
 use self::{jailed::NoJail, overlay::Copied};
@@ -41,7 +42,8 @@ use crate::{
 
 pub(crate) fn run(args: Run, environment: &Environment, printer: Printer) -> anyhow::Result<Exit> {
     let launch = Launch::new(args.command.clone(), args.agent.clone(), args.mode, environment, printer)?;
-    let running = Running { args: &args, launch: &launch, exec: rampart_supervisor::supported(), environment, printer };
+    let exec = rampart_supervisor::supported();
+    let running = Running { args: &args, launch: &launch, exec, environment, printer };
     #[cfg(target_os = "linux")]
     if !args.no_jail {
         let Some(copied) = Copied::prepare(&args, &launch, environment)? else { return running.in_jail(None) };
@@ -82,9 +84,16 @@ impl Running<'_> {
         preload::surround(command, &told, self.launch, self.environment).map(Some)
     }
 
-    /// Where every program that starts is judged, the library has to look at files and connections only.
+    /// What is held beside the programs that start.
+    fn watched(&self) -> Watched {
+        let can = self.exec.is_ok() && rampart_supervisor::can_act_for_others();
+        Watched { files: can && self.args.files, connections: can && self.args.net }
+    }
+
+    /// The library has to look at what is not held.
     fn has_library(&self) -> bool {
-        cfg!(target_os = "linux") && (self.exec.is_err() || self.args.files || self.args.net)
+        let Watched { files, connections } = self.watched();
+        cfg!(target_os = "linux") && (self.exec.is_err() || self.args.files && !files || self.args.net && !connections)
     }
 
     /// Runs it to its end; `unasked` as in [`Launch::run_supervised`].
@@ -92,12 +101,13 @@ impl Running<'_> {
         &self,
         command: Command,
         unasked: usize,
-        start: impl FnOnce(Command) -> anyhow::Result<Child> + Send,
+        start: impl FnOnce(Command) -> anyhow::Result<(Child, Option<Confined>)> + Send,
     ) -> anyhow::Result<Exit> {
         if self.exec.is_ok() {
-            return self.launch.run_supervised(command, unasked, start, self.environment, self.printer);
+            let watched = self.watched();
+            return self.launch.run_supervised(command, unasked, watched, start, self.environment, self.printer);
         }
-        self.launch.run_started(|| start(command), self.printer)
+        self.launch.run_started(|| start(command).map(|(child, _)| child), self.printer)
     }
 
     fn without_jail(&self, why: String) -> anyhow::Result<Exit> {
@@ -105,7 +115,7 @@ impl Running<'_> {
         let _socket = self.surround(&mut command)?;
         self.tell(&Jail::none(why));
         let cannot = || format!("cannot run `{}`", self.launch.program().display());
-        self.run_by(command, 1, |mut command| command.spawn().with_context(cannot))
+        self.run_by(command, 1, |mut command| Ok((command.spawn().with_context(cannot)?, None)))
     }
 }
 
@@ -175,7 +185,10 @@ impl Running<'_> {
         let road = self.launch.road();
         let told = |holds, confined| self.tell(&Jail { confined, ..jail(holds) });
         // It is this program before it is the agent.
-        self.run_by(command, 2, |command| Ok(jailed::start(command, confined, road, sees, told)?))
+        self.run_by(command, 2, |command| {
+            let (child, confined) = jailed::start(command, confined, road, sees, told)?;
+            Ok((child, Some(confined)))
+        })
     }
 }
 
@@ -259,10 +272,17 @@ impl Running<'_> {
             ),
             Err(why) => line("exec", "open", why),
         }
+        let Watched { files, connections } = self.watched();
+        if files {
+            line("files", "enforced", "what any process opens, changes or removes is judged, and done for it");
+        }
+        if connections {
+            line("net", "enforced", "connections are judged, and made for the process that wants them");
+        }
         if self.has_library() {
             line("preload", "advisory", "what libc starts asks first; static programs and Go do without libc");
         } else if exec.is_ok() {
-            line("preload", "off", "`--files` and `--net` ask before files are opened and connections are made");
+            line("preload", "off", "`--files` and `--net` have files and connections judged as well");
         } else {
             line("preload", "open", "only on Linux");
         }

@@ -11,15 +11,16 @@ use std::{
 use anyhow::Context as _;
 use rampart_call::{Action, Call, Gate, Judging, Origin, Refusal, Surface};
 use rampart_client::Client;
+use rampart_gateway::Home;
 use rampart_shim::place;
-use rampart_supervisor::{Held, Supervision, run_held};
+use rampart_supervisor::{Confined, Held, Supervision, Watched, run_held};
 
 use super::{Launch, ignoring_interrupts, summary};
-use crate::{environment::Environment, exit::Exit, printer::Printer};
+use crate::{environment::Environment, exit::Exit, outbound::Files, printer::Printer};
 
 impl Launch {
-    /// Runs the command to its end as [`run`](Launch::run) does, and has judged whatever its processes start. `start` starts
-    /// it; `unasked` are the programs that it becomes before it is what a person asked for, that one included.
+    /// Runs the command to its end as [`run`](Launch::run) does, and has judged whatever its processes start, and what else is
+    /// watched. `start` starts it, and says what it is confined to; `unasked` are the programs that it becomes before it is what a person asked for, that one included.
     ///
     /// # Errors
     /// When it cannot be started, or not be supervised.
@@ -27,7 +28,8 @@ impl Launch {
         &self,
         mut command: Command,
         unasked: usize,
-        start: impl FnOnce(Command) -> anyhow::Result<Child> + Send,
+        watched: Watched,
+        start: impl FnOnce(Command) -> anyhow::Result<(Child, Option<Confined>)> + Send,
         environment: &Environment,
         printer: Printer,
     ) -> anyhow::Result<Exit> {
@@ -39,9 +41,11 @@ impl Launch {
             trace: environment.trace,
             ..Origin::default()
         };
+        let given = Files::given(&Home::at(&environment.home));
         let gate = Asking { client: Client::new(self.road.clone()), last: Mutex::default() };
-        let supervision = Supervision { asks_itself: own_shell(), unasked, ..Supervision::new(&gate, origin) };
-        let held = Held::new(&mut command).context("cannot supervise what is started")?;
+        let supervision =
+            Supervision { asks_itself: own_shell(), unasked, watched, given, ..Supervision::new(&gate, origin) };
+        let held = Held::new(&mut command, watched).context("cannot supervise what is started")?;
         let status = ignoring_interrupts(|| run_held(held, || start(command), supervision))
             .with_context(|| format!("cannot run `{}`", self.program.display()))?;
         summary(&rampart_client::blocking::Client::new(self.road.clone()), &self.session.session, printer);
@@ -84,14 +88,15 @@ impl Gate for Asking {
 
 impl Asking {
     fn placed(&self, mut call: Call) -> Call {
-        let Action::Exec { cwd, .. } = &call.action else { return call };
+        // Where a process is that does something else with files stands where the project does, as it does for hooks.
+        let cwd = if let Action::Exec { cwd, .. } = &call.action { cwd } else { &call.origin.workspace }.clone();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = last.as_ref().filter(|last| last.cwd == *cwd && last.at.elapsed() < PROJECT) {
+        if let Some(known) = last.as_ref().filter(|last| last.cwd == cwd && last.at.elapsed() < PROJECT) {
             call.origin.workspace.clone_from(&known.workspace);
         } else {
             place(&mut call.origin, cwd.as_deref().map(Path::new));
             let workspace = call.origin.workspace.clone();
-            *last = Some(Placed { cwd: cwd.clone(), workspace, at: Instant::now() });
+            *last = Some(Placed { cwd, workspace, at: Instant::now() });
         }
         call
     }

@@ -4,6 +4,7 @@
 
 mod races;
 mod unchanged;
+mod watched;
 mod ways;
 
 use std::{

@@ -40,7 +40,7 @@ fn try_one(environment: &Environment) -> anyhow::Result<Result<Holds, Failed>> {
     command.arg0(rampart_jail::NAME).args(["/bin/true", "true"]);
     // Not told to start, it ends.
     let started = rampart_jail::start(command, &confined).and_then(rampart_jail::Starting::doors);
-    Ok(started.and_then(|(starting, _)| starting.ready()).map(|(starting, holds)| {
+    Ok(started.and_then(|(starting, _)| starting.ready()).map(|(starting, holds, _)| {
         starting.leave();
         holds
     }))

@@ -21,10 +21,11 @@ use anyhow::Context as _;
 use rampart_call::{Action, Call, CommandLine, Gate as _, Located, Origin, Phase, Surface, Verdict};
 use rampart_client::Client;
 use rampart_frame::{GO, HEAD, Kind, NO, read_head, words};
+use rampart_gateway::Home;
 use rampart_shim::{place, resolve};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{environment::Environment, launch::Launch};
+use crate::{environment::Environment, launch::Launch, outbound::Files};
 
 /// Answers on `listener` as long as this process lives. With `always` everything may go on, and is asked about all the same.
 ///
@@ -48,6 +49,7 @@ pub(super) fn listen(
     let shell = own.map(|own| own.with_file_name("rampart-shim")).filter(|shim| shim.is_file());
     let broker = Broker {
         shell,
+        given: Files::given(&Home::at(&environment.home)),
         client: Client::new(launch.road().clone()),
         runtime: Builder::new_current_thread().enable_all().build().context("cannot ask the gateway")?,
         origin,
@@ -69,6 +71,8 @@ struct Broker {
     listener: UnixListener,
     /// The shell that asks by itself, with more to say than `EPERM`.
     shell: Option<PathBuf>,
+    /// What of Rampart's own everybody may read.
+    given: Vec<PathBuf>,
     /// Threads that wait for a question, and threads in all.
     idle: AtomicUsize,
     threads: AtomicUsize,
@@ -107,14 +111,21 @@ impl Broker {
 
     fn answer(&self, mut stream: UnixStream) {
         let calls = self.read(&mut stream).unwrap_or_default();
-        let asks_itself = calls.iter().any(|call| self.is_our_shell(&call.action));
-        let may = asks_itself
-            || !calls.is_empty() && calls.into_iter().all(|call| matches!(self.judge(call), Verdict::Allow(_)));
+        let unasked = calls.iter().any(|call| self.is_our_shell(&call.action) || self.is_given(&call.action));
+        let may =
+            unasked || !calls.is_empty() && calls.into_iter().all(|call| matches!(self.judge(call), Verdict::Allow(_)));
         let _ = stream.write_all(&[if may || self.always { GO } else { NO }]);
     }
 
     fn judge(&self, call: Call) -> Verdict {
         self.runtime.block_on(self.client.judge(call))
+    }
+
+    /// Reads nothing but what every process of a session is told to read.
+    fn is_given(&self, action: &Action) -> bool {
+        let Action::Read { paths } = action else { return false };
+        let is_given = |place: &Path| self.given.iter().any(|given| place.starts_with(given));
+        paths.iter().all(|path| path.resolved.as_deref().is_some_and(|place| is_given(Path::new(place))))
     }
 
     /// One of the links of `rampart wrap` to the shell that asks before it becomes the real one.

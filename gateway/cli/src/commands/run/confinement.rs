@@ -128,12 +128,10 @@ fn files(
     hidden.extend([rampart, home.join(".rampart"), run.join("doors.sock")].into_iter().filter_map(there));
     // What somebody may write to is shown to them.
     hidden.retain(|path| !writable.contains(path));
-    let state = Home::at(&environment.home).state();
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     let around = [home.clone(), launch.program().to_path_buf(), own.with_file_name("rampart-shim"), own];
-    let mut shown = vec![run, state.join("shells"), state.join("preload")];
-    shown.extend(outbound::Files::places(&Home::at(&environment.home)));
-    let shown = shown.into_iter().filter_map(there).collect();
+    let given = outbound::Files::given(&Home::at(&environment.home));
+    let shown = there(run).into_iter().chain(given).collect();
     let around = around.into_iter().filter_map(there).collect();
     let hidden = hidden.into_iter().collect();
     Ok(Files { writable, fixed, hidden, shown, around, sockets, scratch, overlay: None })

@@ -13,6 +13,7 @@ use std::{
 
 use rampart_client::{Fault, Settings, hand_in, wire};
 use rampart_jail::{Confinement, Door, Failed, Holds};
+use rampart_supervisor::Confined;
 
 /// How long to wait before a gateway that went away is looked for again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -29,7 +30,7 @@ pub(crate) enum NoJail {
 }
 
 /// Starts a process that is confined and, when `told` has said what holds, becomes its program. `sees` says of what holds whether
-/// nothing that the program does goes unseen, which the gateway is told with the ways out.
+/// nothing that the program does goes unseen, which the gateway is told with the ways out. Also says what it is confined to.
 ///
 /// # Errors
 /// When it cannot be confined. Then it does not run.
@@ -39,9 +40,9 @@ pub(crate) fn start(
     road: &Settings,
     sees: impl FnOnce(Holds) -> bool,
     told: impl FnOnce(Holds, bool),
-) -> Result<Child, NoJail> {
+) -> Result<(Child, Confined), NoJail> {
     let (starting, doors) = rampart_jail::start(command, confinement)?.doors()?;
-    let (starting, holds) = starting.ready()?;
+    let (starting, holds, ruleset) = starting.ready()?;
     let ways = Ways { confined: !doors.is_empty() && sees(holds), doors };
     let standing = if ways.doors.is_empty() { None } else { Some(ways.hand(road)?) };
     told(holds, ways.confined);
@@ -50,7 +51,7 @@ pub(crate) fn start(
         let road = road.clone();
         thread::spawn(move || ways.stay(stream, &road));
     }
-    Ok(child)
+    Ok((child, Confined { ruleset }))
 }
 
 /// The ways out of a jail.
