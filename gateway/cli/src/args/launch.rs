@@ -36,10 +36,10 @@ pub(crate) struct Run {
     /// Name of the agent in rules and the audit trail [default: the program's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
-    /// Also ask before files are opened, deleted, renamed or cut
+    /// Also judge files that are opened, removed, renamed, linked or cut
     #[arg(long)]
     pub(crate) files: bool,
-    /// Also ask before a connection is made
+    /// Also judge connections where they are made
     #[arg(long)]
     pub(crate) net: bool,
     /// What to do with refusals in this session
