@@ -27,8 +27,10 @@ use super::{
 pub(super) const CHECKPOINT_RECORDS: u64 = 1024;
 /// Milliseconds after which a checkpoint is due, if anything was written.
 const CHECKPOINT_MS: u64 = 1000;
-/// Milliseconds that an allowed call's record may wait for the disk.
+/// Milliseconds after which the records of allowed calls go to the disk. The writer sees to that, and nobody else waits.
 const SYNC_MS: u64 = 5;
+/// Milliseconds after which whoever adds to them waits as well: the disk, or the writer, does not keep up.
+const LATE_MS: u64 = 10;
 
 /// An open trail.
 pub(super) struct Log {
@@ -137,7 +139,7 @@ impl Log {
             && self.segment.is_some()
             && !self.rotation_due(now)
             && !self.checkpoint_due(now)
-            && !self.sync_due(now)
+            && !self.waits_since(LATE_MS, now)
     }
 
     /// Whether nothing waits for the disk.
@@ -152,7 +154,7 @@ impl Log {
             let _ = self.resume(now);
         } else if self.checkpoint_due(now) {
             let _ = self.put(&[], now);
-        } else if self.sync_due(now)
+        } else if self.waits_since(SYNC_MS, now)
             && let Some(segment) = &self.segment
         {
             self.flushing = self.unsynced.take();
@@ -285,7 +287,8 @@ impl Log {
             return Err(Fault::Write(written, e));
         }
         self.unsynced.get_or_insert(Unsynced { first, offset, since: now });
-        if self.settings.is_strict() || self.sync_due(now) || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
+        let late = self.waits_since(LATE_MS, now);
+        if self.settings.is_strict() || late || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
             self.sync().inspect_err(|_| self.ledger = before)?;
         }
         if let Some(checkpoint) = checkpoint {
@@ -304,8 +307,9 @@ impl Log {
         Ok(())
     }
 
-    fn sync_due(&self, now: Stamp) -> bool {
-        self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + SYNC_MS)
+    /// Whether a record has waited for the disk for so many milliseconds.
+    fn waits_since(&self, ms: u64, now: Stamp) -> bool {
+        self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + ms)
     }
 
     fn checkpoint_due(&self, now: Stamp) -> bool {

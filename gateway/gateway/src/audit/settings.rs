@@ -59,7 +59,7 @@ impl Settings {
 /// What must be on disk before it is answered (`audit.durability`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// All but plain allowances, which follow within 5 ms.
+    /// All but plain allowances, which go to the disk within 5 ms.
     #[default]
     Grouped,
     /// Everything.

@@ -75,7 +75,7 @@ impl Trail {
     }
 
     /// Records an entry and returns its `seq`. Denials, questions, approvals, policy, configuration and token events are
-    /// on disk when this returns; other decisions are written, and on disk within 5 ms.
+    /// on disk when this returns; other decisions are written, and go to the disk within 5 ms.
     ///
     /// # Errors
     /// When the entry is not on record. The trail recovers by itself when it can.

@@ -55,6 +55,54 @@ async fn short_and_interrupted_writes_tear_nothing() {
 }
 
 #[tokio::test]
+async fn an_allowance_waits_for_the_disk_only_where_that_does_not_keep_up() {
+    use std::sync::{
+        Mutex,
+        atomic::AtomicU64,
+        mpsc::{Receiver, Sender, channel},
+    };
+    use tokio::time::timeout;
+
+    static BOOT: AtomicU64 = AtomicU64::new(1_000);
+    fn clock() -> (u64, u64) {
+        (1_800_000_000_000 + BOOT.load(SeqCst), BOOT.load(SeqCst))
+    }
+    let home = Home::new();
+    let (begun, begins): (Sender<()>, Receiver<()>) = channel();
+    let (goes_on, held): (Sender<()>, Receiver<()>) = channel();
+    let held = Mutex::new(held);
+    let sync = move |fd: std::os::fd::BorrowedFd<'_>| {
+        // Nobody listens at first and at the end.
+        if begun.send(()).is_ok() {
+            let _ = held.lock().unwrap().recv();
+        }
+        Ok(rustix::fs::fdatasync(fd)?)
+    };
+    let disk = Disk { sync: Arc::new(sync), ..Disk::default() };
+    goes_on.send(()).unwrap();
+    let trail = Trail::open(&home.dir, Settings { clock, disk, ..Settings::default() }).unwrap();
+    begins.recv().unwrap();
+    let moment = std::time::Duration::from_secs(10);
+
+    timeout(moment, allow(&trail, "one")).await.unwrap().unwrap();
+    BOOT.store(1_000 + 5, SeqCst);
+    begins.recv_timeout(moment).unwrap();
+    // The writer waits for the disk now.
+    timeout(moment, allow(&trail, "two")).await.unwrap().unwrap();
+    BOOT.store(1_000 + 5 + 9, SeqCst);
+    timeout(moment, allow(&trail, "three")).await.expect("the writer sees to it").unwrap();
+    BOOT.store(1_000 + 5 + 10, SeqCst);
+    let mut late = Box::pin(allow(&trail, "four"));
+    assert!(timeout(moment / 100, &mut late).await.is_err(), "it was answered although the disk does not keep up");
+    drop(begins);
+    goes_on.send(()).unwrap();
+    drop(goes_on);
+    timeout(moment, late).await.unwrap().unwrap();
+    trail.close().await;
+    assert_sound(&home.dir);
+}
+
+#[tokio::test]
 async fn a_failed_sync_is_never_retried_on_that_file() {
     let home = Home::new();
     let trail = Trail::open(&home.dir, failing(&[], &[(2, Errno::IO)])).unwrap();
