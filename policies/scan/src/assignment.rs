@@ -21,14 +21,22 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
     let tail =
         bytes.get(end..)?.iter().take(TAIL).take_while(|b| b.is_ascii_alphanumeric() || b"_.-".contains(b)).count();
     let name_end = end + tail;
-    let mut i = name_end;
+    // char key[] = "value"
+    let after_name = name_end + if bytes.get(name_end..).is_some_and(|rest| rest.starts_with(b"[]")) { 2 } else { 0 };
+    let mut i = after_name;
     let gap = |from: usize| {
         let quotes = |b: &&u8| matches!(b, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\\' | b']');
         bytes.get(from..).unwrap_or_default().iter().take(GAP).take_while(quotes).count()
     };
     i += gap(i);
+    // A name between colons is a part of something: arn:aws:secretsmanager:eu-west-1:1:secret:name
+    let name_from = name_start(bytes, start).0;
+    let before_name = name_from.checked_sub(2).and_then(|from| bytes.get(from..name_from));
+    if at(i) == Some(b':') && matches!(before_name, Some([before, b':']) if before.is_ascii_alphanumeric()) {
+        return None;
+    }
     // A bracket belongs to `env["key"]`; in `[key]` the name is one of something else.
-    let mut before_bracket = bytes.get(name_end..i).unwrap_or_default().split(|b| *b == b']');
+    let mut before_bracket = bytes.get(after_name..i).unwrap_or_default().split(|b| *b == b']');
     if before_bracket.next().is_some_and(|b| !b.iter().any(|b| b"\"'`".contains(b))) && before_bracket.next().is_some()
     {
         return None;
@@ -50,6 +58,9 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
     };
     let comma = at(i) == Some(b',');
     i += operator;
+    if operator == 1 && at(i - 1) == Some(b':') {
+        i += type_and_equals(bytes, i);
+    }
     let mut quote = None;
     for _ in 0..GAP {
         match at(i)? {
@@ -67,6 +78,20 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
         return None;
     }
     Some(Assignment { name: (start, name_end), value: i, quote })
+}
+
+/// The length of a type and what assigns the value behind it, as in `key: &str = "value"`.
+fn type_and_equals(bytes: &[u8], from: usize) -> usize {
+    const LONGEST: usize = 32;
+    let rest = bytes.get(from..).unwrap_or_default();
+    let of_type = |b: &&u8| b.is_ascii_alphanumeric() || b" &'_<>[].?|*".contains(b);
+    let length = rest.iter().take(LONGEST).take_while(of_type).count();
+    let (of_type, rest) = rest.split_at(length);
+    let quoted = match rest {
+        [b'=', b' ', quote, ..] | [b'=', quote, ..] => b"\"'`\\".contains(quote),
+        _ => false,
+    };
+    if quoted && of_type.iter().any(u8::is_ascii_alphabetic) { length + 1 } else { 0 }
 }
 
 /// Where the name around `at` begins, and whether it is a long flag.
@@ -107,6 +132,23 @@ pub(crate) fn is_public_name(name: &str) -> bool {
         "next_page",
         "page_token",
         "pagetoken",
+        "nexttoken",
+        "next_token",
+        "next-token",
+        "clienttoken",
+        "client_token",
+        "client-token",
+        "requesttoken",
+        "actiontoken",
+        "locktoken",
+        "lock-token",
+        "changetoken",
+        "change-token",
+        "starttoken",
+        "start_token",
+        "starting-token",
+        "paginationtoken",
+        "resumetoken",
         "csrf",
         "xsrf",
         "continuation",
@@ -192,6 +234,9 @@ mod tests {
             "?api_key=V1&x=2",
             "api_key ?= V1",
             "api_key || 'V1'",
+            "api_key: &'static str = \"V1\"",
+            "api_key: string = 'V1'",
+            "char api_key[] = \"V1\"",
         ] {
             let (name, value) = assigned(text).unwrap_or_else(|| panic!("{text}"));
             assert!(name.trim_start_matches('-') == "api_key" && value == "V1", "{text}: {name} {value}");
@@ -210,6 +255,7 @@ mod tests {
             "[key] = 1",
             "[key]`: 1",
             "['a.*.key', 'b.*.key']",
+            "arn:aws:kms:eu-west-1:111:key:V1",
         ] {
             assert_eq!(assigned(text), None, "{text}");
         }

@@ -18,6 +18,7 @@ pub(crate) enum Check {
     Password,
     Random,
     Mixed,
+    Strong,
     Ssn,
 }
 
@@ -34,6 +35,7 @@ impl Check {
             "password" => Self::Password,
             "random" => Self::Random,
             "mixed" => Self::Mixed,
+            "strong" => Self::Strong,
             "ssn" => Self::Ssn,
             _ => return None,
         })
@@ -51,6 +53,7 @@ impl Check {
             Self::Password => plausible::password(secret),
             Self::Random => plausible::random(secret),
             Self::Mixed => plausible::mixed(secret),
+            Self::Strong => plausible::strong(secret),
             Self::Ssn => social_security(secret),
         }
     }
@@ -241,7 +244,8 @@ fn bech32(text: &[u8]) -> bool {
     sum == 1 || sum == 0x2bc8_30a3
 }
 
-/// A number that the United States could have given out: no area 000, 666 or 9xx, no group 00, no serial 0000.
+/// A number that the United States could have given out: no area 000, 666 or 9xx, no group 00, no serial 0000,
+/// and none that documentation shows.
 fn social_security(number: &[u8]) -> bool {
     let digits: Vec<u8> = number.iter().copied().filter(u8::is_ascii_digit).collect();
     match digits.as_slice() {
@@ -251,6 +255,8 @@ fn social_security(number: &[u8]) -> bool {
                 && a.first() != Some(&b'9')
                 && (*g1, *g2) != (b'0', b'0')
                 && [*s1, *s2, *s3, *s4] != *b"0000"
+                && digits != *b"123456789"
+                && digits != *b"111223333"
         }
         _ => false,
     }

@@ -44,9 +44,12 @@ fn may_begin(rest: &[u8]) -> bool {
 /// How much is read to judge a run, in bytes, and how much of a run that is longer.
 const RUN: (usize, usize) = (64, 64 * 1024);
 
+/// How many invisible characters in a row say more than a typesetter or a keyboard does.
+const HIDES: usize = 3;
+
 /// What begins at `at`: the detector that names it, and its bytes. A run is judged once, where it begins.
 fn look(bytes: &[u8], at: usize) -> Option<(&'static str, usize, usize)> {
-    if let Some(length) = terminal(bytes.get(at..)?) {
+    if let Some(length) = terminal(bytes.get(at..)?).filter(|_| !redraws(bytes, at)) {
         return Some(("terminal-escape", at, at + length));
     }
     let before = last_char(bytes.get(at.saturating_sub(4)..at).unwrap_or_default());
@@ -72,7 +75,7 @@ fn look(bytes: &[u8], at: usize) -> Option<(&'static str, usize, usize)> {
         || matches!(first, '\u{e0100}'..='\u{e01ef}') && !before.is_some_and(is_ideograph)
     {
         "variation-selectors"
-    } else if count(|c| !is_selector(c) && c != '\u{ad}') >= 2 || hides_in_word(first, before, after) {
+    } else if count(|c| !is_selector(c) && c != '\u{ad}') >= HIDES || hides_in_word(first, before, after) {
         "zero-width"
     } else {
         return None;
@@ -109,11 +112,24 @@ fn is_flag(before: Option<char>, text: &str) -> bool {
 /// Whether a single invisible character splits a word of Latin letters.
 fn hides_in_word(hidden: char, before: Option<char>, after: Option<char>) -> bool {
     let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    // the invisible signs between numbers: 1⁢½, f⁡(x)
+    let counts = matches!(hidden, '\u{2061}'..='\u{2064}') && before.is_some_and(|c| c.is_ascii_digit());
+    if counts {
+        return false;
+    }
     !is_selector(hidden) && !matches!(hidden, '\u{ad}' | '\u{34f}') && latin(before) && latin(after)
 }
 
 fn last_char(bytes: &[u8]) -> Option<char> {
     bytes.utf8_chunks().last().filter(|c| c.invalid().is_empty())?.valid().chars().next_back()
+}
+
+/// Whether a line is erased where it begins, as programs do that show how far they are: it held nothing.
+fn redraws(bytes: &[u8], at: usize) -> bool {
+    let begins = at.checked_sub(1).and_then(|i| bytes.get(i)).is_none_or(|b| *b == b'\n');
+    let rest = bytes.get(at + 1..).unwrap_or_default();
+    let after = [&b"[2K"[..], b"[K", b"[0K"].iter().find_map(|erase| rest.strip_prefix(*erase));
+    begins && after.is_some()
 }
 
 /// The length of an escape sequence that does more than colour (ECMA-48): moves, erases, conceals, sets a title or the

@@ -2,6 +2,8 @@
 
 mod escapes;
 mod fold;
+mod joints;
+mod pairs;
 mod runs;
 
 /// A text to be scanned: the one that was given, or one decoded from a part of another view.
@@ -75,5 +77,7 @@ fn step(steps: &[(usize, usize)], at: usize) -> usize {
 pub(crate) fn each_inner(view: &View<'_>, mut look: impl FnMut(&View<'_>)) {
     escapes::each(view, &mut look);
     fold::each(view, &mut look);
+    joints::each(view, &mut look);
+    pairs::each(view, &mut look);
     runs::each(view, &mut look);
 }

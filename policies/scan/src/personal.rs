@@ -73,6 +73,7 @@ fn cards(bytes: &[u8], start: usize, end: usize, report: &mut impl FnMut(&str, u
                 && issued(number, digits)
                 && luhn(number)
                 && !of_table(number, bytes.get(to..))
+                && !among_numbers(bytes, first, to)
             {
                 report("payment-card", first, to);
                 i += n;
@@ -95,6 +96,28 @@ fn of_table(number: &[u8], after: Option<&[u8]>) -> bool {
         _ => false,
     };
     groups.iter().any(alike) || groups.len() > 1 && goes_on()
+}
+
+/// Whether a number is negative, or next to one in a list that is as long and no card: one of many in code or data.
+fn among_numbers(bytes: &[u8], first: usize, to: usize) -> bool {
+    const BETWEEN: usize = 32;
+    let separates = |b: &&u8| b.is_ascii_whitespace() || **b == b',';
+    let no_card =
+        |number: &[u8]| (SHORTEST..=20).contains(&number.len()) && !(issued(number, number.len()) && luhn(number));
+    let (before, after) = (bytes.get(..first).unwrap_or_default(), bytes.get(to..).unwrap_or_default());
+    if matches!(before, [.., sign, b'-'] if !sign.is_ascii_alphanumeric()) {
+        return true;
+    }
+    let gap = after.iter().take(BETWEEN).take_while(separates).count();
+    let next = after.get(gap..).unwrap_or_default();
+    let digits = next.iter().take(21).take_while(|b| b.is_ascii_digit()).count();
+    if gap > 0 && next.get(..digits).is_some_and(no_card) {
+        return true;
+    }
+    let gap = before.iter().rev().take(BETWEEN).take_while(separates).count();
+    let last = before.get(..before.len() - gap).unwrap_or_default();
+    let digits = last.iter().rev().take(21).take_while(|b| b.is_ascii_digit()).count();
+    gap > 0 && last.get(last.len() - digits..).is_some_and(no_card)
 }
 
 /// The groups of digits that single spaces or dashes separate.

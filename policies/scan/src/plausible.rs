@@ -69,7 +69,9 @@ const WHOLE: &[&str] = &[
 /// Whether the value says itself that it is none.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
-    WHOLE.iter().any(|w| w.as_bytes() == lower)
+    // `secret123` is as much of a secret as `secret`.
+    let counted = |rest: &[u8]| b"1234567890".starts_with(rest);
+    WHOLE.iter().any(|w| lower.strip_prefix(w.as_bytes()).is_some_and(counted))
         || PLACEHOLDERS.iter().any(|p| lower.windows(p.len()).any(|w| w == p.as_bytes()))
 }
 
@@ -112,24 +114,46 @@ fn is_reference(value: &[u8]) -> bool {
 
 /// Whether the value could be a password that someone chose: 8 characters, letters and something else, no reference.
 pub(crate) fn password(value: &[u8]) -> bool {
-    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let others = value.len() - letters;
-    let joined = value.iter().all(|b| b.is_ascii_alphabetic() || b"_-.:/".contains(b));
-    letters >= 2 && others >= 1 && !joined && entropy(value) >= 2.4 && !is_reference(value) && !is_code(value)
+    // what is beyond ASCII is a letter, mostly, or a sign between words
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || !b.is_ascii();
+    let letters = value.iter().filter(|b| is_letter(b)).count();
+    let joined = value.iter().all(|b| is_letter(b) || b"_-.:/".contains(b));
+    letters >= 2 && !joined && entropy(value) >= 2.4 && !is_reference(value) && !is_code(value) && !is_date(value)
+}
+
+/// Whether the value begins with a day: `2026-11-27`.
+fn is_date(value: &[u8]) -> bool {
+    let like = |(b, form): (&u8, &u8)| if *form == b'0' { b.is_ascii_digit() } else { b == form };
+    value.len() >= 10 && value.iter().zip(b"0000-00-00").all(like)
+}
+
+/// Whether a word between others can only be a password or key: all kinds of letters, and signs or more than one number
+/// as no word has them.
+pub(crate) fn strong(value: &[u8]) -> bool {
+    let numbers = value.split(|b| !b.is_ascii_digit()).filter(|n| !n.is_empty()).count();
+    let signs = value.iter().filter(|b| b"!@#$%^&*+=?".contains(b)).count();
+    mixed(value) && numbers + signs >= 2 && password(value) && entropy(value) >= 2.7
 }
 
 /// Whether the value could be a key that a machine made: letters and digits mixed, and not words, a version or a path.
 pub(crate) fn random(value: &[u8]) -> bool {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let plain = digits >= 2 && letters >= 2 && !is_name(value) && !is_reference(value) && !is_code(value);
+    // Of many letters in both cases, few may be digits by chance.
+    let enough = digits >= 2 || digits == 1 && value.len() >= LONG && mixed(value);
+    let plain = enough && letters >= 2 && !is_name(value) && !is_reference(value) && !is_code(value);
     plain && entropy(value) >= if hexadecimal(value) { 3.0 } else { 3.5 }
 }
+
+/// From which length on letters and digits are looked at as those of a key.
+const LONG: usize = 32;
 
 /// Whether most of the value is words, as in names that programs give: `Rfc5915PrivateKeyDer`.
 fn is_name(value: &[u8]) -> bool {
     let numbers = value.split(|b| !b.is_ascii_digit()).filter(|n| !n.is_empty()).count();
-    let in_words: usize = value.split(|b| !b.is_ascii_lowercase()).map(<[u8]>::len).filter(|n| *n >= 2).sum();
+    // A name as long as a key has some longer words; letters of a key follow each other by chance.
+    let shortest = if value.len() >= LONG { 4 } else { 2 };
+    let in_words: usize = value.split(|b| !b.is_ascii_lowercase()).map(<[u8]>::len).filter(|n| *n >= shortest).sum();
     numbers <= 1 && in_words * 2 > value.len()
 }
 
@@ -191,6 +215,9 @@ mod tests {
             "super::super::Win32::UNICODE_STRING",
             "WIN32_ERROR",
             "12345678",
+            "Contraseña",
+            "–password–command",
+            "2016-09-08T21:47:36Z",
         ] {
             assert!(!password(value.as_bytes()), "{value}");
         }
@@ -198,7 +225,9 @@ mod tests {
 
     #[test]
     fn random_keys_are_told_from_words_and_versions() {
-        for value in ["a8f5f167f44f4964e6c998dee827110c", "Zk3vQ9xW2mN7pL4sT8rY"] {
+        for value in
+            ["a8f5f167f44f4964e6c998dee827110c", "Zk3vQ9xW2mN7pL4sT8rY", "LfvqteMyzxCgcqRo5odaMeqpWzElkqGYlsrtBYDb"]
+        {
             assert!(random(value.as_bytes()), "{value}");
         }
         for value in [
@@ -207,6 +236,7 @@ mod tests {
             "aaaaaaaa11111111",
             "EcPrivateKeyRfc5915Der",
             "TLS13_AES_128_GCM_SHA256_INTERNAL_SECRET",
+            "GetSecretValueResponseOfVersion2AndMore",
         ] {
             assert!(!random(value.as_bytes()), "{value}");
         }
@@ -214,7 +244,7 @@ mod tests {
 
     #[test]
     fn documentation_shows_placeholders() {
-        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here1", "xxxxxxxxxxxx", "postgres"] {
+        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here1", "xxxxxxxxxxxx", "postgres", "secret123"] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(!is_placeholder(b"Zk3vQ9xW2mN7pL4sT8rY"));

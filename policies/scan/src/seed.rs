@@ -86,7 +86,7 @@ pub(crate) fn phrases(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize))
         }
         words.reverse();
         let end = extend(bytes, &mut words);
-        whole_phrases(&words, report);
+        whole_phrases(bytes, &words, report);
         i = end.max(i + 1);
     }
 }
@@ -148,12 +148,12 @@ fn extend(bytes: &[u8], words: &mut Vec<(usize, usize, u16)>) -> usize {
 }
 
 /// Reports the longest valid phrases in a run of words of the list.
-fn whole_phrases(words: &[(usize, usize, u16)], report: &mut impl FnMut(&str, usize, usize)) {
+fn whole_phrases(bytes: &[u8], words: &[(usize, usize, u16)], report: &mut impl FnMut(&str, usize, usize)) {
     let mut first = 0;
     while first + 12 <= words.len() {
         let found = [24, 21, 18, 15, 12].into_iter().find_map(|n| {
             let phrase = words.get(first..first + n)?;
-            checksum_fits(phrase).then_some(phrase)
+            (checksum_fits(phrase) && is_list(bytes, phrase)).then_some(phrase)
         });
         match found {
             Some(phrase) => {
@@ -165,6 +165,17 @@ fn whole_phrases(words: &[(usize, usize, u16)], report: &mut impl FnMut(&str, us
             None => first += 1,
         }
     }
+}
+
+/// Whether words are listed and not those of a sentence: all but the first are written in one case, and a full stop or
+/// comma stands after each or after none.
+fn is_list(bytes: &[u8], phrase: &[(usize, usize, u16)]) -> bool {
+    let words = phrase.iter().skip(1).filter_map(|w| bytes.get(w.0..w.1));
+    let style = |word: &[u8]| (word.first().map(u8::is_ascii_uppercase), word.get(1).map(u8::is_ascii_uppercase));
+    let in_one_case = words.clone().zip(words.skip(1)).all(|(a, b)| style(a) == style(b));
+    let gaps = || phrase.iter().zip(phrase.iter().skip(1)).filter_map(|(a, b)| bytes.get(a.1..b.0));
+    let has = |mark: u8| gaps().filter(|gap| gap.contains(&mark)).count();
+    in_one_case && [b'.', b','].into_iter().all(|mark| has(mark) == 0 || has(mark) + 1 >= phrase.len())
 }
 
 /// Eleven bits a word; the last bits of all are the first bits of the SHA-256 of those before (BIP-39).

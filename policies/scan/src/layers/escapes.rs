@@ -1,5 +1,5 @@
-//! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML: the
-//! text around them is undone.
+//! Percent escapes (RFC 3986), those of JSON and other string literals (RFC 8259), character references of HTML, and
+//! quoted-printable (RFC 2045): the text around them is undone.
 
 use super::{Link, View, whole_words};
 
@@ -12,6 +12,7 @@ struct Escapes {
     percent: Vec<(usize, usize)>,
     literal: Vec<(usize, usize)>,
     html: Vec<(usize, usize)>,
+    quoted: Vec<(usize, usize)>,
 }
 
 impl Escapes {
@@ -22,20 +23,37 @@ impl Escapes {
             let rest = bytes.get(at..).unwrap_or_default();
             let parts = match rest {
                 [b'%', ..] if percent(rest).is_some() => &mut found.percent,
-                [b'\\', b'u', b'0', b'0', ..] | [b'\\', b'x' | b'/', ..] => &mut found.literal,
+                [b'\\', b'u', next, ..] if next.is_ascii_hexdigit() => &mut found.literal,
+                [b'\\', b'x' | b'/', ..] => &mut found.literal,
                 [b'&', b'#', ..] => &mut found.html,
                 [b'&', ..] if [&b"&quot;"[..], b"&amp;", b"&lt;"].iter().any(|n| rest.starts_with(n)) => {
                     &mut found.html
                 }
                 _ => continue,
             };
-            let to = bytes.len().min(at + AROUND);
-            match parts.last_mut() {
-                Some((_, end)) if at <= *end + AROUND => *end = to,
-                _ => parts.push((at.saturating_sub(AROUND), to)),
+            extend(parts, at, bytes.len());
+        }
+        // Base64 may end a line alike, so only where a mail says that it is written so.
+        for name in [&b"quoted-printable"[..], b"Quoted-Printable"] {
+            for from in memchr::memmem::find_iter(bytes, name).take(1) {
+                let rest = bytes.get(from..).unwrap_or_default();
+                for at in memchr::memchr_iter(b'=', rest) {
+                    if rest.get(at..).and_then(quoted_printable).is_some() {
+                        extend(&mut found.quoted, from + at, bytes.len());
+                    }
+                }
             }
         }
         found
+    }
+}
+
+/// Has the text around `at` be one of the parts, or more of the last.
+fn extend(parts: &mut Vec<(usize, usize)>, at: usize, length: usize) {
+    let to = length.min(at + AROUND);
+    match parts.last_mut() {
+        Some((start, end)) if *start <= at && at <= *end + AROUND => *end = to.max(*end),
+        _ => parts.push((at.saturating_sub(AROUND), to)),
     }
 }
 
@@ -46,6 +64,7 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
         (&escapes.percent, percent as Undo, "percent"),
         (&escapes.literal, literal as Undo, "json"),
         (&escapes.html, html as Undo, "html"),
+        (&escapes.quoted, quoted_printable as Undo, "quoted-printable"),
     ];
     for (parts, undo, layer) in kinds {
         for &(start, end) in parts {
@@ -57,8 +76,16 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     }
 }
 
-/// Reads one escape at the beginning of a text: the character it stands for, and its length.
-type Undo = fn(&[u8]) -> Option<(char, usize)>;
+/// Reads one escape at the beginning of a text: what it stands for, and its length.
+type Undo = fn(&[u8]) -> Option<(Escaped, usize)>;
+
+/// What an escape stands for.
+enum Escaped {
+    /// What is above 127 is one of the bytes of a character.
+    Byte(u8),
+    Char(char),
+    Nothing,
+}
 
 /// `part` with its escapes undone, and the steps by which its positions lead back. `offset` is where it stands.
 fn undone(part: &[u8], offset: usize, undo: Undo) -> (Vec<u8>, Vec<(usize, usize)>) {
@@ -68,17 +95,17 @@ fn undone(part: &[u8], offset: usize, undo: Undo) -> (Vec<u8>, Vec<(usize, usize
     while let Some(rest) = part.get(i..)
         && let Some(first) = rest.first()
     {
-        let escape = matches!(first, b'%' | b'\\' | b'&').then(|| undo(rest)).flatten();
-        let Some((c, length)) = escape else {
+        let escape = matches!(first, b'%' | b'\\' | b'&' | b'=').then(|| undo(rest)).flatten();
+        let Some((escaped, length)) = escape else {
             bytes.push(*first);
             i += 1;
             continue;
         };
         steps.push((bytes.len(), offset + i));
-        // In percent escapes, what is above 127 is one of the bytes of a character, and stays a byte.
-        match u8::try_from(u32::from(c)) {
-            Ok(byte) => bytes.push(byte),
-            Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        match escaped {
+            Escaped::Byte(byte) => bytes.push(byte),
+            Escaped::Char(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Escaped::Nothing => {}
         }
         i += length;
         steps.push((bytes.len(), offset + i));
@@ -91,26 +118,51 @@ fn hex_at(rest: &[u8], from: usize, digits: usize) -> Option<u32> {
     text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(text, 16).ok()).flatten()
 }
 
-fn percent(rest: &[u8]) -> Option<(char, usize)> {
-    (rest.first() == Some(&b'%')).then(|| hex_at(rest, 1, 2)).flatten().and_then(char::from_u32).map(|c| (c, 3))
+fn byte_at(rest: &[u8], from: usize) -> Option<Escaped> {
+    hex_at(rest, from, 2).and_then(|n| u8::try_from(n).ok()).map(Escaped::Byte)
 }
 
-fn literal(rest: &[u8]) -> Option<(char, usize)> {
+fn percent(rest: &[u8]) -> Option<(Escaped, usize)> {
+    (rest.first() == Some(&b'%')).then(|| byte_at(rest, 1)).flatten().map(|byte| (byte, 3))
+}
+
+fn quoted_printable(rest: &[u8]) -> Option<(Escaped, usize)> {
     Some(match rest {
-        [b'\\', b'u', ..] => (char::from_u32(hex_at(rest, 2, 4)?)?, 6),
-        [b'\\', b'x', ..] => (char::from_u32(hex_at(rest, 2, 2)?)?, 4),
-        [b'\\', b'n' | b'r', ..] => ('\n', 2),
-        [b'\\', b't', ..] => ('\t', 2),
-        [b'\\', c @ (b'"' | b'\\' | b'/' | b'\''), ..] => (char::from(*c), 2),
+        [b'=', b'\n', ..] => (Escaped::Nothing, 2),
+        [b'=', b'\r', b'\n', ..] => (Escaped::Nothing, 3),
+        [b'=', ..] => (byte_at(rest, 1)?, 3),
         _ => return None,
     })
 }
 
-fn html(rest: &[u8]) -> Option<(char, usize)> {
+fn literal(rest: &[u8]) -> Option<(Escaped, usize)> {
+    let (c, length) = match rest {
+        [b'\\', b'u', ..] => utf16(rest)?,
+        [b'\\', b'x', ..] => return Some((byte_at(rest, 2)?, 4)),
+        [b'\\', b'n' | b'r', ..] => ('\n', 2),
+        [b'\\', b't', ..] => ('\t', 2),
+        [b'\\', c @ (b'"' | b'\\' | b'/' | b'\''), ..] => (char::from(*c), 2),
+        _ => return None,
+    };
+    Some((Escaped::Char(c), length))
+}
+
+/// `\u` and four digits, or two such that make one character.
+fn utf16(rest: &[u8]) -> Option<(char, usize)> {
+    let first = hex_at(rest, 2, 4)?;
+    if let Some(c) = char::from_u32(first) {
+        return Some((c, 6));
+    }
+    let second = rest.get(6..8).filter(|next| *next == b"\\u").and_then(|_| hex_at(rest, 8, 4))?;
+    let (high, low) = (first.checked_sub(0xd800)?, second.checked_sub(0xdc00)?);
+    char::from_u32(0x1_0000 + (high << 10) + low).map(|c| (c, 12))
+}
+
+fn html(rest: &[u8]) -> Option<(Escaped, usize)> {
     const NAMED: &[(&str, char)] =
         &[("&quot;", '"'), ("&apos;", '\''), ("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&nbsp;", ' ')];
     if let Some((name, c)) = NAMED.iter().find(|(n, _)| rest.starts_with(n.as_bytes())) {
-        return Some((*c, name.len()));
+        return Some((Escaped::Char(*c), name.len()));
     }
     let body = rest.strip_prefix(b"&#")?;
     let (radix, skip) = if matches!(body.first(), Some(b'x' | b'X')) { (16, 1) } else { (10, 0) };
@@ -118,7 +170,7 @@ fn html(rest: &[u8]) -> Option<(char, usize)> {
     let text = std::str::from_utf8(body.get(skip..skip + digits)?).ok()?;
     let c = char::from_u32(u32::from_str_radix(text, radix).ok()?)?;
     let end = skip + digits;
-    Some((c, 2 + end + usize::from(body.get(end) == Some(&b';'))))
+    Some((Escaped::Char(c), 2 + end + usize::from(body.get(end) == Some(&b';'))))
 }
 
 #[cfg(test)]
@@ -139,7 +191,9 @@ mod tests {
         check(percent, "a%3Db%zz%4", "a=b%zz%4");
         check(percent, "%C3%A9", "é");
         check(literal, r#"\u0041\x42\"\\\n"#, "AB\"\\\n");
-        check(literal, r"\q\u12", r"\q\u12");
+        check(literal, r"\q\u12\ud83d\u0041\udc00", "\\q\\u12\\ud83dA\\udc00");
+        check(literal, r"\u5ffd\ud83d\ude00\udb40\udc41", "忽😀\u{e0041}");
+        check(quoted_printable, "a=\nb=\r\nc=C3=A9=zz=", "abcé=zz=");
         check(html, "&#65;&#x42;&lt;&unknown;&#", "AB<&unknown;&#");
     }
 

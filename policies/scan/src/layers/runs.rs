@@ -73,17 +73,29 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     }
 }
 
-/// The end of the run that begins at `start`, over line breaks where the lines are long.
+/// The end of the run that begins at `start`: over line breaks where the lines are long, and over dots where labels of
+/// a host's name are.
 fn run_end(bytes: &[u8], start: usize) -> usize {
     let mut line = start;
+    let mut kinds = 0;
+    let mut end = start;
     loop {
-        let end = line + bytes.get(line..).unwrap_or_default().iter().take_while(|b| kind(**b) != 0).count();
+        let here = bytes.get(line..).unwrap_or_default().iter().take_while(|b| kind(**b) != 0);
+        let (length, of_line) = here.fold((0, 0), |(n, kinds), b| (n + 1, kinds | kind(*b)));
+        // A word in the next line is none of a run of hexadecimal or base32.
+        let narrow = line > start && (kinds & NOT_HEX == 0 || kinds & NOT_BASE32 == 0);
+        if length == 0 || narrow && of_line & !kinds & (NOT_HEX | NOT_BASE32) != 0 {
+            return end;
+        }
+        kinds |= of_line;
+        end = line + length;
         let gap = match bytes.get(end..).unwrap_or_default() {
             [b'\r', b'\n', ..] | [b'\\', b'n', ..] => 2,
             [b'\n', ..] => 1,
+            [b'.', ..] if kinds & NOT_HEX == 0 || kinds & NOT_BASE32 == 0 => 1,
             _ => return end,
         };
-        if end - line < LINE || bytes.get(end + gap).is_none_or(|b| kind(*b) == 0) {
+        if length < LINE {
             return end;
         }
         line = end + gap;
@@ -91,7 +103,7 @@ fn run_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// Where a decoded text comes from: bytes `start..end`, of which each character but the first `skip` gives `width` bits,
-/// and what stands before the text in what they give.
+/// what stands before the text in what they give, and how many bytes there make one of the text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     start: usize,
@@ -99,6 +111,7 @@ pub(crate) struct Place {
     skip: usize,
     width: usize,
     before: usize,
+    wide: usize,
 }
 
 impl Place {
@@ -107,8 +120,8 @@ impl Place {
         if self.end - self.start <= WHOLE {
             return (self.start, self.end);
         }
-        let first = self.skip + (self.before + from) * 8 / self.width;
-        let last = self.skip + ((self.before + to) * 8).div_ceil(self.width);
+        let first = self.skip + (self.before + from * self.wide) * 8 / self.width;
+        let last = self.skip + ((self.before + to * self.wide) * 8).div_ceil(self.width);
         let mut characters =
             characters(bytes.get(self.start..self.end).unwrap_or_default()).map(|(i, _)| self.start + i);
         let start = characters.nth(first).unwrap_or(self.start);
@@ -133,12 +146,24 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     let all = run.iter().fold(0, |all, b| all | kind(*b));
     if all & NOT_HEX == 0 {
         if run.len() >= 2 * TEXT {
-            texts(view, Place { start, end, skip: 0, width: 4, before: 0 }, &bits(run, 0, 4, &HEX), "hex", look);
+            texts(
+                view,
+                Place { start, end, skip: 0, width: 4, before: 0, wide: 1 },
+                &bits(run, 0, 4, &HEX),
+                "hex",
+                look,
+            );
         }
         return;
     }
     if all & NOT_BASE32 == 0 && all & DIGIT != 0 && all & (UPPER | LOWER) != UPPER | LOWER {
-        texts(view, Place { start, end, skip: 0, width: 5, before: 0 }, &bits(run, 0, 5, &BASE32), "base32", look);
+        texts(
+            view,
+            Place { start, end, skip: 0, width: 5, before: 0, wide: 1 },
+            &bits(run, 0, 5, &BASE32),
+            "base32",
+            look,
+        );
         return;
     }
     if all & UPPER == 0 || all & LOWER == 0 {
@@ -148,7 +173,7 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     let alignments = if run.len() <= TRY_ALL { alignments_of_text(run) } else { [true, false, false, false] };
     for skip in alignments.iter().enumerate().filter_map(|(skip, may_be_text)| may_be_text.then_some(skip)) {
         let decoded = bits(run, skip, 6, &BASE64);
-        let place = Place { start, end, skip, width: 6, before: 0 };
+        let place = Place { start, end, skip, width: 6, before: 0, wide: 1 };
         if texts(view, place, &decoded, layer, look) * 2 > decoded.len() {
             break;
         }
@@ -181,7 +206,6 @@ fn texts(
     layer: &'static str,
     look: &mut impl FnMut(&View<'_>),
 ) -> usize {
-    let is_text = |b: u8| (0x20..0x7f).contains(&b) || matches!(b, b'\n' | b'\r' | b'\t');
     let mut i = 0;
     let mut total = 0;
     while let Some(probe) = decoded.get(i..i + TEXT) {
@@ -198,7 +222,39 @@ fn texts(
         i += length;
         total += length;
     }
+    total + wide_texts(view, place, decoded, layer, look)
+}
+
+/// The same for text in UTF-16 whose characters are ASCII: each is a byte and a zero.
+fn wide_texts(
+    view: &View<'_>,
+    place: Place,
+    decoded: &[u8],
+    layer: &'static str,
+    look: &mut impl FnMut(&View<'_>),
+) -> usize {
+    let mut done = 0;
+    let mut total = 0;
+    for zero in memchr::memchr_iter(0, decoded) {
+        let Some(start) = zero.checked_sub(1).filter(|start| *start >= done) else { continue };
+        let pairs = decoded.get(start..).unwrap_or_default().chunks_exact(2);
+        let character = |pair: &[u8]| match pair {
+            [c, 0] if is_text(*c) => Some(*c),
+            _ => None,
+        };
+        let text: Vec<u8> = pairs.map_while(character).collect();
+        let length = text.len();
+        if length >= TEXT {
+            look(&View::inner(&text, view, Link::Run(Place { before: start, wide: 2, ..place }), layer));
+            total += 2 * length;
+        }
+        done = start + (2 * length).max(2);
+    }
     total
+}
+
+fn is_text(byte: u8) -> bool {
+    (0x20..0x7f).contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t')
 }
 
 /// The bytes that the characters of a run make, but for the first `skip`, at `width` bits each.
@@ -277,6 +333,9 @@ mod tests {
         check("74686520717569636b2062726f776e20666f78206a756d7073", "hex");
         check("ORUGKIDROVUWG2ZAMJZG653OEBTG66BANJ2W24DT", "base32");
         check("orugkidrovuwg2zamjzg653oebtg66banj2w24dt", "base32");
+        check("dABoAGUAIABxAHUAaQBjAGsAIABiAHIAbwB3AG4AIABmAG8AeAA=", "base64");
+        check("hex: 74686520717569636b2062726f776e20666f78206a756d7073206f766572206974\nowner: me", "hex");
+        check("74686520717569636b2062726f776e2074686520717569636b2062726f776e.20666f78.x.io", "hex");
     }
 
     #[test]
