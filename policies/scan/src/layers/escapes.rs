@@ -34,13 +34,11 @@ impl Escapes {
             extend(parts, at, bytes.len());
         }
         // Base64 may end a line alike, so only where a mail says that it is written so.
-        for name in [&b"quoted-printable"[..], b"Quoted-Printable"] {
-            for from in memchr::memmem::find_iter(bytes, name).take(1) {
-                let rest = bytes.get(from..).unwrap_or_default();
-                for at in memchr::memchr_iter(b'=', rest) {
-                    if rest.get(at..).and_then(quoted_printable).is_some() {
-                        extend(&mut found.quoted, from + at, bytes.len());
-                    }
+        if let Some(from) = memchr::memmem::find(bytes, b"uoted-printable") {
+            let rest = bytes.get(from..).unwrap_or_default();
+            for at in memchr::memchr_iter(b'=', rest) {
+                if rest.get(at..).and_then(quoted_printable).is_some() {
+                    extend(&mut found.quoted, from + at, bytes.len());
                 }
             }
         }

@@ -11,13 +11,10 @@ const BLANKS: usize = 40;
 pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     let bytes = view.bytes;
     let mut joints: Vec<(usize, usize)> = Vec::new();
-    for at in memchr::memchr2_iter(b'+', b'\\', bytes) {
-        if let Some((start, end)) = joint(bytes, at)
-            && joints.last().is_none_or(|(_, last)| *last <= start)
-        {
-            joints.push((start, end));
-        }
-    }
+    let broken = memchr::memmem::find_iter(bytes, b"\\\n");
+    joints.extend(memchr::memchr_iter(b'+', bytes).chain(broken).filter_map(|at| joint(bytes, at)));
+    joints.sort_unstable();
+    joints.dedup_by(|next, last| next.0 < last.1);
     for near in joints.chunk_by(|(_, end), (start, _)| *start <= end + AROUND) {
         let (Some((first, _)), Some((_, last))) = (near.first(), near.last()) else { continue };
         let (start, end) = whole_words(bytes, first.saturating_sub(AROUND), bytes.len().min(last + AROUND));
@@ -35,9 +32,6 @@ pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
 
 /// From the quote that ends the literal before `at` to the one that begins the literal after it.
 fn joint(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    if bytes.get(at) == Some(&b'\\') && !matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) {
-        return None;
-    }
     let is_quote = |i: &usize| bytes.get(*i).is_some_and(|b| b"\"'`".contains(b));
     let blank = |b: &&u8| b.is_ascii_whitespace();
     let before = bytes.get(..at)?.iter().rev().take(BLANKS).take_while(blank).count();
