@@ -4,19 +4,18 @@
 use super::{Link, View};
 
 /// How many pairs the shortest text takes.
-const SHORTEST: usize = 14;
+const SHORTEST: usize = 20;
 /// How many bytes are skipped: where they end, a run that is long enough covers what is looked at.
-const STRIDE: usize = 30;
-/// How much is looked at: two pairs and what is between, from any of their bytes on.
-const PROBE: usize = 6;
+const STRIDE: usize = 48;
 
 /// Scans the texts that pairs of `view` spell out.
 pub(super) fn each(view: &View<'_>, look: &mut impl FnMut(&View<'_>)) {
     let bytes = view.bytes;
     let mut i = 0;
-    while let Some(probe) = bytes.get(i..i + PROBE) {
-        let first = (0..3).find(|n| probe.get(*n).is_some_and(|b| separates(*b)));
-        let Some(separator) = first.filter(|n| probe.get(*n) == probe.get(n + 3)) else {
+    // Two pairs and what is between, from any of their bytes on.
+    while let Some([a, b, c, d, e, f]) = bytes.get(i..).and_then(<[u8]>::first_chunk) {
+        let separator = [(a, d), (b, e), (c, f)].iter().position(|(one, next)| one == next && separates(**one));
+        let Some(separator) = separator else {
             i += STRIDE;
             continue;
         };
@@ -78,11 +77,11 @@ mod tests {
     #[test]
     fn pairs_are_read_wherever_they_begin() {
         for separator in [" ", ":", "-", ","] {
-            for before in 0..40 {
-                let pairs: Vec<String> = b"the quick brown".iter().map(|b| format!("{b:02x}")).collect();
+            for before in 0..60 {
+                let pairs: Vec<String> = b"the quick brown fox jumps".iter().map(|b| format!("{b:02x}")).collect();
                 let text = format!("{}{} .", "x".repeat(before), pairs.join(separator));
                 let place = (before, text.len() - 2);
-                assert_eq!(decoded(&text), [("the quick brown".to_owned(), place)], "{text}");
+                assert_eq!(decoded(&text), [("the quick brown fox jumps".to_owned(), place)], "{text}");
             }
         }
     }
