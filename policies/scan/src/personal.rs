@@ -98,7 +98,8 @@ fn of_table(number: &[u8], after: Option<&[u8]>) -> bool {
     groups.iter().any(alike) || groups.len() > 1 && goes_on()
 }
 
-/// Whether a number is negative, or next to one in a list that is as long and no card: one of many in code or data.
+/// Whether a number is negative, or one of many in code or data: between two in a list that are as long and no cards, or beside one
+/// where its brackets begin or end. One neighbour alone is not enough: a customer's number stands beside a card in many a table.
 fn among_numbers(bytes: &[u8], first: usize, to: usize) -> bool {
     const BETWEEN: usize = 32;
     let separates = |b: &&u8| b.is_ascii_whitespace() || **b == b',';
@@ -111,13 +112,12 @@ fn among_numbers(bytes: &[u8], first: usize, to: usize) -> bool {
     let gap = after.iter().take(BETWEEN).take_while(separates).count();
     let next = after.get(gap..).unwrap_or_default();
     let digits = next.iter().take(21).take_while(|b| b.is_ascii_digit()).count();
-    if gap > 0 && next.get(..digits).is_some_and(no_card) {
-        return true;
-    }
+    let (is_followed, ends) = (gap > 0 && next.get(..digits).is_some_and(no_card), next.starts_with(b"]"));
     let gap = before.iter().rev().take(BETWEEN).take_while(separates).count();
     let last = before.get(..before.len() - gap).unwrap_or_default();
     let digits = last.iter().rev().take(21).take_while(|b| b.is_ascii_digit()).count();
-    gap > 0 && last.get(last.len() - digits..).is_some_and(no_card)
+    let is_led = gap > 0 && last.get(last.len() - digits..).is_some_and(no_card);
+    is_led && (is_followed || ends) || is_followed && last.ends_with(b"[")
 }
 
 /// The groups of digits that single spaces or dashes separate.
