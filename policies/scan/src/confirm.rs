@@ -34,8 +34,11 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
             if !begins_word(bytes, hit.start) && !detector.id().starts_with("generic-") {
                 return None;
             }
+            let here = bytes.get(hit.start..)?;
+            let first = here.first()?.to_ascii_lowercase();
             let is_here = |n: &&String| {
-                bytes.get(hit.start..hit.start + n.len()).is_some_and(|b| b.eq_ignore_ascii_case(n.as_bytes()))
+                n.as_bytes().first() == Some(&first)
+                    && here.get(..n.len()).is_some_and(|b| b.eq_ignore_ascii_case(n.as_bytes()))
             };
             let name = names.iter().filter(is_here).max_by_key(|n| n.len())?;
             let assigned = assignment::read(bytes, hit.start, hit.start + name.len())?;
@@ -48,6 +51,11 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
                 return None;
             }
             secret
+        }
+        Shape::Keyed { keywords, exact: true, .. }
+            if !keywords.iter().any(|k| bytes.get(hit.start..).is_some_and(|here| here.starts_with(k.as_bytes()))) =>
+        {
+            return None;
         }
         Shape::Keyed { regex, before: 0, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
         Shape::Keyed { regex, before, after, .. } => {

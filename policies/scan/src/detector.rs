@@ -28,8 +28,9 @@ pub(crate) enum Shape {
     Token { prefixes: Vec<String>, rest: Pattern },
     /// A name, then an assignment of any language, then `value`. `telling` values need no telling name.
     Assigned { names: Vec<String>, value: Pattern, telling: bool },
-    /// A keyword, and around it `regex`, from at most `before` bytes before it; if that is not 0, to `after` bytes after it.
-    Keyed { keywords: Vec<String>, regex: Pattern, before: usize, after: usize },
+    /// A keyword, `exact` in its case or in any, and around it `regex`, from at most `before` bytes before it; if that is
+    /// not 0, to `after` bytes after it.
+    Keyed { keywords: Vec<String>, exact: bool, regex: Pattern, before: usize, after: usize },
     /// Code of this crate finds it.
     Code,
 }
@@ -80,8 +81,9 @@ impl Detector {
         } else if !entry.name.is_empty() {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
         } else if !entry.keywords.is_empty() {
-            let (before, after) = (entry.before, entry.after);
-            Shape::Keyed { keywords: entry.keywords, regex: Pattern::new(entry.regex, Case::Any), before, after }
+            let exact = entry.keywords.iter().any(|k| k.bytes().any(|b| b.is_ascii_uppercase()));
+            let (keywords, regex) = (entry.keywords, Pattern::new(entry.regex, Case::Any));
+            Shape::Keyed { keywords, exact, regex, before: entry.before, after: entry.after }
         } else {
             Shape::Code
         };

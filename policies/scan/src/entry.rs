@@ -52,7 +52,7 @@ pub(crate) struct Entry {
     /// The value is telling enough: the name need not speak of a key, token or password.
     #[serde(default)]
     pub telling: bool,
-    /// Anything else: at one of these, in any case, `regex` is tried.
+    /// Anything else: at one of these `regex` is tried. In any case of letters, but for those that are written with a capital.
     #[serde(default)]
     pub keywords: Vec<String>,
     #[serde(default)]
@@ -63,7 +63,7 @@ pub(crate) struct Entry {
     /// How many bytes after the keyword the match may end, where it may begin before it.
     #[serde(default)]
     pub after: usize,
-    /// The characters that may come after a prefix or keyword of two bytes, in one case.
+    /// The characters that may come after a prefix or keyword that short, in one case.
     #[serde(default)]
     pub follow: String,
     /// Found by code of that name instead of by an expression.

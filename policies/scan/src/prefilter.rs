@@ -24,14 +24,14 @@ struct Keyword {
 struct Prefilter {
     /// By the hash of three bytes: a bit for each kind of fourth byte with which they stand in a keyword.
     table: Box<[u8; SIZE]>,
-    /// Which of `lists` holds the keywords of a hash.
-    index: Vec<u16>,
-    lists: Vec<Vec<Candidate>>,
+    /// Where the keywords of a hash begin in `candidates`; they end where those of the next begin.
+    begins: Vec<u16>,
+    candidates: Vec<Candidate>,
     keywords: Vec<Keyword>,
 }
 
 /// How many hashes there are, in bits and in all.
-const BITS: u32 = 15;
+const BITS: u32 = 14;
 const SIZE: usize = 1 << BITS;
 
 static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| {
@@ -58,7 +58,6 @@ struct Candidate {
 }
 
 impl Prefilter {
-    #[expect(clippy::large_stack_arrays, reason = "once, and an array of known length needs no checks when it is read")]
     fn new(keywords: Vec<Keyword>) -> Self {
         let mut lists: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         let mut table = Box::new([0u8; SIZE]);
@@ -81,13 +80,14 @@ impl Prefilter {
                 }
             }
         }
-        let mut index = vec![0u16; SIZE];
-        for (number, hash) in lists.keys().enumerate() {
-            if let Some(entry) = index.get_mut(*hash) {
-                *entry = number as u16;
-            }
+        let mut begins = Vec::with_capacity(SIZE + 1);
+        let mut candidates = Vec::new();
+        for hash in 0..SIZE {
+            begins.push(candidates.len() as u16);
+            candidates.extend(lists.remove(&hash).unwrap_or_default());
         }
-        Self { table, index, lists: lists.into_values().collect(), keywords }
+        begins.push(candidates.len() as u16);
+        Self { table, begins, candidates, keywords }
     }
 
     /// Calls `on_hit` for every keyword of `bytes`, those inside others too, each once.
@@ -114,10 +114,8 @@ impl Prefilter {
     /// Calls `on_hit` for the keywords whose four bytes stand at `at`, where three bytes have this hash.
     #[inline(never)]
     fn keywords_at(&self, bytes: &[u8], at: usize, hash: usize, on_hit: &mut impl FnMut(Hit, &[usize])) {
-        let Some(list) = self.index.get(hash).and_then(|i| self.lists.get(usize::from(*i))) else {
-            return;
-        };
-        for candidate in list {
+        let Some([from, to]) = self.begins.get(hash..).and_then(<[u16]>::first_chunk) else { return };
+        for candidate in self.candidates.get(usize::from(*from)..usize::from(*to)).unwrap_or_default() {
             let Some(start) = at.checked_sub(candidate.offset) else { continue };
             let here = bytes.get(start..).unwrap_or_default();
             if (head(here) ^ candidate.head) & candidate.mask != 0 {
@@ -132,12 +130,32 @@ impl Prefilter {
     }
 }
 
+/// Words of English and of code that stand everywhere, so that no keyword is looked for by a part of them.
+const USUAL: &str = " the and of to in is you that it he was for on are as with his they at be this have from or one had by \
+    word but not what all were we when your can said there use an each which she do how their if will up other about out \
+    many then them these so some her would make like him into time has look two more write go see number no way could \
+    people my than first water been call who its now find long down day did get come made may part over new sound take \
+    only little work know place year live me back give most very after thing nothing anything everything our just name \
+    good sentence man think say great where help through much before line right too mean old any same tell boy follow \
+    came want show also around form three small set put end does another well large must big even such because turn here \
+    why ask went men read need land different home us move try kind hand picture again change off play spell air away \
+    animal house point page letter mother answer found study still learn should world high every between better second \
+    last never under while city best against order united general system government without however during later since \
+    version user data file path code test type value list line key public private function return import export const \
+    string number object option config default error message result response request session state item index handler \
+    token await async class extends interface null undefined true false throw update create delete field param project \
+    provider post docs view patch print printf info environment protocol https:// http:// ://developer.git github.com \
+    /latest/ /rest/ with: is keyword linux process program application \
+    promise private record define configuration undefined environments secret: said find seen told ";
+
 /// Where in a keyword four bytes stand that are seldom met elsewhere.
 fn rarest(keyword: &[u8]) -> usize {
     // From the most to the least frequent in text and code; what is not here is rarer still.
     const FREQUENT: &[u8] = b"/:-#etaoinsrl cdpumfhgbyvw.x0_1k2\"'";
     let weight = |b: &u8| FREQUENT.len() - FREQUENT.iter().position(|f| f == b).unwrap_or(FREQUENT.len());
-    let weights: Vec<usize> = keyword.windows(4).take(REACH).map(|w| w.iter().map(weight).sum()).collect();
+    let usual = |w: &[u8]| memchr::memmem::find_iter(USUAL.as_bytes(), w).count();
+    let weights: Vec<(usize, usize)> =
+        keyword.windows(4).take(REACH).map(|w| (usual(w), w.iter().map(weight).sum())).collect();
     (0..weights.len()).min_by_key(|i| weights.get(*i)).unwrap_or(0)
 }
 

@@ -22,25 +22,27 @@ static PLACES: LazyLock<Vec<(u64, u16)>> = LazyLock::new(|| {
     places
 });
 
-/// By the first three letters: whether a word of the list begins with them. Most words of a text end here.
-static BEGINNINGS: LazyLock<[u64; 512]> = LazyLock::new(|| {
-    let mut table = [0; 512];
+/// By sixteen bits of the hash: whether a word of the list has them. Most words of a text end here.
+static MARKS: LazyLock<[u64; 1024]> = LazyLock::new(|| {
+    let mut marks = [0; 1024];
     for word in WORDS.lines() {
-        let beginning = beginning(word.as_bytes());
-        if let Some(bits) = table.get_mut(beginning >> 6) {
-            *bits |= 1 << (beginning & 63);
+        let (place, bit) = mark(packed(word.as_bytes()));
+        if let Some(bits) = marks.get_mut(place) {
+            *bits |= bit;
         }
     }
-    table
+    marks
 });
 
-fn beginning(word: &[u8]) -> usize {
-    word.iter().take(3).fold(0, |n, b| n << 5 | usize::from(b & 31))
+/// The place of a word in [`MARKS`] and its bit there.
+fn mark(word: u64) -> (usize, u64) {
+    let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
-fn may_begin(word: &[u8]) -> bool {
-    let beginning = beginning(word);
-    BEGINNINGS.get(beginning >> 6).is_some_and(|bits| bits >> (beginning & 63) & 1 == 1)
+fn may_be_listed(word: u64) -> bool {
+    let (place, bit) = mark(word);
+    MARKS.get(place).is_some_and(|bits| bits & bit != 0)
 }
 
 /// More than twice as many places as words, so that most places next to a word are free.
@@ -57,6 +59,8 @@ fn hash(word: u64) -> usize {
 
 /// Twelve words of three letters and what stands between them.
 const SHORTEST: usize = 12 * 3 + 11;
+/// How much of a stretch is read at once, at its end: mostly it holds a word that is none of the list.
+const LAST: usize = 23;
 /// The most that may stand between two words: ` 12. `, `","`.
 const GAP: usize = 6;
 
@@ -65,6 +69,13 @@ pub(crate) fn phrases(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize))
     let mut i = 0;
     let mut words: Vec<(usize, usize, u16)> = Vec::new();
     while i + SHORTEST <= bytes.len() {
+        let last = i + SHORTEST - LAST;
+        if let Some(window) = bytes.get(last..).and_then(<[u8]>::first_chunk)
+            && let Some(misfit) = misfit(window)
+        {
+            i = last + misfit + 1;
+            continue;
+        }
         words.clear();
         let mut at = i + SHORTEST - 1;
         let bad = loop {
@@ -89,6 +100,44 @@ pub(crate) fn phrases(bytes: &[u8], report: &mut impl FnMut(&str, usize, usize))
         whole_phrases(bytes, &words, report);
         i = end.max(i + 1);
     }
+}
+
+/// Where in `window` a word begins, of its first [`LAST`] bytes, that no phrase holds; the last of them.
+fn misfit(window: &[u8; 32]) -> Option<usize> {
+    let letters = letters(window);
+    let mut words = letters & (!letters << 1) & ((1 << LAST) - 1);
+    while let Some(last) = words.checked_ilog2() {
+        words ^= 1 << last;
+        let start = last as usize;
+        let length = (letters >> last).trailing_ones();
+        let eight = window.get(start..).and_then(<[u8]>::first_chunk)?;
+        // as `packed` has it
+        let word = || (u64::from_be_bytes(*eight) | (0x20 * EACH)) >> (64 - 8 * length);
+        if !(3..=8).contains(&length) || !may_be_listed(word()) {
+            return Some(start);
+        }
+    }
+    None
+}
+
+/// Which bytes are letters, the first in the lowest bit.
+fn letters(window: &[u8; 32]) -> u64 {
+    window.as_chunks().0.iter().rev().fold(0, |mask, eight| mask << 8 | letters_of(u64::from_le_bytes(*eight)))
+}
+
+/// A one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Which of eight bytes are letters: all are compared at once, each in its part of the word.
+fn letters_of(eight: u64) -> u64 {
+    const HIGH: u64 = 0x80 * EACH;
+    let lower = eight | (0x20 * EACH);
+    let ascii = lower & !HIGH;
+    let from_a = ascii + (0x80 - u64::from(b'a')) * EACH;
+    let past_z = ascii + (0x7f - u64::from(b'z')) * EACH;
+    let each = (from_a & !past_z & !lower & HIGH) >> 7;
+    // the lowest bit of each byte, moved side by side
+    each.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// The word that stands at `at` or before it, not before `from`: its bytes, and its number in the list. None when too
@@ -119,7 +168,10 @@ fn separates(byte: u8) -> bool {
 }
 
 fn number_of(bytes: &[u8], start: usize, end: usize) -> Option<u16> {
-    let word = packed(bytes.get(start..end).filter(|w| (3..=8).contains(&w.len()) && may_begin(w))?);
+    let word = bytes.get(start..end).filter(|w| (3..=8).contains(&w.len())).map(packed)?;
+    if !may_be_listed(word) {
+        return None;
+    }
     let mut place = hash(word);
     loop {
         match PLACES.get(place)? {
@@ -194,4 +246,35 @@ fn checksum_fits(phrase: &[(usize, usize, u16)]) -> bool {
     let repeated = phrase.windows(2).take(phrase.len() - 2).all(|w| matches!(w, [a, b] if a.2 == b.2));
     (distinct * 2 > phrase.len() || repeated && distinct == 2)
         && sum.iter().enumerate().all(|(i, b)| (first >> (7 - i) & 1 == 1) == *b)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+
+    fn found(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        phrases(text.as_bytes(), &mut |_, start, end| found.push(&text[start..end]));
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn letters_are_told_many_at_a_time(window: [u8; 32]) {
+            let told = letters(&window);
+            for (i, byte) in window.iter().enumerate() {
+                prop_assert_eq!(told >> i & 1 == 1, byte.is_ascii_alphabetic(), "{}", byte);
+            }
+        }
+
+        #[test]
+        fn a_phrase_is_found_between_whatever_texts(before in "([a-z]{1,12}[ .,:{é\n]{1,3}){0,12}", after in "[ .\n][ -~]{0,80}") {
+            let text = format!("{before}\n# {PHRASE}{after}");
+            prop_assert_eq!(found(&text), [PHRASE]);
+        }
+    }
 }
