@@ -270,44 +270,53 @@ fn claude_code_without_a_hook_is_judged_by_its_shell_and_the_proxy() {
 
 /// A whole session in a jail: what is allowed happens, what is denied does not, and around its own tools nothing gets out.
 #[cfg(target_os = "linux")]
-#[test]
-fn claude_code_works_in_a_jail() {
-    let Some(real) = real::find("agents::claude_code_works_in_a_jail", "claude-code") else { return };
+fn lives_in_a_jail(name: &str) {
+    let Some(real) = real::find(&format!("agents::jailed::{name}"), name) else { return };
     let (port, visits) = origin();
     let mut world = World::with_policy(POLICY);
     std::fs::create_dir_all(world.path("project/.git/hooks")).unwrap();
-    std::fs::create_dir_all(world.path("home/.claude")).unwrap();
-    world.write("home/.claude.json", "{}");
     world.write("home/.ssh/id_ed25519", "key-of-mine-7193");
     world.config("listen: 127.0.0.1:0\negress: {listen: '127.0.0.1:0', resolve: ['origin.test:127.0.0.1']}\n");
     world.serve(&[]);
     (real.prepare)(&world);
     world.run(&["setup", real.name]).expect(0);
     let file = world.project().join("by-tool-allowed.txt");
-    let model = Model::start(vec![
+    let passes = [
         (real.shell)("echo yes > allowed; git status --short"),
-        (real.shell)("touch by-command"),
         (real.shell)("python3 -c 'print(open(\"/proc/self/root'$HOME'/.ssh/id_ed25519\").read())'"),
         (real.shell)(&format!("curl -sS --noproxy '*' http://origin.test:{port}/allowed")),
         (real.shell)("curl -sS -m 5 --noproxy '*' http://203.0.113.5:8080/; touch ~/outside /tmp/inside; ls /tmp"),
-        (real.write)(file.to_str().unwrap(), "no"),
-    ]);
-    let inner = command(&real, &world, &model);
-    let model_port = model.port.to_string();
-    let mut outer = world.rampart(&["run", "--allow-host-port", &model_port, "--agent", real.name, "--"]);
-    outer.arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        outer.env(name, value.unwrap_or_default());
+    ];
+    let refused = [(real.shell)("touch by-command"), (real.write)(file.to_str().unwrap(), "no")];
+    // Where a refusal ends the run, each has one of its own.
+    let sessions: Vec<Vec<Wanted>> = if real.ends_when_refused {
+        [passes.to_vec()].into_iter().chain(refused.map(|want| vec![want])).collect()
+    } else {
+        vec![[passes.to_vec(), refused.to_vec()].concat()]
+    };
+    let mut told = String::new();
+    for (n, wants) in sessions.into_iter().enumerate() {
+        let model = Model::start(wants);
+        let inner = command(&real, &world, &model);
+        let model_port = model.port.to_string();
+        let mut outer = world.rampart(&["run", "--allow-host-port", &model_port, "--agent", real.name, "--"]);
+        outer.arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            outer.env(name, value.unwrap_or_default());
+        }
+        outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ran = run(outer, 180);
+        told += &model.conversation();
+        assert!(ran.stderr.contains("jail     enforced"), "{ran:?}");
+        assert!(n > 0 || ran.stdout.contains(LAST_WORDS), "{ran:?}\n{told}");
+        told += &ran.stdout;
     }
-    outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = run(outer, 120);
-    let told = model.conversation();
-    assert!(ran.stdout.contains(LAST_WORDS), "{ran:?}\n{told}");
-    assert!(ran.stderr.contains("jail     enforced"), "{ran:?}");
     let there = |name: &str| world.path(name).exists();
-    assert!(there("project/allowed") && !there("project/by-command"), "{ran:?}\n{told}");
-    assert!(!there("project/by-tool-allowed.txt") && !there("home/outside"), "{ran:?}\n{told}");
-    for word in ["no touching", "no writing", "inside"] {
+    assert!(there("project/allowed") && !there("project/by-command"), "{told}");
+    assert!(!there("project/by-tool-allowed.txt") && !there("home/outside"), "{told}");
+    // Nobody is told what ends the run.
+    let denied = if real.ends_when_refused { ["aborted"; 2] } else { ["no touching", "no writing"] };
+    for word in denied.into_iter().chain(["inside"]) {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(!told.contains("key-of-mine-7193"), "{told}");
@@ -315,6 +324,49 @@ fn claude_code_works_in_a_jail() {
     let by_proxy = world.decisions().into_iter().filter(|d| d["actor"]["surface"] == "egress").collect::<Vec<_>>();
     assert!(by_proxy.iter().any(|d| d.to_string().contains("203.0.113.5")), "{by_proxy:#?}");
     assert!(by_proxy.iter().all(|d| d["actor"]["agent"] == real.name), "{by_proxy:#?}");
+}
+
+#[cfg(target_os = "linux")]
+mod jailed {
+    #[test]
+    fn claude_code_works_in_a_jail() {
+        super::lives_in_a_jail("claude-code");
+    }
+
+    #[test]
+    fn codex_works_in_a_jail() {
+        super::lives_in_a_jail("codex");
+    }
+
+    #[test]
+    fn copilot_cli_works_in_a_jail() {
+        super::lives_in_a_jail("copilot-cli");
+    }
+
+    #[test]
+    fn gemini_cli_works_in_a_jail() {
+        super::lives_in_a_jail("gemini-cli");
+    }
+
+    #[test]
+    fn qwen_code_works_in_a_jail() {
+        super::lives_in_a_jail("qwen-code");
+    }
+
+    #[test]
+    fn opencode_works_in_a_jail() {
+        super::lives_in_a_jail("opencode");
+    }
+
+    #[test]
+    fn openclaw_works_in_a_jail() {
+        super::lives_in_a_jail("openclaw");
+    }
+
+    #[test]
+    fn cline_works_in_a_jail() {
+        super::lives_in_a_jail("cline");
+    }
 }
 
 #[test]

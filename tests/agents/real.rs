@@ -62,7 +62,10 @@ const TASK: &str = "do what you were told";
 
 const CLAUDE_CODE: Real = Real {
     name: "claude-code",
-    prepare: |_| {},
+    // As after its first start.
+    prepare: |world| {
+        world.write("home/.claude.json", "{}");
+    },
     settings: &[],
     start: |world, port| {
         let mut command = world.command(modules().join("@anthropic-ai/claude-code-linux-x64/claude"));
@@ -193,7 +196,7 @@ const OPENCODE: Real = Real {
     start: |world, port| {
         let options = json!({"baseURL": format!("http://127.0.0.1:{port}/v1"), "apiKey": "dummy"});
         let provider = json!({"npm": "@ai-sdk/openai-compatible", "name": "mock", "options": options, "models": {"mock-model": {"name": "mock"}}});
-        let config = json!({"provider": {"mock": provider}, "model": "mock/mock-model", "autoupdate": false});
+        let config = json!({"provider": {"mock": provider}, "model": "mock/mock-model", "autoupdate": false, "permission": {"external_directory": "allow"}});
         world.write("home/.config/opencode/opencode.json", config.to_string());
         let mut command = world.command(modules().join("opencode-linux-x64/bin/opencode"));
         command.args(["run", TASK]).env("OPENCODE_DISABLE_AUTOUPDATE", "1").env("OPENCODE_DISABLE_MODELS_FETCH", "1");

@@ -176,9 +176,11 @@ impl Files {
         [ours, home.ca().join("bundle.pem"), Authority::java_path(&home.ca()), home.state().join("node-proxy.cjs")]
     }
 
-    /// Everything of a home that an agent is given to read, where it really is: these, the shells that ask, and the library.
+    /// Everything of a home that an agent is given to read, where it really is: these, the shells that ask, the library, and
+    /// what an agent loads as its plugin.
     pub(crate) fn given(home: &Home) -> Vec<PathBuf> {
-        let folders = ["shells", "preload"].map(|name| home.state().join(name));
+        let state = home.state();
+        let folders = [state.join("shells"), state.join("preload"), home.root().join("agents")];
         Self::places(home).into_iter().chain(folders).filter_map(|path| path.canonicalize().ok()).collect()
     }
 

@@ -26,6 +26,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Claude Code",
     signs: &[".claude", ".claude.json"],
+    keeps: &[],
     // It asks its human itself, so a hook need not wait for one.
     wait: Duration::from_mins(1),
     of_project: true,

@@ -28,6 +28,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Cline",
     signs: &[".cline"],
+    keeps: &[],
     // Fixed by Cline.
     wait: AGENT.timeout,
     of_project: false,

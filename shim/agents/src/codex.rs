@@ -26,6 +26,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Codex CLI",
     signs: &[".codex"],
+    keeps: &[],
     // A question waits here for its answer, as Codex has no prompt that a hook could call up.
     wait: Duration::from_secs(150),
     of_project: true,

@@ -31,6 +31,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "GitHub Copilot CLI",
     signs: &[".copilot"],
+    keeps: &[],
     wait: Duration::from_mins(1),
     of_project: true,
     files: |site| {

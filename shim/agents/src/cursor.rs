@@ -28,6 +28,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Cursor",
     signs: &[".cursor"],
+    keeps: &[".config/cursor"],
     wait: Duration::from_mins(1),
     of_project: true,
     files: |site| {

@@ -26,6 +26,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Gemini CLI",
     signs: &[".gemini"],
+    keeps: &[],
     // A question waits here for its answer: Gemini CLI never understands `ask`.
     wait: Duration::from_secs(150),
     of_project: true,

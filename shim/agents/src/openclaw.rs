@@ -28,6 +28,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "OpenClaw",
     signs: &[".openclaw"],
+    keeps: &[],
     wait: Duration::from_secs(30),
     of_project: false,
     files: |site| {

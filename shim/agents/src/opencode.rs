@@ -28,6 +28,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "OpenCode",
     signs: &[".config/opencode"],
+    keeps: &[".local/share/opencode", ".local/state/opencode"],
     wait: Duration::from_secs(150),
     of_project: false,
     files: |site| {

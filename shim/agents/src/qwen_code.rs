@@ -27,6 +27,7 @@ pub(crate) static SETUP: Setup = Setup {
     agent: &AGENT,
     title: "Qwen Code",
     signs: &[".qwen"],
+    keeps: &[],
     wait: Duration::from_mins(1),
     of_project: true,
     files: |site| {

@@ -38,6 +38,8 @@ pub struct Setup {
     pub title: &'static str,
     /// Paths below the user's home that show that the agent is used.
     pub signs: &'static [&'static str],
+    /// Folders below the user's home that the agent keeps beside those.
+    pub keeps: &'static [&'static str],
     /// How long the agent is told to wait for a hook, or does anyhow.
     pub wait: Duration,
     /// Whether a project can have hooks of its own.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Write as _,
     os::unix::fs::{DirBuilderExt as _, FileTypeExt as _},
     path::{Path, PathBuf},
     process::Command,
@@ -97,7 +98,10 @@ fn files(
     let setup = setup::find(&launch.agent);
     let mut writable = vec![project.clone()];
     // What the agent keeps of its own: without it, it knows neither its user nor what was said.
-    writable.extend(setup.iter().flat_map(|setup| setup.signs).map(|sign| home.join(sign)).filter_map(there));
+    for own in setup.iter().flat_map(|setup| setup.signs.iter().chain(setup.keeps)).map(|own| home.join(own)) {
+        begin(&own);
+        writable.extend(there(own));
+    }
     for cache in config.jail.allow_write.iter().filter(|place| place.is_cache()) {
         // Where it is not there, programs would make it now, and in a home that they cannot.
         let _ = fs::DirBuilder::new().mode(0o700).create(cache.below(home));
@@ -135,6 +139,14 @@ fn files(
     let around = around.into_iter().filter_map(there).collect();
     let hidden = hidden.into_iter().collect();
     Ok(Files { writable, fixed, hidden, shown, around, sockets, scratch, overlay: None })
+}
+
+/// Makes what an agent makes of its own when it first starts, where it is not there: in a home that it cannot.
+fn begin(own: &Path) {
+    let _ = match own.extension() {
+        Some(_) => fs::File::create_new(own).and_then(|mut file| file.write_all(b"{}\n")),
+        None => fs::DirBuilder::new().recursive(true).mode(0o700).create(own),
+    };
 }
 
 /// The real path of something that must be there.
