@@ -22,7 +22,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Arguments that name a tool, of one that calls others.
-const TOOLS: &[&str] = &["tool", "toolname", "toolslug"];
+const TOOLS: &[&str] = &["service", "tool", "toolname", "toolslug"];
 
 /// Arguments that hold a tool's own.
 const AROUND: &[&str] = &["args", "arguments", "body", "input", "options", "parameters", "params", "request"];
@@ -90,7 +90,7 @@ fn collect(map: &Map<String, Value>, calls: bool, depth: usize, found: &mut Vec<
             Value::String(text) if is_name(text) => {
                 let key = plain(key);
                 if KEYS.contains(&key.as_str()) || calls && TOOLS.contains(&key.as_str()) {
-                    found.push(verbs::words(text));
+                    found.push(super::tongues::words(text));
                 }
             }
             Value::Bool(true) => found.extend(flag(key)),
