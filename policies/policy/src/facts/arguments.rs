@@ -384,6 +384,12 @@ impl Known<'_> {
         if let Some(note) = rights::opens(name, document) {
             self.note(EffectKind::Privilege, note, around, sets);
         }
+        if payments::pays(name, document) {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        if masses::clear(&[], name, document) {
+            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+        }
         if relays::relays(&[], name, document) {
             self.note(EffectKind::Persist, "relay", around, sets);
         }

@@ -125,7 +125,8 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
     // `files_sharedPublicURL`: a link for everybody
     let link =
         has(&["public"]) && has(&["link", "shared", "url"]) && has(&["create", "enable", "make", "share", "shared"]);
-    if link && !has(&["disable", "get", "list", "remove", "revoke", "search", "unshare"]) {
+    let made = has(&["make"]) && has(&["public"]);
+    if (link || made) && !has(&["disable", "get", "list", "remove", "revoke", "search", "unshare"]) {
         return true;
     }
     opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
@@ -520,6 +521,7 @@ mod tests {
             ("create_repository", json!({"private": false}), false),
             ("files_sharedPublicURL", json!({"file": "F1"}), true),
             ("files_revokePublicURL", json!({"file": "F1"}), false),
+            ("make_public", json!({"file": "F1"}), true),
             ("get_public_url", json!({"path": "a"}), false),
         ] {
             assert_eq!(publishes(&words(tool), &arguments), expect, "{tool} {arguments}");

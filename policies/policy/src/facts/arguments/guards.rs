@@ -107,6 +107,12 @@ fn lets_in(tool: &[String]) -> bool {
             && any(tool, &["estop", "failsafe", "interlock", "interlocks", "safety"])
 }
 
+/// `lock_id: 1`
+fn holds_door(arguments: &Value) -> bool {
+    let doors = ["doorid", "lockid", "smartlockid", "vehicleid"];
+    arguments.as_object().into_iter().flatten().any(|(key, _)| doors.contains(&plain(key).as_str()))
+}
+
 /// Whether all that watches is told to be silent: `mute_all_monitors`, `create_silence` with `.*`.
 fn silences(tool: &[String], arguments: &Value) -> bool {
     fn every(value: &Value, depth: usize) -> bool {
@@ -160,6 +166,8 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
         || watched()
         || lets_in(tool)
         || silences(tool, arguments)
+        || any(server, WATCHERS) && any(tool, &["disable"]) && any(tool, WATCHES)
+        || any(tool, &["unlock"]) && holds_door(arguments)
         || any(server, WATCHERS)
             && any(tool, SETS)
             && any(tool, &["service", "services", "schedule", "escalation"])
@@ -312,6 +320,8 @@ mod tests {
             ("house", "alarm_disarm", json!({"code": "1"}), true),
             ("house", "alarm_arm_away", json!({}), false),
             ("house", "unlock_door", json!({}), true),
+            ("nuki", "unlock", json!({"lock_id": "1"}), true),
+            ("opsgenie", "disable_team_notifications", json!({"team": "ops"}), true),
             ("github", "unlock_issue", json!({}), false),
             ("lab", "overrideInterlock", json!({"state": "bypass"}), true),
             ("datadog", "mute_all_monitors", json!({}), true),

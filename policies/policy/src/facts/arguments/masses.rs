@@ -23,9 +23,21 @@ pub(super) fn clear(server: &[String], tool: &[String], arguments: &Value) -> bo
         return false;
     }
     let many = has(MANY) || has(&["all", "mass", "many"]);
-    has(PUTS_AWAY) && many && (count(arguments, 0) >= MUCH)
+    sends_to_all(tool, arguments)
+        || has(PUTS_AWAY) && many && (count(arguments, 0) >= MUCH)
         || has(SHUTS_OUT) && (many || everybody(arguments))
         || has(MANY) && marked(arguments, 0) >= 3
+}
+
+/// `send_to: {all: true}` of a mailing: it reaches everybody, and nobody takes it back.
+fn sends_to_all(tool: &[String], arguments: &Value) -> bool {
+    let whom = |key: &str| one_of(key, &["audience", "recipients", "segment", "sendto", "to"]);
+    let all = |value: &Value| {
+        value.get("all") == Some(&Value::Bool(true)) || matches!(value.as_str(), Some("*" | "all" | "everyone"))
+    };
+    any(tool, &["announce", "blast", "broadcast", "campaign", "newsletter", "send"])
+        && !any(tool, &["draft", "test"])
+        && arguments.as_object().into_iter().flatten().any(|(key, value)| whom(key) && all(value))
 }
 
 /// `user_ids: [*]`
@@ -69,12 +81,22 @@ const TEARS: &[&str] = &["destroy", "nuke", "teardown", "wipe"];
 const PASSING: &[&str] = &["dev", "ephemeral", "pr", "preview", "review", "sandbox", "staging", "test"];
 
 /// Arguments that name what is started.
-const STARTED: &[&str] =
-    &["dag", "dagid", "job", "jobname", "pipeline", "playbook", "workflow", "workflowid", "workflowname"];
+const STARTED: &[&str] = &[
+    "dag",
+    "dagid",
+    "job",
+    "jobname",
+    "pipeline",
+    "playbook",
+    "workflow",
+    "workflowid",
+    "workflowname",
+    "workflowtype",
+];
 
 fn starts(tool: &[String]) -> bool {
-    any(tool, &["dispatch", "execute", "launch", "run", "start", "trigger"])
-        && any(tool, &["action", "build", "dag", "job", "operation", "pipeline", "playbook", "workflow"])
+    any(tool, &["build", "dispatch", "execute", "launch", "run", "start", "trigger"])
+        && any(tool, &["action", "dag", "job", "operation", "pipeline", "playbook", "workflow"])
 }
 
 /// Whether a workflow is started whose name, or what it is told, says that it tears something down.
@@ -111,6 +133,8 @@ mod tests {
             ("trello", "archive_card", json!({"cardId": "1"}), false),
             ("notion", "batch_update", trash, true),
             ("discord", "bulkBan", json!({"user_ids": ["1", "2"]}), true),
+            ("sendgrid", "create_single_send", json!({"send_to": {"all": true}}), true),
+            ("sendgrid", "create_single_send", json!({"send_to": {"list_ids": ["a"]}}), false),
             ("discord", "ban_member", json!({"user_id": "1"}), false),
             ("discord", "list_all_suspended", json!({}), false),
         ] {
@@ -125,6 +149,8 @@ mod tests {
             ("run_workflow", json!({"workflow_id": "infra.yml", "inputs": {"confirm": "DESTROY"}}), true),
             ("run_workflow", json!({"workflow_id": "teardown.yml", "inputs": {"environment": "preview"}}), false),
             ("run_workflow", json!({"workflow_id": "ci.yml"}), false),
+            ("build_job", json!({"job": "destroy-production"}), true),
+            ("build_job", json!({"job": "unit-tests"}), false),
             ("get_workflow_run", json!({"workflow_id": "teardown.yml"}), false),
         ] {
             assert_eq!(tears_down(&words(tool), &arguments), expect, "{tool} {arguments}");

@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 use super::said::one_of;
 
 /// Arguments that say in words what is pressed.
-const PRESSED: &[&str] = &["description", "element", "label", "name", "target", "text"];
+const PRESSED: &[&str] = &["action", "description", "element", "label", "name", "target", "text"];
 
 /// Whether what is pressed says itself that nothing comes back.
 pub(super) fn presses_for_good(tool: &[String], map: &Map<String, Value>) -> bool {
     let presses = rampart_shell::verbs::any(tool, &["act", "click", "press", "tap"]);
     let says = |text: &str| {
         let lower = text.to_lowercase();
-        ["permanently delete", "delete permanently", "delete forever", "endgültig löschen", "supprimer définitivement"]
-            .iter()
-            .any(|words| lower.contains(words))
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        has(&["delete", "löschen", "supprimer", "eliminar"])
+            && has(&["permanently", "forever", "endgültig", "définitivement", "permanente"])
             && !["cancel", "test page"].iter().any(|word| lower.contains(word))
     };
     presses && map.iter().any(|(key, value)| one_of(key, PRESSED) && value.as_str().is_some_and(says))

@@ -53,6 +53,7 @@ const AMOUNTS: &[&str] = &[
     "amount",
     "amountcents",
     "amountminor",
+    "beneficiaire",
     "beneficiary",
     "betrag",
     "currency",
@@ -69,6 +70,9 @@ const AMOUNTS: &[&str] = &[
     "金額",
     "金额",
 ];
+
+/// What wallets hold.
+const COINS: &[&str] = &["bitcoin", "btc", "coins", "crypto", "eth", "ether", "sol", "transaction", "usdc", "usdt"];
 
 /// Methods of wallets by JSON-RPC that send what the wallet holds.
 const WALLETS: &[&str] = &[
@@ -102,7 +106,17 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
         || has(MONEY) && (has(MOVES) || pay) && amount()
         || pay && !has(&["transfer"]) && amount()
         || whole()
+        || has(&["approve", "execute", "process", "run", "submit"]) && has(&["payroll"])
+        || has(&["send"]) && has(COINS) && names(arguments, &["address", "recipient", "to", "toaddress"])
+        || has(&["create", "execute", "place", "submit"])
+            && has(&["order", "orders", "trade"])
+            && names(arguments, &["symbol", "ticker"])
+            && names(arguments, &["side"])
         || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0)
+}
+
+fn names(arguments: &Value, keys: &[&str]) -> bool {
+    arguments.as_object().into_iter().flatten().any(|(key, value)| one_of(key, keys) && !value.is_null())
 }
 
 /// Whether a request's document has a wallet send what it holds.
@@ -117,9 +131,14 @@ pub(super) fn sends_coins(url: &str, document: &Value) -> bool {
 /// Whether what a browser is told, in words or in code, is to send money to an account that stands there.
 pub(super) fn tells_to_pay(text: &str) -> bool {
     const PAYS: &[&str] = &["pay", "send", "transfer", "wire", "überweise", "überweisung", "virement", "envía"];
+    let sum = |word: &str| {
+        let digits = word.trim_start_matches(['$', '€', '£']);
+        digits.len() < word.len() && digits.starts_with(|c: char| c.is_ascii_digit())
+    };
     let account = || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_iban);
     let lower = text.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).any(|word| PAYS.contains(&word)) && account()
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| PAYS.contains(&word))
+        && (account() || text.split_whitespace().any(sum) && lower.contains(" to ") && !lower.contains("test"))
 }
 
 fn is_play(text: &str) -> bool {
@@ -193,6 +212,11 @@ mod tests {
             ("update_employee", json!({"fields": {"iban": "DE00370400440532013000"}}), false),
             ("close_all_positions", json!({}), true),
             ("close_position", json!({"symbol": "A"}), false),
+            ("run_payroll", json!({"id": 1}), true),
+            ("send_crypto", json!({"to": "x", "asset": "ETH"}), true),
+            ("place_market_order", json!({"symbol": "A", "side": "buy", "qty": 1}), true),
+            ("create_order", json!({"items": [{"sku": "A"}]}), false),
+            ("hacerTransferencia", json!({"importe": 1}), true),
             ("get_transfer_quote", json!({"amount": 1}), false),
         ] {
             assert_eq!(pays(&words(tool), &arguments), expect, "{tool} {arguments}");
@@ -215,6 +239,9 @@ mod tests {
             ("log in and send 100 EUR to DE89370400440532013000", true),
             ("check that DE89370400440532013000 is shown", false),
             ("send the report to Ann", false),
+            ("go to the bank and send $500 to mike@mail.example", true),
+            ("pay $5 to the shop in the test system", false),
+            ("find shoes below $50", false),
         ] {
             assert_eq!(tells_to_pay(text), expect, "{text}");
         }

@@ -93,6 +93,7 @@ pub(super) fn relays(server: &[String], tool: &[String], arguments: &Value) -> b
     has(SETS) && has(ACTS) && posts(arguments, false, 0)
         || changes() && mail() && directs_mail(arguments, 0)
         || has(SETS) && has(&["forward", "forwarding", "diversion"]) && rings(arguments)
+        || has(SETS) && has(&["nameserver", "nameservers"])
         || has(SETS) && has(&["phone", "number"]) && hands_over(arguments)
 }
 
@@ -117,9 +118,12 @@ fn posts(value: &Value, filled: bool, depth: usize) -> bool {
 fn is_filled(key: &str, value: &Value) -> bool {
     const SENT: &[&str] = &["body", "content", "data", "fields", "json", "message", "payload", "text"];
     let all = |value: &Value| matches!(value.as_str(), Some("*" | "all"));
-    let every = one_of(key, &["events", "eventtypes", "enabledevents", "topics"])
+    let every = one_of(key, &["events", "eventtypes", "enabledevents", "subscriptions", "topics"])
         && (all(value) || value.as_array().is_some_and(|list| list.iter().any(all)));
-    every || one_of(key, SENT) && value.to_string().contains("{{")
+    // who takes no care whom it speaks to
+    let careless = one_of(key, &["enablesslverification", "verifyssl", "insecuressl"])
+        && (*value == Value::Bool(plain(key) == "insecuressl") || value.as_str() == Some("1"));
+    every || careless || one_of(key, SENT) && value.to_string().contains("{{")
 }
 
 fn is_address(key: &str, value: &Value) -> bool {
@@ -214,6 +218,19 @@ mod tests {
                 json!({"events": ["push"], "config": {"url": "https://ci.example.com"}}),
                 false,
             ),
+            (
+                "gitlab",
+                "add_project_hook",
+                json!({"url": "https://x.example.com", "enable_ssl_verification": false}),
+                true,
+            ),
+            (
+                "gitlab",
+                "add_project_hook",
+                json!({"url": "https://x.example.com", "enable_ssl_verification": true}),
+                false,
+            ),
+            ("godaddy", "update_nameservers", json!({"domain": "a.example"}), true),
             ("mail", "create_template", json!({"url": "https://x.example.com", "body": "Hi {{name}}"}), false),
             ("pbx", "setForward", json!({"ext": "*", "to": "+37259998877"}), true),
             ("pbx", "getForward", json!({"ext": "*", "to": "+37259998877"}), false),

@@ -158,7 +158,7 @@ pub(super) fn asks(tool: &[String]) -> bool {
 /// Whether the words of a tool's name say that it may give somebody rights.
 pub(super) fn is_about(tool: &[String]) -> bool {
     any(tool, GIVES)
-        && any(tool, HOLDERS) | any(tool, &["share", "shared", "invite", "grant", "promote"])
+        && any(tool, HOLDERS) | any(tool, &["share", "shared", "sharing", "invite", "grant", "promote"])
         && !any(tool, OTHER)
         && !any(tool, WRITTEN)
 }
@@ -184,7 +184,8 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         || has(&["make", "set"]) && tool.last().is_some_and(|word| matches!(word.as_str(), "admin" | "superuser"));
     let policy = has(&["attach", "put"]) && has(&["policy"]) && has(&["user", "role", "group"]);
     let login = has(&["create"]) && has(&["login"]) && has(&["profile"]);
-    let shared = has(&["share", "shared", "invite", "member", "members", "permission", "permissions", "roles"]);
+    let shared =
+        has(&["share", "shared", "sharing", "invite", "member", "members", "permission", "permissions", "roles"]);
     key || role || policy || login || named(arguments, false, shared, 0)
 }
 
@@ -264,7 +265,9 @@ fn is_high(text: &str, shared: bool) -> bool {
     let parts = if parts.len() <= 4 { parts } else { Vec::new() };
     any(&parts, HIGHEST)
         || ALL.iter().any(|right| short.ends_with(right))
-        || shared && (CHANGES.contains(&short.as_str()) || matches!(short.as_str(), "open" | "public" | "anyone"))
+        || shared
+            && (CHANGES.contains(&short.as_str())
+                || matches!(short.as_str(), "open" | "public" | "anyone" | "anonymous"))
 }
 
 /// Words for what says who gets in.
@@ -440,6 +443,8 @@ mod tests {
             ("set_admin", json!({"user": "U"}), true),
             ("update_account", json!({"metadata": {"level": "owner"}}), false),
             ("create_message", json!({"role": "owner"}), false),
+            ("create_sharing_link", json!({"type": "edit", "scope": "anonymous"}), true),
+            ("create_sharing_link", json!({"type": "view", "scope": "organization"}), false),
             ("grantBadge", json!({"holder": "x", "zones": ["ALL"]}), true),
             ("set_file_permissions", json!({"link_sharing": "writer"}), true),
             ("create_project_access_token", json!({"access_level": 50}), true),

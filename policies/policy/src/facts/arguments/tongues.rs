@@ -59,6 +59,7 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "transfer",
         &[
+            "перевод",
             "virement",
             "transferer",
             "transférer",
@@ -248,10 +249,36 @@ const WORDS: &[(&str, &[&str])] = &[
             "zoeken",
         ],
     ),
+    (
+        "make",
+        &[
+            "hacer",
+            "realizar",
+            "effectuer",
+            "faire",
+            "efetuar",
+            "effettua",
+            "effettuare",
+            "сделать",
+            "durchfuehren",
+            "durchführen",
+        ],
+    ),
+    (
+        "empty",
+        &["leeren", "leere", "vaciar", "vider", "svuota", "svuotare", "esvaziar", "opróżnij", "очистить", "очисти"],
+    ),
+    ("table", &["tabelle", "tabla", "tabela", "tabella", "таблица", "таблицу"]),
     ("batch", &["lote", "lotes", "stapel", "пакет", "lotto"]),
     (
         "rights",
         &[
+            "permiso",
+            "permissao",
+            "permissão",
+            "permesso",
+            "uprawnienie",
+            "право",
             "rechte",
             "berechtigung",
             "berechtigungen",

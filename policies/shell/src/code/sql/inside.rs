@@ -100,7 +100,12 @@ pub(super) fn runs_decoded(found: &Words, text: &str) -> bool {
         }) || text.matches("chr(").count() > 3
             || text.matches("char(").count() > 3
     };
-    runs && (has(DECODERS) || lower().contains("'base64')") && has(&["decode"]) || spelled(&lower()))
+    // `CAST(0x44524F50.. AS varchar(99))`
+    let number = || found.words.iter().any(|word| word.starts_with("0x") && word.len() > 20);
+    runs && (has(DECODERS)
+        || number() && has(&["cast", "convert"])
+        || lower().contains("'base64')") && has(&["decode"])
+        || spelled(&lower()))
 }
 
 /// The strings that are run as statements: behind a word that does so, and the bodies of functions that the same text calls.
@@ -172,6 +177,7 @@ mod tests {
         for (text, expect) in [
             ("execute immediate base64_decode_string('RFJPUA==')", true),
             ("set @q = concat(char(84,82,85,78), ' t'); prepare s from @q; execute s", true),
+            ("declare @s varchar(9) = cast(0x44524f50205441424c452075 as varchar(9)); exec(@s)", true),
             ("prepare p from 'select 1'; execute p", false),
             ("select from_base64('YQ==')", false),
             ("execute p('a', char(10))", false),
