@@ -336,6 +336,7 @@ impl Known<'_> {
         {
             self.note(EffectKind::RemoteMutate, "payment", around, sets);
         }
+        self.add_form(request, around, sets);
         let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
         let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
         if service::is_near(&url.host) || batches::is_told(&url.path) {
@@ -370,6 +371,18 @@ impl Known<'_> {
             for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
                 self.add_sql(text, around, sets);
             }
+        }
+    }
+
+    /// What a form gives away, turns off or hands on.
+    fn add_form(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
+        let Some(document) = request.body.and_then(batches::form) else { return };
+        let Some(url) = UrlParts::parse(request.url) else { return };
+        if !service::is_near(&url.host)
+            && !batches::is_told(&url.path)
+            && let Some(name) = name_of(request.method, &url.path)
+        {
+            self.add_told(&name, &document, around, sets);
         }
     }
 

@@ -467,6 +467,18 @@ fn requests_are_read_to_their_parameters() {
             workflow("LSBydW46IGxzCg=="),
             true,
         ),
+        (
+            "POST",
+            "https://api.twilio.example.com/2010-04-01/Accounts/A/IncomingPhoneNumbers/P.json",
+            "SmsUrl=https%3A%2F%2Fin.example.com%2Fx".to_owned(),
+            false,
+        ),
+        (
+            "POST",
+            "https://api.twilio.example.com/2010-04-01/Accounts/A/Messages.json",
+            "To=%2B4912345678&Body=hi".to_owned(),
+            true,
+        ),
         ("GET", "https://app.example.com/actuator/heapdump", String::new(), false),
         ("GET", "https://app.example.com/actuator/health", String::new(), true),
         // a token where its issuer wants it, and elsewhere

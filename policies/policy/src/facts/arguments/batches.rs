@@ -247,6 +247,16 @@ pub(super) fn documents(body: &str) -> Vec<Value> {
     }
 }
 
+/// A form as a document: `SmsUrl=https%3A%2F%2Fx.example`.
+pub(super) fn form(body: &str) -> Option<Value> {
+    const MOST: usize = 128;
+    let plain = body.len() <= LONGEST && body.contains('=') && !body.contains(['{', '<', '\n', ' ']);
+    let pairs = body.split('&').take(MOST).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let text =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    plain.then(|| Value::Object(pairs.map(|(key, value)| (text(key), Value::String(text(value)))).collect()))
+}
+
 /// Whether a request within a body of several parts deletes (OData 4.01, 11.7.7.1: each part is a request of HTTP/1.1).
 pub(super) fn is_part_deleting(body: &str) -> bool {
     body.lines().any(|line| line.starts_with("DELETE ") && line.trim_end().ends_with("HTTP/1.1"))
@@ -423,6 +433,8 @@ mod tests {
     fn bodies_hold_documents_parts_and_statements() {
         assert_eq!(documents("{\"a\": 1}\n{\"b\": 2}\n").len(), 2);
         assert_eq!(documents("[1, 2]").len(), 1);
+        assert_eq!(form("a=b%20c&d=1+2"), Some(json!({"a": "b c", "d": "1 2"})));
+        assert_eq!(form("{\"a\": \"b=c\"}"), None);
         assert!(is_part_deleting("--b\r\n\r\nDELETE /api/contacts(1) HTTP/1.1\r\n\r\n--b--"));
         assert!(!is_part_deleting("{\"text\": \"DELETE /api HTTP/1.1\"}"));
         let body =

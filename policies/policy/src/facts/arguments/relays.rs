@@ -64,6 +64,12 @@ const RINGS: &[&str] = &["smsurl", "voiceurl", "forwardto", "forwardingnumber", 
 /// Who takes mail for the domains of others.
 const MAILERS: &[&str] = &[
     "amazonaws.com",
+    "gandi.net",
+    "migadu.com",
+    "mimecast.com",
+    "mx.cloudflare.net",
+    "ovh.net",
+    "secureserver.net",
     "fastmail.com",
     "google.com",
     "googlemail.com",
@@ -85,7 +91,7 @@ const MAX_DEPTH: usize = 12;
 /// Whether from now on an address gets what happens.
 pub(super) fn relays(server: &[String], tool: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(tool, known);
-    if rights::asks(tool) || has(&["test", "validate"]) {
+    if rights::asks(tool) || has(&["template", "templates", "test", "validate"]) {
         return false;
     }
     let mail = || any(server, &["dns", "cloudflare", "route53"]) || has(&["dns", "record", "records", "zone"]);
@@ -94,7 +100,7 @@ pub(super) fn relays(server: &[String], tool: &[String], arguments: &Value) -> b
         || changes() && mail() && directs_mail(arguments, 0)
         || has(SETS) && has(&["forward", "forwarding", "diversion"]) && rings(arguments)
         || has(SETS) && has(&["nameserver", "nameservers"])
-        || has(SETS) && has(&["phone", "number"]) && hands_over(arguments)
+        || has(SETS) && has(&["number", "numbers", "phone"]) && hands_over(arguments)
 }
 
 /// Whether an address is told what is filled in, or everything.
