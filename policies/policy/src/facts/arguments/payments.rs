@@ -100,14 +100,14 @@ const MAX_DEPTH: usize = 8;
 /// Whether a call moves money, or changes the account that it goes to.
 pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(tool, known);
-    if rights::asks(tool) || has(OTHER) || is_play(&arguments.to_string()) {
+    if rights::asks(tool) || has(OTHER) {
         return false;
     }
     let amount = || holds(arguments, &|key, value| is_amount(key) || value.as_str().is_some_and(is_iban), 0);
     let whole = || has(&["close", "liquidate", "sell"]) && has(&["all"]) && has(&["position", "positions", "holdings"]);
     let pay = tool.first().is_some_and(|word| matches!(word.as_str(), "pay" | "payment" | "transfer" | "withdraw"));
     let changes = has(&["batch", "bulk", "change", "edit", "modify", "patch", "set", "update"]);
-    has(MOVES) && has(LEAVES)
+    let moves = has(MOVES) && has(LEAVES)
         || has(LEAVES) && amount()
         || has(MONEY) && (has(MOVES) || pay) && amount()
         || pay && !has(&["transfer"]) && amount()
@@ -118,7 +118,8 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
             && has(&["order", "orders", "trade"])
             && names(arguments, &["symbol", "ticker"])
             && names(arguments, &["side"])
-        || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0)
+        || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0);
+    moves && !is_play(&arguments.to_string())
 }
 
 fn names(arguments: &Value, keys: &[&str]) -> bool {
