@@ -9,7 +9,7 @@ pub(crate) use arguments::naming;
 
 use std::{cell::OnceCell, fmt, ops::Deref};
 
-use rampart_call::{Action, Call, Effect, EffectKind, Finding, Phase, Span, Target};
+use rampart_call::{Action, Call, Effect, EffectKind, Finding, FindingClass, Phase, Span, Target};
 use rampart_shell::{Surroundings, service};
 
 use crate::{
@@ -246,7 +246,31 @@ impl<'a> Known<'a> {
 
     /// What the detectors find in [`Self::content`].
     pub(crate) fn findings(&self) -> &[Finding] {
-        self.findings.get_or_init(|| rampart_scan::scan(&self.content()))
+        self.findings.get_or_init(|| {
+            let mut found = rampart_scan::scan(&self.content());
+            found.retain(|finding| !self.is_issuers_own(finding));
+            found
+        })
+    }
+
+    /// A token in the path of a request to its issuer's own host: `https://hooks.slack.com/services/..` is asked for so.
+    fn is_issuers_own(&self, finding: &Finding) -> bool {
+        let (Action::Fetch { url, .. }, Phase::Before) = (&self.call.action, self.call.phase) else { return false };
+        let path = url.split(['?', '#']).next().unwrap_or(url);
+        let host_end = path.find("://").and_then(|at| Some(at + 3 + path.get(at + 3..)?.find('/')?));
+        // the URL stands first in what is scanned
+        let within = host_end.is_some_and(|start| finding.span.start >= start && finding.span.end <= path.len());
+        if finding.class != FindingClass::Secret || !finding.layers.is_empty() || !within {
+            return false;
+        }
+        let host = UrlParts::parse(url).map(|url| url.host).unwrap_or_default();
+        let own = |hosts: &[String]| {
+            hosts.iter().any(|known| match known.strip_prefix("*.") {
+                Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
+                None => *known == host,
+            })
+        };
+        rampart_scan::detectors().any(|detector| detector.id() == finding.detector && own(detector.hosts()))
     }
 
     /// The text of a request's body, of a file that is written, or of the arguments that may be either.

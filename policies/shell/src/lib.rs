@@ -45,6 +45,12 @@ pub fn runs_its_words(name: &str) -> bool {
     knowledge::program(name).is_some_and(knowledge::Program::runs_its_words)
 }
 
+/// What base64 says, in either alphabet, where it is a text.
+#[must_use]
+pub fn decoded(text: &str) -> Option<String> {
+    decode::base64(text)
+}
+
 /// Reads one of the data files that are part of the program. A broken one is no answer to any question: nothing is judged
 /// without it.
 #[expect(clippy::panic, reason = "the text is part of the program, and the tests read all of it")]

@@ -40,6 +40,7 @@ pub const NOTES: &[(&str, &str)] = &[
     // what runs later
     ("crontab", "a cron job changes"),
     ("scheduled-task", "a one-time or scheduled job is arranged"),
+    ("relay", "an address gets from now on what happens there: a webhook, an automation, forwarding"),
     ("service-unit", "a service or launch agent is installed, enabled or changed"),
     ("startup-file", "a file that shells, desktops or the loader read at start changes"),
     ("git-hook", "a hook or setting through which git runs code changes"),
@@ -66,6 +67,7 @@ pub const NOTES: &[(&str, &str)] = &[
     ("database-change", "stored data is changed"),
     ("repo-delete", "a hosted repository or release is deleted"),
     ("hosted-change", "a hosted repository's settings, secrets or merges change"),
+    ("payment", "money is paid or moved, or where it goes changes"),
     ("publish", "a package, image or release is published"),
     ("deploy", "a site or service is deployed"),
     // packages

@@ -238,7 +238,13 @@ fn is_data(label: &str) -> bool {
     let hexadecimal = label.bytes().all(|b| b.is_ascii_hexdigit());
     let base32 = label.bytes().all(|b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b));
     let digits = label.bytes().filter(u8::is_ascii_digit).count();
-    label.len() >= SHORTEST && digits >= 4 && (hexadecimal || base32)
+    // letters and digits in turn, as no name has them
+    let turns = || {
+        let kinds = label.as_bytes().windows(2);
+        kinds.filter(|two| matches!(two, [a, b] if a.is_ascii_digit() != b.is_ascii_digit())).count()
+    };
+    let mixed = || label.bytes().all(|b| b.is_ascii_alphanumeric()) && turns() >= 6;
+    label.len() >= SHORTEST && digits >= 4 && (hexadecimal || base32 || mixed())
 }
 
 #[cfg(test)]

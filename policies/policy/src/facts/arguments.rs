@@ -6,11 +6,17 @@ mod deeds;
 mod files;
 mod guards;
 mod interpreters;
+mod masses;
 mod names;
+mod pages;
+mod payments;
 mod queries;
+mod relays;
 mod rights;
 mod said;
 mod texts;
+mod tongues;
+mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,11 +109,19 @@ impl Known<'_> {
     ) {
         let named = Tool::new(server, tool, arguments);
         self.walk(arguments, Role::Unknown, &named, around, sets, 0);
-        for (tool, arguments) in batches::calls(arguments) {
+        let unfolded = batches::unfolded(arguments);
+        let inner = unfolded.as_ref().unwrap_or(arguments);
+        for (tool, arguments) in batches::calls(inner) {
             self.add_deed(&Tool::new(server, tool, arguments), arguments, around, sets);
         }
+        for (method, place, document) in batches::requests(inner) {
+            if let Some(name) = name_of(&method, place) {
+                self.add_told(&name, document, around, sets);
+            }
+        }
         self.add_deed(&named, arguments, around, sets);
-        if let Some(program) = named.program() {
+        // where the words for the program are an argument, those of the tool's name are none of them
+        if let Some(program) = named.program().filter(|_| !names_command(arguments)) {
             self.suspect(&argv(program, &named.sub_command()), around, sets);
         }
         if named.program() == Some("git")
@@ -119,6 +133,12 @@ impl Known<'_> {
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
         };
+        if named.tears_down(arguments) {
+            says(EffectKind::RemoteMutate, "infra-destroy");
+        }
+        if named.relays(arguments) {
+            says(EffectKind::Persist, "relay");
+        }
         if named.is(|words| deeds::discards(words, arguments)) {
             says(EffectKind::VcsHistory, "discard-changes");
         }
@@ -168,10 +188,13 @@ impl Known<'_> {
 
     /// What a call throws away, gives away or turns off, whether it is made itself or stands in another.
     fn add_deed(&mut self, tool: &Tool, arguments: &Value, around: &Surroundings<'_>, sets: &Sets) {
-        if tool.destroys(arguments) {
+        if tool.destroys(arguments) || tool.clears(arguments) {
             self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
-        if tool.may_grant() && tool.is(|words| rights::grants(words, arguments)) {
+        if tool.pays(arguments) {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        if tool.may_grant() && (tool.is(|words| rights::grants(words, arguments)) || tool.gives_otherwise(arguments)) {
             self.note(EffectKind::Privilege, "access-grant", around, sets);
         }
         if tool.weakens(arguments) {
@@ -240,6 +263,9 @@ impl Known<'_> {
             Some(deeds::Module::Removes) => self.note(EffectKind::RemoteMutate, "remote-delete", around, sets),
             None => {}
         }
+        if tool.presses_for_good(map) {
+            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+        }
         self.add_fed(map, invocation.as_ref().map(|(_, argv)| argv.as_slice()), around, sets);
         if tool.is_browser() && deeds::starts_programs(map) {
             self.note(EffectKind::CodeLoad, "option-code", around, sets);
@@ -249,6 +275,9 @@ impl Known<'_> {
         }
         let told = interpreters::language(map);
         for (key, value) in map {
+            if let Some(text) = value.as_str() {
+                self.add_text(key, text, tool, around, sets);
+            }
             self.flag(key, value, around, sets);
             if invocation.as_ref().is_some_and(|(program, _)| program == key) || files::is_pointer(map, key, tool) {
                 continue;
@@ -298,31 +327,40 @@ impl Known<'_> {
 
     /// What the document of a request destroys, gives away or turns off: method and path are read like the name of a tool.
     pub(super) fn add_document(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
-        let verb = match request.method {
-            "POST" => "create",
-            "PUT" => "set",
-            "PATCH" => "update",
-            _ => return,
-        };
+        self.add_asked(request.method, request.url, around, sets);
+        if !matches!(request.method, "POST" | "PUT" | "PATCH") {
+            return;
+        }
+        if let Some(document) = request.body.filter(|body| body.len() <= LONGEST && body.contains("\"method\""))
+            && batches::documents(document).iter().any(|document| payments::sends_coins(request.url, document))
+        {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        self.add_form(request, around, sets);
         let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
         let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
         if service::is_near(&url.host) || batches::is_told(&url.path) {
             return;
         }
-        let name: Vec<String> = std::iter::once(verb.to_owned()).chain(verbs::words(&url.path)).collect();
+        let Some(name) = name_of(request.method, &url.path) else { return };
         let many = verbs::any(&name, batches::MANY);
+        self.add_workflow(&url.path, body, around, sets);
         if many && batches::is_part_deleting(body) {
             self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
+        let later = verbs::any(&name, &["cron", "job", "jobs", "schedule", "schedules", "task", "tasks"]);
         for document in batches::documents(body) {
-            if rights::grants(&name, &document) {
-                self.note(EffectKind::Privilege, "access-grant", around, sets);
+            self.add_told(&name, &document, around, sets);
+            if later && batches::asks_later(&document, 0) {
+                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
             }
-            if guards::weakens(&[], &name, &document) {
-                self.note(EffectKind::Privilege, "security-setting", around, sets);
+            if queries::mutates_to_public(&document) {
+                self.note(EffectKind::RemoteMutate, "publish", around, sets);
             }
-            if let Some(note) = rights::opens(&name, &document) {
-                self.note(EffectKind::Privilege, note, around, sets);
+            for (method, place, document) in batches::requests(&document) {
+                if let Some(name) = name_of(&method, place) {
+                    self.add_told(&name, document, around, sets);
+                }
             }
             if batches::destroy(&document, many || document.is_array()) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
@@ -332,6 +370,58 @@ impl Known<'_> {
             }
             for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
                 self.add_sql(text, around, sets);
+            }
+        }
+    }
+
+    /// What a form gives away, turns off or hands on.
+    fn add_form(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
+        let Some(document) = request.body.and_then(batches::form) else { return };
+        let Some(url) = UrlParts::parse(request.url) else { return };
+        if !service::is_near(&url.host)
+            && !batches::is_told(&url.path)
+            && let Some(name) = name_of(request.method, &url.path)
+        {
+            self.add_told(&name, &document, around, sets);
+        }
+    }
+
+    /// What a document gives away, turns off, opens or hands on, at a place whose words are read like the name of a tool.
+    fn add_told(&mut self, name: &[String], document: &Value, around: &Surroundings<'_>, sets: &Sets) {
+        if rights::grants(name, document) {
+            self.note(EffectKind::Privilege, "access-grant", around, sets);
+        }
+        if guards::weakens(&[], name, document) {
+            self.note(EffectKind::Privilege, "security-setting", around, sets);
+        }
+        if let Some(note) = rights::opens(name, document) {
+            self.note(EffectKind::Privilege, note, around, sets);
+        }
+        if payments::pays(name, document) {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        if masses::clear(&[], name, document) {
+            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
+        }
+        if relays::relays(&[], name, document) {
+            self.note(EffectKind::Persist, "relay", around, sets);
+        }
+    }
+
+    /// A text that is a command, statement or order by itself, whatever its argument is called.
+    fn add_text(&mut self, key: &str, text: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
+        if texts::is_command(key, text) {
+            self.add_remote(text, around, sets);
+        }
+        if relays::wakes_and_sends(text) {
+            self.note(EffectKind::Persist, "relay", around, sets);
+        }
+        if tool.is_browser() && payments::tells_to_pay(text) {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        if said::one_of(key, &["args", "vars", "params", "parameters"]) {
+            for inner in texts::quoted_in(text).filter(|inner| queries::is_whole(inner)) {
+                self.add_sql(inner, around, sets);
             }
         }
     }
@@ -437,11 +527,30 @@ impl Known<'_> {
     }
 }
 
+/// Whether an argument of its own holds a command of several words.
+fn names_command(arguments: &Value) -> bool {
+    arguments.as_object().into_iter().flatten().any(|(key, value)| {
+        role(key) == Role::Command && value.as_str().is_some_and(|text| text.trim().contains(char::is_whitespace))
+    })
+}
+
+/// A request by its method and place, as the words of a tool's name; none for one that only asks.
+fn name_of(method: &str, place: &str) -> Option<Vec<String>> {
+    let verb = match method {
+        "POST" => "create",
+        "PUT" => "set",
+        "PATCH" => "update",
+        _ => return None,
+    };
+    let path = place.split(['?', '#']).next().unwrap_or(place);
+    Some(std::iter::once(verb.to_owned()).chain(verbs::words(path)).collect())
+}
+
 fn role(key: &str) -> Role {
     if let Some(place) = files::place(key) {
         return place;
     }
-    let words = verbs::words(key);
+    let words = tongues::words(key);
     let any = |known: &[&str]| verbs::any(&words, known);
     if any(&["path", "paths", "file", "files", "filename", "filepath", "dir", "directory", "folder", "cwd"]) {
         if any(&["remote"]) { Role::Remote } else { Role::Path }

@@ -35,9 +35,35 @@ fn look(walk: &mut Walk<'_>, text: &str, depth: usize) {
         code(walk, statement, text);
         hands_out(walk, statement, text);
     }
+    if inside::runs_decoded(&found, text) {
+        walk.note(EffectKind::Opaque, "computed-code");
+    }
+    if depth == 0 && sends_rows(&found, text) {
+        walk.note(EffectKind::Net, "upload");
+    }
     for inner in inside::run(&found, depth) {
         look(walk, inner, depth + 1);
     }
+}
+
+/// `net.http_post(url, (select jsonb_agg(u) from users u))`: the server sends rows to an address.
+fn sends_rows(found: &Words, text: &str) -> bool {
+    const POSTS: &[&str] = &["http_post", "http_put", "utl_http", "http_request"];
+    const ROWS: &[&str] = &[
+        "array_to_json",
+        "json_agg",
+        "json_arrayagg",
+        "json_object_agg",
+        "jsonb_agg",
+        "listagg",
+        "row_to_json",
+        "string_agg",
+    ];
+    let lower = text.to_ascii_lowercase();
+    let near = ["://localhost", "://127.0.0.1"].iter().any(|near| lower.contains(near));
+    let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    !near && !found.words.is_empty() && has(POSTS) && has(ROWS) && has(&["from"])
 }
 
 /// What a statement does to what is stored, and to who may reach it.

@@ -70,6 +70,9 @@ fn expires(value: &Value, depth: usize) -> bool {
     };
     match value {
         Value::Object(map) if depth <= MAX_DEPTH => {
+            if is_short_lived(map) {
+                return true;
+            }
             let named = map.get("name").and_then(Value::as_str) == Some("retention.ms");
             named && map.get("value").is_some_and(short)
                 || map.get("retention.ms").is_some_and(short)
@@ -78,6 +81,54 @@ fn expires(value: &Value, depth: usize) -> bool {
         Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| expires(value, depth + 1)),
         _ => false,
     }
+}
+
+/// The most days after which what a bucket keeps is gone, for it to be as good as emptied.
+const SHORT_DAYS: u64 = 3;
+
+/// A rule for the life of all objects of a bucket that ends it within days.
+fn is_short_lived(map: &Map<String, Value>) -> bool {
+    let days = map.get("Expiration").and_then(|end| end.get("Days")?.as_u64());
+    let prefix = map.get("Filter").and_then(|filter| filter.get("Prefix")).or_else(|| map.get("Prefix"));
+    let narrow = prefix.and_then(Value::as_str).is_some_and(|prefix| !prefix.is_empty())
+        || map.get("Filter").is_some_and(|filter| filter.get("Tag").is_some() || filter.get("And").is_some());
+    days.is_some_and(|days| days <= SHORT_DAYS)
+        && !narrow
+        && map.get("Status").and_then(Value::as_str) != Some("Disabled")
+}
+
+/// Whether a document arranges for a request that deletes: `{"uri": .., "httpMethod": "DELETE"}`.
+pub(super) fn asks_later(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Object(map) if depth <= MAX_DEPTH => {
+            is_request(map) || map.values().any(|value| asks_later(value, depth + 1))
+        }
+        Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| asks_later(value, depth + 1)),
+        _ => false,
+    }
+}
+
+/// Requests to the same service within one call or request: method, place below it and document.
+pub(super) fn requests(value: &Value) -> Vec<(String, &str, &Value)> {
+    fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<(String, &'a str, &'a Value)>) {
+        match value {
+            _ if depth > MAX_DEPTH || found.len() >= 64 => {}
+            Value::Object(map) => {
+                let place = ["url", "path", "relative_url"].iter().find_map(|key| map.get(*key)?.as_str());
+                if let (Some(method), Some(place)) = (map.get("method").and_then(Value::as_str), place)
+                    && !place.contains("://")
+                {
+                    found.push((method.to_ascii_uppercase(), place, map.get("body").unwrap_or(&Value::Null)));
+                }
+                map.values().for_each(|value| collect(value, depth + 1, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| collect(value, depth + 1, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(value, 0, &mut found);
+    found
 }
 
 fn look(value: &Value, many: bool, depth: usize) -> bool {
@@ -142,13 +193,14 @@ fn is_call(map: &Map<String, Value>) -> bool {
 /// "args": {..}}`.
 pub(super) fn calls(arguments: &Value) -> Vec<(&str, &Value)> {
     fn collect<'a>(value: &'a Value, depth: usize, found: &mut Vec<(&'a str, &'a Value)>) {
-        const NAMES: &[&str] = &["action", "function", "operation", "tool", "toolname", "toolslug"];
+        const NAMES: &[&str] =
+            &["action", "fn", "func", "function", "functionname", "operation", "tool", "toolname", "toolslug"];
         match value {
             _ if depth > 6 || found.len() >= 64 => {}
             Value::Object(map) => {
                 let name = map
                     .iter()
-                    .find(|(key, value)| one_of(key, NAMES) && value.is_string())
+                    .find(|(key, value)| value.is_string() && (one_of(key, NAMES) || is_service(key, value)))
                     .and_then(|(_, v)| v.as_str());
                 if let Some(name) = name.filter(|name| depth > 0 && name.len() <= 80 && !name.contains(' ')) {
                     let own =
@@ -167,6 +219,25 @@ pub(super) fn calls(arguments: &Value) -> Vec<(&str, &Value)> {
     found
 }
 
+/// The arguments with what stands as a document in a text among them, under a name for operations; none if there is no such.
+pub(super) fn unfolded(arguments: &Value) -> Option<Value> {
+    const HELD: &[&str] = &["args", "arguments", "config", "input", "jobs", "parameters", "params", "payload", "rule"];
+    let map = arguments.as_object()?;
+    let mut copy = None;
+    for (key, value) in map.iter().filter(|(key, _)| one_of(key, HELD) || one_of(key, AROUND)) {
+        let text = value.as_str().filter(|text| text.len() <= LONGEST && text.trim_start().starts_with(['{', '[']));
+        if let Some(value) = text.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+            copy.get_or_insert_with(|| map.clone()).insert(key.clone(), value);
+        }
+    }
+    copy.map(Value::Object)
+}
+
+/// `service: lock.unlock`: what a house is told to do.
+fn is_service(key: &str, value: &Value) -> bool {
+    key == "service" && value.as_str().is_some_and(|name| name.contains('.'))
+}
+
 /// The documents of a body: one of JSON, or one a line.
 pub(super) fn documents(body: &str) -> Vec<Value> {
     const MOST_LINES: usize = 256;
@@ -174,6 +245,16 @@ pub(super) fn documents(body: &str) -> Vec<Value> {
         Ok(document) => vec![document],
         Err(_) => body.lines().take(MOST_LINES).filter_map(|line| serde_json::from_str(line).ok()).collect(),
     }
+}
+
+/// A form as a document: `SmsUrl=https%3A%2F%2Fx.example`.
+pub(super) fn form(body: &str) -> Option<Value> {
+    const MOST: usize = 128;
+    let plain = body.len() <= LONGEST && body.contains('=') && !body.contains(['{', '<', '\n', ' ']);
+    let pairs = body.split('&').take(MOST).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let text =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    plain.then(|| Value::Object(pairs.map(|(key, value)| (text(key), Value::String(text(value)))).collect()))
 }
 
 /// Whether a request within a body of several parts deletes (OData 4.01, 11.7.7.1: each part is a request of HTTP/1.1).
@@ -337,9 +418,23 @@ mod tests {
     }
 
     #[test]
+    fn requests_stand_in_documents() {
+        let later = |method: &str| json!({"httpTarget": {"uri": "https://x.example/db", "httpMethod": method}});
+        assert!(asks_later(&later("DELETE"), 0) && !asks_later(&later("POST"), 0));
+        let batch = json!({"requests": [{"method": "post", "url": "/roles/1/members", "body": {"id": 1}}]});
+        assert_eq!(requests(&batch), [("POST".to_owned(), "/roles/1/members", &json!({"id": 1}))]);
+        let life = |days: u64, prefix: &str| json!({"Rules": [{"Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}]});
+        for (value, expect) in [(life(1, ""), true), (life(1, "tmp/"), false), (life(365, ""), false)] {
+            assert_eq!(destroy(&value, false), expect, "{value}");
+        }
+    }
+
+    #[test]
     fn bodies_hold_documents_parts_and_statements() {
         assert_eq!(documents("{\"a\": 1}\n{\"b\": 2}\n").len(), 2);
         assert_eq!(documents("[1, 2]").len(), 1);
+        assert_eq!(form("a=b%20c&d=1+2"), Some(json!({"a": "b c", "d": "1 2"})));
+        assert_eq!(form("{\"a\": \"b=c\"}"), None);
         assert!(is_part_deleting("--b\r\n\r\nDELETE /api/contacts(1) HTTP/1.1\r\n\r\n--b--"));
         assert!(!is_part_deleting("{\"text\": \"DELETE /api HTTP/1.1\"}"));
         let body =

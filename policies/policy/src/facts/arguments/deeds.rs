@@ -122,6 +122,13 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
     if anyone(arguments, 0) && has(&["share", "permission", "permissions"]) {
         return true;
     }
+    // `files_sharedPublicURL`: a link for everybody
+    let link =
+        has(&["public"]) && has(&["link", "shared", "url"]) && has(&["create", "enable", "make", "share", "shared"]);
+    let made = has(&["make"]) && has(&["public"]);
+    if (link || made) && !has(&["disable", "get", "list", "remove", "revoke", "search", "unshare"]) {
+        return true;
+    }
     opens && has(&["update", "edit", "set", "change", "patch", "modify", "visibility"]) && !has(&["create"])
 }
 
@@ -138,6 +145,16 @@ pub(super) fn reveals(words: &[String], arguments: &Value) -> bool {
     any(&["get", "read", "show", "reveal", "fetch", "access", "retrieve", "export"])
         && any(&["secret", "password", "passwords", "credential", "credentials"])
         && !any(&["list", "scanning", "alert", "alerts", "names", "metadata", "policy", "reset", "rotation", "form"])
+}
+
+/// Words of servers whose variables hold the keys of what is built or run there.
+const BUILDERS: &[&str] =
+    &["bitbucket", "circleci", "gitlab", "heroku", "netlify", "railway", "render", "semaphore", "teamcity", "vercel"];
+
+/// `list_project_variables` of GitLab: their values come with them.
+pub(super) fn reads_variables(server: &[String], words: &[String]) -> bool {
+    let held = any(words, &["variable", "variables"]) || any(words, &["config"]) && any(words, &["vars"]);
+    any(words, &["export", "get", "list", "pull"]) && held && (any(server, BUILDERS) || any(words, BUILDERS))
 }
 
 /// Words of servers that keep passwords, and names of some whole.
@@ -502,6 +519,10 @@ mod tests {
             ("update_repository", json!({"changes": {"private": false}}), true),
             ("update_repository", json!({"private": true}), false),
             ("create_repository", json!({"private": false}), false),
+            ("files_sharedPublicURL", json!({"file": "F1"}), true),
+            ("files_revokePublicURL", json!({"file": "F1"}), false),
+            ("make_public", json!({"file": "F1"}), true),
+            ("get_public_url", json!({"path": "a"}), false),
         ] {
             assert_eq!(publishes(&words(tool), &arguments), expect, "{tool} {arguments}");
         }
@@ -513,6 +534,13 @@ mod tests {
             ("get_secret_scanning_alert", false),
         ] {
             assert_eq!(reveals(&words(tool), &json!({})), expect, "{tool}");
+        }
+        for (server, tool, expect) in [
+            ("gitlab", "list_project_variables", true),
+            ("gitlab", "create_project_variable", false),
+            ("figma", "get_variable_defs", false),
+        ] {
+            assert_eq!(reads_variables(&words(server), &words(tool)), expect, "{server} {tool}");
         }
         assert!(reveals(&words("projects_env"), &json!({"decrypt": true})));
         assert!(!reveals(&words("projects_env"), &json!({"decrypt": false})));

@@ -35,6 +35,7 @@ const GUARDS: &[&str] = &[
 /// What is a guard where a name says that it is of a site or of an account.
 const OF_SITES: (&[&str], &[&str]) =
     (&["zone", "zones", "domain", "domains"], &["ssl", "tls", "hsts", "https", "security", "firewall"]);
+const OF_TENANTS: (&[&str], &[&str]) = (&["security"], &["defaults"]);
 const OF_SIGN_IN: (&[&str], &[&str]) = (&["conditional"], &["access"]);
 const OF_ACCOUNTS: (&[&str], &[&str]) = (
     &["auth", "auth0", "authentication", "authenticator", "clerk", "entra", "keycloak", "okta", "user", "users"],
@@ -59,6 +60,7 @@ const SWITCHES: &[&str] = &[
     "enabled",
     "enforced",
     "enforcement",
+    "isenabled",
     "mode",
     "newvalue",
     "on",
@@ -77,7 +79,58 @@ const MAX_DEPTH: usize = 8;
 /// Whether the words of a name are of something that protects or watches.
 fn is_guard(words: &[String]) -> bool {
     let together = |(place, what): (&[&str], &[&str])| any(words, place) && any(words, what);
-    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS) || together(OF_SIGN_IN)
+    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS) || together(OF_SIGN_IN) || together(OF_TENANTS)
+}
+
+/// Who is told that something is wrong, by a word of their names.
+const WATCHERS: &[&str] = &[
+    "alertmanager",
+    "betterstack",
+    "datadog",
+    "incident",
+    "oncall",
+    "opsgenie",
+    "pagerduty",
+    "squadcast",
+    "victorops",
+];
+
+/// What tells that something is wrong.
+const WATCHES: &[&str] = &["alarm", "alarms", "alert", "alerts", "monitor", "monitors", "notifications"];
+
+/// Whether doors are opened, or what keeps machines and houses safe is put out of work.
+fn lets_in(tool: &[String]) -> bool {
+    any(tool, &["disarm"])
+        || any(tool, &["unlock"]) && any(tool, &["door", "doors", "gate", "lock", "vehicle", "car"])
+        || any(tool, &["open"]) && any(tool, &["door", "garage", "gate"])
+        || any(tool, &["bypass", "defeat", "disable", "inhibit", "override"])
+            && any(tool, &["estop", "failsafe", "interlock", "interlocks", "safety"])
+}
+
+/// `lock_id: 1`
+fn holds_door(arguments: &Value) -> bool {
+    let doors = ["doorid", "lockid", "smartlockid", "vehicleid"];
+    arguments.as_object().into_iter().flatten().any(|(key, _)| doors.contains(&plain(key).as_str()))
+}
+
+/// Whether all that watches is told to be silent: `mute_all_monitors`, `create_silence` with `.*`.
+fn silences(tool: &[String], arguments: &Value) -> bool {
+    fn every(value: &Value, depth: usize) -> bool {
+        match value {
+            Value::Object(map) if depth <= MAX_DEPTH => map.iter().any(|(key, value)| {
+                let all = matches!(value.as_str(), Some("*" | ".*" | ".+"));
+                all && matches!(
+                    plain(key).as_str(),
+                    "scope" | "value" | "matcher" | "filter" | "alertname" | "monitorid"
+                ) || every(value, depth + 1)
+            }),
+            Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| every(value, depth + 1)),
+            _ => false,
+        }
+    }
+    let silent = any(tool, &["silence", "silences", "mute", "snooze"]) && !any(tool, &["delete", "expire", "unmute"]);
+    silent && (any(tool, &["all"]) && any(tool, WATCHES) || every(arguments, 0))
+        || any(tool, &["disable", "pause"]) && any(tool, &["all"]) && any(tool, WATCHES)
 }
 
 /// Whether the words of a tool's name say that it may change a guard, or a setting of whatever is named.
@@ -111,6 +164,14 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
         || stops
         || (ends || again) && (is_guard(tool) || any(tool, OF_ACCOUNTS.1) && is_guard(&all))
         || watched()
+        || lets_in(tool)
+        || silences(tool, arguments)
+        || any(server, WATCHERS) && any(tool, &["disable"]) && any(tool, WATCHES)
+        || any(tool, &["unlock"]) && holds_door(arguments)
+        || any(server, WATCHERS)
+            && any(tool, SETS)
+            && any(tool, &["service", "services", "schedule", "escalation"])
+            && off(arguments, true, false, 0)
         || any(tool, SETS) && off(arguments, is_guard(tool) || any(server, GUARDS), any(tool, SETTINGS), 0)
 }
 
@@ -256,6 +317,20 @@ mod tests {
                 json!({"patch": [{"op": "replace", "path": "/on/requireFactor", "value": true}]}),
                 false,
             ),
+            ("house", "alarm_disarm", json!({"code": "1"}), true),
+            ("house", "alarm_arm_away", json!({}), false),
+            ("house", "unlock_door", json!({}), true),
+            ("nuki", "unlock", json!({"lock_id": "1"}), true),
+            ("opsgenie", "disable_team_notifications", json!({"team": "ops"}), true),
+            ("github", "unlock_issue", json!({}), false),
+            ("lab", "overrideInterlock", json!({"state": "bypass"}), true),
+            ("datadog", "mute_all_monitors", json!({}), true),
+            ("datadog", "mute_monitor", json!({"monitor_id": 1, "scope": "env:staging"}), false),
+            ("grafana", "create_silence", json!({"matchers": [{"name": "alertname", "value": ".*"}]}), true),
+            ("grafana", "create_silence", json!({"matchers": [{"name": "alertname", "value": "Disk"}]}), false),
+            ("pagerduty", "update_service", json!({"service": {"status": "disabled"}}), true),
+            ("pagerduty", "update_service", json!({"service": {"status": "active"}}), false),
+            ("x", "update policies identity security defaults", json!({"isEnabled": false}), true),
             ("jira", "update_issue", json!({"fields": {"status": "inactive", "audit": "none yet"}}), false),
             ("github", "update_issue", json!({"title": "turn MFA off", "state": "disabled"}), false),
         ] {

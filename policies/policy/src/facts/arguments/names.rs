@@ -1,10 +1,13 @@
 //! What a tool does, as far as the words of its name and the shape of its arguments tell.
 
 use rampart_call::EffectKind;
-use rampart_shell::verbs::{any, destroys, is_kept, words};
+use rampart_shell::verbs::{any, destroys, is_kept};
 use serde_json::{Map, Value};
 
-use super::{deeds, files, guards, interpreters::interpreter, queries, rights, said};
+use super::{
+    deeds, files, guards, interpreters::interpreter, masses, pages, payments, queries, relays, rights, said,
+    tongues::words,
+};
 
 /// Arguments that hold code, of a tool that runs code.
 const CODE: [&str; 8] = ["apex", "code", "source", "snippet", "program", "expression", "function", "js"];
@@ -259,7 +262,10 @@ impl Tool {
         let (modules, told) = deeds::MODULE;
         let module = || self.is_of_ansible() && (said::one_of(key, modules) || said::one_of(key, told));
         let guard = || guards::decides(&self.name, key, value);
-        let given = || rights::decides(&self.name, key, value) || guard() || entry() || published() || module();
+        let moved = || payments::decides(&self.name, key, value) || relays::decides(&self.name, value);
+        let moved = || moved() || masses::decides(&self.name, key);
+        let given =
+            || rights::decides(&self.name, key, value) || guard() || entry() || published() || module() || moved();
         let other = || given() || cluster() || setting() || mongo() || filter() || browser();
         words || said::decides(key, value) || self.is_code(key) || self.is_typed(key) || request() || other()
     }
@@ -267,6 +273,7 @@ impl Tool {
     /// It hands out what a keeper of passwords keeps.
     pub(super) fn reveals(&self, arguments: &Value) -> bool {
         self.is(|words| deeds::reveals(words, arguments))
+            || self.is(|words| deeds::reads_variables(&self.server, words))
             || self.is(|words| deeds::keeps(&self.server, words, arguments))
     }
 
@@ -286,6 +293,37 @@ impl Tool {
     pub(super) fn is_opening(&self, arguments: &Value) -> Option<&'static str> {
         let said = || self.said.iter().find_map(|words| rights::opens(words, arguments));
         rights::opens(&self.name, arguments).or_else(said)
+    }
+
+    /// It pays or moves money, or changes where it goes.
+    pub(super) fn pays(&self, arguments: &Value) -> bool {
+        self.is(|words| payments::pays(words, arguments))
+    }
+
+    /// It gives rights by a row of a table or by a number.
+    pub(super) fn gives_otherwise(&self, arguments: &Value) -> bool {
+        let all: Vec<String> = self.server.iter().chain(&self.name).cloned().collect();
+        self.is(|words| rights::inserts(words, arguments)) || rights::sets_bit(&all, arguments)
+    }
+
+    /// It starts what tears something down.
+    pub(super) fn tears_down(&self, arguments: &Value) -> bool {
+        self.is(|words| masses::tears_down(words, arguments))
+    }
+
+    /// Somebody else gets what happens there from now on.
+    pub(super) fn relays(&self, arguments: &Value) -> bool {
+        relays::relays(&self.server, &self.name, arguments)
+    }
+
+    /// It puts away, shuts out or tears down much at once.
+    pub(super) fn clears(&self, arguments: &Value) -> bool {
+        masses::clear(&self.server, &self.name, arguments)
+    }
+
+    /// It presses what cannot be undone.
+    pub(super) fn presses_for_good(&self, map: &Map<String, Value>) -> bool {
+        self.browser && pages::presses_for_good(&self.name, map)
     }
 
     /// It turns off what protects others or watches over them.

@@ -48,7 +48,9 @@ pub(super) fn is_statement(text: &str) -> bool {
 
 /// Whether a text of which nobody says what it is for is SQL from its first word to its last.
 pub(super) fn is_whole(text: &str) -> bool {
-    let words: Vec<String> = words_of(text).take(64).collect();
+    // a name may have that of its schema in front
+    let joined = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').map(|word| word.trim_matches('.'));
+    let words: Vec<String> = joined.filter(|word| !word.is_empty()).map(str::to_lowercase).take(64).collect();
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     let has = |known: &[&str]| any(&words, known);
     // the words behind a name: nothing, or what SQL goes on with
@@ -67,6 +69,8 @@ pub(super) fn is_whole(text: &str) -> bool {
                 | "drop"
                 | "rename"
                 | "set"
+                | "sync"
+                | "settings"
                 | "as"
                 | "on"
         )
@@ -211,7 +215,30 @@ fn is_passing(name: &str) -> bool {
 pub(super) fn takes_all(words: &[String], arguments: &Value) -> bool {
     let changes = any(words, &["update", "replace"]) && any(words, &["many", "all"]);
     let filter = || ["filter", "query"].iter().find_map(|key| arguments.get(*key)?.as_object());
-    changes && filter().is_some_and(serde_json::Map::is_empty)
+    changes && filter().is_some_and(|filter| filter.is_empty() || fits_all(filter))
+}
+
+/// A mutation of GraphQL whose variables make something public.
+pub(super) fn mutates_to_public(document: &Value) -> bool {
+    fn public(value: &Value, depth: usize) -> bool {
+        match value {
+            Value::Object(map) if depth < 6 => map.iter().any(|(key, value)| {
+                key == "visibility" && value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("public"))
+                    || public(value, depth + 1)
+            }),
+            _ => false,
+        }
+    }
+    let query = document.get("query").and_then(Value::as_str).unwrap_or("");
+    query.contains("mutation") && query.contains("update") && document.get("variables").is_some_and(|v| public(v, 0))
+}
+
+/// `{"_id": {"$exists": true}}`: nothing is without one.
+fn fits_all(filter: &serde_json::Map<String, Value>) -> bool {
+    let any = |value: &Value| {
+        value.get("$exists") == Some(&Value::Bool(true)) || value.get("$ne").is_some_and(Value::is_null)
+    };
+    filter.iter().all(|(key, value)| key == "_id" && any(value))
 }
 
 /// The words of Cypher with its signs, in lower case, and without strings and comments.

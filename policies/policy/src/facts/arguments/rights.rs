@@ -49,6 +49,8 @@ const HOLDERS: &[&str] = &[
     "acl",
     "acls",
     "admin",
+    "badge",
+    "badges",
     "binding",
     "bindings",
     "claim",
@@ -56,6 +58,8 @@ const HOLDERS: &[&str] = &[
     "client",
     "collaborator",
     "collaborators",
+    "entitlement",
+    "entitlements",
     "grant",
     "group",
     "iam",
@@ -72,6 +76,7 @@ const HOLDERS: &[&str] = &[
     "permissions",
     "policy",
     "principal",
+    "rights",
     "role",
     "roles",
     "share",
@@ -106,6 +111,7 @@ const RIGHTS: &[&str] = &[
     "roles",
     "scope",
     "scopes",
+    "sharing",
 ];
 
 /// Words of rights to everything.
@@ -152,7 +158,7 @@ pub(super) fn asks(tool: &[String]) -> bool {
 /// Whether the words of a tool's name say that it may give somebody rights.
 pub(super) fn is_about(tool: &[String]) -> bool {
     any(tool, GIVES)
-        && any(tool, HOLDERS) | any(tool, &["share", "shared", "invite", "grant", "promote"])
+        && any(tool, HOLDERS) | any(tool, &["share", "shared", "sharing", "invite", "grant", "promote"])
         && !any(tool, OTHER)
         && !any(tool, WRITTEN)
 }
@@ -168,7 +174,8 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         && (has(&["deploy", "access"]) || has(&["service"]) && has(&["account"]))
         || has(&["key", "keys"]) && has(&["ssh"]) && has(&["add", "upload", "create"])
         || has(&["personal"]) && has(&["access"]) && has(&["token"]);
-    let role = has(&["assign", "grant", "promote"]) && has(&["role", "roles", "permission", "permissions", "admin"])
+    let role = has(&["assign", "grant", "promote"])
+        && has(&["role", "roles", "permission", "permissions", "rights", "admin", "badge", "entitlement"])
         || has(&["grant"]) && has(&["access", "consent", "privilege", "privileges"])
         || has(&["add", "invite"]) && has(&["collaborator", "collaborators"])
         || has(&["add", "create"])
@@ -177,8 +184,36 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         || has(&["make", "set"]) && tool.last().is_some_and(|word| matches!(word.as_str(), "admin" | "superuser"));
     let policy = has(&["attach", "put"]) && has(&["policy"]) && has(&["user", "role", "group"]);
     let login = has(&["create"]) && has(&["login"]) && has(&["profile"]);
-    let shared = has(&["share", "shared", "invite", "member", "members", "permission", "permissions", "roles"]);
+    let shared =
+        has(&["share", "shared", "sharing", "invite", "member", "members", "permission", "permissions", "roles"]);
     key || role || policy || login || named(arguments, false, shared, 0)
+}
+
+/// Tables whose rows say who has which rights, by the last words of their names.
+const HELD: &[&str] =
+    &["groupmember", "groupmembership", "permissionsetassignment", "rolemapping", "roleassignment", "userrole"];
+
+/// `operation: insert, objectName: PermissionSetAssignment`: a row that gives rights.
+pub(super) fn inserts(tool: &[String], arguments: &Value) -> bool {
+    let table =
+        |key: &str| one_of(key, &["entity", "object", "objectname", "objecttype", "resourcetype", "sobject", "table"]);
+    let held = |text: &str| HELD.iter().any(|table| plain(text).trim_end_matches('s').ends_with(table));
+    let mut map = arguments.as_object().into_iter().flatten();
+    any(tool, &["add", "create", "insert", "upsert"])
+        && map.any(|(key, value)| table(key) && value.as_str().is_some_and(held))
+}
+
+/// The bit of Discord's permissions that stands for all of them.
+const ADMINISTRATOR: u64 = 8;
+
+/// `discord_create_role` with `permissions: "8"`.
+pub(super) fn sets_bit(tool: &[String], arguments: &Value) -> bool {
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let bits = arguments.get("permissions").and_then(number);
+    any(tool, &["discord"])
+        && any(tool, &["role"])
+        && is_about(tool)
+        && bits.is_some_and(|bits| bits & ADMINISTRATOR != 0)
 }
 
 /// Whether rights are named that go far: below an argument that says which rights.
@@ -197,8 +232,7 @@ fn named(value: &Value, right: bool, shared: bool, depth: usize) -> bool {
             let own = right || any(&names, RIGHTS) || kind || one_of(key, &["profilename", "usertype"]);
             let flag = one_of(key, FLAGS) && *value == Value::Bool(true);
             // of GitLab: maintainers and owners
-            let level = shared
-                && one_of(key, &["accesslevel", "groupaccess", "groupaccesslevel"])
+            let level = one_of(key, &["accesslevel", "groupaccess", "groupaccesslevel"])
                 && value.as_u64().is_some_and(|level| level >= 40);
             flag || level || acts(map, key, value) || named(value, own, shared, depth + 1)
         }),
@@ -231,7 +265,9 @@ fn is_high(text: &str, shared: bool) -> bool {
     let parts = if parts.len() <= 4 { parts } else { Vec::new() };
     any(&parts, HIGHEST)
         || ALL.iter().any(|right| short.ends_with(right))
-        || shared && (CHANGES.contains(&short.as_str()) || matches!(short.as_str(), "open" | "public" | "anyone"))
+        || shared
+            && (CHANGES.contains(&short.as_str())
+                || matches!(short.as_str(), "open" | "public" | "anyone" | "anonymous"))
 }
 
 /// Words for what says who gets in.
@@ -407,8 +443,28 @@ mod tests {
             ("set_admin", json!({"user": "U"}), true),
             ("update_account", json!({"metadata": {"level": "owner"}}), false),
             ("create_message", json!({"role": "owner"}), false),
+            ("create_sharing_link", json!({"type": "edit", "scope": "anonymous"}), true),
+            ("create_sharing_link", json!({"type": "view", "scope": "organization"}), false),
+            ("grantBadge", json!({"holder": "x", "zones": ["ALL"]}), true),
+            ("set_file_permissions", json!({"link_sharing": "writer"}), true),
+            ("create_project_access_token", json!({"access_level": 50}), true),
+            ("create_project_access_token", json!({"access_level": 20, "scopes": ["read_api"]}), false),
         ] {
             assert_eq!(grants(&words(tool), &arguments), expect, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn rows_and_bits_give_rights() {
+        for (operation, table, expect) in [
+            ("insert", "PermissionSetAssignment", true),
+            ("insert", "Contact", false),
+            ("query", "PermissionSetAssignment", false),
+        ] {
+            assert_eq!(inserts(&words(operation), &json!({"objectName": table})), expect, "{operation} {table}");
+        }
+        for (bits, expect) in [("8", true), ("0", false), ("1024", false)] {
+            assert_eq!(sets_bit(&words("discord_create_role"), &json!({"permissions": bits})), expect, "{bits}");
         }
     }
 

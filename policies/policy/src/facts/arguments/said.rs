@@ -22,7 +22,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Arguments that name a tool, of one that calls others.
-const TOOLS: &[&str] = &["tool", "toolname", "toolslug"];
+const TOOLS: &[&str] = &["service", "tool", "toolname", "toolslug"];
 
 /// Arguments that hold a tool's own.
 const AROUND: &[&str] = &["args", "arguments", "body", "input", "options", "parameters", "params", "request"];
@@ -62,7 +62,12 @@ pub(super) fn one_of(name: &str, known: &[&str]) -> bool {
 pub(super) fn done(arguments: &Value, tool: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let calls = verbs::any(tool, &["call", "dispatch", "execute", "invoke", "perform", "run", "use"]);
+    let tasks = verbs::any(tool, &["dispatch", "enqueue", "invoke", "send", "submit"])
+        && verbs::any(tool, &["function", "job", "lambda", "task"]);
     if let Some(map) = arguments.as_object() {
+        // `send_task` with `name: storage.delete_bucket`
+        let named = ["name", "task", "function"].iter().filter_map(|key| map.get(*key)?.as_str());
+        found.extend(named.filter(|name| tasks && is_name(name)).map(verbs::words));
         collect(map, calls, 0, &mut found);
         flags(arguments, 0, &mut found);
     }
@@ -90,7 +95,7 @@ fn collect(map: &Map<String, Value>, calls: bool, depth: usize, found: &mut Vec<
             Value::String(text) if is_name(text) => {
                 let key = plain(key);
                 if KEYS.contains(&key.as_str()) || calls && TOOLS.contains(&key.as_str()) {
-                    found.push(verbs::words(text));
+                    found.push(super::tongues::words(text));
                 }
             }
             Value::Bool(true) => found.extend(flag(key)),
@@ -155,6 +160,8 @@ mod tests {
             assert_eq!(found.join(", "), expect, "{arguments}");
         }
         assert_eq!(done(&json!({"tool_name": "delete_repo"}), &["execute".to_owned()]), [["delete", "repo"]]);
+        let tool = ["send", "task"].map(str::to_owned);
+        assert_eq!(done(&json!({"name": "delete_bucket"}), &tool), [["delete", "bucket"]]);
         for (key, value, expect) in [
             ("mode", json!("delete"), true),
             ("forceDelete", json!(true), true),

