@@ -58,9 +58,13 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
             return None;
         }
         Shape::Keyed { regex, before: 0, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
-        Shape::Keyed { regex, before, after, .. } => {
+        Shape::Keyed { regex, before, after, then, .. } => {
             let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;
-            (found.all.0 <= hit.start).then_some(found.secret)?
+            let secret = (found.all.0 <= hit.start).then_some(found.secret)?;
+            match then {
+                None => secret,
+                Some((then, apart)) => (secret.0, then.within(bytes, found.all.1, found.all.1 + apart)?.all.1),
+            }
         }
         Shape::Code => return None,
     };

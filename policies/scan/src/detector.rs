@@ -29,8 +29,15 @@ pub(crate) enum Shape {
     /// A name, then an assignment of any language, then `value`. `telling` values need no telling name.
     Assigned { names: Vec<String>, value: Pattern, telling: bool },
     /// A keyword, `exact` in its case or in any, and around it `regex`, from at most `before` bytes before it; if that is
-    /// not 0, to `after` bytes after it.
-    Keyed { keywords: Vec<String>, exact: bool, regex: Pattern, before: usize, after: usize },
+    /// not 0, to `after` bytes after it. `then` matches too, in as many bytes behind that as are told, where there is one.
+    Keyed {
+        keywords: Vec<String>,
+        exact: bool,
+        regex: Pattern,
+        before: usize,
+        after: usize,
+        then: Option<(Pattern, usize)>,
+    },
     /// Code of this crate finds it.
     Code,
 }
@@ -82,8 +89,10 @@ impl Detector {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
         } else if !entry.keywords.is_empty() {
             let exact = entry.keywords.iter().any(|k| k.bytes().any(|b| b.is_ascii_uppercase()));
-            let (keywords, regex) = (entry.keywords, Pattern::new(entry.regex, Case::Any));
-            Shape::Keyed { keywords, exact, regex, before: entry.before, after: entry.after }
+            let source = if entry.any.is_empty() { entry.regex } else { entry.any.join("|") };
+            let (keywords, regex) = (entry.keywords, Pattern::new(source, Case::Any));
+            let then = (!entry.then.is_empty()).then(|| (Pattern::new(entry.then.join("|"), Case::Any), entry.apart));
+            Shape::Keyed { keywords, exact, regex, before: entry.before, after: entry.after, then }
         } else {
             Shape::Code
         };

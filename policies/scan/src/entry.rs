@@ -57,6 +57,14 @@ pub(crate) struct Entry {
     pub keywords: Vec<String>,
     #[serde(default)]
     pub regex: String,
+    /// In place of `regex`: expressions of which one is to match.
+    #[serde(default)]
+    pub any: Vec<String>,
+    /// Where one of these matches as well, in at most `apart` bytes that follow, and only there.
+    #[serde(default)]
+    pub then: Vec<String>,
+    #[serde(default)]
+    pub apart: usize,
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,

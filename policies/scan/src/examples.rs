@@ -55,13 +55,13 @@ fn every_entry_is_complete() {
 #[test]
 fn every_expression_compiles() {
     for detector in ALL.iter() {
-        let pattern = match &detector.shape {
-            Shape::Token { rest, .. } => rest,
-            Shape::Assigned { value, .. } => value,
-            Shape::Keyed { regex, .. } => regex,
+        let patterns = match &detector.shape {
+            Shape::Token { rest, .. } => vec![rest],
+            Shape::Assigned { value, .. } => vec![value],
+            Shape::Keyed { regex, then, .. } => [regex].into_iter().chain(then.iter().map(|(then, _)| then)).collect(),
             Shape::Code => continue,
         };
-        assert!(pattern.regex().is_some(), "{}", detector.id());
+        assert!(patterns.iter().all(|p| p.regex().is_some()), "{}", detector.id());
     }
 }
 
