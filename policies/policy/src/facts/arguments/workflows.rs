@@ -21,15 +21,19 @@ impl Known<'_> {
         let query = url.split_once('?').map_or("", |(_, query)| query);
         let near = || UrlParts::parse(url).is_none_or(|url| service::is_near(&url.host));
         for (name, value) in query.split('&').take(MOST).filter_map(|pair| pair.split_once('=')) {
-            let name = name.to_ascii_lowercase();
+            let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+            let (read, stated) = (is(READ), method == "POST" && is(STATEMENTS));
+            if !read && !stated {
+                continue;
+            }
             let text = percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned();
-            if READ.contains(&name.as_str()) && text.contains("://") {
+            if read && text.contains("://") {
                 let leads = |effect: &rampart_call::Effect| effect.note == "metadata-address";
                 for effect in rampart_shell::request("GET", &text, around).into_iter().filter(leads) {
                     self.add_effect(effect, around, sets);
                 }
             }
-            if method == "POST" && STATEMENTS.contains(&name.as_str()) && queries::is_whole(&text) && !near() {
+            if stated && queries::is_whole(&text) && !near() {
                 self.add_sql(&text, around, sets);
             }
         }
