@@ -328,44 +328,24 @@ fn lives_in_a_jail(name: &str) {
 
 #[cfg(target_os = "linux")]
 mod jailed {
-    #[test]
-    fn claude_code_works_in_a_jail() {
-        super::lives_in_a_jail("claude-code");
+    macro_rules! jailed {
+        ($($name:ident: $agent:literal),* $(,)?) => {$(
+            #[test]
+            fn $name() {
+                super::lives_in_a_jail($agent);
+            }
+        )*};
     }
 
-    #[test]
-    fn codex_works_in_a_jail() {
-        super::lives_in_a_jail("codex");
-    }
-
-    #[test]
-    fn copilot_cli_works_in_a_jail() {
-        super::lives_in_a_jail("copilot-cli");
-    }
-
-    #[test]
-    fn gemini_cli_works_in_a_jail() {
-        super::lives_in_a_jail("gemini-cli");
-    }
-
-    #[test]
-    fn qwen_code_works_in_a_jail() {
-        super::lives_in_a_jail("qwen-code");
-    }
-
-    #[test]
-    fn opencode_works_in_a_jail() {
-        super::lives_in_a_jail("opencode");
-    }
-
-    #[test]
-    fn openclaw_works_in_a_jail() {
-        super::lives_in_a_jail("openclaw");
-    }
-
-    #[test]
-    fn cline_works_in_a_jail() {
-        super::lives_in_a_jail("cline");
+    jailed! {
+        claude_code_works_in_a_jail: "claude-code",
+        codex_works_in_a_jail: "codex",
+        copilot_cli_works_in_a_jail: "copilot-cli",
+        gemini_cli_works_in_a_jail: "gemini-cli",
+        qwen_code_works_in_a_jail: "qwen-code",
+        opencode_works_in_a_jail: "opencode",
+        openclaw_works_in_a_jail: "openclaw",
+        cline_works_in_a_jail: "cline",
     }
 }
 

@@ -14,7 +14,7 @@ use rampart_shell::{Surroundings, service};
 
 use crate::{
     Context, Ruleset,
-    pattern::{Ids, UrlParts},
+    pattern::{Domain, Ids, Reading, UrlParts},
     sets::Sets,
     tool::Tools,
 };
@@ -264,12 +264,8 @@ impl<'a> Known<'a> {
             return false;
         }
         let host = UrlParts::parse(url).map(|url| url.host).unwrap_or_default();
-        let own = |hosts: &[String]| {
-            hosts.iter().any(|known| match known.strip_prefix("*.") {
-                Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
-                None => *known == host,
-            })
-        };
+        let is_at = |known: &String| Domain::new(known, Reading::Exact).is_ok_and(|domain| domain.is_match(&host));
+        let own = |hosts: &[String]| hosts.iter().any(is_at);
         rampart_scan::detectors().any(|detector| detector.id() == finding.detector && own(detector.hosts()))
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn luhn(number: &[u8]) -> bool {
 
 /// An account number of a country that has them, in its length there, with check digits that fit (ISO 13616, ISO 7064 mod 97).
 /// Spaces are skipped.
-pub(crate) fn iban(number: &[u8]) -> bool {
+pub fn iban(number: &[u8]) -> bool {
     let chars: Vec<u8> = number.iter().copied().filter(|b| *b != b' ').collect();
     let Some((head, tail)) = chars.split_at_checked(4) else { return false };
     let country = IBAN_LENGTHS.iter().find(|(code, _)| head.starts_with(code.as_bytes()));

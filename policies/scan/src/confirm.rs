@@ -57,7 +57,7 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
         {
             return None;
         }
-        Shape::Keyed { regex, before: 0, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
+        Shape::Keyed { regex, before: 0, then: None, .. } => regex.at(bytes, hit.start, hit.start + REACH)?.secret,
         Shape::Keyed { regex, before, after, then, .. } => {
             let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;
             let secret = (found.all.0 <= hit.start).then_some(found.secret)?;

@@ -26,6 +26,7 @@ mod visible;
 
 use rampart_call::Finding;
 
+pub use check::iban;
 pub use detector::{Detector, detectors};
 #[cfg(any(test, feature = "hits"))]
 pub use hits::hits;

@@ -145,8 +145,8 @@ const USUAL: &str = " the and of to in is you that it he was for on are as with 
     string number object option config default error message result response request session state item index handler \
     token await async class extends interface null undefined true false throw update create delete field param project \
     provider post docs view patch print printf info environment protocol https:// http:// ://developer.git github.com \
-    /latest/ /rest/ with: is keyword linux process program application \
-    promise private record define configuration undefined environments secret: said find seen told ";
+    /latest/ /rest/ keyword linux process program application \
+    promise private record define configuration undefined environments said find seen told ";
 
 /// Where in a keyword four bytes stand that are seldom met elsewhere.
 fn rarest(keyword: &[u8]) -> usize {

@@ -12,11 +12,11 @@ mod pages;
 mod payments;
 mod queries;
 mod relays;
+mod requests;
 mod rights;
 mod said;
 mod texts;
 mod tongues;
-mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -331,15 +331,19 @@ impl Known<'_> {
         if !matches!(request.method, "POST" | "PUT" | "PATCH") {
             return;
         }
-        if let Some(document) = request.body.filter(|body| body.len() <= LONGEST && body.contains("\"method\""))
-            && batches::documents(document).iter().any(|document| payments::sends_coins(request.url, document))
-        {
-            self.note(EffectKind::RemoteMutate, "payment", around, sets);
-        }
         self.add_form(request, around, sets);
         let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
         let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
-        if service::is_near(&url.host) || batches::is_told(&url.path) {
+        let apart = service::is_near(&url.host) || batches::is_told(&url.path);
+        // wallets listen nearby
+        if apart && !body.contains("\"method\"") {
+            return;
+        }
+        let documents = batches::documents(body);
+        if documents.iter().any(|document| payments::sends_coins(request.url, document)) {
+            self.note(EffectKind::RemoteMutate, "payment", around, sets);
+        }
+        if apart {
             return;
         }
         let Some(name) = name_of(request.method, &url.path) else { return };
@@ -349,7 +353,7 @@ impl Known<'_> {
             self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
         let later = verbs::any(&name, &["cron", "job", "jobs", "schedule", "schedules", "task", "tasks"]);
-        for document in batches::documents(body) {
+        for document in documents {
             self.add_told(&name, &document, around, sets);
             if later && batches::asks_later(&document, 0) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);

@@ -119,7 +119,14 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
             && names(arguments, &["symbol", "ticker"])
             && names(arguments, &["side"])
         || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0);
-    moves && !is_play(&arguments.to_string())
+    moves && !holds(arguments, &|key, value| is_network(key) && value.as_str().is_some_and(is_play), 0)
+}
+
+/// Whether an argument says which network is meant.
+fn is_network(key: &str) -> bool {
+    ["chain", "cluster", "endpoint", "env", "environment", "network", "node", "rpc", "url"]
+        .iter()
+        .any(|end| plain(key).ends_with(end))
 }
 
 fn names(arguments: &Value, keys: &[&str]) -> bool {
@@ -132,7 +139,8 @@ pub(super) fn sends_coins(url: &str, document: &Value) -> bool {
         let method = call.get("method").and_then(Value::as_str).unwrap_or("").to_ascii_lowercase();
         call.get("params").is_some() && WALLETS.contains(&method.as_str())
     };
-    !is_play(url) && (one(document) || document.as_array().is_some_and(|calls| calls.iter().any(one)))
+    let place = url.split(['?', '#']).next().unwrap_or(url);
+    !is_play(place) && (one(document) || document.as_array().is_some_and(|calls| calls.iter().any(one)))
 }
 
 /// Whether what a browser is told, in words or in code, is to send money to an account that stands there.
@@ -170,23 +178,8 @@ fn holds(value: &Value, is: &dyn Fn(&str, &Value) -> bool, depth: usize) -> bool
     }
 }
 
-/// An international bank account number (ISO 13616), by its check digits.
 fn is_iban(text: &str) -> bool {
-    let dense: String = text.chars().filter(|c| *c != ' ').collect();
-    let letters = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase());
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let (Some(country), Some(check), Some(rest)) = (dense.get(..2), dense.get(2..4), dense.get(4..)) else {
-        return false;
-    };
-    if !letters(country) || !digits(check) || !(11..=30).contains(&rest.len()) {
-        return false;
-    }
-    let moved = rest.chars().chain(country.chars()).chain(check.chars());
-    let rest = moved.map(|c| c.to_digit(36).filter(|_| !c.is_ascii_lowercase())).try_fold(0_u32, |sum, digit| {
-        let digit = digit?;
-        Some((sum * if digit > 9 { 100 } else { 10 } + digit) % 97)
-    });
-    rest == Some(1)
+    rampart_scan::iban(text.as_bytes())
 }
 
 /// Whether what is moved, or where to, stands in the argument.
@@ -212,6 +205,7 @@ mod tests {
             ("transfer_repository", json!({"newOwner": "x"}), false),
             ("create_transfer", json!({"source": "s3://a", "sink": "gs://b"}), false),
             ("send_tokens", json!({"amount": "1", "network": "sepolia"}), false),
+            ("send_tokens", json!({"amount": "1", "network": "mainnet", "memo": "sepolia"}), true),
             ("create v1 payments search", json!({"amount": 3}), false),
             ("list_payouts", json!({"amount": 1}), false),
             ("create_payment_link", json!({"amount": 1, "currency": "eur"}), false),
@@ -237,6 +231,7 @@ mod tests {
         for (url, method, expect) in [
             ("https://mainnet.example/v3/1", "eth_sendRawTransaction", true),
             ("https://sepolia.example/v3/1", "eth_sendRawTransaction", false),
+            ("https://mainnet.example/v3/1?n=sepolia", "eth_sendRawTransaction", true),
             ("https://mainnet.example/v3/1", "eth_getBalance", false),
             ("http://127.0.0.1:8332/", "sendtoaddress", true),
             ("http://127.0.0.1:18443/", "sendtoaddress", false),

@@ -142,16 +142,20 @@ fn is_address(key: &str, value: &Value) -> bool {
 fn is_far(text: &str) -> bool {
     let host = url::Url::parse(text.trim()).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| {
-        let chat = CHATS.iter().any(|chat| host.strip_suffix(chat).is_some_and(|r| r.is_empty() || r.ends_with('.')));
-        !chat && host.contains('.') && !service::is_near(&host) && !host.ends_with(".internal")
+        !is_of(&host, CHATS) && host.contains('.') && !service::is_near(&host) && !host.ends_with(".internal")
     })
+}
+
+/// Whether a host is one of these, or below one.
+fn is_of(host: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 /// `{"type": "MX", "content": "mx.example"}`: who takes the mail of a domain.
 fn directs_mail(value: &Value, depth: usize) -> bool {
     let named = |map: &Map<String, Value>| {
         let text = |keys: &[&str]| map.iter().find(|(key, _)| one_of(key, keys)).and_then(|(_, value)| value.as_str());
-        let known = |host: &str| MAILERS.iter().any(|known| host.trim_end_matches('.').ends_with(known));
+        let known = |host: &str| is_of(host.trim_end_matches('.'), MAILERS);
         let gone = || matches!(text(&["op", "action"]), Some("get" | "list"));
         text(&["type", "recordtype", "rrtype"]).is_some_and(|kind| kind.eq_ignore_ascii_case("mx"))
             && !gone()
@@ -254,6 +258,7 @@ mod tests {
                 json!({"ops": [{"op": "add", "type": "MX", "content": "aspmx.l.google.com"}]}),
                 false,
             ),
+            ("cloudflare-dns", "create_record", json!({"type": "MX", "content": "mx.notgoogle.com"}), true),
             ("cloudflare-dns", "create_record", json!({"type": "A", "content": "192.0.2.1"}), false),
         ] {
             assert_eq!(relays(&words(server), &words(tool), &arguments), expect, "{server} {tool} {arguments}");
