@@ -8,8 +8,9 @@ mod real;
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -95,13 +96,18 @@ fn command(real: &Real, world: &World, model: &Model) -> Command {
 
 /// Runs it to its end, within a time.
 fn run(mut command: Command, seconds: u64) -> Ran {
-    let child = command.spawn().unwrap();
-    let pid = child.id();
+    ended(command.process_group(0).spawn().unwrap(), Duration::from_secs(seconds))
+}
+
+/// Waits for its end, and ends it and what it started when its time is over. It leads its process group.
+fn ended(child: Child, within: Duration) -> Ran {
+    let group = format!("-{}", child.id());
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || done.send(child.wait_with_output()));
-    let output = ended.recv_timeout(Duration::from_secs(seconds)).unwrap_or_else(|_| {
-        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-        ended.recv().unwrap()
+    let output = ended.recv_timeout(within).unwrap_or_else(|_| {
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        // Who left the group may still hold what it prints to.
+        ended.recv_timeout(Duration::from_secs(30)).expect("all that it started ends with it")
     });
     Ran::from(output.unwrap())
 }
@@ -125,7 +131,7 @@ fn holds(name: &str) {
     if real.ends_when_refused {
         for (_, want) in denied {
             let model = Model::start(vec![allowed(), want]);
-            let ran = run(command(&real, &world, &model), 120);
+            let ran = run(command(&real, &world, &model), 300);
             assert!(ran.stdout.contains(r#""finishReason":"aborted""#), "the run ends: {ran:?}");
             assert!(!ran.stdout.contains(LAST_WORDS), "{ran:?}");
         }
@@ -133,7 +139,7 @@ fn holds(name: &str) {
         let (reasons, wants): (Vec<_>, Vec<_>) = denied.into_iter().unzip();
         let said = (real.shell)("printf 'open %s' sesame");
         let model = Model::start([vec![allowed()], wants, vec![said]].concat());
-        let ran = run(command(&real, &world, &model), 120);
+        let ran = run(command(&real, &world, &model), 300);
         let told = model.conversation();
         for why in reasons.into_iter().chain(["no telling"]) {
             assert!(told.contains(why), "the model is told `{why}`: {ran:?}\n{told}");
@@ -171,8 +177,8 @@ fn survives(name: &str) {
     let Some(real) = real::find(&test, name) else { return };
     let model = Model::start(vec![(real.shell)("echo warm > warm"), (real.shell)("touch asked")]);
     let mut world = ready(&real);
-    let spawned = command(&real, &world, &model).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let spawned = command(&real, &world, &model).process_group(0).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(4);
     while !world.project().join("warm").exists() {
         assert!(Instant::now() < deadline, "the first command runs: {:?}", model.asked());
         std::thread::sleep(Duration::from_millis(5));
@@ -180,13 +186,11 @@ fn survives(name: &str) {
     // Whether the second question is on its way already or comes to nobody: both refuse.
     world.gateway().kill().unwrap();
     world.gateway().wait().unwrap();
-    let (done, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || done.send(spawned.wait_with_output()));
-    let ran = Ran::from(ended.recv_timeout(Duration::from_secs(90)).expect("it ends").unwrap());
+    let ran = ended(spawned, Duration::from_mins(4));
     assert!(!world.project().join("asked").exists(), "{ran:?}");
     let told = model.conversation();
-    let ended = real.ends_when_refused && ran.stdout.contains(r#""finishReason":"aborted""#);
-    assert!(ended || told.contains("Rampart refused"), "{ran:?}\n{told}");
+    let stopped = real.ends_when_refused && ran.stdout.contains(r#""finishReason":"aborted""#);
+    assert!(stopped || told.contains("Rampart refused"), "{ran:?}\n{told}");
 }
 
 macro_rules! agents {
@@ -250,7 +254,7 @@ fn wrapped(name: &str) {
         outer.env(name, value.unwrap_or_default());
     }
     outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = run(outer, 120);
+    let ran = run(outer, 300);
     let told = model.conversation();
     assert!(world.project().join("allowed").exists(), "{ran:?}\n{told}");
     assert!(!world.project().join("by-command").exists(), "{ran:?}");
@@ -305,7 +309,7 @@ fn lives_in_a_jail(name: &str) {
             outer.env(name, value.unwrap_or_default());
         }
         outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let ran = run(outer, 180);
+        let ran = run(outer, 420);
         told += &model.conversation();
         assert!(ran.stderr.contains("jail     enforced"), "{ran:?}");
         assert!(n > 0 || ran.stdout.contains(LAST_WORDS), "{ran:?}\n{told}");

@@ -1,5 +1,6 @@
 //! The HTTP road: real clients through the intercepting proxy to a local TLS origin.
 
+mod aws;
 mod browser;
 mod clients;
 mod conversations;

@@ -33,6 +33,7 @@ mod mcp_scan;
 mod mcp_sessions;
 mod mcp_shapes;
 mod notify;
+mod overdue;
 mod packaging;
 mod policy;
 mod preload;

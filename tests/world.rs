@@ -12,6 +12,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::overdue::{self, Watched};
+
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -40,13 +42,14 @@ pub(crate) struct World {
     gateway: Option<Child>,
     /// Everything belongs to this user and runs as that.
     user: Option<u32>,
+    _watched: Watched,
 }
 
 impl World {
     /// A fresh home whose gateway listens on free ports.
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("rampart-test-").tempdir().unwrap();
-        let world = Self { dir, gateway: None, user: None };
+        let world = Self { dir, gateway: None, user: None, _watched: overdue::watch() };
         for folder in ["home", "home/.rampart", "project"] {
             std::fs::create_dir_all(world.path(folder)).unwrap();
         }

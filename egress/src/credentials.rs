@@ -1,6 +1,7 @@
 //! Secrets that agents never hold. Where a request carries the placeholder of a credential, and goes where that is bound
 //! to, the value takes its place after the request was judged; what comes back is without it again. Only over TLS.
 
+mod aws;
 mod body;
 
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use rampart_call::Origin;
 
-pub(crate) use self::body::InBody;
+pub use self::aws::AwsKeys;
+pub(crate) use self::{aws::Signature, body::InBody};
 use crate::{
     address::Allowance,
     destination::{Destination, Host, Scheme},
@@ -39,6 +41,8 @@ pub struct Credential {
     pub anybody: bool,
     /// The forms in which it may come back, each with the same form of the placeholder.
     pub echoes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The value is the id of these keys, and requests that clients sign with the placeholder are signed anew with them.
+    pub aws: Option<AwsKeys>,
 }
 
 /// Shows the name only.
@@ -69,6 +73,8 @@ pub(crate) struct Filling {
     target: Option<PathAndQuery>,
     /// What is put into its body.
     pub(crate) body: Option<InBody>,
+    /// How it is signed.
+    pub(crate) signature: Option<Signature>,
 }
 
 impl Credentials {
@@ -117,6 +123,7 @@ impl Credentials {
         if bound.is_empty() {
             return filling;
         }
+        filling.signature = Signature::of(uri, headers, &bound);
         let names: Vec<HeaderName> = headers.keys().cloned().collect();
         for name in names {
             let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
@@ -262,6 +269,7 @@ mod tests {
             in_body: false,
             anybody: false,
             echoes: vec![],
+            aws: None,
         };
         change(&mut credential);
         Credentials::new(vec![credential]).not_for("unidentified".into())

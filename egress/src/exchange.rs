@@ -309,9 +309,13 @@ impl<'a> Exchange<'a> {
         if let Some(body) = self.filling.body.take() {
             self.request = body.fill(self.request).map_err(|e| Refused::undecoded(&e))?;
         }
+        let signature = self.filling.signature.take();
         let mut filled = std::mem::take(self.request.uri_mut());
         self.filling.apply(&mut filled, self.request.headers_mut());
         *self.request.uri_mut() = filled;
+        if let Some(signature) = signature {
+            self.request = signature.sign(self.request, &route.key.to).await?;
+        }
         let mut response = self.proxy.upstream.send(permit, &route, self.request).await?;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let relay = match self.client {

@@ -40,7 +40,7 @@ mod websocket;
 
 pub use address::Allowance;
 pub use client::Client;
-pub use credentials::{Credential, Credentials};
+pub use credentials::{AwsKeys, Credential, Credentials};
 pub use dns::Names;
 pub use doors::Doors;
 pub use entrance::transparent_listener;

@@ -113,6 +113,11 @@ impl Refused {
         Self::failed(StatusCode::BAD_GATEWAY, "upstream_unverified", message)
     }
 
+    /// A request that would have to be signed with keys that its client does not hold.
+    pub(crate) fn unsigned(why: impl Into<String>) -> Self {
+        Self::failed(StatusCode::BAD_REQUEST, "unsigned", why)
+    }
+
     /// A body whose text cannot be judged.
     pub(crate) fn undecoded(why: &Undecoded) -> Self {
         let code = match why {

@@ -2,17 +2,18 @@
 //! a terminal by `/bin/sh`, which only `rampart run` and the library see. Its edits are writes of its own process.
 
 use std::{
+    os::unix::process::CommandExt as _,
     process::{Command, Stdio},
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use super::{
-    POLICY,
+    POLICY, ended,
     model::{LAST_WORDS, Model},
     origin, real, run,
 };
-use crate::world::{Ran, World, bin, have};
+use crate::world::{World, bin, have};
 
 /// Two whole files, as Aider takes them from an answer.
 const EDITS: &str = "by-tool.txt\n```\nno\n```\n\nedited.txt\n```\nyes\n```\n";
@@ -85,7 +86,7 @@ fn without_a_terminal_its_commands_edits_and_requests_are_judged_in_a_jail() {
     let words = started(&world, &program, &model, &before, &own);
     let mut outer = command(&world, &words[0]);
     outer.args(&words[1..]);
-    let ran = run(outer, 120);
+    let ran = run(outer, 300);
     let there = |name: &str| world.project().join(name).exists();
     assert!(there("allowed") && there("edited.txt"), "what is allowed happens: {ran:?}");
     assert!(!there("by-command") && !there("by-tool.txt"), "what is denied does not: {ran:?}");
@@ -113,7 +114,7 @@ fn on_a_terminal_its_shell_asks() {
     let model = Model::saying(LAST_WORDS);
     let own = ["/run echo yes > allowed", "/run touch by-command"];
     let words = started(&world, &program, &model, &["rampart", "wrap", "--"], &own);
-    let ran = run(on_a_terminal(&world, &words), 120);
+    let ran = run(on_a_terminal(&world, &words), 300);
     let there = |name: &str| world.project().join(name).exists();
     assert!(there("allowed") && !there("by-command"), "{ran:?}");
     assert!(model.asked().concat().contains("rampart: refused: no touching"), "{ran:?}");
@@ -132,15 +133,15 @@ fn d1_a_gateway_that_is_killed_under_it_refuses() {
     let own = ["/run echo warm > warm; sleep 1", "/run touch asked"];
     let words = started(&world, &program, &model, &["rampart", "wrap", "--"], &own);
     let mut outer = on_a_terminal(&world, &words);
-    let spawned = outer.env("RAMPART_AUTOSTART", "0").spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let spawned = outer.env("RAMPART_AUTOSTART", "0").process_group(0).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(4);
     while !world.project().join("warm").exists() {
         assert!(Instant::now() < deadline, "the first command runs");
         std::thread::sleep(Duration::from_millis(5));
     }
     world.gateway().kill().unwrap();
     world.gateway().wait().unwrap();
-    let ran = Ran::from(spawned.wait_with_output().unwrap());
+    let ran = ended(spawned, Duration::from_mins(4));
     assert!(!world.project().join("asked").exists(), "{ran:?}");
     assert!(model.asked().concat().contains("gateway_unreachable"), "{ran:?}");
 }

@@ -191,6 +191,33 @@ fn it_stands_in_a_body_where_its_binding_says_so() {
 }
 
 #[test]
+fn a_program_is_asked_again_when_its_time_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, VALUE).unwrap();
+    let more = format!(
+        "credentials:\n  - name: api\n    from: {{ command: [cat, {}] }}\n    renew: 1s\n    hosts: [origin.test]\n    headers: {{ authorization: 'Bearer {{}}' }}\n",
+        token.display()
+    );
+    let Some(road) = Road::with("a_program_is_asked_again_when_its_time_has_come", POLICY, &more) else { return };
+    let get = || road.shell(&format!("curl -sS {}", road.url("origin.test", "/digest"))).expect(0).stdout;
+    assert_eq!(get(), digest(&format!("Bearer {VALUE}")));
+    let next = "tok_next0AAAABBBBCCCC1234";
+    std::fs::write(&token, next).unwrap();
+    let soon = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while get() != digest(&format!("Bearer {next}")) {
+        assert!(std::time::Instant::now() < soon, "it was not asked again: {}", road.world.gateway_log());
+    }
+    // While it fails, what it gave last stays.
+    std::fs::remove_file(&token).unwrap();
+    while !road.world.gateway_log().contains("the credential `api` stays as it was") {
+        assert!(std::time::Instant::now() < soon, "its failure is told: {}", road.world.gateway_log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(get(), digest(&format!("Bearer {next}")));
+}
+
+#[test]
 fn a_value_is_read_again_when_its_file_changes_and_when_somebody_asks_for_it() {
     let test = "a_value_is_read_again_when_its_file_changes_and_when_somebody_asks_for_it";
     let folder = tempfile::tempdir().unwrap();

@@ -26,6 +26,7 @@ fn credential(value: &str) -> Credential {
         in_body: true,
         anybody: true,
         echoes: vec![(value.into(), HELD.into()), (back(value).into(), back(HELD).into())],
+        aws: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The secrets that the configuration names, read where it says they are: credentials that are put into requests, and values
 //! that are followed. What goes wrong is told by the name of a secret, never with anything of its value.
 
+mod aws;
 mod renewal;
 
 use std::{
@@ -47,6 +48,17 @@ pub(crate) struct Secrets {
 pub(crate) struct Held {
     credential: Credential,
     value: Secret,
+    placeholder: String,
+    /// Where the value is the id of keys.
+    aws: Option<Aws>,
+}
+
+/// What belongs to the id of keys.
+#[derive(Clone)]
+struct Aws {
+    secret: Secret,
+    token: Option<Secret>,
+    /// What sessions hold in place of the secret.
     placeholder: String,
 }
 
@@ -95,22 +107,60 @@ pub(crate) fn read(home: &Home, config: &Config, lenient: bool, printer: Printer
 }
 
 fn add(credential: &Credential, placeholders: &Placeholders, into: &mut Secrets) -> anyhow::Result<()> {
-    let name = &credential.name;
-    let value = source(&credential.from).with_context(|| format!("the credential `{name}`"))?;
-    let Some(placeholder) = placeholders.of(name, &value) else {
-        bail!("the credential `{name}` is too short, or not plain ASCII: what stood for it could be innocent text");
-    };
-    let held = Held { credential: credential.clone(), value: Secret::new(value), placeholder };
+    let held = Held::read(credential, placeholders).with_context(|| format!("the credential `{}`", credential.name))?;
     held.for_proxy()?;
     into.followed.extend(held.followed());
-    into.placeholders.extend(credential.env.iter().map(|variable| (variable.clone(), held.placeholder.clone())));
+    into.placeholders.extend(held.variables());
     into.credentials.push(held);
     Ok(())
 }
 
 impl Held {
+    fn read(credential: &Credential, placeholders: &Placeholders) -> anyhow::Result<Self> {
+        let name = &credential.name;
+        let text = source(&credential.from)?;
+        if credential.signs_aws {
+            let [placeholder, secret] = aws::placeholders(placeholders, name)?;
+            let value = Secret::new(String::new());
+            let aws = Some(Aws { secret: value.clone(), token: None, placeholder: secret });
+            return Self { credential: credential.clone(), value, placeholder, aws }.with(text);
+        }
+        let Some(placeholder) = placeholders.of(name, &text) else {
+            bail!("it is too short, or not plain ASCII: what stood for it could be innocent text");
+        };
+        Ok(Self { credential: credential.clone(), value: Secret::new(text), placeholder, aws: None })
+    }
+
+    /// The same with what its source gives now, and the placeholders that sessions have.
+    fn with(&self, text: String) -> anyhow::Result<Self> {
+        let Some(Aws { placeholder, .. }) = &self.aws else {
+            return Ok(Self { value: Secret::new(text), ..self.clone() });
+        };
+        let aws::Keys { id, secret, token } = aws::keys(&text)?;
+        let aws = Aws { secret, token, placeholder: placeholder.clone() };
+        Ok(Self { value: Secret::new(id), aws: Some(aws), ..self.clone() })
+    }
+
+    /// Everything secret about it.
+    fn values(&self) -> [Option<&str>; 3] {
+        let aws = self.aws.as_ref();
+        let token = aws.and_then(|aws| aws.token.as_ref()).map(Secret::reveal);
+        [Some(self.value.reveal()), aws.map(|aws| aws.secret.reveal()), token]
+    }
+
+    /// The variables in which sessions find what stands for it.
+    fn variables(&self) -> Vec<(String, String)> {
+        match &self.aws {
+            Some(aws) => vec![
+                ("AWS_ACCESS_KEY_ID".to_owned(), self.placeholder.clone()),
+                ("AWS_SECRET_ACCESS_KEY".to_owned(), aws.placeholder.clone()),
+            ],
+            None => self.credential.env.iter().map(|name| (name.clone(), self.placeholder.clone())).collect(),
+        }
+    }
+
     fn for_proxy(&self) -> anyhow::Result<egress::Credential> {
-        let Self { credential, value, placeholder } = self;
+        let Self { credential, value, placeholder, aws } = self;
         let (name, value) = (&credential.name, value.reveal());
         let fits = |text: &str| HeaderValue::from_str(text).is_ok();
         let headers = credential.headers.iter().map(|(header, template)| {
@@ -126,6 +176,12 @@ impl Held {
             .hosts
             .iter()
             .map(|host| host.parse().map_err(|why| anyhow::anyhow!("`hosts` of the credential `{name}`: {why}")));
+        let mut echoes = rampart_scan::exchanged(value, placeholder);
+        if let Some(Aws { secret, token, placeholder }) = aws {
+            echoes.extend(rampart_scan::exchanged(secret.reveal(), placeholder));
+            let word = format!("[credential:{name}]");
+            echoes.extend(token.iter().flat_map(|token| rampart_scan::exchanged(token.reveal(), &word)));
+        }
         Ok(egress::Credential {
             name: name.clone(),
             hosts: hosts.collect::<anyhow::Result<_>>()?,
@@ -134,17 +190,30 @@ impl Held {
             headers: headers.collect::<anyhow::Result<_>>()?,
             in_body: credential.body,
             anybody: credential.anybody,
-            echoes: rampart_scan::exchanged(value, placeholder),
+            echoes,
             placeholder: placeholder.clone(),
             value: value.to_owned(),
+            aws: aws.as_ref().map(|aws| egress::AwsKeys {
+                secret: aws.secret.reveal().to_owned(),
+                token: aws.token.as_ref().map(|token| token.reveal().to_owned()),
+            }),
         })
     }
 
-    /// For whoever judges: the value, and what stands for it.
-    fn followed(&self) -> [Value; 2] {
-        let Self { credential, value, placeholder } = self;
-        [(Kind::Credential, value.clone()), (Kind::Placeholder, Secret::new(placeholder.clone()))]
-            .map(|(kind, text)| Value { name: credential.name.clone(), text, hosts: credential.hosts.clone(), kind })
+    /// For whoever judges: the values, and what stands for them. The id of keys is no secret.
+    fn followed(&self) -> Vec<Value> {
+        let Self { credential, value, placeholder, aws } = self;
+        let placeholder = (Kind::Placeholder, Secret::new(placeholder.clone()));
+        let all = match aws {
+            Some(aws) => {
+                let own = (Kind::Placeholder, Secret::new(aws.placeholder.clone()));
+                let token = aws.token.iter().map(|token| (Kind::Credential, token.clone()));
+                [placeholder, own, (Kind::Credential, aws.secret.clone())].into_iter().chain(token).collect()
+            }
+            None => vec![(Kind::Credential, value.clone()), placeholder],
+        };
+        let value = |(kind, text)| Value { name: credential.name.clone(), text, hosts: credential.hosts.clone(), kind };
+        all.into_iter().map(value).collect()
     }
 }
 

@@ -1,10 +1,14 @@
-//! Credentials are read again while the gateway runs: a file when it has changed, and all of them when somebody asks for it
-//! (SIGHUP). Sessions keep the placeholders that they have, whatever a new value looks like.
+//! Credentials are read again while the gateway runs: a file when it has changed, what a program prints when its time has
+//! come, and all of them when somebody asks for it (SIGHUP). Sessions keep the placeholders that they have, whatever a new value looks like.
 
-use std::{os::unix::fs::MetadataExt as _, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::MetadataExt as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rampart_egress::Credentials;
-use rampart_gateway::{Gateway, config::From, notify::Secret};
+use rampart_gateway::{Gateway, config::From};
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +16,8 @@ use super::{Held, for_proxy, source};
 
 /// How often files are looked at. One that is being written is read when it has not changed for so long.
 const LOOK: Duration = Duration::from_secs(1);
+/// When a program that failed is asked again.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// What tells that a file is another one than before: which, how long, and when it was written.
 type Mark = (u64, u64, i64, i64);
@@ -23,6 +29,8 @@ struct Watched {
     seen: Option<Mark>,
     /// When it was read.
     read: Option<Mark>,
+    /// When its program is asked again.
+    due: Option<Instant>,
 }
 
 /// Reads credentials again until the gateway ends. `asked` tells when all of them are wanted.
@@ -34,12 +42,12 @@ pub(crate) async fn renew(
     stop: CancellationToken,
 ) {
     let mut all: Vec<Watched> = held.into_iter().map(Watched::new).collect();
-    let files = all.iter().any(|one| one.read.is_some());
+    let change = all.iter().any(|one| one.read.is_some() || one.due.is_some());
     loop {
         let wanted = tokio::select! {
             () = stop.cancelled() => return,
             Some(()) = asked.recv() => true,
-            () = tokio::time::sleep(LOOK), if files => false,
+            () = tokio::time::sleep(LOOK), if change => false,
         };
         // Programs take their time, and files may be on a network.
         let looked = tokio::task::spawn_blocking(move || {
@@ -66,7 +74,8 @@ pub(crate) async fn renew(
 impl Watched {
     fn new(held: Held) -> Self {
         let mark = mark(&held.credential.from);
-        Self { held, seen: mark, read: mark }
+        let due = held.credential.renew.map(|every| Instant::now() + every);
+        Self { held, seen: mark, read: mark, due }
     }
 
     /// Whether the value is another one now. One that cannot be read leaves the one that is there.
@@ -74,11 +83,15 @@ impl Watched {
         let now = mark(&self.held.credential.from);
         let settled = now.is_some() && now == self.seen && now != self.read;
         self.seen = now;
-        if !wanted && !settled {
+        let due = self.due.is_some_and(|due| due <= Instant::now());
+        if !wanted && !settled && !due {
             return false;
         }
         self.read = now;
-        match self.again() {
+        let every = self.held.credential.renew;
+        let again = self.again();
+        self.due = every.map(|every| Instant::now() + if again.is_ok() { every } else { every.min(AGAIN) });
+        match again {
             Ok(changed) => changed,
             Err(why) => {
                 tracing::warn!("the credential `{}` stays as it was: {why:#}", self.held.credential.name);
@@ -88,11 +101,10 @@ impl Watched {
     }
 
     fn again(&mut self) -> anyhow::Result<bool> {
-        let value = source(&self.held.credential.from)?;
-        if value == self.held.value.reveal() {
+        let fresh = self.held.with(source(&self.held.credential.from)?)?;
+        if fresh.values() == self.held.values() {
             return Ok(false);
         }
-        let fresh = Held { value: Secret::new(value), ..self.held.clone() };
         fresh.for_proxy()?;
         self.held = fresh;
         Ok(true)

@@ -1,10 +1,10 @@
 //! `credentials` and `secrets` of `config.yaml`: what an agent never holds, and what is followed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::source::{Reader, Word, absolute, choice};
+use super::source::{Reader, Word, absolute, choice, duration};
 
 /// A secret that the egress proxy puts into requests. An agent holds a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub struct Credential {
     pub name: String,
     /// Where its value is read.
     pub from: From,
+    /// How often a program is asked for its value again.
+    pub renew: Option<Duration>,
+    /// It is the keys of AWS, with which requests are signed (Signature Version 4).
+    pub signs_aws: bool,
     /// The hosts that it may go to: `host` or `*.host`, in lower case.
     pub hosts: Vec<String>,
     /// Only with these methods, in upper case; empty: with any.
@@ -82,6 +86,8 @@ pub enum Followed {
 pub(super) struct CredentialSource {
     name: Word,
     from: FromSource,
+    renew: Option<Word>,
+    sign: Option<Word>,
     hosts: Vec<Word>,
     #[serde(default)]
     methods: Vec<Word>,
@@ -123,7 +129,7 @@ const A_HOST: &str = "a host such as `api.example.com`, or `*.example.com`";
 const ONE_SOURCE: &str = "one of `env`, `file` and `command`";
 
 pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> Option<Credential> {
-    let CredentialSource { name, from, hosts, methods, paths, headers, env, body, anybody } = source;
+    let CredentialSource { name, from, renew, sign, hosts, methods, paths, headers, env, body, anybody } = source;
     let at = name.clone();
     let name = reader.value(&name, simple_name, "letters, digits, `-` and `_`")?;
     let variable = "the name of a variable";
@@ -140,9 +146,19 @@ pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> O
     if hosts.is_empty() {
         reader.wrong_at(&at, format!("`{name}` is bound to no host"), A_HOST);
     }
+    if renew.is_some() && !matches!(from, From::Command(_)) {
+        let why = format!("`renew` of `{name}` asks a program again, and it is from none");
+        reader.wrong_at(&at, why, "`from: {command: [..]}`, or no `renew`: a file is read again when it changes");
+    }
+    if sign.is_some() && (env.is_some() || body.is_some() || !headers.is_empty()) {
+        let why = format!("`{name}` signs, so it stands in no header, body or variable");
+        reader.wrong_at(&at, why, "`sign` without `headers`, `body` and `env`");
+    }
     let mut credential = Credential {
         name,
         from,
+        renew: None,
+        signs_aws: false,
         hosts: Vec::new(),
         methods: Vec::new(),
         paths: Vec::new(),
@@ -151,6 +167,13 @@ pub(super) fn credential(source: CredentialSource, reader: &mut Reader<'_>) -> O
         body: false,
         anybody: false,
     };
+    reader.read(
+        renew,
+        |word| duration(word).map(Some),
+        "a time such as `45m`, from `1s` to `24h`",
+        &mut credential.renew,
+    );
+    reader.read(sign, |word| (word == "aws-sigv4").then_some(true), "`aws-sigv4`", &mut credential.signs_aws);
     reader.read_all(hosts, host, A_HOST, &mut credential.hosts);
     let method = |word: &str| word.bytes().all(|b| b.is_ascii_alphabetic()).then(|| word.to_ascii_uppercase());
     reader.read_all(methods, method, "a method such as `GET`", &mut credential.methods);
@@ -248,6 +271,7 @@ credentials:
     headers: { Authorization: 'Bearer {}' }
     env: GITHUB_TOKEN
   - { name: x, from: { env: X_KEY }, hosts: [x.example], anybody: true }
+  - { name: aws, from: { command: [keys] }, renew: 45m, sign: aws-sigv4, hosts: ['*.amazonaws.com'] }
 secrets:
   seen: ignore
   hosts: ['*.corp.example']
@@ -257,11 +281,12 @@ secrets:
     - { file: /etc/key }
 ";
         let config = Config::parse(text, "config.yaml").unwrap();
-        let [github, x] = config.credentials.as_slice() else { panic!("{config:?}") };
+        let [github, x, aws] = config.credentials.as_slice() else { panic!("{config:?}") };
         assert_eq!(github.hosts, ["api.github.com", "*.githubusercontent.com"]);
         assert_eq!((github.methods.as_slice(), github.env.as_deref()), (&["GET".to_owned()][..], Some("GITHUB_TOKEN")));
         assert_eq!(github.headers, [("authorization".to_owned(), "Bearer {}".to_owned())]);
         assert!(x.anybody && x.from == super::From::Env("X_KEY".into()));
+        assert!(aws.signs_aws && aws.renew == Some(std::time::Duration::from_mins(45)));
         assert!(!config.secrets.seen && config.secrets.follow.len() == 3);
     }
 
@@ -279,6 +304,10 @@ secrets:
                 "name of a header",
             ),
             ("credentials: [{ name: a, from: { env: A }, hosts: [x.io], value: secret }]", "unknown"),
+            ("credentials: [{ name: a, from: { env: A }, hosts: [x.io], renew: 1m }]", "from none"),
+            ("credentials: [{ name: a, from: { command: [k] }, hosts: [x.io], renew: soon }]", "not a value"),
+            ("credentials: [{ name: a, from: { env: A }, hosts: [x.io], sign: sha1 }]", "not a value"),
+            ("credentials: [{ name: a, from: { env: A }, hosts: [x.io], sign: aws-sigv4, env: B }]", "it stands in no"),
             ("secrets: { follow: [{ env: A, file: /x }] }", "more than one source"),
             ("secrets: { follow: [{ hosts: [x.io] }] }", "names no source"),
             ("secrets: { follow: [{ env_file: ../.env }] }", "not a value"),
