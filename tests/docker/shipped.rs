@@ -10,13 +10,16 @@ struct Compose {
     engine: Engine,
     program: std::path::PathBuf,
     files: Vec<String>,
+    /// Where the dashboard is published: 9090 may be a gateway's of this machine.
+    port: u16,
 }
 
 impl Compose {
     fn new(test: &str, files: &[&str]) -> Option<Self> {
         let program = tool(test, "podman-compose")?;
         let engine = Engine::new(test)?;
-        Some(Self { engine, program, files: files.iter().map(|file| format!("docker/{file}")).collect() })
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Some(Self { engine, program, files: files.iter().map(|file| format!("docker/{file}")).collect(), port })
     }
 
     fn run(&self, words: &[&str]) -> Ran {
@@ -25,6 +28,7 @@ impl Compose {
         let mut compose = self.engine.bounded(&self.program);
         compose.args(self.files.iter().flat_map(|file| ["-f", file.as_str()])).args(words).current_dir(root());
         compose.env("RAMPART_IMAGE", "localhost/rampart").env("AGENT_IMAGE", "localhost/agent");
+        compose.env("RAMPART_PORT", self.port.to_string());
         compose.env("MCP_IMAGE", "localhost/agent").env("PROJECT", self.engine.world.project());
         let status = compose.stdout(file(&out)).stderr(file(&err)).status().unwrap();
         let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
@@ -53,19 +57,21 @@ fn an_agent_in_a_network_that_leads_nowhere_reaches_others_through_the_proxy() {
     let held = [("http", "enforced"), names, packets, back, ("exec", "open"), ("files", "advisory")];
     assert_eq!(roads, held.map(|(name, word)| (name.to_owned(), word.to_owned())));
     // The dashboard is published, answers to one name, and wants to know who asks.
-    let status = |url: &str, host: &str| {
+    let status = |path: &str, host: &str| {
+        let url = format!("http://127.0.0.1:{}{path}", compose.port);
         let mut curl = compose.engine.command("curl");
-        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &format!("Host: {host}"), url]);
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &format!("Host: {host}"), &url]);
         Ran::from(curl.output().unwrap()).stdout
     };
-    assert_eq!(status("http://127.0.0.1:9090/healthz", "localhost:9090"), "200");
-    assert_eq!(status("http://127.0.0.1:9090/healthz", "rampart:9090"), "421");
-    assert_eq!(status("http://127.0.0.1:9090/v1/status", "localhost:9090"), "401");
+    assert_eq!(status("/healthz", "localhost:9090"), "200");
+    assert_eq!(status("/healthz", "rampart:9090"), "421");
+    assert_eq!(status("/v1/status", "localhost:9090"), "401");
     let link =
         compose.engine.podman(&["exec", "-t", "rampart_rampart_1", "rampart", "dashboard", "--no-open"]).expect(0);
     let link = link.stdout.lines().next().unwrap().trim().to_owned();
     let mut browser = compose.engine.command("curl");
-    browser.args(["-sS", "-L", "-c", "jar", "-b", "jar", "-w", " %{http_code}", &link]);
+    let published = format!("localhost:9090:127.0.0.1:{}", compose.port);
+    browser.args(["-sS", "-L", "--connect-to", &published, "-c", "jar", "-b", "jar", "-w", " %{http_code}", &link]);
     let page = Ran::from(browser.output().unwrap());
     assert!(page.stdout.ends_with(" 200"), "{link}: {page:?}");
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::SessionMode;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, arg_required_else_help = true)]
 pub(crate) struct Mcp {
     #[command(subcommand)]
     pub(crate) verb: Option<McpVerb>,
