@@ -3,7 +3,7 @@
 use rampart_call::EffectKind;
 use serde_json::Value;
 
-use super::said::one_of;
+use super::{interpreters, said::one_of};
 
 /// Arguments that hold such code.
 const CODE: &[&str] = &[
@@ -64,7 +64,7 @@ const HANDED: &[&str] = &["(", ":", "json=", "data=", "body=", "...", "return"];
 
 /// Whether an argument of that name may hold such code.
 pub(super) fn is_code(key: &str) -> bool {
-    one_of(key, CODE) || key.ends_with(".js") || key.ends_with(".ts") || key.ends_with(".py")
+    one_of(key, CODE) || interpreters::by_extension(key).is_some()
 }
 
 /// What code gives away of where it runs, if it does.
@@ -95,7 +95,10 @@ fn hands_on_surroundings(code: &str) -> bool {
             let behind = code.get(at + name.len()..).unwrap_or("").trim_start();
             let one = behind.starts_with(['.', '[', '?']) || behind.starts_with(|c: char| c.is_alphanumeric());
             let part = name.starts_with("e.") && before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-            let started = before.ends_with("env:") || before.ends_with("env=") || before.ends_with("env: {...");
+            let started = before.ends_with("env:")
+                || before.ends_with("env=")
+                || before.ends_with("env: {...")
+                || before.ends_with("env:{...");
             !one && !part && !started && HANDED.iter().any(|mark| before.ends_with(mark))
         })
     })
@@ -146,6 +149,7 @@ mod tests {
             ("await fetch('https://api.x.example', {headers: {a: process.env.API_KEY}})", ""),
             ("fetch('https://api.x.example', {headers: {a: event.secrets.KEY}})", ""),
             ("fetch('https://api.x.example'); spawn('x', {env: process.env})", ""),
+            ("fetch('https://api.x.example'); spawn('x', {env: {...process.env, A: '1'}})", ""),
             ("export default { fetch(r, env) { return Response.json(env) } }", "secret-to-net"),
             ("exports.handler = async () => ({body: JSON.stringify(process.env)})", "secret-to-net"),
             ("export default { fetch(r, env) { return new Response(env.NAME) } }", ""),
