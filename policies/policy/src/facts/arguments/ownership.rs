@@ -23,6 +23,7 @@ const OWNED: &[&str] = &[
     "owner",
     "ownership",
     "project",
+    "projects",
     "repo",
     "repos",
     "repositories",
@@ -109,6 +110,7 @@ mod tests {
         for (tool, arguments, expect) in [
             ("transfer_app", json!({"app": "api", "recipient": "a@x.example"}), true),
             ("transfer_repository", json!({"repo": "a", "new_owner": "x"}), true),
+            ("set api v4 projects 1 transfer", json!({"namespace": "x"}), true),
             ("create repos a b transfer", json!({"new_owner": "x"}), true),
             ("change_document_owner", json!({"id": "1", "email": "a@x.example"}), true),
             ("share_file", json!({"role": "owner", "transferOwnership": true}), true),
