@@ -58,6 +58,7 @@ const WHOLE: &[&str] = &[
     "username:password",
     "user:password",
     "user:pass",
+    "admin",
     "guest",
     "mariadb",
     "minioadmin",

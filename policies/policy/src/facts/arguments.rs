@@ -2,21 +2,31 @@
 //! kind wherever it stands.
 
 mod batches;
+mod conduct;
 mod deeds;
+mod definitions;
+mod deployed;
+mod devices;
 mod files;
+mod formulas;
 mod guards;
 mod interpreters;
 mod masses;
 mod names;
+pub(super) mod orders;
+mod ownership;
 mod pages;
 mod payments;
+mod private;
 mod queries;
 mod relays;
 mod requests;
 mod rights;
 mod said;
+mod slight;
 mod texts;
 mod tongues;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,6 +139,7 @@ impl Known<'_> {
         {
             self.suspect(&argv("git", &words), around, sets);
         }
+        self.add_conduct(&named, arguments, around, sets);
         let opened = named.is_opening(arguments);
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
@@ -332,6 +343,9 @@ impl Known<'_> {
             return;
         }
         self.add_form(request, around, sets);
+        if request.body.is_none_or(str::is_empty) {
+            self.add_bare(request, around, sets);
+        }
         let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
         let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
         let apart = service::is_near(&url.host) || batches::is_told(&url.path);
@@ -358,6 +372,9 @@ impl Known<'_> {
             if later && batches::asks_later(&document, 0) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
             }
+            if let Some((kind, note)) = deployed::inside(&document, 0) {
+                self.note(kind, note, around, sets);
+            }
             if queries::mutates_to_public(&document) {
                 self.note(EffectKind::RemoteMutate, "publish", around, sets);
             }
@@ -378,15 +395,26 @@ impl Known<'_> {
         }
     }
 
+    /// What a request without a body does, by its place and by its query.
+    fn add_bare(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
+        let query = request.url.split_once('?').and_then(|(_, query)| batches::form(query));
+        self.add_pairs(request, &query.unwrap_or(Value::Null), around, sets);
+    }
+
     /// What a form gives away, turns off or hands on.
     fn add_form(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
-        let Some(document) = request.body.and_then(batches::form) else { return };
+        if let Some(document) = request.body.and_then(batches::form) {
+            self.add_pairs(request, &document, around, sets);
+        }
+    }
+
+    fn add_pairs(&mut self, request: &service::Request<'_>, document: &Value, around: &Surroundings<'_>, sets: &Sets) {
         let Some(url) = UrlParts::parse(request.url) else { return };
         if !service::is_near(&url.host)
             && !batches::is_told(&url.path)
             && let Some(name) = name_of(request.method, &url.path)
         {
-            self.add_told(&name, &document, around, sets);
+            self.add_told(&name, document, around, sets);
         }
     }
 
@@ -407,6 +435,12 @@ impl Known<'_> {
         if masses::clear(&[], name, document) {
             self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
+        if ownership::hands_over(name, document) {
+            self.note(EffectKind::Privilege, "access-grant", around, sets);
+        }
+        for command in variables::set(name, document) {
+            self.suspect(&command, around, sets);
+        }
         if relays::relays(&[], name, document) {
             self.note(EffectKind::Persist, "relay", around, sets);
         }
@@ -420,6 +454,7 @@ impl Known<'_> {
         if relays::wakes_and_sends(text) {
             self.note(EffectKind::Persist, "relay", around, sets);
         }
+        self.add_put(key, text, tool, around, sets);
         if tool.is_browser() && payments::tells_to_pay(text) {
             self.note(EffectKind::RemoteMutate, "payment", around, sets);
         }
@@ -438,6 +473,7 @@ impl Known<'_> {
         // the source of a page is as good as the page
         let text = text.trim_start().strip_prefix("view-source:").unwrap_or(text);
         let url = url::Url::parse(text.trim()).ok();
+        self.add_word(text, role == Role::Url, around, sets);
         if tool.drops(text) && !tool.is_near() {
             self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
         }
