@@ -175,7 +175,7 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     if all & UPPER == 0 || all & LOWER == 0 {
         return;
     }
-    if let Some(packed) = run.first_chunk().and_then(packing) {
+    if let Some(packed) = run.first_chunk().copied().and_then(packing) {
         let text = unpacked(&bits(run, 0, 6, &BASE64), packed);
         if !text.is_empty() {
             let place = Place { start, end, skip: 0, width: 6, before: 0, wide: 0 };
@@ -202,9 +202,9 @@ enum Packed {
     Zlib,
 }
 
-fn packing(beginning: &[u8; 4]) -> Option<Packed> {
+fn packing(beginning: [u8; 4]) -> Option<Packed> {
     match beginning {
-        b"H4sI" => Some(Packed::Gzip),
+        [b'H', b'4', b's', b'I'] => Some(Packed::Gzip),
         [b'e', b'A' | b'F' | b'J' | b'N', ..] => Some(Packed::Zlib),
         _ => None,
     }
