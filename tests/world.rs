@@ -241,7 +241,7 @@ impl Drop for World {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         // What an agent left in the background.
-        let mark = format!("TMPDIR={}\0", self.dir.path().display());
+        let mark = format!("HOME={}\0", self.path("home").display());
         for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
             if environment.windows(mark.len()).any(|part| part == mark.as_bytes()) {
