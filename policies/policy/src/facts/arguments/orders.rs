@@ -110,7 +110,6 @@ const KEPT: &[&str] = &[
     "credential",
     "http://",
     "https://",
-    "last 20 mails",
     "mails",
     "emails",
     "password",
