@@ -25,6 +25,7 @@ mod requests;
 mod rights;
 mod said;
 mod slight;
+mod switches;
 mod texts;
 mod tongues;
 mod variables;
@@ -123,7 +124,7 @@ impl Known<'_> {
         }
         for (method, place, document) in batches::requests(inner) {
             if let Some(name) = documents::name_of(&method, place) {
-                self.add_told(&name, document, around, sets);
+                self.add_told(&[], &name, document, around, sets);
             }
         }
         self.add_deed(&named, arguments, around, sets);

@@ -312,6 +312,15 @@ impl Reader<'_, '_> {
                     words.extend(self.arguments(None).into_iter().skip(1));
                     return self.call(&name, None, &words);
                 }
+                // `grep { CONDITION } LIST`: some of the list
+                if self.language == Language::Perl && matches!(name.as_str(), "grep" | "sort") && self.eat('{') {
+                    self.arguments(Some('}'));
+                    let items = self.arguments(None);
+                    return match <[Value; 1]>::try_from(items) {
+                        Ok([one]) => one,
+                        Err(items) => Value { taint: taint_of(&items), list: Some(items), ..Value::default() },
+                    };
+                }
                 Value::name(name)
             }
             Token::Number(text) => {

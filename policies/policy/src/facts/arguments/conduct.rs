@@ -10,6 +10,7 @@ use super::{
     names::Tool,
     orders, ownership, private,
     said::one_of,
+    switches,
     texts::{self, argv},
     variables,
 };
@@ -49,6 +50,9 @@ impl Known<'_> {
             self.note(EffectKind::Privilege, "access-grant", around, sets);
         }
         if devices::replaces(server, name, arguments) {
+            self.note(EffectKind::RemoteMutate, "deploy", around, sets);
+        }
+        if switches::are_turned(server, name, arguments) {
             self.note(EffectKind::RemoteMutate, "deploy", around, sets);
         }
         if private::tells(name, arguments) {

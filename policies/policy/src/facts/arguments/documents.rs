@@ -4,7 +4,9 @@ use rampart_call::EffectKind;
 use rampart_shell::{Surroundings, service, verbs};
 use serde_json::Value;
 
-use super::{LONGEST, batches, deployed, guards, masses, ownership, payments, queries, relays, rights, variables};
+use super::{
+    LONGEST, batches, deployed, guards, masses, ownership, payments, queries, relays, rights, switches, variables,
+};
 use crate::{facts::Known, pattern::UrlParts, sets::Sets};
 
 impl Known<'_> {
@@ -35,6 +37,7 @@ impl Known<'_> {
             return;
         }
         let Some(name) = name_of(request.method, &url.path) else { return };
+        let server = verbs::words(&url.host);
         let many = verbs::any(&name, batches::MANY);
         self.add_workflow(&url.path, body, around, sets);
         if many && batches::is_part_deleting(body) {
@@ -42,7 +45,7 @@ impl Known<'_> {
         }
         let later = verbs::any(&name, &["cron", "job", "jobs", "schedule", "schedules", "task", "tasks"]);
         for document in documents {
-            self.add_told(&name, &document, around, sets);
+            self.add_told(&server, &name, &document, around, sets);
             if later && batches::asks_later(&document, 0) {
                 self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
             }
@@ -54,7 +57,7 @@ impl Known<'_> {
             }
             for (method, place, document) in batches::requests(&document) {
                 if let Some(name) = name_of(&method, place) {
-                    self.add_told(&name, document, around, sets);
+                    self.add_told(&server, &name, document, around, sets);
                 }
             }
             if batches::destroy(&document, many || document.is_array()) {
@@ -80,17 +83,28 @@ impl Known<'_> {
             && !batches::is_told(&url.path)
             && let Some(name) = name_of(request.method, &url.path)
         {
-            self.add_told(&name, &document, around, sets);
+            self.add_told(&verbs::words(&url.host), &name, &document, around, sets);
         }
     }
 
     /// What a document gives away, turns off, opens or hands on, at a place whose words are read like the name of a tool.
-    pub(super) fn add_told(&mut self, name: &[String], document: &Value, around: &Surroundings<'_>, sets: &Sets) {
+    /// `server` are the words of the host.
+    pub(super) fn add_told(
+        &mut self,
+        server: &[String],
+        name: &[String],
+        document: &Value,
+        around: &Surroundings<'_>,
+        sets: &Sets,
+    ) {
         if rights::grants(name, document) {
             self.note(EffectKind::Privilege, "access-grant", around, sets);
         }
-        if guards::weakens(&[], name, document) {
+        if guards::weakens(server, name, document) {
             self.note(EffectKind::Privilege, "security-setting", around, sets);
+        }
+        if switches::are_turned(server, name, document) {
+            self.note(EffectKind::RemoteMutate, "deploy", around, sets);
         }
         if let Some(note) = rights::opens(name, document) {
             self.note(EffectKind::Privilege, note, around, sets);

@@ -113,6 +113,13 @@ fn lets_in(tool: &[String]) -> bool {
             && any(tool, &["estop", "failsafe", "interlock", "interlocks", "safety"])
 }
 
+/// `domain: lock, service: unlock, target: {entity_id: lock.front_door}`: what a house is told to do, as words.
+fn told_to_house(arguments: &Value) -> Vec<String> {
+    let at = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(words).unwrap_or_default();
+    let target = arguments.get("target").unwrap_or(arguments);
+    [at(arguments, "domain"), at(arguments, "service"), at(arguments, "action"), at(target, "entity_id")].concat()
+}
+
 /// `lock_id: 1`
 fn holds_door(arguments: &Value) -> bool {
     let doors = ["doorid", "lockid", "smartlockid", "vehicleid"];
@@ -178,6 +185,7 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
         || silences(tool, arguments)
         || any(server, WATCHERS) && any(tool, &["disable"]) && any(tool, WATCHES)
         || any(tool, &["unlock"]) && holds_door(arguments)
+        || any(tool, &["service", "action"]) && lets_in(&told_to_house(arguments))
         || any(server, WATCHERS)
             && any(tool, SETS)
             && any(tool, &["service", "services", "schedule", "escalation"])

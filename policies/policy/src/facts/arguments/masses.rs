@@ -24,7 +24,7 @@ pub(super) fn clear(server: &[String], tool: &[String], arguments: &Value) -> bo
     }
     let many = has(MANY) || has(&["all", "mass", "many"]);
     sends_to_all(tool, arguments)
-        || has(PUTS_AWAY) && many && (count(arguments, 0) >= MUCH)
+        || has(PUTS_AWAY) && many && (count(arguments, 0) >= MUCH || everybody(arguments))
         || has(SHUTS_OUT) && (many || everybody(arguments))
         || has(MANY) && marked(arguments, 0) >= 3
 }
@@ -42,7 +42,7 @@ fn sends_to_all(tool: &[String], arguments: &Value) -> bool {
 
 /// `user_ids: [*]`
 fn everybody(arguments: &Value) -> bool {
-    let all = |value: &Value| matches!(value.as_str(), Some("*" | "all" | "everyone"));
+    let all = |value: &Value| matches!(value.as_str(), Some("*" | "all" | "ALL" | "everyone"));
     let mut values = arguments.as_object().into_iter().flatten().map(|(_, value)| value);
     values.any(|value| all(value) || value.as_array().is_some_and(|list| list.iter().any(all)))
 }

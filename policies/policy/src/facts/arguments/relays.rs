@@ -1,6 +1,9 @@
 //! Calls after which somebody else gets what happens there: webhooks, automations and forwarding.
 
-use rampart_shell::{service, verbs::any};
+use rampart_shell::{
+    service,
+    verbs::{any, words},
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -85,6 +88,9 @@ const MAILERS: &[&str] = &[
     "zoho.eu",
 ];
 
+/// Words of names that nobody depends on.
+const PASSING: &[&str] = &["dev", "pr", "preview", "sandbox", "staging", "test", "testing"];
+
 /// How deep arguments are looked at.
 const MAX_DEPTH: usize = 12;
 
@@ -97,7 +103,11 @@ pub(super) fn relays(server: &[String], tool: &[String], arguments: &Value) -> b
     let mail = || any(server, &["dns", "cloudflare", "route53"]) || has(&["dns", "record", "records", "zone"]);
     let changes = || has(SETS) || has(&["batch", "bulk"]);
     has(SETS) && has(ACTS) && posts(arguments, false, 0)
+        || has(SETS) && (has(ACTS) || has(&["filter", "filters"])) && forwards(arguments, 0)
         || changes() && mail() && directs_mail(arguments, 0)
+        || has(&["change", "edit", "modify", "patch", "replace", "set", "update"])
+            && mail()
+            && leads_elsewhere(arguments)
         || has(SETS) && has(&["forward", "forwarding", "diversion"]) && rings(arguments)
         || has(SETS) && has(&["nameserver", "nameservers"])
         || has(SETS) && has(&["number", "numbers", "phone"]) && hands_over(arguments)
@@ -168,6 +178,31 @@ fn directs_mail(value: &Value, depth: usize) -> bool {
         Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| directs_mail(value, depth + 1)),
         _ => false,
     }
+}
+
+/// `actions: {forwardTo: [{emailAddress: {address: a@x.example}}]}` of a rule for mail.
+fn forwards(value: &Value, depth: usize) -> bool {
+    const ON: &[&str] = &["forward", "forwardasattachmentto", "forwardto", "redirectto"];
+    match value {
+        Value::Object(map) if depth <= MAX_DEPTH => map
+            .iter()
+            .any(|(key, value)| one_of(key, ON) && value.to_string().contains('@') || forwards(value, depth + 1)),
+        Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| forwards(value, depth + 1)),
+        _ => false,
+    }
+}
+
+/// `type: A, name: login.example.com, content: 192.0.2.1` for a name that there is: who comes there comes elsewhere.
+fn leads_elsewhere(arguments: &Value) -> bool {
+    let text = |keys: &[&str]| {
+        let mut map = arguments.as_object().into_iter().flatten();
+        map.find(|(key, _)| one_of(key, keys)).and_then(|(_, value)| value.as_str())
+    };
+    let kind = text(&["type", "recordtype", "rrtype"]).unwrap_or("").to_ascii_uppercase();
+    let passing = |name: &str| any(&words(name), PASSING);
+    matches!(kind.as_str(), "A" | "AAAA" | "CNAME" | "NS" | "HTTPS" | "SVCB")
+        && text(&["content", "data", "value", "target"]).is_some()
+        && !text(&["name", "host", "hostname", "record", "recordname"]).is_some_and(passing)
 }
 
 /// `to: +491701234567`

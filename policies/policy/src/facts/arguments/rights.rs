@@ -21,6 +21,7 @@ const GIVES: &[&str] = &[
     "edit",
     "generate",
     "grant",
+    "insert",
     "invite",
     "issue",
     "make",
@@ -175,7 +176,7 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
     }
     let key = has(&["key", "keys"])
         && has(&["add", "create", "generate", "upload", "issue", "new"])
-        && (has(&["deploy", "access"]) || has(&["service"]) && has(&["account"]))
+        && (has(&["deploy", "access"]) || has(&["service"]) && has(&["account", "accounts"]))
         || has(&["key", "keys"]) && has(&["ssh"]) && has(&["add", "upload", "create"])
         || has(&["personal"]) && has(&["access"]) && has(&["token", "tokens"])
         || has(&["admin"]) && has(&["key", "keys", "token", "tokens"]) && has(&["create", "generate", "issue", "new"])
