@@ -66,6 +66,14 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
                 Some((then, apart)) => (secret.0, then.within(bytes, found.all.1, found.all.1 + apart)?.all.1),
             }
         }
+        Shape::Weighed { regex, before, after, tells, .. } => {
+            if in_word(bytes, hit) {
+                return None;
+            }
+            let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;
+            (found.all.0 <= hit.start).then_some(())?;
+            tells.weigh(bytes, found.all)?
+        }
         Shape::Code => return None,
     };
     let secret = bytes.get(start..end)?;
@@ -73,6 +81,15 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
         && (detector.class() != rampart_call::FindingClass::Secret || !plausible::is_placeholder(secret))
         && detector.check.is_none_or(|c| c.passes(secret));
     confirmed.then_some((start, end))
+}
+
+/// Whether the hit is a part of a longer word: letters stand before it, or more than the ending of a plural behind it.
+fn in_word(bytes: &[u8], hit: Hit) -> bool {
+    let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphanumeric);
+    let ends_in_letter = hit.end.checked_sub(1).is_some_and(letter);
+    let plural = usize::from(bytes.get(hit.end).is_some_and(|b| b.eq_ignore_ascii_case(&b's')));
+    letter(hit.start) && hit.start.checked_sub(1).is_some_and(letter) && !starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
+        || ends_in_letter && letter(hit.end + plural)
 }
 
 /// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.

@@ -7,6 +7,7 @@ use regex_automata::{Anchored, Input, meta::Regex, util::syntax};
 
 use crate::check::Check;
 use crate::entry::{Entry, FILES, File};
+use crate::tells::Tells;
 
 /// One kind of thing that the scanner recognises.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) enum Shape {
         after: usize,
         then: Option<(Pattern, usize)>,
     },
+    /// A keyword that is a word, `regex` around it as above, and enough that tells around that.
+    Weighed { keywords: Vec<String>, regex: Pattern, before: usize, after: usize, tells: Tells },
     /// Code of this crate finds it.
     Code,
 }
@@ -69,7 +72,7 @@ impl Detector {
         let list: &[String] = match &self.shape {
             Shape::Token { prefixes, .. } => prefixes,
             Shape::Assigned { names, .. } => names,
-            Shape::Keyed { keywords, .. } => keywords,
+            Shape::Keyed { keywords, .. } | Shape::Weighed { keywords, .. } => keywords,
             Shape::Code => &[],
         };
         list.iter().flat_map(|keyword| {
@@ -87,6 +90,14 @@ impl Detector {
             Shape::Token { prefixes: entry.prefix, rest: Pattern::new(entry.rest, Case::Exact) }
         } else if !entry.name.is_empty() {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
+        } else if !entry.tells.is_empty() {
+            Shape::Weighed {
+                keywords: entry.keywords,
+                regex: Pattern::new(entry.any.join("|"), Case::Any),
+                before: entry.before,
+                after: entry.after,
+                tells: Tells::new(entry.tells, &entry.forbids, entry.enough),
+            }
         } else if !entry.keywords.is_empty() {
             let exact = entry.keywords.iter().any(|k| k.bytes().any(|b| b.is_ascii_uppercase()));
             let source = if entry.any.is_empty() { entry.regex } else { entry.any.join("|") };
@@ -126,7 +137,7 @@ pub(crate) static ALL: LazyLock<Vec<Detector>> = LazyLock::new(|| {
 
 /// Which case of letters an expression matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Case {
+pub(crate) enum Case {
     Exact,
     Any,
 }
@@ -146,7 +157,7 @@ pub(crate) struct Matched {
 }
 
 impl Pattern {
-    fn new(source: String, case: Case) -> Self {
+    pub(crate) fn new(source: String, case: Case) -> Self {
         Self { source, case, compiled: OnceLock::new() }
     }
 

@@ -18,6 +18,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("generic", include_str!("../detectors/generic.toml")),
     ("personal", include_str!("../detectors/personal.toml")),
     ("injection", include_str!("../detectors/injection.toml")),
+    ("orders", include_str!("../detectors/orders.toml")),
     ("hidden", include_str!("../detectors/hidden.toml")),
 ];
 
@@ -65,6 +66,14 @@ pub(crate) struct Entry {
     pub then: Vec<String>,
     #[serde(default)]
     pub apart: usize,
+    /// In place of `then`: what in the text around has weight, and how much is enough.
+    #[serde(default)]
+    pub tells: Vec<Tell>,
+    #[serde(default)]
+    pub enough: i32,
+    /// What begins a clause that forbids: what is said in it is no deed.
+    #[serde(default)]
+    pub forbids: Vec<String>,
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,
@@ -91,4 +100,19 @@ pub(crate) struct Entry {
     #[serde(default)]
     #[cfg_attr(not(test), expect(dead_code, reason = "examples are for tests and readers"))]
     pub misses: Vec<String>,
+}
+
+/// What weighs in a text that speaks to a machine.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tell {
+    /// What it tells, for readers.
+    #[serde(rename = "of")]
+    #[expect(dead_code, reason = "it names the list for readers")]
+    pub of: String,
+    pub points: i32,
+    /// A deed, which counts only where it is not forbidden.
+    #[serde(default)]
+    pub deed: bool,
+    pub any: Vec<String>,
 }

@@ -59,6 +59,10 @@ fn every_expression_compiles() {
             Shape::Token { rest, .. } => vec![rest],
             Shape::Assigned { value, .. } => vec![value],
             Shape::Keyed { regex, then, .. } => [regex].into_iter().chain(then.iter().map(|(then, _)| then)).collect(),
+            Shape::Weighed { regex, tells, .. } => {
+                assert!(tells.compile(), "{}", detector.id());
+                vec![regex]
+            }
             Shape::Code => continue,
         };
         assert!(patterns.iter().all(|p| p.regex().is_some()), "{}", detector.id());

@@ -22,6 +22,7 @@ mod scanning;
 mod seed;
 pub mod shown;
 mod stream;
+mod tells;
 mod visible;
 
 use rampart_call::Finding;
