@@ -11,7 +11,7 @@ use crate::detector::{Case, Pattern};
 use crate::entry::Tell;
 
 /// How much of a paragraph is read before an address and behind it, in bytes.
-const BEFORE: usize = 240;
+const BEFORE: usize = 160;
 const BEHIND: usize = 420;
 /// A blank line so soon behind the address parts it from what it says.
 const SOON: usize = 24;
@@ -51,6 +51,9 @@ impl Tells {
         let (start, end) = paragraph(bytes, address);
         let text = bytes.get(start..end)?;
         let said = self.said.points(text);
+        if std::env::var("TELLS").is_ok() {
+            eprintln!("{:?}\n   said {:?} deeds {:?}", String::from_utf8_lossy(text), self.said.names(text), self.deeds.names(&self.allowed(text)));
+        }
         let points = said + self.deeds.points(&self.allowed(text));
         (points >= self.enough).then_some((address.0, end))
     }
@@ -88,6 +91,17 @@ impl Kinds {
             Regex::builder().syntax(syntax).configure(config).build_many(&self.sources).inspect_err(|e| eprintln!("{e:?}")).ok()
         };
         self.compiled.get_or_init(build).as_ref()
+    }
+
+    fn names(&self, text: &[u8]) -> Vec<String> {
+        let regex = self.regex().unwrap();
+        let mut found = PatternSet::new(regex.pattern_len());
+        regex.which_overlapping_matches(&Input::new(text), &mut found);
+        found.iter().map(|k| {
+            let r = Regex::builder().syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(true)).build(&self.sources[k.as_usize()]).unwrap();
+            let m = r.find(text).unwrap();
+            format!("{}:{}", self.points[k.as_usize()], String::from_utf8_lossy(&text[m.range()]))
+        }).collect()
     }
 
     /// The points of the kinds that stand in `text`, each counted once.
