@@ -83,13 +83,10 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
     confirmed.then_some((start, end))
 }
 
-/// Whether the hit is a part of a longer word: letters stand before it, or more than the ending of a plural behind it.
+/// Whether the hit begins in the middle of a word.
 fn in_word(bytes: &[u8], hit: Hit) -> bool {
-    let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphanumeric);
-    let ends_in_letter = hit.end.checked_sub(1).is_some_and(letter);
-    let plural = usize::from(bytes.get(hit.end).is_some_and(|b| b.eq_ignore_ascii_case(&b's')));
-    letter(hit.start) && hit.start.checked_sub(1).is_some_and(letter) && !starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
-        || ends_in_letter && letter(hit.end + plural)
+    let letter = bytes.get(hit.start).is_some_and(u8::is_ascii_alphanumeric);
+    letter && !starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
 }
 
 /// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.
