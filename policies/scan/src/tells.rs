@@ -1,12 +1,6 @@
 //! What a text tells that speaks to a machine: words of several kinds are looked for around the address, each kind has
 //! points, and enough of them make an order that no honest text gives.
 
-use std::sync::OnceLock;
-
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
-use regex_automata::{Input, MatchKind, PatternSet};
-
 use crate::detector::{Case, Pattern};
 use crate::entry::Tell;
 
@@ -20,27 +14,22 @@ const SOON: usize = 24;
 #[derive(Debug)]
 pub(crate) struct Tells {
     /// What is said, anywhere.
-    said: Kinds,
+    said: Vec<(i32, Pattern)>,
     /// What is to be done: not in a clause that forbids it.
-    deeds: Kinds,
+    deeds: Vec<(i32, Pattern)>,
     forbids: Pattern,
     enough: i32,
 }
 
-/// Expressions that are looked for together, and the points of each.
-#[derive(Debug)]
-struct Kinds {
-    sources: Vec<String>,
-    points: Vec<i32>,
-    compiled: OnceLock<Option<Regex>>,
-}
-
 impl Tells {
     pub(crate) fn new(tells: Vec<Tell>, forbids: &[String], enough: i32) -> Self {
-        let (deeds, said) = tells.into_iter().partition(|t| t.deed);
+        let (deeds, said): (Vec<Tell>, Vec<Tell>) = tells.into_iter().partition(|t| t.deed);
+        let kinds = |tells: Vec<Tell>| {
+            tells.into_iter().map(|t| (t.points, Pattern::new(t.any.join("|"), Case::Any))).collect()
+        };
         Self {
-            said: Kinds::new(said),
-            deeds: Kinds::new(deeds),
+            said: kinds(said),
+            deeds: kinds(deeds),
             forbids: Pattern::new(forbids.join("|"), Case::Any),
             enough,
         }
@@ -50,12 +39,12 @@ impl Tells {
     pub(crate) fn weigh(&self, bytes: &[u8], address: (usize, usize)) -> Option<(usize, usize)> {
         let (start, end) = paragraph(bytes, address);
         let text = bytes.get(start..end)?;
-        let said = self.said.points(text);
         if std::env::var("TELLS").is_ok() {
-            eprintln!("{:?}\n   said {:?} deeds {:?}", String::from_utf8_lossy(text), self.said.names(text), self.deeds.names(&self.allowed(text)));
+            let n = |k: &Vec<(i32, Pattern)>, t: &[u8]| k.iter().filter_map(|(p, r)| r.regex()?.find(t).map(|m| format!("{p}:{}", String::from_utf8_lossy(&t[m.range()])))).collect::<Vec<_>>();
+            eprintln!("{:?}\n   said {:?} deeds {:?}", String::from_utf8_lossy(text), n(&self.said, text), n(&self.deeds, &self.allowed(text)));
         }
-        let points = said + self.deeds.points(&self.allowed(text));
-        (points >= self.enough).then_some((address.0, end))
+        let said = points(&self.said, text);
+        (said + points(&self.deeds, &self.allowed(text)) >= self.enough).then_some((address.0, end))
     }
 
     /// The text without the clauses that forbid something.
@@ -72,45 +61,15 @@ impl Tells {
     }
 
     #[cfg(test)]
-    pub(crate) fn compile(&self) -> bool {
-        self.said.regex().is_some() && self.deeds.regex().is_some() && self.forbids.regex().is_some()
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.said.iter().chain(&self.deeds).map(|(_, pattern)| pattern).chain([&self.forbids])
     }
 }
 
-impl Kinds {
-    fn new(tells: Vec<Tell>) -> Self {
-        let points = tells.iter().map(|t| t.points).collect();
-        let sources = tells.iter().map(|t| t.any.join("|")).collect();
-        Self { sources, points, compiled: OnceLock::new() }
-    }
-
-    fn regex(&self) -> Option<&Regex> {
-        let build = || {
-            let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(true);
-            let config = Regex::config().match_kind(MatchKind::All).utf8_empty(false).hybrid_cache_capacity(4 << 20);
-            Regex::builder().syntax(syntax).configure(config).build_many(&self.sources).inspect_err(|e| eprintln!("{e:?}")).ok()
-        };
-        self.compiled.get_or_init(build).as_ref()
-    }
-
-    fn names(&self, text: &[u8]) -> Vec<String> {
-        let regex = self.regex().unwrap();
-        let mut found = PatternSet::new(regex.pattern_len());
-        regex.which_overlapping_matches(&Input::new(text), &mut found);
-        found.iter().map(|k| {
-            let r = Regex::builder().syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(true)).build(&self.sources[k.as_usize()]).unwrap();
-            let m = r.find(text).unwrap();
-            format!("{}:{}", self.points[k.as_usize()], String::from_utf8_lossy(&text[m.range()]))
-        }).collect()
-    }
-
-    /// The points of the kinds that stand in `text`, each counted once.
-    fn points(&self, text: &[u8]) -> i32 {
-        let Some(regex) = self.regex() else { return 0 };
-        let mut found = PatternSet::new(regex.pattern_len());
-        regex.which_overlapping_matches(&Input::new(text), &mut found);
-        found.iter().filter_map(|kind| self.points.get(kind.as_usize())).sum()
-    }
+/// The points of the kinds that stand in `text`, each counted once.
+fn points(kinds: &[(i32, Pattern)], text: &[u8]) -> i32 {
+    let stands = |pattern: &Pattern| pattern.regex().is_some_and(|r| r.is_match(text));
+    kinds.iter().filter(|(_, pattern)| stands(pattern)).map(|(points, _)| points).sum()
 }
 
 /// The part of the paragraph around `address` that is weighed.
