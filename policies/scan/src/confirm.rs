@@ -67,7 +67,8 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
             }
         }
         Shape::Weighed { regex, before, after, tells, .. } => {
-            if in_word(bytes, hit) {
+            // A value, as of a role in a message, speaks to nobody.
+            if in_word(bytes, hit) || bytes.get(hit.end) == Some(&b'"') {
                 return None;
             }
             let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;

@@ -27,12 +27,7 @@ impl Tells {
         let kinds = |tells: Vec<Tell>| {
             tells.into_iter().map(|t| (t.points, Pattern::new(t.any.join("|"), Case::Any))).collect()
         };
-        Self {
-            said: kinds(said),
-            deeds: kinds(deeds),
-            forbids: Pattern::new(forbids.join("|"), Case::Any),
-            enough,
-        }
+        Self { said: kinds(said), deeds: kinds(deeds), forbids: Pattern::new(forbids.join("|"), Case::Any), enough }
     }
 
     /// From the address to the end of what was weighed, where that is enough.
@@ -41,7 +36,7 @@ impl Tells {
         let text = bytes.get(start..end)?;
         let said = points(&self.said, text);
         // Deeds alone are told of everywhere.
-        (said > 1).then_some(())?;
+        (said > 0).then_some(())?;
         (said + points(&self.deeds, &self.allowed(text)) >= self.enough).then_some((address.0, end))
     }
 
