@@ -165,6 +165,7 @@ impl Pattern {
     pub(crate) fn regex(&self) -> Option<&Regex> {
         let build = || {
             let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(self.case == Case::Any);
+            // Expressions of hundreds of words are slow where their states do not fit.
             let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(4 << 20);
             Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
         };
