@@ -240,6 +240,14 @@ impl Drop for World {
         if let Ok(pid) = lock.trim().parse::<u32>() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
+        // What an agent left in the background.
+        let mark = format!("HOME={}\0", self.path("home").display());
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            if environment.windows(mark.len()).any(|part| part == mark.as_bytes()) {
+                let _ = Command::new("kill").arg("-9").arg(process.file_name()).stderr(Stdio::null()).status();
+            }
+        }
     }
 }
 

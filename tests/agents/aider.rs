@@ -130,7 +130,7 @@ fn d1_a_gateway_that_is_killed_under_it_refuses() {
     let Some(program) = real::aider(test) else { return };
     let mut world = world();
     let model = Model::saying(LAST_WORDS);
-    let own = ["/run echo warm > warm; sleep 1", "/run touch asked"];
+    let own = ["/run echo warm > warm; until [ -e killed ]; do sleep 0.1; done", "/run touch asked"];
     let words = started(&world, &program, &model, &["rampart", "wrap", "--"], &own);
     let mut outer = on_a_terminal(&world, &words);
     let spawned = outer.env("RAMPART_AUTOSTART", "0").process_group(0).spawn().unwrap();
@@ -141,6 +141,7 @@ fn d1_a_gateway_that_is_killed_under_it_refuses() {
     }
     world.gateway().kill().unwrap();
     world.gateway().wait().unwrap();
+    world.write("project/killed", "");
     let ran = ended(spawned, Duration::from_mins(4));
     assert!(!world.project().join("asked").exists(), "{ran:?}");
     assert!(model.asked().concat().contains("gateway_unreachable"), "{ran:?}");

@@ -70,7 +70,7 @@ fn an_agent_in_a_network_that_leads_nowhere_reaches_others_through_the_proxy() {
         compose.engine.podman(&["exec", "-t", "rampart_rampart_1", "rampart", "dashboard", "--no-open"]).expect(0);
     let link = link.stdout.lines().next().unwrap().trim().to_owned();
     let mut browser = compose.engine.command("curl");
-    let published = format!("localhost:9090:127.0.0.1:{}", compose.port);
+    let published = format!("::127.0.0.1:{}", compose.port);
     browser.args(["-sS", "-L", "--connect-to", &published, "-c", "jar", "-b", "jar", "-w", " %{http_code}", &link]);
     let page = Ran::from(browser.output().unwrap());
     assert!(page.stdout.ends_with(" 200"), "{link}: {page:?}");

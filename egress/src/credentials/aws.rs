@@ -69,6 +69,9 @@ enum Place {
 impl Signature {
     /// What a request wants that was signed with the placeholder of one of these. None for others.
     pub(super) fn of(uri: &Uri, headers: &HeaderMap, bound: &[&Credential]) -> Option<Self> {
+        if bound.iter().all(|credential| credential.aws.is_none()) {
+            return None;
+        }
         let parameter = |name: &str| {
             let mut all = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
             all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
@@ -189,7 +192,7 @@ impl Signature {
     }
 
     fn is_s3(&self) -> bool {
-        self.service.starts_with("s3")
+        ["s3", "s3-object-lambda", "s3-outposts"].contains(&self.service.as_str())
     }
 }
 
@@ -206,7 +209,7 @@ fn without_signature(query: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The keys of AWS's own examples, which `held` stands for.
+    /// The keys of AWS's own examples, for which a placeholder stands.
     fn credential(token: Option<&str>) -> Credential {
         Credential {
             name: "aws".into(),

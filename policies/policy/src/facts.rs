@@ -9,7 +9,7 @@ pub(crate) use arguments::naming;
 
 use std::{cell::OnceCell, fmt, ops::Deref};
 
-use rampart_call::{Action, Call, Effect, EffectKind, Finding, FindingClass, Phase, Span, Target};
+use rampart_call::{Action, Call, Effect, EffectKind, Finding, FindingClass, Located, Phase, Span, Target};
 use rampart_shell::{Surroundings, service};
 
 use crate::{
@@ -147,8 +147,9 @@ impl<'a> Known<'a> {
         match &call.action {
             Action::Exec { command, .. } => facts.add_command(command, &around, sets),
             Action::Read { paths } => facts.add_paths(EffectKind::Read, paths, &around, sets),
-            Action::Write { paths, .. } | Action::Edit { paths, .. } => {
+            Action::Write { paths, content } | Action::Edit { paths, content } => {
                 facts.add_paths(EffectKind::Write, paths, &around, sets);
+                facts.add_instructions(paths, content.as_deref(), &around, sets);
             }
             Action::Fetch { method, url, headers, body, addresses, .. } => {
                 facts.add_fetch(method, url, addresses, &around, sets);
@@ -189,6 +190,15 @@ impl<'a> Known<'a> {
         let item = self.item_of(&effect, around, sets);
         self.effects.push(effect);
         self.items.push(item);
+    }
+
+    /// Orders to agents in a file that they take their instructions from.
+    fn add_instructions(&mut self, paths: &[Located], content: Option<&str>, around: &Surroundings<'_>, sets: &Sets) {
+        let told = paths.iter().any(|located| arguments::orders::is_instructions(&located.path));
+        if told && content.is_some_and(arguments::orders::are_in) {
+            let effect = Effect { note: "agent-config".to_owned(), ..Effect::new(EffectKind::Persist, None) };
+            self.add_effect(effect, around, sets);
+        }
     }
 
     /// What rules see of an effect.
@@ -248,7 +258,7 @@ impl<'a> Known<'a> {
     pub(crate) fn findings(&self) -> &[Finding] {
         self.findings.get_or_init(|| {
             let mut found = rampart_scan::scan(&self.content());
-            found.retain(|finding| !self.is_issuers_own(finding));
+            found.retain(|finding| !self.is_issuers_own(finding) && !self.is_reported(finding));
             found
         })
     }
@@ -267,6 +277,30 @@ impl<'a> Known<'a> {
         let is_at = |known: &String| Domain::new(known, Reading::Exact).is_ok_and(|domain| domain.is_match(&host));
         let own = |hosts: &[String]| hosts.iter().any(is_at);
         rampart_scan::detectors().any(|detector| detector.id() == finding.detector && own(detector.hosts()))
+    }
+
+    /// Words of an injection that somebody reports in quotation marks: `the ticket said "ignore .."`.
+    fn is_reported(&self, finding: &Finding) -> bool {
+        const SAID: &[&str] =
+            &["asked", "contained", "contains", "quoted", "read", "reads", "said", "says", "saying", "text", "wrote"];
+        let plain = finding.class == FindingClass::Injection && finding.layers.is_empty();
+        if !plain || self.call.phase != Phase::Before || !matches!(self.call.action, Action::Mcp { .. }) {
+            return false;
+        }
+        let text = self.content();
+        let (Some(before), Some(behind)) = (text.get(..finding.span.start), text.get(finding.span.end..)) else {
+            return false;
+        };
+        // in JSON a mark of the text stands behind a backslash
+        let marks = [('\u{201c}', '\u{201d}'), ('\u{ab}', '\u{bb}'), ('`', '`')];
+        let opened = before.rfind("\\\"").map(|at| (at, "\\\"".to_owned()));
+        let opened =
+            opened.or_else(|| marks.iter().find_map(|(open, close)| Some((before.rfind(*open)?, close.to_string()))));
+        let Some((at, close)) = opened else { return false };
+        let lead = before.get(..at).unwrap_or("").trim_end_matches([' ', ':', ',']);
+        let last = lead.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+        let inside = before.get(at..).unwrap_or("");
+        SAID.contains(&last.as_str()) && inside.len() < 300 && !inside.contains("\\n") && behind.contains(&close)
     }
 
     /// The text of a request's body, of a file that is written, or of the arguments that may be either.

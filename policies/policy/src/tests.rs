@@ -2,6 +2,7 @@
 
 mod arguments;
 mod closed;
+mod conduct;
 mod corpus;
 mod effects;
 mod explaining;

@@ -43,7 +43,7 @@ pub(crate) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Assignment>
     }
     let operator = match (at(i)?, at(i + 1)) {
         (b':', Some(b':')) => return None,
-        (b':' | b'?', Some(b'=')) | (b'=', Some(b'>')) | (b'|', Some(b'|')) => 2,
+        (b':' | b'?', Some(b'=')) | (b'=' | b'-', Some(b'>')) | (b'|', Some(b'|')) => 2,
         (b'=', Some(b'=')) => {
             if at(i + 2) == Some(b'=') {
                 3
@@ -225,6 +225,7 @@ mod tests {
             "api_key: V1",
             "\"api_key\": \"V1\"",
             "'api_key' => 'V1'",
+            "\"api_key\" -> \"V1\"",
             "api_key := `V1`",
             "{\\\"api_key\\\":\\\"V1\\\"}",
             "set(\"api_key\", \"V1\")",

@@ -58,6 +58,7 @@ const WHOLE: &[&str] = &[
     "username:password",
     "user:password",
     "user:pass",
+    "admin",
     "guest",
     "mariadb",
     "minioadmin",
@@ -106,6 +107,9 @@ fn is_reference(value: &[u8]) -> bool {
         "/",
         "./",
         "~/",
+        // publishable keys
+        "pk.",
+        "pk_",
     ];
     let upper_variable =
         value.strip_prefix(b"$").is_some_and(|v| v.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_'));
@@ -128,11 +132,25 @@ fn is_date(value: &[u8]) -> bool {
 }
 
 /// Whether a word between others can only be a password or key: all kinds of letters, and signs or more than one number
-/// as no word has them.
+/// as no word has them, or words and a number that are strung together.
 pub(crate) fn strong(value: &[u8]) -> bool {
+    if is_strung(value) {
+        return true;
+    }
+    if memchr::memmem::find(value, b"%20").is_some() {
+        return false;
+    }
     let numbers = value.split(|b| !b.is_ascii_digit()).filter(|n| !n.is_empty()).count();
     let signs = value.iter().filter(|b| b"!@#$%^&*+=?".contains(b)).count();
     mixed(value) && numbers + signs >= 2 && password(value) && entropy(value) >= 2.7
+}
+
+/// Whether a value is words with capitals and a number, strung together: `Copper-Finch-2290`.
+fn is_strung(value: &[u8]) -> bool {
+    let mut parts: Vec<&[u8]> = value.split(|b| b"-_.".contains(b)).collect();
+    let number = parts.pop().is_some_and(|n| n.len() >= 3 && n.iter().all(u8::is_ascii_digit));
+    let capital = |word: &[u8]| matches!(word, [first, rest @ ..] if first.is_ascii_uppercase() && rest.len() >= 3 && rest.iter().all(u8::is_ascii_lowercase));
+    number && parts.len() >= 2 && parts.into_iter().all(capital)
 }
 
 /// Whether the value could be a key that a machine made: letters and digits mixed, and not words, a version or a path.

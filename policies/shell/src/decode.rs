@@ -16,8 +16,12 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Text of base64, in either alphabet, line ends left out.
 pub(crate) fn base64(text: &str) -> Option<String> {
-    let plain = compact(text)?.replace('-', "+").replace('_', "/");
-    String::from_utf8(LENIENT.decode(plain).ok()?).ok()
+    String::from_utf8(bytes(text)?).ok()
+}
+
+/// The bytes of base64, in either alphabet.
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
+    LENIENT.decode(compact(text)?.replace('-', "+").replace('_', "/")).ok()
 }
 
 /// Text of hexadecimal digits, perhaps as `\x41` or with blanks.

@@ -110,8 +110,12 @@ pub fn does(request: &Request<'_>) -> Vec<(EffectKind, &'static str)> {
             found.push((EffectKind::RemoteMutate, "remote-delete"));
         }
     }
-    if parts.looks_up() || parts.carries() {
+    let asked = parts.asked_name();
+    if parts.carries() || asked.as_deref().is_some_and(looks_up) {
         found.push((EffectKind::Net, "name-lookup"));
+    }
+    if asked.as_deref().is_some_and(|name| host::note(name) == "collector") {
+        found.push((EffectKind::Net, "collector"));
     }
     found
 }
@@ -215,12 +219,34 @@ impl Parts<'_> {
         self.host.len() > 2 * SHORTEST && !self.local && self.host.split('.').filter(|label| is_data(label)).count() > 1
     }
 
-    /// A name that somebody looks up over HTTPS, and that carries more than a name does.
-    fn looks_up(&self) -> bool {
-        let asks = self.path == "/resolve" || self.path.ends_with("/dns-query");
-        let name = || self.query.split('&').find_map(|pair| pair.strip_prefix("name=")).unwrap_or("");
-        asks && name().split('.').any(is_data)
+    /// The name that somebody looks up over HTTPS: in the query, or in a message of DNS (RFC 8484).
+    fn asked_name(&self) -> Option<String> {
+        if self.query.is_empty() || !(self.path.ends_with("/resolve") || self.path.ends_with("/dns-query")) {
+            return None;
+        }
+        let pairs = || self.query.split('&');
+        let name = pairs().find_map(|pair| pair.strip_prefix("name=")).map(str::to_ascii_lowercase);
+        name.or_else(|| name_in_message(pairs().find_map(|pair| pair.strip_prefix("dns="))?))
+            .map(|name| name.trim_end_matches('.').to_owned())
     }
+}
+
+/// The name of the first question in a message of DNS, behind the twelve bytes of its header (RFC 1035, 4.1).
+fn name_in_message(text: &str) -> Option<String> {
+    let message = crate::decode::bytes(text)?;
+    let (mut rest, mut labels) = (message.get(12..)?, Vec::new());
+    while let Some((length, behind)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        labels.push(String::from_utf8_lossy(behind.get(..usize::from(*length))?).to_ascii_lowercase());
+        rest = behind.get(usize::from(*length)..)?;
+    }
+    Some(labels.join("."))
+}
+
+/// Whether a name carries more than a name does: in one of its labels, or in several that only together are long.
+fn looks_up(name: &str) -> bool {
+    let coded = |label: &&str| label.len() >= 6 && label.bytes().all(|b| b.is_ascii_hexdigit());
+    let joined: String = name.split('.').take_while(|label| coded(label)).collect();
+    name.split('.').any(is_data) || is_data(&joined)
 }
 
 /// Whether a text is a name that carries data in its labels.
@@ -317,6 +343,41 @@ mod tests {
                 "",
                 "name-lookup",
             ),
+            (
+                "GET",
+                "https://dns.google/resolve?name=41574b33392e7078303037.6f6172.c7k2.oast.fun&type=TXT",
+                "",
+                "",
+                "collector",
+            ),
+            (
+                "GET",
+                "https://cloudflare-dns.com/dns-query?name=41574b33392e70783.303037416f61727a7a.c.example.net",
+                "",
+                "",
+                "name-lookup",
+            ),
+            ("GET", "https://dns.google/dns-query?dns=AAABAAABAAAAAAAABHRlc3QEb2FzdANmdW4AAAEAAQ", "", "", "collector"),
+            ("GET", "https://dns.google/dns-query?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB", "", "", ""),
+            ("GET", "https://dns.google/resolve?name=facade.example.com", "", "", ""),
+            ("POST", "https://gmail.googleapis.com/gmail/v1/users/me/settings/delegates", "", "{}", "access-grant"),
+            ("PUT", "https://huggingface.co/api/models/a/b/settings", "", "{\"private\": false}", "publish"),
+            ("PUT", "https://huggingface.co/api/models/a/b/settings", "", "{\"private\": true}", ""),
+            (
+                "POST",
+                "https://x.example.com/api/dashboards/uid/a/public-dashboards",
+                "",
+                "{\"isEnabled\": true}",
+                "publish",
+            ),
+            (
+                "POST",
+                "https://a.myshopify.com/admin/api/script_tags.json",
+                "",
+                "{\"src\": \"https://x.io\"}",
+                "option-code",
+            ),
+            ("GET", "http://192.168.1.9/ota?url=http://192.0.2.1/fw.bin", "", "", "deploy"),
             ("GET", "https://dns.google/resolve?name=_3f2a1c6768705f324f4b73384a49675455.example.com", "", "", ""),
             ("GET", "https://dns.google/resolve?name=www.example.com&type=AAAA", "", "", ""),
             (

@@ -89,7 +89,13 @@ async fn every_way_an_editor_saves_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_policy_is_seen_and_the_old_one_stays() {
     let world = World::new().await;
-    fs::write(world.file(), "policies: [").unwrap();
+    // At once: half of what is written would be rejected too.
+    let replace = |text: &str| {
+        let beside = world.file().with_extension("new");
+        fs::write(&beside, text).unwrap();
+        fs::rename(&beside, world.file()).unwrap();
+    };
+    replace("policies: [");
     let until = Instant::now() + Duration::from_secs(5);
     while world.gateway.rules_in_force().rejected.is_empty() {
         assert!(Instant::now() < until, "nobody noticed");
@@ -97,7 +103,7 @@ async fn a_broken_policy_is_seen_and_the_old_one_stays() {
     }
     assert_eq!(world.in_force(), ["zero"]);
     assert!(world.gateway.reload().await.is_err(), "asked again it says so again");
-    fs::write(world.file(), policy("mended")).unwrap();
+    replace(&policy("mended"));
     world.comes("mended").await;
     assert!(world.gateway.rules_in_force().rejected.is_empty());
     let changes = |event: &str| {

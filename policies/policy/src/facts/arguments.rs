@@ -2,21 +2,32 @@
 //! kind wherever it stands.
 
 mod batches;
+mod conduct;
 mod deeds;
+mod definitions;
+mod deployed;
+mod devices;
+mod documents;
 mod files;
+mod formulas;
 mod guards;
 mod interpreters;
 mod masses;
 mod names;
+pub(super) mod orders;
+mod ownership;
 mod pages;
 mod payments;
+mod private;
 mod queries;
 mod relays;
 mod requests;
 mod rights;
 mod said;
+mod slight;
 mod texts;
 mod tongues;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,11 +41,7 @@ use names::Tool;
 use texts::argv;
 
 use super::Known;
-use crate::{
-    condition::tool_param::leaves,
-    pattern::{TextGlob, UrlParts},
-    sets::Sets,
-};
+use crate::{condition::tool_param::leaves, pattern::TextGlob, sets::Sets};
 
 /// How deep arguments are searched.
 const MAX_DEPTH: usize = 32;
@@ -115,7 +122,7 @@ impl Known<'_> {
             self.add_deed(&Tool::new(server, tool, arguments), arguments, around, sets);
         }
         for (method, place, document) in batches::requests(inner) {
-            if let Some(name) = name_of(&method, place) {
+            if let Some(name) = documents::name_of(&method, place) {
                 self.add_told(&name, document, around, sets);
             }
         }
@@ -129,6 +136,7 @@ impl Known<'_> {
         {
             self.suspect(&argv("git", &words), around, sets);
         }
+        self.add_conduct(&named, arguments, around, sets);
         let opened = named.is_opening(arguments);
         let mut says = |kind: EffectKind, note: &str| {
             self.add_effect(Effect { note: note.to_owned(), ..Effect::new(kind, None) }, around, sets);
@@ -325,93 +333,6 @@ impl Known<'_> {
         }
     }
 
-    /// What the document of a request destroys, gives away or turns off: method and path are read like the name of a tool.
-    pub(super) fn add_document(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
-        self.add_asked(request.method, request.url, around, sets);
-        if !matches!(request.method, "POST" | "PUT" | "PATCH") {
-            return;
-        }
-        self.add_form(request, around, sets);
-        let body = request.body.filter(|body| body.len() <= LONGEST && body.trim_start().starts_with(['{', '[', '-']));
-        let (Some(body), Some(url)) = (body, UrlParts::parse(request.url)) else { return };
-        let apart = service::is_near(&url.host) || batches::is_told(&url.path);
-        // wallets listen nearby
-        if apart && !body.contains("\"method\"") {
-            return;
-        }
-        let documents = batches::documents(body);
-        if documents.iter().any(|document| payments::sends_coins(request.url, document)) {
-            self.note(EffectKind::RemoteMutate, "payment", around, sets);
-        }
-        if apart {
-            return;
-        }
-        let Some(name) = name_of(request.method, &url.path) else { return };
-        let many = verbs::any(&name, batches::MANY);
-        self.add_workflow(&url.path, body, around, sets);
-        if many && batches::is_part_deleting(body) {
-            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
-        }
-        let later = verbs::any(&name, &["cron", "job", "jobs", "schedule", "schedules", "task", "tasks"]);
-        for document in documents {
-            self.add_told(&name, &document, around, sets);
-            if later && batches::asks_later(&document, 0) {
-                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
-            }
-            if queries::mutates_to_public(&document) {
-                self.note(EffectKind::RemoteMutate, "publish", around, sets);
-            }
-            for (method, place, document) in batches::requests(&document) {
-                if let Some(name) = name_of(&method, place) {
-                    self.add_told(&name, document, around, sets);
-                }
-            }
-            if batches::destroy(&document, many || document.is_array()) {
-                self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
-            }
-            for line in batches::started(&document) {
-                self.add_remote(&line, around, sets);
-            }
-            for text in batches::statements(&document).into_iter().filter(|text| queries::is_whole(text)) {
-                self.add_sql(text, around, sets);
-            }
-        }
-    }
-
-    /// What a form gives away, turns off or hands on.
-    fn add_form(&mut self, request: &service::Request<'_>, around: &Surroundings<'_>, sets: &Sets) {
-        let Some(document) = request.body.and_then(batches::form) else { return };
-        let Some(url) = UrlParts::parse(request.url) else { return };
-        if !service::is_near(&url.host)
-            && !batches::is_told(&url.path)
-            && let Some(name) = name_of(request.method, &url.path)
-        {
-            self.add_told(&name, &document, around, sets);
-        }
-    }
-
-    /// What a document gives away, turns off, opens or hands on, at a place whose words are read like the name of a tool.
-    fn add_told(&mut self, name: &[String], document: &Value, around: &Surroundings<'_>, sets: &Sets) {
-        if rights::grants(name, document) {
-            self.note(EffectKind::Privilege, "access-grant", around, sets);
-        }
-        if guards::weakens(&[], name, document) {
-            self.note(EffectKind::Privilege, "security-setting", around, sets);
-        }
-        if let Some(note) = rights::opens(name, document) {
-            self.note(EffectKind::Privilege, note, around, sets);
-        }
-        if payments::pays(name, document) {
-            self.note(EffectKind::RemoteMutate, "payment", around, sets);
-        }
-        if masses::clear(&[], name, document) {
-            self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
-        }
-        if relays::relays(&[], name, document) {
-            self.note(EffectKind::Persist, "relay", around, sets);
-        }
-    }
-
     /// A text that is a command, statement or order by itself, whatever its argument is called.
     fn add_text(&mut self, key: &str, text: &str, tool: &Tool, around: &Surroundings<'_>, sets: &Sets) {
         if texts::is_command(key, text) {
@@ -420,6 +341,7 @@ impl Known<'_> {
         if relays::wakes_and_sends(text) {
             self.note(EffectKind::Persist, "relay", around, sets);
         }
+        self.add_put(key, text, tool, around, sets);
         if tool.is_browser() && payments::tells_to_pay(text) {
             self.note(EffectKind::RemoteMutate, "payment", around, sets);
         }
@@ -438,6 +360,7 @@ impl Known<'_> {
         // the source of a page is as good as the page
         let text = text.trim_start().strip_prefix("view-source:").unwrap_or(text);
         let url = url::Url::parse(text.trim()).ok();
+        self.add_word(text, role == Role::Url, around, sets);
         if tool.drops(text) && !tool.is_near() {
             self.note(EffectKind::RemoteMutate, "database-drop", around, sets);
         }
@@ -536,18 +459,6 @@ fn names_command(arguments: &Value) -> bool {
     arguments.as_object().into_iter().flatten().any(|(key, value)| {
         role(key) == Role::Command && value.as_str().is_some_and(|text| text.trim().contains(char::is_whitespace))
     })
-}
-
-/// A request by its method and place, as the words of a tool's name; none for one that only asks.
-fn name_of(method: &str, place: &str) -> Option<Vec<String>> {
-    let verb = match method {
-        "POST" => "create",
-        "PUT" => "set",
-        "PATCH" => "update",
-        _ => return None,
-    };
-    let path = place.split(['?', '#']).next().unwrap_or(place);
-    Some(std::iter::once(verb.to_owned()).chain(verbs::words(path)).collect())
 }
 
 fn role(key: &str) -> Role {

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::{call, judge, ruleset};
 use crate::Ruleset;
 
-fn standard() -> Ruleset {
+pub(super) fn standard() -> Ruleset {
     ruleset(&[crate::packs::builtin("standard").unwrap().to_file()])
 }
 
 /// Whether a call passes.
-fn passes(ruleset: &Ruleset, server: &str, tool: &str, arguments: &Value) -> bool {
+pub(super) fn passes(ruleset: &Ruleset, server: &str, tool: &str, arguments: &Value) -> bool {
     let mut call = call("exec", "ls");
     let params = json!({ "server": server, "tool": tool, "arguments": arguments });
     call.action = rampart_call::Action::from_tool("mcp", &params).unwrap();

@@ -1,6 +1,8 @@
 //! Long runs of base64, base64url, base32 and hexadecimal. They are found by skipping, and decoded without asking for
 //! alignment, padding or one alphabet: what matters is whether text comes out.
 
+use std::io::Read as _;
+
 use super::{Link, View};
 
 /// The shortest run that can hold something, in characters.
@@ -13,6 +15,9 @@ const TEXT: usize = 14;
 const TRY_ALL: usize = 8 * 1024;
 /// The shortest line of a run that goes on in the next line.
 const LINE: usize = 60;
+
+/// How much of something packed is looked at, in bytes.
+const UNPACKED: u64 = 64 * 1024;
 
 /// The longest run that a finding in it covers as a whole; of longer ones it covers the characters that hold it.
 const WHOLE: usize = 2 * 1024;
@@ -103,7 +108,7 @@ fn run_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// Where a decoded text comes from: bytes `start..end`, of which each character but the first `skip` gives `width` bits,
-/// what stands before the text in what they give, and how many bytes there make one of the text.
+/// what stands before the text in what they give, and how many bytes there make one of the text; none where it is packed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     start: usize,
@@ -117,7 +122,8 @@ pub(crate) struct Place {
 impl Place {
     /// Where in `bytes`, in which the run stands, `from..to` of the text comes from.
     pub(super) fn locate(&self, bytes: &[u8], from: usize, to: usize) -> (usize, usize) {
-        if self.end - self.start <= WHOLE {
+        // Nothing is cut out of what is packed.
+        if self.wide == 0 || self.end - self.start <= WHOLE {
             return (self.start, self.end);
         }
         let first = self.skip + (self.before + from * self.wide) * 8 / self.width;
@@ -169,6 +175,13 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
     if all & UPPER == 0 || all & LOWER == 0 {
         return;
     }
+    if let Some(packed) = run.first_chunk().copied().and_then(packing) {
+        let text = unpacked(&bits(run, 0, 6, &BASE64), packed);
+        if !text.is_empty() {
+            let place = Place { start, end, skip: 0, width: 6, before: 0, wide: 0 };
+            look(&View::inner(&text, view, Link::Run(place), "base64, packed"));
+        }
+    }
     let layer = if run.iter().any(|b| b"-_".contains(b)) { "base64url" } else { "base64" };
     let alignments = if run.len() <= TRY_ALL { alignments_of_text(run) } else { [true, false, false, false] };
     for skip in alignments.iter().enumerate().filter_map(|(skip, may_be_text)| may_be_text.then_some(skip)) {
@@ -178,6 +191,34 @@ fn decode(view: &View<'_>, start: usize, end: usize, look: &mut impl FnMut(&View
             break;
         }
     }
+}
+
+/// How what a run of base64 holds is packed, by its beginning.
+#[derive(Debug, Clone, Copy)]
+enum Packed {
+    /// RFC 1952 section 2.3.1.
+    Gzip,
+    /// RFC 1950 section 2.2, with the windows that are in use.
+    Zlib,
+}
+
+fn packing(beginning: [u8; 4]) -> Option<Packed> {
+    match beginning {
+        [b'H', b'4', b's', b'I'] => Some(Packed::Gzip),
+        [b'e', b'A' | b'F' | b'J' | b'N', ..] => Some(Packed::Zlib),
+        _ => None,
+    }
+}
+
+/// What is packed, as far as it can be read: no more than the longest text that is looked at.
+fn unpacked(bytes: &[u8], packed: Packed) -> Vec<u8> {
+    let mut text = Vec::new();
+    // What breaks off leaves what came before.
+    let _ = match packed {
+        Packed::Gzip => flate2::read::GzDecoder::new(bytes).take(UNPACKED).read_to_end(&mut text),
+        Packed::Zlib => flate2::read::ZlibDecoder::new(bytes).take(UNPACKED).read_to_end(&mut text),
+    };
+    text
 }
 
 /// At which of the four alignments a run of base64 holds text: for as many groups in a row as the shortest text fills,

@@ -1,6 +1,7 @@
 //! SQL statements: which ones destroy or change what is stored.
 
 mod files;
+mod guards;
 mod inside;
 mod rights;
 mod words;
@@ -33,6 +34,7 @@ fn look(walk: &mut Walk<'_>, text: &str, depth: usize) {
         let statement = inside::of_block(statement);
         one(walk, statement, everything);
         code(walk, statement, text);
+        guards::look(walk, statement, text);
         hands_out(walk, statement, text);
     }
     if inside::runs_decoded(&found, text) {
@@ -215,6 +217,10 @@ fn takes_all(statement: &[String]) -> bool {
     condition.is_none_or(|words| {
         let ends = |word: &&str| matches!(*word, "settings" | "returning" | "option");
         let condition: Vec<_> = words.iter().map(String::as_str).take_while(|word| !ends(word)).collect();
+        // one of several that everything meets is enough
+        if condition.contains(&"or") && condition.split(|word| *word == "or").any(is_always_true) {
+            return true;
+        }
         // nothing is left where two strings are compared; a key is never null
         let key = |word: &&str| matches!(*word, "id" | "_id" | "key" | "pk" | "rowid");
         matches!(condition[..], [] | ["true" | "1"] | ["1", "1"])
@@ -224,21 +230,34 @@ fn takes_all(statement: &[String]) -> bool {
     })
 }
 
+/// `1 = 1`, `true`, `a = a`, and two strings, of which nothing is left.
+fn is_always_true(condition: &[&str]) -> bool {
+    match condition {
+        [] | ["true" | "1"] => true,
+        [a, b] => a == b,
+        _ => false,
+    }
+}
+
 /// `CREATE OR REPLACE TABLE t AS SELECT .. FROM t`: the table that is there is written over with what a query leaves of it;
-/// `CREATE OR REPLACE SCHEMA s`: an empty one stands where one with tables stood.
+/// `CREATE OR REPLACE SCHEMA s`, `CREATE OR REPLACE TABLE t (..)`: an empty one stands where one with tables or rows stood.
 fn replaces(statement: &[String]) -> bool {
     let words: Vec<&str> = statement.iter().map(String::as_str).collect();
     match words[..] {
         ["create", "or", "replace", "database" | "schema", ..] => true,
-        ["create", "or", "replace", "table", ref rest @ ..] => {
+        ["create", "or", "replace", "table", ref rest @ ..]
+        | ["create", "or", "replace", "transient", "table", ref rest @ ..] => {
             let end = rest.iter().position(|word| matches!(*word, "as" | "clone" | "like")).unwrap_or(rest.len());
             let (name, query) = rest.split_at(end);
-            !name.is_empty()
-                && query.windows(name.len() + 1).any(|words| {
-                    words
-                        .split_first()
-                        .is_some_and(|(before, words)| matches!(*before, "from" | "join") && words == name)
-                })
+            let empty =
+                matches!(query, [] | ["like", ..]) && !rest.iter().any(|word| is_temporary(word) || is_test(word));
+            !name.is_empty() && empty
+                || !name.is_empty()
+                    && query.windows(name.len() + 1).any(|words| {
+                        words
+                            .split_first()
+                            .is_some_and(|(before, words)| matches!(*before, "from" | "join") && words == name)
+                    })
         }
         _ => false,
     }
@@ -269,6 +288,12 @@ mod tests {
             ("alter table t delete where 1 settings mutations_sync = 2", true),
             ("delete from t where id is not null", true),
             ("delete from m where meta(m).id is not missing returning raw 1", true),
+            ("delete from t where 1=1 or id = 4", true),
+            ("delete from t where id = 4 or 'a' = 'a'", true),
+            ("update t set a = 1 where id = 4 or true", true),
+            ("delete from t where id = id or id = 4", true),
+            ("delete from t where id = 4 or id = 5", false),
+            ("delete from t where a = 'x' or b = 'y'", false),
             ("delete from t where deleted_at is not null", false),
             ("delete from t where id = 1", false),
             ("delete from t where 1 = 1 and id = 2", false),
@@ -316,6 +341,11 @@ mod tests {
             ("create or replace schema raw", true),
             ("create or replace table daily as select day, sum(n) from orders group by day", false),
             ("create or replace table orders_copy as select * from orders", false),
+            ("create or replace table prod.core.customers like prod.core.template", true),
+            ("create or replace table orders (id int, name text)", true),
+            ("create or replace transient table orders (id int)", true),
+            ("create or replace table tmp_orders (id int)", false),
+            ("create or replace table dev.orders clone prod.orders", false),
             ("create or replace view v as select * from v1", false),
             ("create or replace table", false),
         ] {

@@ -113,18 +113,19 @@ pub(super) fn publishes(words: &[String], arguments: &Value) -> bool {
     });
     fn anyone(value: &Value, depth: usize) -> bool {
         match value {
-            Value::String(text) => text == "anyone",
+            Value::String(text) => text == "anyone" || text == "anonymous",
             Value::Object(map) if depth < 6 => map.values().any(|value| anyone(value, depth + 1)),
             Value::Array(list) if depth < 6 => list.iter().any(|value| anyone(value, depth + 1)),
             _ => false,
         }
     }
-    if anyone(arguments, 0) && has(&["share", "permission", "permissions"]) {
+    if anyone(arguments, 0) && has(&["link", "links", "share", "sharing", "permission", "permissions"]) {
         return true;
     }
     // `files_sharedPublicURL`: a link for everybody
-    let link =
-        has(&["public"]) && has(&["link", "shared", "url"]) && has(&["create", "enable", "make", "share", "shared"]);
+    let link = has(&["public"])
+        && has(&["dashboard", "dashboards", "link", "shared", "url"])
+        && has(&["create", "enable", "make", "share", "shared"]);
     let made = has(&["make"]) && has(&["public"]);
     if (link || made) && !has(&["disable", "get", "list", "remove", "revoke", "search", "unshare"]) {
         return true;
@@ -523,6 +524,9 @@ mod tests {
             ("files_revokePublicURL", json!({"file": "F1"}), false),
             ("make_public", json!({"file": "F1"}), true),
             ("get_public_url", json!({"path": "a"}), false),
+            ("create_public_dashboard", json!({"uid": "a"}), true),
+            ("create_sharing_link", json!({"type": "edit", "scope": "anonymous"}), true),
+            ("create_sharing_link", json!({"type": "view", "scope": "organization"}), false),
         ] {
             assert_eq!(publishes(&words(tool), &arguments), expect, "{tool} {arguments}");
         }

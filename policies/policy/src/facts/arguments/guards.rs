@@ -3,7 +3,7 @@
 use rampart_shell::verbs::{any, words};
 use serde_json::{Map, Value};
 
-use super::{rights, said::plain};
+use super::{LONGEST, rights, said::plain};
 
 /// What protects or watches, by a word of its name.
 const GUARDS: &[&str] = &[
@@ -35,6 +35,7 @@ const GUARDS: &[&str] = &[
 /// What is a guard where a name says that it is of a site or of an account.
 const OF_SITES: (&[&str], &[&str]) =
     (&["zone", "zones", "domain", "domains"], &["ssl", "tls", "hsts", "https", "security", "firewall"]);
+const OF_BUCKETS: (&[&str], &[&str]) = (&["public"], &["block", "prevention"]);
 const OF_TENANTS: (&[&str], &[&str]) = (&["security"], &["defaults"]);
 const OF_SIGN_IN: (&[&str], &[&str]) = (&["conditional"], &["access"]);
 const OF_ACCOUNTS: (&[&str], &[&str]) = (
@@ -79,7 +80,12 @@ const MAX_DEPTH: usize = 8;
 /// Whether the words of a name are of something that protects or watches.
 fn is_guard(words: &[String]) -> bool {
     let together = |(place, what): (&[&str], &[&str])| any(words, place) && any(words, what);
-    any(words, GUARDS) || together(OF_SITES) || together(OF_ACCOUNTS) || together(OF_SIGN_IN) || together(OF_TENANTS)
+    any(words, GUARDS)
+        || together(OF_SITES)
+        || together(OF_ACCOUNTS)
+        || together(OF_SIGN_IN)
+        || together(OF_TENANTS)
+        || together(OF_BUCKETS)
 }
 
 /// Who is told that something is wrong, by a word of their names.
@@ -119,16 +125,20 @@ fn silences(tool: &[String], arguments: &Value) -> bool {
         match value {
             Value::Object(map) if depth <= MAX_DEPTH => map.iter().any(|(key, value)| {
                 let all = matches!(value.as_str(), Some("*" | ".*" | ".+"));
-                all && matches!(
-                    plain(key).as_str(),
-                    "scope" | "value" | "matcher" | "filter" | "alertname" | "monitorid"
-                ) || every(value, depth + 1)
+                let listed = value.as_array().is_some_and(|list| list.iter().any(|one| one.as_str() == Some("*")));
+                (all || listed)
+                    && matches!(
+                        plain(key).as_str(),
+                        "scope" | "value" | "matcher" | "filter" | "alertname" | "monitorid" | "monitortags"
+                    )
+                    || every(value, depth + 1)
             }),
             Value::Array(list) if depth <= MAX_DEPTH => list.iter().any(|value| every(value, depth + 1)),
             _ => false,
         }
     }
-    let silent = any(tool, &["silence", "silences", "mute", "snooze"]) && !any(tool, &["delete", "expire", "unmute"]);
+    let silent = any(tool, &["silence", "silences", "mute", "snooze", "downtime", "downtimes"])
+        && !any(tool, &["cancel", "delete", "expire", "unmute"]);
     silent && (any(tool, &["all"]) && any(tool, WATCHES) || every(arguments, 0))
         || any(tool, &["disable", "pause"]) && any(tool, &["all"]) && any(tool, WATCHES)
 }
@@ -191,13 +201,19 @@ fn off(value: &Value, guard: bool, settings: bool, depth: usize) -> bool {
                     let own = guard || named || is_guard(&words(key));
                     let switch = (guard || named) && SWITCHES.contains(&plain(key).as_str()) || is_guard(&words(key));
                     let review = guard && plain(key) == "requiredpullrequestreviews";
-                    own && switch && is_off(value)
+                    // `ssoProtection: null`
+                    let none = value.is_null() && words(key).last().is_some_and(|word| word == "protection");
+                    own && switch && (is_off(value) || none)
                         || review && (value.is_null() || is_off(value))
                         || guard && OPENINGS.contains(&plain(key).as_str()) && *value == Value::Bool(true)
                         || off(value, own, settings, depth + 1)
                 })
         }
         Value::Array(list) => list.iter().any(|value| off(value, guard, settings, depth + 1)),
+        Value::String(text) if text.len() <= LONGEST && text.trim_start().starts_with(['{', '[']) => {
+            serde_json::from_str(text)
+                .is_ok_and(|value: Value| !value.is_string() && off(&value, guard, settings, depth + 4))
+        }
         _ => false,
     }
 }
@@ -210,7 +226,10 @@ fn taken(key: &str, value: &Value) -> bool {
 /// `{"op": "replace", "path": "/signon/requireFactor", "value": false}` (RFC 6902).
 fn patched(map: &Map<String, Value>) -> bool {
     let path = map.get("path").and_then(Value::as_str).filter(|_| map.contains_key("op")).map(words);
-    path.is_some_and(|path| is_guard(&path) || any(&path, &["factor"])) && map.get("value").is_some_and(is_off)
+    path.is_some_and(|path| is_guard(&path) || any(&path, &["factor"]))
+        && map.get("value").is_some_and(|value| {
+            is_off(value) || value.as_object().into_iter().flatten().any(|(_, value)| is_off(value))
+        })
 }
 
 /// `name: DisableRealtimeMonitoring, value: true`
@@ -246,7 +265,15 @@ fn is_off(value: &Value) -> bool {
         Value::String(text) => {
             matches!(
                 text.to_ascii_lowercase().as_str(),
-                "off" | "false" | "disabled" | "disable" | "none" | "suspended" | "inactive" | "essentially_off"
+                "off"
+                    | "false"
+                    | "disabled"
+                    | "disable"
+                    | "none"
+                    | "suspended"
+                    | "inactive"
+                    | "essentially_off"
+                    | "inherited"
             )
         }
         _ => false,
@@ -325,6 +352,26 @@ mod tests {
             ("github", "unlock_issue", json!({}), false),
             ("lab", "overrideInterlock", json!({"state": "bypass"}), true),
             ("datadog", "mute_all_monitors", json!({}), true),
+            ("datadog", "schedule_downtime", json!({"scope": "*", "start": 1}), true),
+            ("api", "create v1 downtime", json!({"scope": ["*"]}), true),
+            ("datadog", "schedule_downtime", json!({"scope": "service:web", "start": 1}), false),
+            ("datadog", "cancel_downtime", json!({"scope": "*"}), false),
+            ("api", "update v9 projects a", json!({"ssoProtection": null}), true),
+            ("api", "update v9 projects a", json!({"framework": null}), false),
+            ("api", "create v1 users a lifecycle reset_factors", Value::Null, true),
+            (
+                "aws",
+                "update_resource",
+                json!({"patch": [{"op": "replace", "path": "/PublicAccessBlockConfiguration", "value": {"BlockPublicAcls": false}}]}),
+                true,
+            ),
+            (
+                "aws",
+                "update_resource",
+                json!({"patch": "[{\"op\": \"replace\", \"path\": \"/PublicAccessBlockConfiguration/BlockPublicAcls\", \"value\": false}]"}),
+                true,
+            ),
+            ("aws", "put_public_access_block", json!({"BlockPublicAcls": true}), false),
             ("datadog", "mute_monitor", json!({"monitor_id": 1, "scope": "env:staging"}), false),
             ("grafana", "create_silence", json!({"matchers": [{"name": "alertname", "value": ".*"}]}), true),
             ("grafana", "create_silence", json!({"matchers": [{"name": "alertname", "value": "Disk"}]}), false),

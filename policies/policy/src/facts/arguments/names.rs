@@ -5,8 +5,8 @@ use rampart_shell::verbs::{any, destroys, is_kept};
 use serde_json::{Map, Value};
 
 use super::{
-    deeds, files, guards, interpreters::interpreter, masses, pages, payments, queries, relays, rights, said,
-    tongues::words,
+    deeds, files, guards, interpreters::interpreter, masses, pages, payments, queries, relays, rights, said, slight,
+    tongues::words, variables,
 };
 
 /// Arguments that hold code, of a tool that runs code.
@@ -145,8 +145,16 @@ impl Tool {
         holds(&self.name) || self.said.iter().any(|words| holds(words))
     }
 
+    /// The words of its server's name, and those of its own.
+    pub(super) fn names(&self) -> (&[String], &[String]) {
+        (&self.server, &self.name)
+    }
+
     /// It throws away what others keep.
     pub(super) fn destroys(&self, arguments: &Value) -> bool {
+        if slight::is_slight(&self.server, &self.name, arguments) {
+            return false;
+        }
         // copies of pages are made again
         if self.is_near() || self.is_of_sites() && any(&self.name, &["purge"]) {
             return false;
@@ -157,6 +165,7 @@ impl Tool {
         let other = || !self.any(&["memory"]) && (!files::names_a_path(arguments) || elsewhere());
         let name = self.name.len();
         let said = !self.is_local_git()
+            && !slight::describes(&self.name)
             && self.said.iter().any(|words| {
                 let said = words.get(name..).unwrap_or_default();
                 // the verb first, so that a name which asks excuses nothing
@@ -263,7 +272,7 @@ impl Tool {
         let module = || self.is_of_ansible() && (said::one_of(key, modules) || said::one_of(key, told));
         let guard = || guards::decides(&self.name, key, value);
         let moved = || payments::decides(&self.name, key, value) || relays::decides(&self.name, value);
-        let moved = || moved() || masses::decides(&self.name, key);
+        let moved = || moved() || masses::decides(&self.name, key) || variables::decides(&self.name, key);
         let given =
             || rights::decides(&self.name, key, value) || guard() || entry() || published() || module() || moved();
         let other = || given() || cluster() || setting() || mongo() || filter() || browser();

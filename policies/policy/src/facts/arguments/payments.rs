@@ -15,7 +15,7 @@ const MOVES: &[&str] = &[
 ];
 
 /// What is money that leaves.
-const LEAVES: &[&str] = &["disbursement", "payout", "payouts", "remittance", "withdrawal", "withdrawals"];
+const LEAVES: &[&str] = &["disbursement", "payout", "payouts", "remittance", "withdraw", "withdrawal", "withdrawals"];
 
 /// What is money where the arguments say how much of it, or where it goes.
 const MONEY: &[&str] =
@@ -100,7 +100,13 @@ const MAX_DEPTH: usize = 8;
 /// Whether a call moves money, or changes the account that it goes to.
 pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(tool, known);
-    if rights::asks(tool) || has(OTHER) {
+    if rights::asks(tool) {
+        return false;
+    }
+    if credits(tool, arguments) {
+        return true;
+    }
+    if has(OTHER) {
         return false;
     }
     let amount = || holds(arguments, &|key, value| is_amount(key) || value.as_str().is_some_and(is_iban), 0);
@@ -113,6 +119,11 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
         || pay && !has(&["transfer"]) && amount()
         || whole()
         || has(&["approve", "execute", "process", "run", "submit"]) && has(&["payroll"])
+        || has(&["transaction", "transactions"])
+            && has(MOVES)
+            && names(arguments, &["to"])
+            && amount()
+            && holds(arguments, &|key, value| key == "type" && matches!(value.as_str(), Some("send" | "transfer")), 0)
         || has(&["send"]) && has(COINS) && names(arguments, &["address", "recipient", "to", "toaddress"])
         || has(&["create", "execute", "place", "submit"])
             && has(&["order", "orders", "trade"])
@@ -120,6 +131,24 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
             && names(arguments, &["side"])
         || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0);
     moves && !holds(arguments, &|key, value| is_network(key) && value.as_str().is_some_and(is_play), 0)
+}
+
+/// Whether somebody gets what is as good as money: a gift card that is filled, credit in a shop, a balance that is raised.
+fn credits(tool: &[String], arguments: &Value) -> bool {
+    let has = |known: &[&str]| any(tool, known);
+    let worth = |value: &Value| {
+        holds(value, &|key, _| is_amount(key) || one_of(key, &["initialvalue", "creditamount"]), 0)
+            && !value.to_string().contains("REDEEM")
+    };
+    let card = has(&["gift"]) && has(&["card", "cards"]) || has(&["giftcard", "giftcards"]);
+    let credit = has(&["store", "customer", "account"]) && has(&["credit", "credits"])
+        || has(&["balance"])
+            && has(&["customer", "wallet"])
+            && has(&["add", "adjust", "increase", "topup", "transaction"])
+        || has(&["credit"]) && has(&["note", "notes"]);
+    let gives = has(&["activate", "add", "adjust", "create", "credit", "fill", "increase", "issue", "load", "topup"]);
+    let held = |key: &str, value: &Value| plain(key).contains("giftcard") && value.is_object() && worth(value);
+    (card || credit) && gives && worth(arguments) || holds(arguments, &held, 0)
 }
 
 /// Whether an argument says which network is meant.
@@ -212,6 +241,23 @@ mod tests {
             ("create_invoice", json!({"amount": 1, "iban": "DE89370400440532013000"}), false),
             ("update_employee", json!({"fields": {"iban": "DE89370400440532013000"}}), true),
             ("update_employee", json!({"fields": {"iban": "DE00370400440532013000"}}), false),
+            (
+                "make_api_request",
+                json!({"request": {"gift_card_activity": {"type": "ADJUST_INCREMENT", "amount_money": {"amount": 9}}}}),
+                true,
+            ),
+            (
+                "make_api_request",
+                json!({"request": {"gift_card_activity": {"type": "REDEEM", "amount_money": {"amount": 9}}}}),
+                false,
+            ),
+            ("create_gift_card", json!({"initialValue": "100"}), true),
+            ("create_credit_note", json!({"invoice": "1", "amount": 5}), true),
+            ("create accounts transactions", json!({"type": "send", "to": "x", "amount": "1"}), true),
+            ("create accounts transactions", json!({"type": "note", "to": "x", "amount": "1"}), false),
+            ("get_gift_card", json!({"initialValue": "100"}), false),
+            ("add_store_credit", json!({"customer": "1", "amount": 5}), true),
+            ("create capital withdraw apply", json!({"coin": "USDT", "amount": "900"}), true),
             ("close_all_positions", json!({}), true),
             ("close_position", json!({"symbol": "A"}), false),
             ("run_payroll", json!({"id": 1}), true),

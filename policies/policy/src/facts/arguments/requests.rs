@@ -19,6 +19,13 @@ impl Known<'_> {
     /// The addresses and statements among the parameters of a URL.
     pub(super) fn add_asked(&mut self, method: &str, url: &str, around: &Surroundings<'_>, sets: &Sets) {
         let query = url.split_once('?').map_or("", |(_, query)| query);
+        // a browser or a service is told to open a file
+        if let Some(at) = query.find("file:") {
+            let path = query.get(at..).and_then(|text| text.split('&').next()).unwrap_or("");
+            let path = percent_decode_str(path.trim_start_matches("file:")).decode_utf8_lossy().into_owned();
+            let target = rampart_shell::locate(&format!("/{}", path.trim_start_matches('/')), around);
+            self.add_effect(rampart_call::Effect::new(EffectKind::Read, Some(target)), around, sets);
+        }
         let near = || UrlParts::parse(url).is_none_or(|url| service::is_near(&url.host));
         for (name, value) in query.split('&').take(MOST).filter_map(|pair| pair.split_once('=')) {
             let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));

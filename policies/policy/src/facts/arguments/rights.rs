@@ -82,6 +82,9 @@ const HOLDERS: &[&str] = &[
     "share",
     "team",
     "token",
+    "tokens",
+    "delegate",
+    "delegates",
     "user",
     "users",
 ];
@@ -125,6 +128,7 @@ const HIGHEST: &[&str] = &[
     "owners",
     "root",
     "superadmin",
+    "sudo",
     "superuser",
     "sysadmin",
 ];
@@ -173,7 +177,9 @@ pub(super) fn grants(tool: &[String], arguments: &Value) -> bool {
         && has(&["add", "create", "generate", "upload", "issue", "new"])
         && (has(&["deploy", "access"]) || has(&["service"]) && has(&["account"]))
         || has(&["key", "keys"]) && has(&["ssh"]) && has(&["add", "upload", "create"])
-        || has(&["personal"]) && has(&["access"]) && has(&["token"]);
+        || has(&["personal"]) && has(&["access"]) && has(&["token", "tokens"])
+        || has(&["admin"]) && has(&["key", "keys", "token", "tokens"]) && has(&["create", "generate", "issue", "new"])
+        || has(&["delegate", "delegates"]) && has(&["add", "create", "set", "new"]) && !has(&["task", "work"]);
     let role = has(&["assign", "grant", "promote"])
         && has(&["role", "roles", "permission", "permissions", "rights", "admin", "badge", "entitlement"])
         || has(&["grant"]) && has(&["access", "consent", "privilege", "privileges"])
@@ -408,6 +414,12 @@ mod tests {
             ("create_access_key", json!({"user_name": "ops"}), true),
             ("create_service_account_key", json!({"account": "ci"}), true),
             ("attach_user_policy", json!({"policy_arn": "arn:aws:iam::aws:policy/AdministratorAccess"}), true),
+            ("create api users 1 personal access tokens", json!({"scopes": ["api"]}), true),
+            ("create organization admin_api_keys", json!({"name": "sync"}), true),
+            ("create_token", json!({"scopes": ["api", "sudo"]}), true),
+            ("create_token", json!({"scopes": ["read_api"]}), false),
+            ("add_delegate", json!({"delegateEmail": "a@x.example"}), true),
+            ("list_admin_api_keys", json!({}), false),
             ("assign-client-role-to-user", json!({"roleName": "realm-admin"}), true),
             ("create_service_account_token", json!({"name": "t", "role": "Admin"}), true),
             ("create_service_account_token", json!({"name": "t", "role": "Viewer"}), false),

@@ -20,8 +20,10 @@ pub(super) fn takes_sessions(code: &str) -> bool {
     let near = || {
         code.match_indices("://").all(|(at, _)| code.get(at + 3..).is_some_and(|rest| rest.starts_with("localhost")))
     };
-    has(&["document.cookie", "localStorage", "sessionStorage"])
-        && has(&["XMLHttpRequest", "fetch(", "sendBeacon", "new Image", "WebSocket", "axios"])
+    let sends =
+        ["XMLHttpRequest", "fetch(", "sendBeacon", "new Image", "WebSocket", "axios", "request.post(", "request.put("];
+    has(&["document.cookie", "localStorage", "sessionStorage", "storageState(", ".cookies("])
+        && has(&sends)
         && code.contains("://")
         && !near()
 }
@@ -116,8 +118,13 @@ impl Known<'_> {
 
     /// What is run on another machine: what comes from the network or out of a code runs nowhere unseen.
     pub(super) fn add_remote(&mut self, line: &str, around: &Surroundings<'_>, sets: &Sets) {
-        for mut effect in rampart_shell::analyze(&CommandLine::Command(line.to_owned()), around).effects {
-            if matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell") {
+        self.add_fetched(&CommandLine::Command(line.to_owned()), around, sets);
+    }
+
+    /// The same of a command that code or a definition holds. What it sends of secrets is sent from there too.
+    pub(super) fn add_fetched(&mut self, command: &CommandLine, around: &Surroundings<'_>, sets: &Sets) {
+        for mut effect in rampart_shell::analyze(command, around).effects {
+            if matches!(effect.note.as_str(), "download-run" | "decode-run" | "reverse-shell" | "secret-to-net") {
                 effect.span = None;
                 self.add_effect(effect, around, sets);
             }
@@ -270,7 +277,7 @@ const STARTS: &[&str] = &[
 ];
 
 /// The commands of literal words that such calls start.
-fn started(code: &str) -> Vec<CommandLine> {
+pub(super) fn started(code: &str) -> Vec<CommandLine> {
     let mut found = Vec::new();
     for call in STARTS {
         for (at, _) in code.match_indices(call).take(MAX_CALLS) {
