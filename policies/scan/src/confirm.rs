@@ -4,6 +4,7 @@ use crate::assignment;
 use crate::detector::{Detector, Matched, Shape};
 use crate::plausible;
 use crate::prefilter::Hit;
+use crate::redact;
 
 /// The longest thing an expression is run over, in bytes.
 const REACH: usize = 16 * 1024;
@@ -66,18 +67,15 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
                 Some((then, apart)) => (secret.0, then.within(bytes, found.all.1, found.all.1 + apart)?.all.1),
             }
         }
-        Shape::Weighed { regex, before, after, tells, .. } => {
-            // A value, as of a role in a message, speaks to nobody.
-            if in_word(bytes, hit) || bytes.get(hit.end) == Some(&b'"') {
-                return None;
-            }
-            let found = regex.within(bytes, hit.start.saturating_sub(*before), hit.end + after)?;
-            (found.all.0 <= hit.start).then_some(())?;
-            tells.weigh(bytes, found.all)?
-        }
+        // A value, as of a role in a message, speaks to nobody.
+        Shape::Weighed { .. } if in_word(bytes, hit) || bytes.get(hit.end) == Some(&b'"') => return None,
+        Shape::Weighed { tells, .. } => tells.weigh(bytes, hit)?,
         Shape::Code => return None,
     };
     let secret = bytes.get(start..end)?;
+    if redact::in_placeholder(bytes, start) {
+        return None;
+    }
     let confirmed = plausible::entropy(secret) >= detector.entropy
         && (detector.class() != rampart_call::FindingClass::Secret || !plausible::is_placeholder(secret))
         && detector.check.is_none_or(|c| c.passes(secret));

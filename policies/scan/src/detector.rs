@@ -39,8 +39,8 @@ pub(crate) enum Shape {
         after: usize,
         then: Option<(Pattern, usize)>,
     },
-    /// A keyword that is a word, `regex` around it as above, and enough that tells around that.
-    Weighed { keywords: Vec<String>, regex: Pattern, before: usize, after: usize, tells: Tells },
+    /// A keyword that is a word, an address there, and enough that tells around that.
+    Weighed { keywords: Vec<String>, tells: Tells },
     /// Code of this crate finds it.
     Code,
 }
@@ -90,14 +90,9 @@ impl Detector {
             Shape::Token { prefixes: entry.prefix, rest: Pattern::new(entry.rest, Case::Exact) }
         } else if !entry.name.is_empty() {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
-        } else if !entry.tells.is_empty() {
-            Shape::Weighed {
-                keywords: entry.keywords,
-                regex: Pattern::new(entry.any.join("|"), Case::Any),
-                before: entry.before,
-                after: entry.after,
-                tells: Tells::new(entry.tells, &entry.forbids, entry.enough),
-            }
+        } else if let Some(address) = &entry.address {
+            let tells = Tells::new(address, &entry.tells, &entry.forbids, entry.enough);
+            Shape::Weighed { keywords: entry.keywords, tells }
         } else if !entry.keywords.is_empty() {
             let exact = entry.keywords.iter().any(|k| k.bytes().any(|b| b.is_ascii_uppercase()));
             let source = if entry.any.is_empty() { entry.regex } else { entry.any.join("|") };
@@ -137,7 +132,7 @@ pub(crate) static ALL: LazyLock<Vec<Detector>> = LazyLock::new(|| {
 
 /// Which case of letters an expression matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Case {
+enum Case {
     Exact,
     Any,
 }
@@ -157,7 +152,7 @@ pub(crate) struct Matched {
 }
 
 impl Pattern {
-    pub(crate) fn new(source: String, case: Case) -> Self {
+    fn new(source: String, case: Case) -> Self {
         Self { source, case, compiled: OnceLock::new() }
     }
 
@@ -165,8 +160,7 @@ impl Pattern {
     pub(crate) fn regex(&self) -> Option<&Regex> {
         let build = || {
             let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(self.case == Case::Any);
-            // Expressions of hundreds of words are slow where their states do not fit.
-            let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(4 << 20);
+            let config = Regex::config().utf8_empty(false).hybrid_cache_capacity(512 * 1024);
             Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
         };
         self.compiled.get_or_init(build).as_ref()

@@ -66,14 +66,15 @@ pub(crate) struct Entry {
     pub then: Vec<String>,
     #[serde(default)]
     pub apart: usize,
-    /// In place of `then`: what in the text around has weight, and how much is enough.
+    /// In place of `regex`: whom the text addresses at the keyword, what in the text around has weight, and how much is enough.
+    pub address: Option<Address>,
     #[serde(default)]
     pub tells: Vec<Tell>,
     #[serde(default)]
     pub enough: i32,
     /// What begins a clause that forbids: what is said in it is no deed.
     #[serde(default)]
-    pub forbids: Vec<String>,
+    pub forbids: Phrased,
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,
@@ -102,6 +103,35 @@ pub(crate) struct Entry {
     pub misses: Vec<String>,
 }
 
+/// What an address is made of, each a list of phrases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Address {
+    /// Who may be addressed.
+    pub names: Vec<String>,
+    /// What stands before a name that is called.
+    pub calls: Vec<String>,
+    /// What stands before a name in `if you are an LLM`.
+    pub conditions: Vec<String>,
+    /// What follows a name that is called.
+    pub relatives: Vec<String>,
+    /// What stands between a name and the mark that ends the address.
+    pub kinds: Vec<String>,
+    /// What stands in the clause behind a name that has to do something.
+    pub duties: Vec<String>,
+    /// What follows a name that does something.
+    pub verbs: Vec<String>,
+    /// What is an address as it is.
+    pub alone: Vec<String>,
+}
+
+/// A list of phrases.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Phrased {
+    pub words: Vec<String>,
+}
+
 /// What weighs in a text that speaks to a machine.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,5 +144,12 @@ pub(crate) struct Tell {
     /// A deed, which counts only where it is not forbidden.
     #[serde(default)]
     pub deed: bool,
-    pub any: Vec<String>,
+    /// Phrases that tell it.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Chains of phrases that tell it, with at most `apart` bytes between one and the next.
+    #[serde(default)]
+    pub chains: Vec<Vec<Vec<String>>>,
+    #[serde(default)]
+    pub apart: usize,
 }
