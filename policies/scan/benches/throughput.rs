@@ -36,6 +36,10 @@ const WORDS: &str = "the of and to a in that is was he for it with as his on be 
     find going look asked later point knew next city business give group toward young days let room word side social given present several \
     order national possible rather second face per among form important often things looked early white case large four big need become";
 
+/// What texts about agents say besides.
+const AGENTS: &str = "agent agents assistant model models user users tool tools prompt answer ask must should read send call file server \
+    context memory instructions AI LLM Claude conversation message task key token request approve";
+
 fn sentence(s: &mut Source, words: &[&str]) -> String {
     let n = 6 + s.next(14);
     let mut text: Vec<&str> = (0..n).map(|_| s.pick(words)).collect();
@@ -112,11 +116,13 @@ fn main() {
     rampart_scan::scan("warm");
     println!("{:<12} {:8.1} ms", "first scan", (now() - start) * 1e3);
     let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let on_agents: Vec<&str> = words.iter().copied().chain(AGENTS.split_whitespace()).collect();
     let texts = [
         ("prose", fill(1, |s| sentence(s, &words))),
         ("typescript", fill(2, typescript)),
         ("llm json", fill(3, |s| message(s, &words))),
         ("base64", fill(4, base64)),
+        ("on agents", fill(5, |s| sentence(s, &on_agents))),
     ];
     for (name, text) in &texts {
         let (seconds, found) = best_of(5, || rampart_scan::scan(text).len());

@@ -4,6 +4,7 @@ use crate::assignment;
 use crate::detector::{Detector, Matched, Shape};
 use crate::plausible;
 use crate::prefilter::Hit;
+use crate::redact;
 
 /// The longest thing an expression is run over, in bytes.
 const REACH: usize = 16 * 1024;
@@ -66,13 +67,25 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
                 Some((then, apart)) => (secret.0, then.within(bytes, found.all.1, found.all.1 + apart)?.all.1),
             }
         }
+        // A value, as of a role in a message, speaks to nobody.
+        Shape::Weighed { .. } if in_word(bytes, hit) || bytes.get(hit.end) == Some(&b'"') => return None,
+        Shape::Weighed { tells, .. } => tells.weigh(bytes, hit)?,
         Shape::Code => return None,
     };
     let secret = bytes.get(start..end)?;
+    if redact::in_placeholder(bytes, start) {
+        return None;
+    }
     let confirmed = plausible::entropy(secret) >= detector.entropy
         && (detector.class() != rampart_call::FindingClass::Secret || !plausible::is_placeholder(secret))
         && detector.check.is_none_or(|c| c.passes(secret));
     confirmed.then_some((start, end))
+}
+
+/// Whether the hit begins in the middle of a word.
+fn in_word(bytes: &[u8], hit: Hit) -> bool {
+    let letter = bytes.get(hit.start).is_some_and(u8::is_ascii_alphanumeric);
+    letter && !starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
 }
 
 /// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.

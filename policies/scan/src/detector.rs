@@ -7,6 +7,7 @@ use regex_automata::{Anchored, Input, meta::Regex, util::syntax};
 
 use crate::check::Check;
 use crate::entry::{Entry, FILES, File};
+use crate::tells::Tells;
 
 /// One kind of thing that the scanner recognises.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) enum Shape {
         after: usize,
         then: Option<(Pattern, usize)>,
     },
+    /// A keyword that is a word, an address there, and enough that tells around that.
+    Weighed { keywords: Vec<String>, tells: Tells },
     /// Code of this crate finds it.
     Code,
 }
@@ -69,7 +72,7 @@ impl Detector {
         let list: &[String] = match &self.shape {
             Shape::Token { prefixes, .. } => prefixes,
             Shape::Assigned { names, .. } => names,
-            Shape::Keyed { keywords, .. } => keywords,
+            Shape::Keyed { keywords, .. } | Shape::Weighed { keywords, .. } => keywords,
             Shape::Code => &[],
         };
         list.iter().flat_map(|keyword| {
@@ -87,6 +90,9 @@ impl Detector {
             Shape::Token { prefixes: entry.prefix, rest: Pattern::new(entry.rest, Case::Exact) }
         } else if !entry.name.is_empty() {
             Shape::Assigned { names: entry.name, value: Pattern::new(entry.value, Case::Exact), telling: entry.telling }
+        } else if let Some(address) = &entry.address {
+            let tells = Tells::new(address, &entry.tells, &entry.forbids, entry.enough);
+            Shape::Weighed { keywords: entry.keywords, tells }
         } else if !entry.keywords.is_empty() {
             let exact = entry.keywords.iter().any(|k| k.bytes().any(|b| b.is_ascii_uppercase()));
             let source = if entry.any.is_empty() { entry.regex } else { entry.any.join("|") };

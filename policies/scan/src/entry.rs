@@ -18,6 +18,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("generic", include_str!("../detectors/generic.toml")),
     ("personal", include_str!("../detectors/personal.toml")),
     ("injection", include_str!("../detectors/injection.toml")),
+    ("orders", include_str!("../detectors/orders.toml")),
     ("hidden", include_str!("../detectors/hidden.toml")),
 ];
 
@@ -65,6 +66,15 @@ pub(crate) struct Entry {
     pub then: Vec<String>,
     #[serde(default)]
     pub apart: usize,
+    /// In place of `regex`: whom the text addresses at the keyword, what in the text around has weight, and how much is enough.
+    pub address: Option<Address>,
+    #[serde(default)]
+    pub tells: Vec<Tell>,
+    #[serde(default)]
+    pub enough: i32,
+    /// What begins a clause that forbids: what is said in it is no deed.
+    #[serde(default)]
+    pub forbids: Phrased,
     /// How many bytes before the keyword the match may begin.
     #[serde(default)]
     pub before: usize,
@@ -91,4 +101,55 @@ pub(crate) struct Entry {
     #[serde(default)]
     #[cfg_attr(not(test), expect(dead_code, reason = "examples are for tests and readers"))]
     pub misses: Vec<String>,
+}
+
+/// What an address is made of, each a list of phrases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Address {
+    /// Who may be addressed.
+    pub names: Vec<String>,
+    /// What stands before a name that is called.
+    pub calls: Vec<String>,
+    /// What stands before a name in `if you are an LLM`.
+    pub conditions: Vec<String>,
+    /// What follows a name that is called.
+    pub relatives: Vec<String>,
+    /// What stands between a name and the mark that ends the address.
+    pub kinds: Vec<String>,
+    /// What stands in the clause behind a name that has to do something.
+    pub duties: Vec<String>,
+    /// What follows a name that does something.
+    pub verbs: Vec<String>,
+    /// What is an address as it is.
+    pub alone: Vec<String>,
+}
+
+/// A list of phrases.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Phrased {
+    pub words: Vec<String>,
+}
+
+/// What weighs in a text that speaks to a machine.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tell {
+    /// What it tells, for readers.
+    #[serde(rename = "of")]
+    #[expect(dead_code, reason = "it names the list for readers")]
+    pub of: String,
+    pub points: i32,
+    /// A deed, which counts only where it is not forbidden.
+    #[serde(default)]
+    pub deed: bool,
+    /// Phrases that tell it.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Chains of phrases that tell it, with at most `apart` bytes between one and the next.
+    #[serde(default)]
+    pub chains: Vec<Vec<Vec<String>>>,
+    #[serde(default)]
+    pub apart: usize,
 }

@@ -2,6 +2,7 @@
 //!
 //! Not here: what to do about a finding (`rampart-policy`), decompression, any I/O. Detectors are data: `detectors/*.toml`.
 
+mod address;
 mod assignment;
 mod check;
 mod confirm;
@@ -15,6 +16,7 @@ mod hits;
 mod known;
 mod layers;
 mod personal;
+mod phrases;
 mod plausible;
 mod prefilter;
 mod redact;
@@ -22,6 +24,7 @@ mod scanning;
 mod seed;
 pub mod shown;
 mod stream;
+mod tells;
 mod visible;
 
 use rampart_call::Finding;

@@ -7,6 +7,17 @@ pub fn placeholder(finding: &Finding) -> String {
     format!("[redacted: {}]", finding.detector)
 }
 
+/// How a placeholder begins, and how long one is at most.
+pub(crate) const OPEN: &[u8] = b"[redacted: ";
+const LONGEST: usize = 64;
+
+/// Whether `at` is within a placeholder: the name of a detector is nothing to be found.
+pub(crate) fn in_placeholder(bytes: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(LONGEST);
+    let bracket = bytes.get(from..at).and_then(|before| memchr::memrchr2(b'[', b']', before));
+    bracket.is_some_and(|bracket| bytes.get(from + bracket..).is_some_and(|here| here.starts_with(OPEN)))
+}
+
 /// `text` with each finding replaced by what `replace` gives for it and the text it covers. Findings that overlap are
 /// replaced once, as the first of them. Everything else stays byte for byte.
 pub fn redact(text: &str, findings: &[Finding], mut replace: impl FnMut(&Finding, &str) -> String) -> String {
