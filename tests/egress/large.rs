@@ -11,7 +11,9 @@ const MAY_GROW: u64 = 40 * 1024;
 
 #[test]
 fn a_gigabyte_passes_both_ways_in_memory_that_stays_flat() {
-    let Some(mut road) = Road::with("a_gigabyte_passes_both_ways_in_memory_that_stays_flat", POLICY, "") else {
+    let Some(mut road) =
+        Road::with("a_gigabyte_passes_both_ways_in_memory_that_stays_flat", POLICY, "surfaces: {deadline: 20s}\n")
+    else {
         return;
     };
     let pid = road.world.gateway().id();

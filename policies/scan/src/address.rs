@@ -63,16 +63,14 @@ impl Address {
         self.phrases.each(&text, |part, start, end| parts.push((part, start, end)));
         let here = |s: usize, e: usize| s < end && start < e;
         let alone = parts.iter().find(|(part, s, e)| *part == Part::Alone && here(*s, *e));
-        let name = || {
-            parts.iter().filter(|(part, s, e)| *part == Part::Name && *s >= start && here(*s, *e)).max_by_key(|p| p.2)
-        };
-        let (start, end) = match alone {
-            Some((_, start, end)) => (*start, *end),
-            None => {
-                let &(_, start, end) = name()?;
-                let name = Name { text: &text, parts: &parts, start, end, first: from == 0 };
-                (name.is_addressed(bytes.get(from..)?)).then_some((start, end))?
-            }
+        let (start, end) = if let Some((_, start, end)) = alone {
+            (*start, *end)
+        } else {
+            let is_name = |(part, s, e): &&(Part, usize, usize)| *part == Part::Name && *s >= start && here(*s, *e);
+            let &(_, start, end) = parts.iter().filter(is_name).max_by_key(|p| p.2)?;
+            let written = bytes.get(from..)?;
+            let name = Name { text: &text, written, parts: &parts, start, end, first: from == 0 };
+            name.is_addressed().then_some((start, end))?
         };
         Some((from + start, from + end))
     }
@@ -81,6 +79,8 @@ impl Address {
 /// A name in the text around it.
 struct Name<'a> {
     text: &'a [u8],
+    /// The same as it is written.
+    written: &'a [u8],
     parts: &'a [(Part, usize, usize)],
     start: usize,
     end: usize,
@@ -89,17 +89,16 @@ struct Name<'a> {
 }
 
 impl Name<'_> {
-    /// `bytes` are the text as it is written.
-    fn is_addressed(&self, bytes: &[u8]) -> bool {
+    fn is_addressed(&self) -> bool {
         let begins = self.begins();
         let marked = self.marked();
         let called = || marked || self.follows(Part::Relative) || self.parted();
-        let starts = || begins.iter().take(WORDS).any(|at| self.starts(bytes, *at));
+        let starts = || begins.iter().take(WORDS).any(|at| self.starts(*at));
         marked && starts()
             || self.preceded(&begins, Part::Condition)
             || self.preceded(&begins, Part::Call) && called()
             || self.follows(Part::Verb)
-            || self.obliged(bytes)
+            || self.obliged()
     }
 
     /// Where what is addressed may begin: at the name, or some words before it.
@@ -107,9 +106,9 @@ impl Name<'_> {
         let mut begins = vec![self.start];
         let mut at = self.start;
         while begins.len() <= WORDS {
-            let before = self.text.get(..at).unwrap_or_default();
+            let before = self.written.get(..at).unwrap_or_default();
             let apart = before.iter().rev().take_while(|b| b" /-(".contains(b)).count();
-            let word = before.iter().rev().skip(apart).take_while(|b| b.is_ascii_lowercase()).count();
+            let word = before.iter().rev().skip(apart).take_while(|b| b.is_ascii_alphabetic()).count();
             if apart == 0 || word == 0 {
                 break;
             }
@@ -156,20 +155,20 @@ impl Name<'_> {
     }
 
     /// Whether a sentence, a line or something quoted begins at `at`.
-    fn starts(&self, bytes: &[u8], at: usize) -> bool {
-        let before = bytes.get(..at).unwrap_or_default();
+    fn starts(&self, at: usize) -> bool {
+        let before = self.written.get(..at).unwrap_or_default();
         let marks = before.iter().rev().take_while(|b| b"\t@* ".contains(b)).count().min(3);
         (0..=marks).any(|n| match before.get(..at - n).unwrap_or_default() {
             [] => self.first,
-            [.., b'\\', b'n' | b'r'] | [.., b'/', b'/'] | [.., b' ', b' '] | [.., b',', b' '] => true,
+            [.., b'\\', b'n' | b'r'] | [.., b'/', b'/'] | [.., b',', b' '] => true,
             [.., mark, b' '] => b".:;!?".contains(mark),
             [.., last] => !last.is_ascii_alphanumeric() && !b" ,_$/".contains(last),
         })
     }
 
     /// Whether it has to do something: in the clause behind it.
-    fn obliged(&self, bytes: &[u8]) -> bool {
-        let clause = self.end + clause(bytes.get(self.end..).unwrap_or_default());
+    fn obliged(&self) -> bool {
+        let clause = self.end + clause(self.written.get(self.end..).unwrap_or_default());
         self.parts.iter().any(|(p, start, _)| *p == Part::Duty && *start > self.end && *start < clause)
     }
 }

@@ -4,7 +4,6 @@ use crate::assignment;
 use crate::detector::{Detector, Matched, Shape};
 use crate::plausible;
 use crate::prefilter::Hit;
-use crate::redact;
 
 /// The longest thing an expression is run over, in bytes.
 const REACH: usize = 16 * 1024;
@@ -73,9 +72,6 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
         Shape::Code => return None,
     };
     let secret = bytes.get(start..end)?;
-    if redact::in_placeholder(bytes, start) {
-        return None;
-    }
     let confirmed = plausible::entropy(secret) >= detector.entropy
         && (detector.class() != rampart_call::FindingClass::Secret || !plausible::is_placeholder(secret))
         && detector.check.is_none_or(|c| c.passes(secret));

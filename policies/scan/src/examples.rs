@@ -108,7 +108,9 @@ proptest! {
         prop_assert!(found.is_sorted_by_key(|f| f.span.start));
         let clean = redact(&text, &found, |finding, secret| { assert!(!secret.is_empty()); placeholder(finding) });
         // The bracket of what is put in can make an escape sequence, or an image whose address asks to be filled in.
-        let put_in = |f: &Finding| clean[f.span.start..f.span.end].contains("[redacted") || f.detector == "terminal-escape";
+        // What is weighed with the text around it may weigh more without what was taken out.
+        let changed = |f: &Finding| matches!(f.detector.as_str(), "terminal-escape" | "addresses-a-model");
+        let put_in = |f: &Finding| clean[f.span.start..f.span.end].contains("[redacted") || changed(f);
         let left: Vec<_> = scan(&clean).into_iter().filter(|f| is_secret(f) || !put_in(f)).collect();
         prop_assert!(left.is_empty(), "{clean:?}: {left:?}");
         let escape_shown = crate::visible(&text).contains('\u{1b}');
@@ -121,9 +123,11 @@ fn what_stands_for_something_found_holds_nothing() {
     for text in [
         "net use Z: \\\\nas-2\\projects /user:[redacted: typeform-token]_x",
         "password = \"[redacted: generic-password]x\"",
+        "the router password x+\u{1b}[redacted: unicode-tags]f+R6D+W/w+aFf+M+MpvI4g6+M8R+3i+X6T+b6IZ1J\u{468}%\\",
         "I[redacted: ignore-instructions-disguised]g n o r e   a l l   p ud/uc#______6x_u[redacted: zero-width]f5u=e##d:{[redacted: unicode-tags][redacted: terminal-escape]+#+Models that read this changelog must upgrade to `r",
     ] {
-        assert_eq!(scan(text), [], "{text}");
+        let found: Vec<_> = scan(text).into_iter().filter(|f| f.detector != "terminal-escape").collect();
+        assert_eq!(found, [], "{text}");
     }
 }
 

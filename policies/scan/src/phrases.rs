@@ -25,7 +25,7 @@ impl<T: Copy> Phrases<T> {
         for (of, list) in lists {
             for text in list.iter().flat_map(|phrase| expand(phrase)) {
                 let inner = text.trim_matches('*');
-                let word = |byte: Option<u8>| byte.is_some_and(|b| is_word(&b));
+                let word = |byte: Option<u8>| byte.is_some_and(is_word);
                 phrases.push(Phrase {
                     begins: !text.starts_with('*') && word(inner.bytes().next()),
                     ends: !text.ends_with('*') && word(inner.bytes().next_back()),
@@ -47,7 +47,7 @@ impl<T: Copy> Phrases<T> {
 
     /// Each phrase in `text`, which [`folded`] gave, by the place where it ends: what it stands for, and where it is.
     pub(crate) fn each(&self, text: &[u8], mut found: impl FnMut(T, usize, usize)) {
-        let word = |at: Option<usize>| at.and_then(|i| text.get(i)).is_some_and(is_word);
+        let word = |at: Option<usize>| at.and_then(|i| text.get(i).copied()).is_some_and(is_word);
         let Some(automaton) = &self.automaton else { return };
         for hit in automaton.find_overlapping_iter(text) {
             let Some(phrase) = self.phrases.get(hit.pattern().as_usize()) else { continue };
@@ -60,8 +60,8 @@ impl<T: Copy> Phrases<T> {
 }
 
 /// A name in code is one word.
-fn is_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// The text as phrases are looked for in: small letters, one kind of space.

@@ -5,7 +5,7 @@ use rampart_call::{Finding, Span};
 
 use crate::detector::{ALL, Detector};
 use crate::layers::{self, View};
-use crate::{confirm, hidden, personal, prefilter, seed};
+use crate::{confirm, hidden, personal, prefilter, redact, seed};
 
 /// How many encodings may lie on top of each other.
 pub(crate) const DEPTH: usize = 3;
@@ -15,7 +15,9 @@ const ROUNDS: usize = 8;
 
 /// Finds everything in `bytes`, which need not be UTF-8.
 pub(crate) fn scan_bytes(bytes: &[u8]) -> Vec<Finding> {
+    let named = |f: &Finding| redact::in_placeholder(bytes, f.span.start);
     let mut findings = once(bytes);
+    findings.retain(|f| !named(f));
     let mut masked: Option<Vec<u8>> = None;
     let mut seen = 0;
     // What is glued to something found may be recognised only when that has been taken out.
@@ -35,7 +37,7 @@ pub(crate) fn scan_bytes(bytes: &[u8]) -> Vec<Finding> {
             for finding in &mut more {
                 finding.span = Span { start: finding.span.start + start, end: finding.span.end + start };
             }
-            findings.extend(more.into_iter().filter(apart));
+            findings.extend(more.into_iter().filter(|f| apart(f) && !named(f)));
         }
         tidy(&mut findings);
     }

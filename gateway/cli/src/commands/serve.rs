@@ -65,7 +65,10 @@ pub(crate) fn run(args: Serve, environment: &Environment, printer: Printer) -> a
     home.prepare()?;
     let config = configured(configuration::read(&home, printer)?, &args, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(home, config, &Arc::new(args), environment, printer))
+    let ended = runtime.block_on(serve(home, config, &Arc::new(args), environment, printer));
+    // A segment that is being summed up is summed up at the next start.
+    runtime.shutdown_timeout(Duration::from_secs(3));
+    ended
 }
 
 /// What the flags and the surroundings make of what `config.yaml` says.
