@@ -15,6 +15,8 @@ pub(crate) fn entropy(bytes: &[u8]) -> f32 {
 /// Words that stand in values which documentation and templates show.
 const PLACEHOLDERS: &[&str] = &[
     "example",
+    // of RFC 7617, section 2
+    "qwxhzgrpbjpvcgvuihnlc2ftzq",
     "placeholder",
     "redacted",
     "changeme",
@@ -104,6 +106,8 @@ fn is_reference(value: &[u8]) -> bool {
         "http:",
         "https:",
         "file:",
+        // of a secret manager
+        "projects/",
         "/",
         "./",
         "~/",
