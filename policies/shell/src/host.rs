@@ -1,6 +1,7 @@
 //! Hosts inside commands, as far as rules on effects need them; the ruleset parses URLs by the WHATWG rules.
 
 mod lists;
+pub(crate) mod owners;
 mod spelled;
 
 use std::collections::HashMap;

@@ -116,6 +116,12 @@ const STORES: &[&str] = &[
 const MACHINES: &[&str] =
     &["droplet", "host", "instance", "instances", "linode", "machine", "node", "server", "servers", "vm"];
 
+/// What belongs to one and is another's once it is given up.
+const GIVEN_UP: &[&str] = &["address", "addresses", "eip", "handle", "ip", "number", "numbers", "username"];
+
+/// What lost data comes back from.
+const RESTORE: &[&str] = &["backup", "backups", "recovery", "restore", "snapshot", "snapshots"];
+
 /// Words with which a name begins that only asks.
 const ASKS: &[&str] = &["get", "list", "describe", "search", "find", "count", "show", "preview", "explain", "check"];
 
@@ -136,8 +142,11 @@ pub fn destroys(words: &[String]) -> bool {
     // `remove_user_from_group`: the user stays
     let leaves = || any(words, &["from"]) && any(words, &["user", "member", "members", "users"]);
     let removes = any(words, &["remove", "rm"]) && any(words, KEPT) && !leaves();
+    // what is given up goes to whoever takes it next
+    let gives_up = || any(words, &["release", "relinquish"]) && any(words, GIVEN_UP);
+    let restores = || any(words, &["expire", "prune", "remove", "rm"]) && any(words, RESTORE);
     let destroys = any(words, VERBS) && !any(words, SMALL) || removes;
-    !asks && (destroys || empties() || puts_back() || anew())
+    !asks && (destroys || empties() || puts_back() || anew() || gives_up() || restores())
 }
 
 #[cfg(test)]
@@ -173,6 +182,9 @@ mod tests {
             ("rollback_deployment", false),
             ("rebuild_server", true),
             ("rebuild_search", false),
+            ("release_phone_number", true),
+            ("release_lock", false),
+            ("remove_restore_points", true),
             ("delete_cell", false),
             ("clear_calendar", true),
             ("delete_award_emoji", false),

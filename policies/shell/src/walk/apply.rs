@@ -20,6 +20,8 @@ pub(crate) struct Use<'u> {
     pub(crate) content: Flow,
     pub(crate) sent: Taint,
     pub(crate) host: Option<Target>,
+    /// Variables whose tokens say who asks.
+    pub(crate) bearers: Vec<String>,
     /// Files that the output is written to.
     pub(crate) outputs: Vec<Arg>,
     /// Names of files that come from a host.
@@ -62,6 +64,7 @@ impl Walk<'_> {
             content: Flow::empty(),
             sent: Taint::NONE,
             host: None,
+            bearers: Vec::new(),
             outputs: Vec::new(),
             fetched: Vec::new(),
             hunt: None,

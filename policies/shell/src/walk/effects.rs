@@ -335,7 +335,10 @@ impl Walk<'_> {
         let target = Target::Host { host: parsed.host, port: parsed.port, url: Some(arg.text.clone()) };
         let certainty = Self::certainty_of(arg);
         if secret {
-            self.push_with(EffectKind::Secret, Some(target.clone()), "secret-to-net", certainty);
+            let own = !arg.taint.has(Taint::SECRET)
+                && matches!(&target, Target::Host { host, .. } if host::owners::are_its_own(&arg.text, host));
+            let note = if own { "token-header" } else { "secret-to-net" };
+            self.push_with(EffectKind::Secret, Some(target.clone()), note, certainty);
         }
         // the content of a file inside the address of a known host
         let inside = !arg.is_literal()

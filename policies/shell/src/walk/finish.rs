@@ -1,10 +1,11 @@
 //! What a program that was followed hands on: to the network, to a shell, to the next in the pipe.
 
-use rampart_call::EffectKind;
+use rampart_call::{EffectKind, Target};
 
 use super::Walk;
 use super::apply::Use;
 use crate::decode;
+use crate::host::owners;
 use crate::knowledge::{Input, Language, Output, Usage};
 use crate::value::{Flow, Taint};
 
@@ -52,7 +53,9 @@ const SHELL_STARTERS: &[&str] = &[
 
 impl Walk<'_> {
     pub(super) fn finish_use(&mut self, used: Use<'_>) -> Flow {
-        let Use { program, mut stdin, content, mut sent, host, outputs, hunt, ran, stdout, name, usage, .. } = used;
+        let Use {
+            program, mut stdin, content, mut sent, host, bearers, outputs, hunt, ran, stdout, name, usage, ..
+        } = used;
         // the names of variables alone
         if name == "cut" && usage.has("-d==") && usage.has("-f=1") {
             stdin.taint = stdin.taint.without(Taint::TOKEN);
@@ -66,6 +69,10 @@ impl Walk<'_> {
         }
         if program.input == Input::Send && !stdin.is_empty() {
             sent = sent.with(stdin.taint);
+        }
+        let foreign = |name: &str| bearers.iter().any(|variable| owners::is_foreign(variable, name));
+        if matches!(&host, Some(Target::Host { host, .. }) if foreign(host)) {
+            self.push(EffectKind::Secret, host.clone(), "secret-to-net");
         }
         if sent != Taint::NONE && (host.is_some() || program.input == Input::Send) {
             self.send(sent, host.as_ref());

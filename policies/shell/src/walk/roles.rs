@@ -142,6 +142,7 @@ impl Walk<'_> {
             Role::Header => {
                 if arg.taint.has(Taint::TOKEN) {
                     self.named(EffectKind::Secret, "variable", &arg.text, "token-header");
+                    used.bearers.extend(host::owners::variables(&arg.text).map(str::to_owned));
                 }
                 // a token says who asks where the header is made for that, and leaves where it is not
                 let kept = if authenticates(&arg.text) { Taint::TOKEN } else { Taint::NONE };

@@ -176,6 +176,11 @@ fn carrier(name: &str) -> Option<Carries> {
     })
 }
 
+/// A word that is no path: `prod`, `us-east-1`, `${STAGE}` is none.
+fn is_bare(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+}
+
 /// It says where packages come from.
 fn names_index(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
@@ -220,6 +225,8 @@ impl Walk<'_> {
         match carrier(name) {
             None => {}
             Some(Carries::Library) if text.is_empty() => {}
+            // `ENV=prod`: the name of a surrounding, where only interactive shells look for a file (POSIX, sh)
+            Some(Carries::Library) if name == "ENV" && value.is_literal() && is_bare(text) => {}
             // no compiler lies where everybody may leave a program
             Some(Carries::Tool)
                 if TEMPORARY.iter().any(|place| text.starts_with(&format!("{place}/")))

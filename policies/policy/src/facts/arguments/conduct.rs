@@ -52,6 +52,9 @@ impl Known<'_> {
         if devices::replaces(server, name, arguments) {
             self.note(EffectKind::RemoteMutate, "deploy", around, sets);
         }
+        if devices::steers(server, name, arguments) || ownership::signs(server, name) {
+            self.note(EffectKind::RemoteMutate, "deploy", around, sets);
+        }
         if switches::are_turned(server, name, arguments) {
             self.note(EffectKind::RemoteMutate, "deploy", around, sets);
         }

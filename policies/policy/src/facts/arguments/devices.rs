@@ -1,4 +1,4 @@
-//! Programs of devices that are replaced from an address.
+//! Programs of devices that are replaced from an address, and what machines and people are given.
 
 use rampart_shell::verbs::{any, words};
 use serde_json::Value;
@@ -15,6 +15,39 @@ pub(super) fn replaces(server: &[String], tool: &[String], arguments: &Value) ->
     let told =
         (any(server, &["mqtt", "mosquitto", "iot"]) || any(tool, &["mqtt"])) && any(tool, &["publish", "send", "pub"]);
     about && address(arguments, 0) || told && is_told(arguments)
+}
+
+/// What speaks to machines, by a word of its name.
+const PLANTS: &[&str] = &[
+    "bacnet",
+    "dnp3",
+    "ics",
+    "modbus",
+    "opcua",
+    "plc",
+    "profinet",
+    "scada",
+    "simatic",
+    "siemens",
+    "ventilator",
+    "infusion",
+];
+/// What keeps what sick people are given.
+const CLINICS: &[&str] = &["cerner", "ehr", "emr", "epic", "fhir", "hl7", "openmrs", "pharmacy"];
+
+/// Whether a machine of a plant is told what to do, or what somebody is given as a medicine changes.
+pub(super) fn steers(server: &[String], tool: &[String], arguments: &Value) -> bool {
+    const WRITES: &[&str] =
+        &["change", "create", "delete", "force", "patch", "put", "set", "start", "stop", "update", "write"];
+    let of = |known: &[&str]| any(server, known) || any(tool, known);
+    let medicine = || {
+        let said = arguments.to_string().to_ascii_lowercase();
+        ["medication", "prescription", "dosage", "dosequantity", "allergyintolerance"]
+            .iter()
+            .any(|word| said.contains(word))
+            || any(tool, &["dose", "medication", "order", "prescription"])
+    };
+    !rights::asks(tool) && any(tool, WRITES) && (of(PLANTS) || of(CLINICS) && medicine())
 }
 
 fn address(value: &Value, depth: usize) -> bool {

@@ -112,7 +112,7 @@ impl Known<'_> {
         if payments::pays(name, document) {
             self.note(EffectKind::RemoteMutate, "payment", around, sets);
         }
-        if masses::clear(&[], name, document) {
+        if masses::clear(server, name, document) {
             self.note(EffectKind::RemoteMutate, "remote-delete", around, sets);
         }
         if ownership::hands_over(name, document) {

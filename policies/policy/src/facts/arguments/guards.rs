@@ -113,6 +113,22 @@ fn lets_in(tool: &[String]) -> bool {
             && any(tool, &["estop", "failsafe", "interlock", "interlocks", "safety"])
 }
 
+/// `add_permitted_sender` with `*@*`: nothing is looked at any more.
+fn permits_all(tool: &[String], arguments: &Value) -> bool {
+    let all = |value: &Value| matches!(value.as_str(), Some("*" | "*@*" | "*.*" | "@*"));
+    let whom = any(tool, &["allowed", "allowlist", "bypass", "permitted", "safe", "safelist", "trusted", "whitelist"])
+        && any(
+            tool,
+            &["domain", "domains", "list", "sender", "senders", "recipient", "safelist", "allowlist", "whitelist"],
+        );
+    whom && any(tool, &["add", "create", "set", "update"])
+        && arguments
+            .as_object()
+            .into_iter()
+            .flatten()
+            .any(|(_, value)| all(value) || value.as_array().is_some_and(|list| list.iter().any(all)))
+}
+
 /// `domain: lock, service: unlock, target: {entity_id: lock.front_door}`: what a house is told to do, as words.
 fn told_to_house(arguments: &Value) -> Vec<String> {
     let at = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(words).unwrap_or_default();
@@ -184,6 +200,10 @@ pub(super) fn weakens(server: &[String], tool: &[String], arguments: &Value) -> 
         || lets_in(tool)
         || silences(tool, arguments)
         || any(server, WATCHERS) && any(tool, &["disable"]) && any(tool, WATCHES)
+        || any(tool, &["clear", "delete", "disable", "expire", "lift", "release", "remove"])
+            && (any(tool, &["hold", "holds"]) && any(tool, &["legal", "litigation", "preservation"])
+                || any(tool, &["retention"]) && any(tool, &["policy", "lock", "rule"]))
+        || permits_all(tool, arguments)
         || any(tool, &["unlock"]) && holds_door(arguments)
         || any(tool, &["service", "action"]) && lets_in(&told_to_house(arguments))
         || any(server, WATCHERS)

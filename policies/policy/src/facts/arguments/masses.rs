@@ -9,6 +9,10 @@ use super::{LONGEST, batches::MANY, rights, said::one_of};
 const PUTS_AWAY: &[&str] = &["archive", "trash"];
 const SHUTS_OUT: &[&str] = &["ban", "deactivate", "kick", "offboard", "suspend"];
 
+/// Who says who may log in where, by a word of their names.
+const DIRECTORIES: &[&str] =
+    &["auth0", "azuread", "entra", "google", "jumpcloud", "keycloak", "okta", "onelogin", "workspace"];
+
 /// What is put away every day.
 const DAILY: &[&str] =
     &["email", "emails", "gmail", "inbox", "mail", "message", "messages", "notification", "notifications", "thread"];
@@ -19,11 +23,19 @@ const MUCH: usize = 10;
 /// Whether a call does that.
 pub(super) fn clear(server: &[String], tool: &[String], arguments: &Value) -> bool {
     let has = |known: &[&str]| any(tool, known);
-    if rights::asks(tool) || any(server, DAILY) || has(DAILY) {
+    if rights::asks(tool) {
+        return false;
+    }
+    if sends_to_all(tool, arguments) {
+        return true;
+    }
+    if any(server, DAILY) || has(DAILY) {
         return false;
     }
     let many = has(MANY) || has(&["all", "mass", "many"]);
-    sends_to_all(tool, arguments)
+    let leaves = any(server, DIRECTORIES) && has(SHUTS_OUT) && has(&["account", "accounts", "user", "users"]);
+    leaves
+        || many && has(&["overwrite", "replace", "set", "update"]) && for_all(arguments, 0)
         || has(PUTS_AWAY) && many && (count(arguments, 0) >= MUCH || everybody(arguments))
         || has(SHUTS_OUT) && (many || everybody(arguments))
         || has(MANY) && marked(arguments, 0) >= 3
@@ -31,9 +43,14 @@ pub(super) fn clear(server: &[String], tool: &[String], arguments: &Value) -> bo
 
 /// `send_to: {all: true}` of a mailing: it reaches everybody, and nobody takes it back.
 fn sends_to_all(tool: &[String], arguments: &Value) -> bool {
-    let whom = |key: &str| one_of(key, &["audience", "recipients", "segment", "sendto", "to"]);
+    let whom = |key: &str| one_of(key, &["audience", "list", "lists", "recipients", "segment", "sendto", "to"]);
+    let named = |text: &str| {
+        let words = words(text);
+        any(&words, &["all"]) && any(&words, &["contacts", "customers", "members", "subscribers", "users"])
+    };
     let all = |value: &Value| {
-        value.get("all") == Some(&Value::Bool(true)) || matches!(value.as_str(), Some("*" | "all" | "everyone"))
+        value.get("all") == Some(&Value::Bool(true))
+            || value.as_str().is_some_and(|text| matches!(text, "*" | "all" | "everyone") || named(text))
     };
     any(tool, &["announce", "blast", "broadcast", "campaign", "newsletter", "send"])
         && !any(tool, &["draft", "test"])
@@ -45,6 +62,14 @@ fn everybody(arguments: &Value) -> bool {
     let all = |value: &Value| matches!(value.as_str(), Some("*" | "all" | "ALL" | "everyone"));
     let mut values = arguments.as_object().into_iter().flatten().map(|(_, value)| value);
     values.any(|value| all(value) || value.as_array().is_some_and(|list| list.iter().any(all)))
+}
+
+/// `grades: {*: 100}`
+fn for_all(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Object(map) if depth < 4 => map.iter().any(|(key, value)| key == "*" || for_all(value, depth + 1)),
+        _ => false,
+    }
 }
 
 /// How long the longest list is.
@@ -135,6 +160,10 @@ mod tests {
             ("discord", "bulkBan", json!({"user_ids": ["1", "2"]}), true),
             ("sendgrid", "create_single_send", json!({"send_to": {"all": true}}), true),
             ("sendgrid", "create_single_send", json!({"send_to": {"list_ids": ["a"]}}), false),
+            ("hubspot", "send_marketing_email", json!({"list": "all_contacts"}), true),
+            ("hubspot", "send_marketing_email", json!({"list": "beta_testers"}), false),
+            ("okta", "deactivate_user", json!({"userId": "00u1"}), true),
+            ("canvas", "bulk_update_grades", json!({"grades": {"*": 100}}), true),
             ("discord", "ban_member", json!({"user_id": "1"}), false),
             ("discord", "list_all_suspended", json!({}), false),
         ] {

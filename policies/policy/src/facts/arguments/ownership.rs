@@ -71,7 +71,17 @@ pub(super) fn hands_over(tool: &[String], arguments: &Value) -> bool {
     moved && heir(HEIRS) || owner && heir(HEIRS) || heir(&["transferownership"]) && arguments.get("role").is_some()
 }
 
-/// Whether a wallet shows with what its coins are spent.
+/// Whether somebody signs what binds people, in whoever's name.
+pub(super) fn signs(server: &[String], tool: &[String]) -> bool {
+    const SIGNED: &[&str] = &["agreement", "behalf", "contract", "document", "envelope", "lease"];
+    const DESKS: &[&str] = &["adobesign", "docusign", "dropboxsign", "hellosign", "pandadoc", "signnow"];
+    let last = tool.last().is_some_and(|word| word == "sign");
+    any(tool, &["countersign", "sign"])
+        && !rights::asks(tool)
+        && (any(tool, SIGNED) || any(server, DESKS) || last && any(server, SIGNED))
+}
+
+/// Whether a wallet shows with what its coins are spent, or a registrar with what a domain leaves.
 pub(super) fn shows_keys(server: &[String], tool: &[String], arguments: &Value) -> bool {
     const PLAINLY: &[&str] = &[
         "exportprivatekey",
@@ -95,7 +105,11 @@ pub(super) fn shows_keys(server: &[String], tool: &[String], arguments: &Value) 
         || any(tool, &["seed", "recovery"]) && any(tool, &["phrase", "words"])
         || any(server, &["wallet", "ethereum", "solana", "bitcoin", "metamask"])
             && any(tool, &["secret", "keystore", "seed"]);
-    plainly || shows && named || any(tool, &["dumpprivkey", "dumpwallet"])
+    // with it anybody takes a domain to another registrar (EPP, RFC 5731)
+    let leaves = any(tool, &["transfer", "epp"])
+        && any(tool, &["auth", "authorization", "authcode"])
+        && any(tool, &["code", "authcode", "key"]);
+    plainly || shows && (named || leaves) || any(tool, &["dumpprivkey", "dumpwallet"])
 }
 
 #[cfg(test)]

@@ -18,8 +18,23 @@ const MOVES: &[&str] = &[
 const LEAVES: &[&str] = &["disbursement", "payout", "payouts", "remittance", "withdraw", "withdrawal", "withdrawals"];
 
 /// What is money where the arguments say how much of it, or where it goes.
-const MONEY: &[&str] =
-    &["eth", "funds", "money", "payment", "payments", "token", "tokens", "transfer", "transfers", "wire"];
+const MONEY: &[&str] = &[
+    "ach",
+    "eth",
+    "funds",
+    "money",
+    "payment",
+    "payments",
+    "pix",
+    "sepa",
+    "swift",
+    "token",
+    "tokens",
+    "transfer",
+    "transfers",
+    "wire",
+    "zelle",
+];
 
 /// Words of names that ask, plan, ask others to pay or tell of what was paid.
 const OTHER: &[&str] = &[
@@ -129,7 +144,11 @@ pub(super) fn pays(tool: &[String], arguments: &Value) -> bool {
             && has(&["order", "orders", "trade"])
             && names(arguments, &["symbol", "ticker"])
             && names(arguments, &["side"])
-        || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0);
+        || changes && holds(arguments, &|_, value| value.as_str().is_some_and(is_iban), 0)
+        || changes && has(&["budget", "budgets", "bid", "bids"]) && has(&["ad", "ads", "adset", "campaign"])
+        || changes
+            && has(&["payment", "payments", "payout", "payouts"])
+            && has(&["account", "destination", "gateway", "processor", "provider"]);
     moves && !holds(arguments, &|key, value| is_network(key) && value.as_str().is_some_and(is_play), 0)
 }
 

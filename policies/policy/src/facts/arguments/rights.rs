@@ -247,7 +247,9 @@ fn named(value: &Value, right: bool, shared: bool, depth: usize) -> bool {
         Value::String(text) if text.len() <= LONGEST && text.trim_start().starts_with('{') => {
             serde_json::from_str(text).is_ok_and(|value: Value| named(&value, right, shared, depth + 4))
         }
-        Value::String(text) => right && text.len() <= 256 && is_high(text, shared),
+        Value::String(text) => {
+            text.len() <= 256 && (right && is_high(text, shared) || shared && plain(text) == "allprivileges")
+        }
         _ => false,
     }
 }
@@ -278,8 +280,19 @@ fn is_high(text: &str, shared: bool) -> bool {
 }
 
 /// Words for what says who gets in.
-const GATES: &[&str] =
-    &["rule", "rules", "policy", "acl", "security", "firewall", "ingress", "inbound", "allowlist", "whitelist"];
+const GATES: &[&str] = &[
+    "rule",
+    "rules",
+    "policy",
+    "acl",
+    "security",
+    "firewall",
+    "firewalls",
+    "ingress",
+    "inbound",
+    "allowlist",
+    "whitelist",
+];
 
 /// Whether the words of a tool's name say that it writes rules for who gets in.
 fn writes_rules(tool: &[String]) -> bool {
@@ -325,7 +338,7 @@ pub(super) fn opens(tool: &[String], arguments: &Value) -> Option<&'static str> 
     if text.contains("\"src\":\"any\"") && text.contains("\"dst\":\"any\"") && text.contains("\"accept\"") {
         return Some("firewall");
     }
-    let packets = has(&["firewall", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"])
+    let packets = has(&["firewall", "firewalls", "ingress", "inbound", "security", "allowlist", "whitelist", "ip"])
         || has(&["access"]) && has(&["list"]);
     let outward = has(&["egress", "outbound"]) || text.contains("\"egress\"") || text.contains("\"outbound\"");
     let from_all = text.contains("0.0.0.0/0") || text.contains("\"::/0\"");
