@@ -111,7 +111,7 @@ pub(crate) fn intersect(a: &str, b: &str) -> bool {
     step(flatten(a).as_bytes(), flatten(b).as_bytes(), &mut 400)
 }
 
-/// Bracket sets as `?`.
+/// Bracket sets as `?`, stars in a row as one.
 fn flatten(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -129,6 +129,8 @@ fn flatten(pattern: &str) -> String {
         rest = after.get(close + 1..).unwrap_or("");
     }
     out.push_str(rest);
+    let mut before = None;
+    out.retain(|c| before.replace(c) != Some('*') || c != '*');
     out
 }
 

@@ -114,6 +114,15 @@ impl Walk<'_> {
                     && !arg.text.starts_with(['/', '.', '~'])
                     && !arg.text.contains(':')
                     && arg.is_literal() => {}
+            // a file of the project is a script as any other
+            Role::Load
+                if used.program.language == Some(Language::Js)
+                    && arg.is_literal()
+                    && !arg.text.contains(':')
+                    && matches!(self.target(arg, false), Target::Path { scope: Scope::Project, .. }) =>
+            {
+                let _ = self.nested(used.name, |walk| walk.file_of_code(Language::Js, arg, Vec::new()));
+            }
             Role::Load if arg.text.ends_with("/.ssh/config") => {}
             Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}
             Role::Load => {

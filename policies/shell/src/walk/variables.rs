@@ -7,6 +7,7 @@ use super::env::is_secret_name;
 use super::simple::base_name;
 use crate::{
     host,
+    knowledge::Language,
     place::is_own,
     value::{Arg, Flow, Taint},
 };
@@ -14,6 +15,8 @@ use crate::{
 enum Carries {
     /// A library or start-up file.
     Library,
+    /// Options of Node.js, dangerous where they load what is not the project's.
+    Modules,
     /// A command line.
     Command,
     /// A program of the build, perhaps with options.
@@ -132,9 +135,7 @@ fn carrier(name: &str) -> Option<Carries> {
         "CC" | "CXX" | "CPP" | "LD" | "AR" | "AS" | "RANLIB" | "STRIP" | "HOSTCC" | "MAKE" | "LINKER"
         | "CMAKE_C_COMPILER" => Carries::Tool,
         "GOFLAGS" => Carries::Options(&["-toolexec", "-exec", "-vettool"]),
-        "NODE_OPTIONS" => {
-            Carries::Options(&["--require", "-r ", "--import", "--loader", "--experimental-loader", "--inspect=0"])
-        }
+        "NODE_OPTIONS" => Carries::Modules,
         "JAVA_TOOL_OPTIONS" | "_JAVA_OPTIONS" | "JDK_JAVA_OPTIONS" => {
             Carries::Options(&["-javaagent", "-agentlib", "-agentpath", "OnOutOfMemoryError", "OnError"])
         }
@@ -179,6 +180,23 @@ fn carrier(name: &str) -> Option<Carries> {
 /// A word that is no path: `prod`, `us-east-1`, `${STAGE}` is none.
 fn is_bare(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+}
+
+/// The modules that options of Node.js load (Node.js, "Command-line API").
+fn loaded(options: &str) -> impl Iterator<Item = &str> {
+    const LOADS: &[&str] = &["--require", "-r", "--import", "--loader", "--experimental-loader"];
+    let mut words = options.split_whitespace();
+    std::iter::from_fn(move || {
+        loop {
+            let word = words.next()?;
+            match word.split_once('=') {
+                Some((option, module)) if LOADS.contains(&option) => return Some(module),
+                None if LOADS.contains(&word) => return words.next(),
+                _ => {}
+            }
+        }
+    })
+    .map(|module| module.trim_matches(['"', '\'']))
 }
 
 /// It says where packages come from.
@@ -278,6 +296,18 @@ impl Walk<'_> {
                     self.named(EffectKind::CodeLoad, "variable", name, "env-code");
                 }
             }
+            Some(Carries::Modules) => {
+                let unknown = !value.is_literal() && value.taint != Taint::NONE;
+                if unknown || text.contains("--inspect=0") || loaded(text).any(|module| self.is_foreign_module(module))
+                {
+                    self.named(EffectKind::CodeLoad, "variable", name, "env-code");
+                }
+                // what was written just now is known
+                for module in loaded(text).filter(|module| module.starts_with('.')) {
+                    let file = value.with_text(module);
+                    let _ = self.nested(name, |walk| walk.file_of_code(Language::Js, &file, Vec::new()));
+                }
+            }
             Some(Carries::Command) => {
                 let first = text.split_whitespace().next().unwrap_or("");
                 if text.is_empty()
@@ -298,6 +328,13 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// A module from elsewhere than the project and its packages: `/tmp/x.js`, `data:..`.
+    fn is_foreign_module(&self, module: &str) -> bool {
+        module.contains([':', '$', '`', '*'])
+            || module.starts_with(['/', '~']) && !is_own(module, &self.around)
+            || module.split('/').any(|part| part == "..")
     }
 
     /// An agent, library or class of a temporary folder, or a command for when the machine fails.
