@@ -64,7 +64,7 @@ fn world(test: &str, policy: Option<&str>) -> Option<World> {
     }
     let mut world = policy.map_or_else(World::new, World::with_policy);
     // A flood keeps a gateway that is not optimised from giving signs of life where the machine is busy besides.
-    world.config("listen: 127.0.0.1:0\nsurfaces: {deadline: 20s}\n");
+    world.config("listen: 127.0.0.1:0\negress: {listen: '127.0.0.1:0'}\nsurfaces: {deadline: 20s}\n");
     world.serve(&[]);
     Some(world)
 }

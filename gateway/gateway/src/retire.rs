@@ -73,12 +73,24 @@ async fn retire(gateway: &Gateway, (wall_0, boot_0): (u64, u64)) -> bool {
 /// Sums up closed segments, one after the other, and removes what summed up others.
 async fn sum_up(audit: PathBuf, gateway: &Weak<Gateway>) -> std::io::Result<()> {
     let dir = audit.clone();
-    for first in spawn_blocking(move || unsummarised(&dir)).await?? {
+    let Some(closed) = apart(move || unsummarised(&dir)).await? else { return Ok(()) };
+    for first in closed {
         if gateway.strong_count() == 0 {
             break;
         }
         let dir = audit.clone();
-        spawn_blocking(move || summarise(&dir, first)).await??;
+        apart(move || summarise(&dir, first)).await?;
     }
     Ok(())
+}
+
+/// Does such work on a thread of its own; none where the gateway ends before it is done.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<Option<T>> {
+    match spawn_blocking(work).await {
+        Ok(done) => done.map(Some),
+        Err(e) if e.is_cancelled() => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }

@@ -1,12 +1,15 @@
 //! Phrases of many lists, looked for in one pass.
 
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-/// Phrases, and what each stands for.
+/// Phrases, and what each stands for; made into an automaton when they are first looked for.
 #[derive(Debug)]
 pub(crate) struct Phrases<T> {
-    automaton: Option<AhoCorasick>,
-    phrases: Vec<Phrase<T>>,
+    texts: Vec<String>,
+    meant: Vec<Phrase<T>>,
+    automaton: OnceLock<Option<AhoCorasick>>,
 }
 
 #[derive(Debug)]
@@ -21,12 +24,12 @@ impl<T: Copy> Phrases<T> {
     /// Of phrases as detector files write them: in any case, `(a|b)` for either, `*` at an end for any ending.
     pub(crate) fn new<'a>(lists: impl IntoIterator<Item = (T, &'a [String])>) -> Self {
         let mut texts = Vec::new();
-        let mut phrases = Vec::new();
+        let mut meant = Vec::new();
         for (of, list) in lists {
             for text in list.iter().flat_map(|phrase| expand(phrase)) {
                 let inner = text.trim_matches('*');
                 let word = |byte: Option<u8>| byte.is_some_and(is_word);
-                phrases.push(Phrase {
+                meant.push(Phrase {
                     begins: !text.starts_with('*') && word(inner.bytes().next()),
                     ends: !text.ends_with('*') && word(inner.bytes().next_back()),
                     of,
@@ -34,23 +37,27 @@ impl<T: Copy> Phrases<T> {
                 texts.push(inner.to_ascii_lowercase());
             }
         }
-        let mut builder = AhoCorasick::builder();
-        builder.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA));
-        Self { automaton: builder.build(texts).ok(), phrases }
+        Self { texts, meant, automaton: OnceLock::new() }
     }
 
-    /// Whether it could be made, which a test asks.
+    /// None where it cannot be made, which a test rules out.
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA));
+        self.automaton.get_or_init(|| builder.build(&self.texts).ok()).as_ref()
+    }
+
     #[cfg(test)]
     pub(crate) fn made(&self) -> bool {
-        self.automaton.is_some()
+        self.automaton().is_some()
     }
 
     /// Each phrase in `text`, which [`folded`] gave, by the place where it ends: what it stands for, and where it is.
     pub(crate) fn each(&self, text: &[u8], mut found: impl FnMut(T, usize, usize)) {
         let word = |at: Option<usize>| at.and_then(|i| text.get(i).copied()).is_some_and(is_word);
-        let Some(automaton) = &self.automaton else { return };
+        let Some(automaton) = self.automaton() else { return };
         for hit in automaton.find_overlapping_iter(text) {
-            let Some(phrase) = self.phrases.get(hit.pattern().as_usize()) else { continue };
+            let Some(phrase) = self.meant.get(hit.pattern().as_usize()) else { continue };
             let inside = phrase.begins && word(hit.start().checked_sub(1)) || phrase.ends && word(Some(hit.end()));
             if !inside {
                 found(phrase.of, hit.start(), hit.end());

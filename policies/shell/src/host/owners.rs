@@ -75,7 +75,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
 /// The words of the owner, and its domains, of a variable such as `GITHUB_TOKEN`.
 fn owner(variable: &str) -> Option<&'static (&'static [&'static str], &'static [&'static str])> {
     let begins = |word: &&str| variable.strip_prefix(*word).is_some_and(|rest| rest.starts_with('_'));
-    OWNERS.iter().find(|(words, _)| words.iter().any(|word| begins(&word)))
+    OWNERS.iter().find(|(words, _)| words.iter().any(begins))
 }
 
 fn is_below(host: &str, domains: &[&str]) -> bool {
