@@ -314,6 +314,7 @@ pub(crate) enum Rule {
     Fd,
     Find,
     Fuser,
+    GitBranch,
     GitCheckout,
     GitConfig,
     GitPush,

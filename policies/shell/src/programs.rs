@@ -39,6 +39,7 @@ pub(crate) fn apply(walk: &mut Walk<'_>, rule: Rule, used: &mut Use<'_>, words: 
         Rule::Fd => find::fd(walk, used, words),
         Rule::Find => find::find(walk, used, words),
         Rule::Fuser => system::fuser(walk, used, words),
+        Rule::GitBranch => git::branch(walk, used),
         Rule::GitCheckout => git::checkout(walk, used, words),
         Rule::GitConfig => git::config(walk, used),
         Rule::GitPush => git::push(walk, used),

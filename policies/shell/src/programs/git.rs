@@ -119,6 +119,17 @@ fn is_forge(url: &str) -> bool {
     )
 }
 
+/// `branch -M` puts one branch in the place of another; with one name, as for a first commit, it only gives the branch that
+/// is checked out its name.
+pub(super) fn branch(walk: &mut Walk<'_>, used: &Use<'_>) -> bool {
+    let usage = &used.usage;
+    let replaces = usage.has("-M") && usage.operands.len() > 1 || usage.has("-f") || usage.has("--force");
+    if let Some(last) = usage.operands.last().filter(|_| replaces) {
+        walk.named(EffectKind::VcsHistory, "ref", &last.text.clone(), "rewrite-history");
+    }
+    false
+}
+
 /// `checkout`, `restore` and `switch`.
 pub(super) fn checkout(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool {
     let usage = &used.usage;
