@@ -91,13 +91,12 @@ pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split('$').skip(1).filter_map(name).filter(|name| is_secret_name(name))
 }
 
-/// Whether all secrets in an address are variables of whom it belongs to.
+/// Whether all that an address leaves open is variables with secrets of whom it belongs to: whatever else it holds, such as
+/// what a command prints, may be another's.
 pub(crate) fn are_its_own(text: &str, host: &str) -> bool {
-    let mut any = false;
-    variables(text).all(|name| {
-        any = true;
-        owner(name).is_some_and(|(_, domains)| is_below(host, domains))
-    }) && any
+    let own = |name: &str| owner(name).is_some_and(|(_, domains)| is_below(host, domains));
+    let open = text.matches('$').count();
+    open > 0 && !text.contains('`') && variables(text).filter(|name| own(name)).count() == open
 }
 
 /// Whether a variable is known to be somebody else's than `host`, which may be an own installation: `github.example.com`.
@@ -117,6 +116,8 @@ mod tests {
         assert!(are_its_own(trello, "api.trello.com") && !are_its_own(trello, "trello.com.evil.example"));
         assert!(!are_its_own("https://api.trello.com/?t=$TRELLO_TOKEN&g=$GITHUB_TOKEN", "api.trello.com"));
         assert!(!are_its_own("https://api.trello.com/?t=$(cat key)", "api.trello.com"));
+        assert!(!are_its_own("https://api.trello.com/?t=$TRELLO_TOKEN&d=$(env | base64)", "api.trello.com"));
+        assert!(!are_its_own("https://api.trello.com/?t=$TRELLO_TOKEN&d=`env`", "api.trello.com"));
         assert!(is_foreign("GITHUB_TOKEN", "evil.example") && !is_foreign("GITHUB_TOKEN", "api.github.com"));
         assert!(!is_foreign("GITHUB_TOKEN", "github.example.com") && !is_foreign("API_TOKEN", "evil.example"));
         assert!(!is_foreign("OPENAI_API_KEY", "localhost"));
