@@ -6,9 +6,10 @@ use std::{
 };
 
 use rampart_call::{
-    Answer, Call, Gate, Judgement, Judging, Noting, Outcome, Reason, Refusal, Telling, Usage, answer_to_verdict,
+    Answer, Call, Finding, Gate, Judgement, Judging, Noting, Outcome, Reason, Refusal, Telling, Usage,
+    answer_to_verdict,
 };
-use rampart_policy::{Context, Diagnostic, Known, Layer, Ruleset, SourceFile, load};
+use rampart_policy::{Context, Diagnostic, History, Known, Layer, Ruleset, SourceFile, load};
 use tracing::{debug, info};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     notify::{Event, Notices},
     rules::Rules,
     running::Running,
-    session::{Memory, Sessions},
+    session::{Before, Sessions},
     spans::Spans,
     webhook::Verifiers,
 };
@@ -62,6 +63,9 @@ struct Facts {
     now_ms: i64,
 }
 
+/// What detectors found in the text of a call, where rules wanted to know.
+type Found = Option<Vec<Finding>>;
+
 /// What was found out about a call before the memory of other calls is held.
 struct Seen<'a> {
     /// None where nothing is judged.
@@ -79,7 +83,7 @@ impl Gateway {
         let began = Instant::now();
         let facts = Facts { counted, ..self.facts(call) };
         let seen = self.look_at(call, &facts); // 1 facts
-        let judgement = self.decide(call, &facts, seen, began); // 2 session, 3 decide
+        let (judgement, found) = self.decide(call, &facts, seen, began); // 2 session, 3 decide
         let judgement = self.consult(call, &facts, judgement).await;
         let (answer, held) = self.ask(call, &facts, judgement); // 4 ask
         let mut answer = self.record(call, facts.mode, answer).await; // 5 record
@@ -89,7 +93,7 @@ impl Gateway {
             // Boxed, as all that is rare here: each call would carry the room for it.
             answer = Box::pin(self.wait(held, answer)).await;
         }
-        self.tell(call, &answer); // 6 tell
+        self.tell(call, &answer, found); // 6 tell
         self.spans.answered(call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
     }
@@ -106,7 +110,7 @@ impl Gateway {
             Mode::Disabled => (Outcome::Allow, Judgement::allowed(Reason::Disabled)),
         };
         let answer = self.record(&call, mode, Answer { verdict, judgement, seq: None }).await;
-        self.tell(&call, &answer);
+        self.tell(&call, &answer, None);
         self.spans.answered(&call, &answer, began.elapsed(), |text| self.trail.redacted_text(text));
         answer
     }
@@ -114,15 +118,15 @@ impl Gateway {
     /// What would be decided about a call: the same rules and the same code as in [`answer`](Self::answer), without a
     /// trace.
     pub fn decide_only(&self, call: &Call) -> Judgement {
-        self.would_decide(call, &self.facts(call))
+        self.would_decide(call, &self.facts(call)).0
     }
 
-    fn would_decide(&self, call: &Call, facts: &Facts) -> Judgement {
+    fn would_decide(&self, call: &Call, facts: &Facts) -> (Judgement, Found) {
         let began = Instant::now();
         let seen = self.look_at(call, facts);
         let mut memory = self.sessions.remember();
         memory.expire();
-        self.judge_by(call, facts, seen, &memory, began)
+        self.judge_by(call, facts, seen, &memory.before(call), began)
     }
 
     /// What would be decided about a call were this the only policy.
@@ -135,7 +139,8 @@ impl Gateway {
         let rules = Ok(Arc::new(load(&[file])?.ruleset));
         let facts = Facts { rules, ..self.facts(call) };
         let seen = self.look_at(call, &facts);
-        Ok(self.judge_by(call, &facts, seen, &self.sessions.remember(), began))
+        let memory = self.sessions.remember();
+        Ok(self.judge_by(call, &facts, seen, &memory.before(call), began).0)
     }
 
     fn facts(&self, call: &Call) -> Facts {
@@ -152,11 +157,21 @@ impl Gateway {
         Seen { known, carried: self.followed.carried(call) }
     }
 
-    fn decide(&self, call: &Call, facts: &Facts, seen: Seen<'_>, began: Instant) -> Judgement {
+    fn decide(&self, call: &Call, facts: &Facts, seen: Seen<'_>, began: Instant) -> (Judgement, Found) {
         let mut memory = self.sessions.remember();
         memory.enter(call);
         memory.expire();
-        let judgement = self.judge_by(call, facts, seen, &memory, began);
+        if !facts.rules.as_ref().is_ok_and(|ruleset| ruleset.remembers()) {
+            if !facts.counted {
+                memory.history.record(call, facts.now_ms);
+            }
+            let Before { labels, called, .. } = memory.before(call);
+            let called = called.into_owned().into();
+            // No rule asks for more than that, so no other call need wait for the judgement.
+            drop(memory);
+            return self.judge_by(call, facts, seen, &Before { labels, called, history: &History::default() }, began);
+        }
+        let (judgement, found) = self.judge_by(call, facts, seen, &memory.before(call), began);
         if !facts.counted {
             memory.history.record(call, facts.now_ms);
         }
@@ -164,28 +179,35 @@ impl Gateway {
             && let Err(e) = memory.spend(ruleset, &judgement)
         {
             let text = format!("a rule holds once, and that it did cannot be written down: {e}");
-            return Judgement::refused(Reason::AuditUnavailable, text);
+            return (Judgement::refused(Reason::AuditUnavailable, text), found);
         }
-        judgement
+        (judgement, found)
     }
 
-    fn judge_by(&self, call: &Call, facts: &Facts, seen: Seen<'_>, memory: &Memory, began: Instant) -> Judgement {
+    fn judge_by(
+        &self,
+        call: &Call,
+        facts: &Facts,
+        seen: Seen<'_>,
+        before: &Before<'_>,
+        began: Instant,
+    ) -> (Judgement, Found) {
         let (ruleset, known) = match (&facts.rules, seen.known) {
             (Ok(ruleset), Some(known)) => (ruleset, known),
-            (Ok(_), None) => return Judgement::allowed(Reason::Disabled),
-            (Err(_), _) if facts.mode == Mode::Disabled => return Judgement::allowed(Reason::Disabled),
+            (Ok(_), None) => return (Judgement::allowed(Reason::Disabled), None),
+            (Err(_), _) if facts.mode == Mode::Disabled => return (Judgement::allowed(Reason::Disabled), None),
             (Err(wrong), _) => {
                 let first = wrong.first().map(Diagnostic::to_string).unwrap_or_default();
                 let text = format!("the project's own policy does not load, and it could restrict this: {first}");
-                return Judgement::refused(Reason::PolicyUnavailable, text);
+                return (Judgement::refused(Reason::PolicyUnavailable, text), None);
             }
         };
-        let context = self.context(call, facts, memory);
-        let judgement = ruleset.judge_known(known, &context);
+        let context = self.context(call, facts, before);
+        let (judgement, found) = ruleset.judge_known(known, &context);
         let again = |call: &Call| ruleset.judge(call, &context);
         let mut judgement = self.followed.judge(call, seen.carried, judgement, again);
         judgement.micros = began.elapsed().as_micros() as u64;
-        judgement
+        (judgement, found)
     }
 
     /// Whether policy refuses a call of this tool whatever its arguments. Where nothing is enforced, none is.
@@ -193,17 +215,17 @@ impl Gateway {
         let facts = self.facts(call);
         let Some(ruleset) = facts.rules.as_ref().ok().filter(|_| facts.mode == Mode::Enforce) else { return false };
         let memory = self.sessions.remember();
-        ruleset.closes(call, &self.context(call, &facts, &memory))
+        ruleset.closes(call, &self.context(call, &facts, &memory.before(call)))
     }
 
-    fn context<'a>(&'a self, call: &Call, facts: &Facts, memory: &'a Memory) -> Context<'a> {
+    fn context<'a>(&'a self, call: &Call, facts: &Facts, before: &'a Before<'_>) -> Context<'a> {
         Context {
             now_ms: facts.now_ms,
             headless: self.config.now().headless,
-            labels: memory.labels(call),
+            labels: &before.labels,
             confined: self.is_confined(call),
-            called: memory.called(call),
-            history: &memory.history,
+            called: &before.called,
+            history: before.history,
             counted: facts.counted,
             rampart_home: self.home.root().to_str(),
         }
@@ -311,12 +333,12 @@ impl Gateway {
         }
     }
 
-    fn tell(&self, call: &Call, answer: &Answer) {
+    fn tell(&self, call: &Call, answer: &Answer, found: Found) {
         let Answer { verdict, judgement, seq } = answer;
         let (surface, by) = (call.origin.surface, judgement.decided_by());
         let agent = self.trail.redacted_name(&call.origin.agent);
         self.sessions.remember().learn(call, judgement, *verdict);
-        self.followed.learn(call, judgement, *verdict);
+        self.followed.learn(call, judgement, *verdict, found);
         self.metrics.answered(call, answer);
         match verdict {
             Outcome::Allow => debug!(%surface, %agent, by, seq, "allowed"),
@@ -389,12 +411,12 @@ impl Gate for Gateway {
 
     fn preview(&self, call: &Call) -> Option<Judgement> {
         let facts = Facts { counted: true, ..self.facts(call) };
-        let mut judgement = self.would_decide(call, &facts);
+        let (mut judgement, found) = self.would_decide(call, &facts);
         if facts.mode == Mode::Monitor {
             judgement.edits.clear();
         }
         // A part that changes nothing is not judged, and passes all the same.
-        self.followed.learn(call, &judgement, judgement.outcome);
+        self.followed.learn(call, &judgement, judgement.outcome, found);
         Some(judgement)
     }
 }

@@ -6,10 +6,11 @@ mod spent;
 mod temporary;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rampart_call::{
@@ -50,7 +51,7 @@ pub(crate) struct Memory {
 
 #[derive(Debug, Default)]
 struct Session {
-    labels: BTreeSet<String>,
+    labels: Arc<BTreeSet<String>>,
     calls: Calls,
     count: Count,
     last_ms: u64,
@@ -65,7 +66,12 @@ pub struct Count {
     pub refused: u64,
 }
 
-static NO_LABELS: BTreeSet<String> = BTreeSet::new();
+/// What a judgement depends on of what went before.
+pub(crate) struct Before<'a> {
+    pub(crate) labels: Arc<BTreeSet<String>>,
+    pub(crate) called: Cow<'a, [String]>,
+    pub(crate) history: &'a History,
+}
 
 impl Sessions {
     /// Nothing is remembered but the rules that were used up, which stand in the file `spent-rules` of the folder, and
@@ -126,14 +132,15 @@ impl Memory {
     }
 
     /// The tools that are being called of the MCP server whose own doing a call is.
-    pub(crate) fn called(&self, call: &Call) -> &[String] {
+    fn called(&self, call: &Call) -> &[String] {
         let Some(server) = &call.origin.server else { return &[] };
         self.sessions.get(&key(call)).map_or(&[], |session| session.calls.of(server))
     }
 
-    /// The labels of a call's session.
-    pub(crate) fn labels(&self, call: &Call) -> &BTreeSet<String> {
-        self.sessions.get(&key(call)).map_or(&NO_LABELS, |session| &session.labels)
+    /// What the judgement of a call depends on.
+    pub(crate) fn before(&self, call: &Call) -> Before<'_> {
+        let labels = self.sessions.get(&key(call)).map(|session| Arc::clone(&session.labels)).unwrap_or_default();
+        Before { labels, called: Cow::Borrowed(self.called(call)), history: &self.history }
     }
 
     /// What became of the calls of a session, whichever agents used that name.
@@ -201,7 +208,11 @@ impl Memory {
                 warn!("hosts will be new again after a restart, they cannot be written down: {why}");
             }
         }
-        session.labels.extend(labels(call, &judgement.effects).map(str::to_owned));
+        for label in labels(call, &judgement.effects) {
+            if !session.labels.contains(label) {
+                Arc::make_mut(&mut session.labels).insert(label.to_owned());
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Known<'a> {
     pub(crate) complete: bool,
     /// Numbers of the rules that may match.
     pub(crate) candidates: Ids,
-    findings: OnceCell<Vec<Finding>>,
+    pub(crate) findings: OnceCell<Vec<Finding>>,
     /// What the arguments of a tool of a server would write or send.
     contents: OnceCell<String>,
     rampart_home: Option<&'a str>,

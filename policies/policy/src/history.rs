@@ -65,9 +65,11 @@ impl History {
         }
         let tool = call.action.tool();
         self.each_subject(call, now_ms, |subject| {
-            let known = subject.tools.contains_key(tool) || subject.tools.len() < MAX_TOOLS;
-            let counter = subject.tools.entry(if known { tool } else { "" }.to_owned()).or_default();
-            counter.add(1, now_ms);
+            if let Some(counter) = subject.tools.get_mut(tool) {
+                return counter.add(1, now_ms);
+            }
+            let name = if subject.tools.len() < MAX_TOOLS { tool } else { "" };
+            subject.tools.entry(name.to_owned()).or_default().add(1, now_ms);
         });
     }
 

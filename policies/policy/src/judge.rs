@@ -1,6 +1,6 @@
 //! A ruleset and a call in, a judgement out.
 
-use rampart_call::{Call, Edit, Effect, Judgement, Outcome, Phase, Reason, RuleRef};
+use rampart_call::{Call, Edit, Effect, Finding, Judgement, Outcome, Phase, Reason, RuleRef};
 
 use crate::{
     Context, Layer, Rule, Ruleset,
@@ -39,7 +39,7 @@ pub(crate) struct Decision<'r> {
 impl Ruleset {
     /// Judges a call. Pure: the same ruleset, call and context always give the same judgement.
     pub fn judge(&self, call: &Call, context: &Context<'_>) -> Judgement {
-        self.judge_known(self.look_at(call, context.rampart_home), context)
+        self.judge_known(self.look_at(call, context.rampart_home), context).0
     }
 
     /// The part of a judgement that does not depend on what went before, and takes most of its time. `rampart_home` is
@@ -53,8 +53,9 @@ impl Ruleset {
         known
     }
 
-    /// The other part, quick, of what [`Self::look_at`] of the same ruleset has found.
-    pub fn judge_known(&self, known: Known<'_>, context: &Context<'_>) -> Judgement {
+    /// The other part, quick, of what [`Self::look_at`] of the same ruleset has found. Also what detectors found in what the call
+    /// sends or what came back, if a rule wanted to know.
+    pub fn judge_known(&self, known: Known<'_>, context: &Context<'_>) -> (Judgement, Option<Vec<Finding>>) {
         let facts = Facts { known, context };
         let matches = self.matches(&facts);
         let decision = self.decide(&facts, &matches);
@@ -70,7 +71,7 @@ impl Ruleset {
         let mut matched: Vec<RuleRef> = deciding.iter().cloned().collect();
         let rest = matches.all.iter().map(|m| &m.rule.place).filter(|place| Some(*place) != deciding.as_ref());
         matched.extend(rest.cloned());
-        Judgement {
+        let judgement = Judgement {
             outcome: decision.outcome,
             reason: decision.reason,
             rule: deciding,
@@ -82,7 +83,8 @@ impl Ruleset {
             edits,
             ruleset: self.hash.clone(),
             micros: 0,
-        }
+        };
+        (judgement, facts.known.findings.into_inner())
     }
 
     pub(crate) fn index(&self, phase: Phase) -> &Index {

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::{
     Layer,
-    condition::{Check, Test, command::Grant, detects},
+    condition::{Check, Test, budget, call_count, command::Grant, detects, first_seen},
     facts::{Facts, Unit},
     pattern::{Reading, TextGlob},
     source::{Action, Match},
@@ -135,6 +135,12 @@ impl Rule {
     pub(crate) fn searches(&self) -> bool {
         let cuts = self.redaction.as_ref().is_some_and(|redaction| redaction.detects.0.is_some());
         cuts || self.calls.iter().any(|test| test.key == detects::KEY)
+    }
+
+    /// What went before decides whether it matches, or whether it still holds.
+    pub(crate) fn remembers(&self) -> bool {
+        let asks = |test: &Test| [budget::KEY, call_count::KEY, first_seen::KEY].contains(&test.key);
+        self.once || self.expires_at_ms.is_some() || self.calls.iter().any(asks)
     }
 
     /// It is in force: not expired, not used up, and about this phase of a call.

@@ -64,6 +64,8 @@ pub struct Ruleset {
     own_ports: OnceLock<Vec<u16>>,
     /// The rules that hold once, by their numbers.
     pub(crate) once: Vec<usize>,
+    /// What went before decides whether one of the rules matches.
+    remembers: bool,
     policies: Vec<Policy>,
     notify: Vec<Notify>,
 }
@@ -398,6 +400,7 @@ impl Compiler {
         let once = (0..).zip(&compiled).filter(|(_, rule)| rule.once).map(|(number, _)| number).collect();
         let ruleset = Ruleset {
             once,
+            remembers: compiled.iter().any(Rule::remembers),
             rules: compiled,
             sets,
             default_action,
@@ -438,6 +441,12 @@ impl Ruleset {
     /// On which ports of this machine Rampart's own interface listens.
     pub fn own_ports(&self) -> &[u16] {
         self.own_ports.get().map_or(&OWN_PORTS, Vec::as_slice)
+    }
+
+    /// Whether a judgement depends on [`Context::history`](crate::Context::history): some rule counts calls, bytes or time, asks
+    /// whether a host is new, or is used up.
+    pub fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// SHA-256 over all files, in hex.

@@ -68,6 +68,7 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
         }
         // A value, as of a role in a message, speaks to nobody.
         Shape::Weighed { .. } if in_word(bytes, hit) || bytes.get(hit.end) == Some(&b'"') => return None,
+        Shape::Weighed { .. } if is_user_agent(bytes, hit) => return None,
         Shape::Weighed { tells, .. } => tells.weigh(bytes, hit)?,
         Shape::Code => return None,
     };
@@ -82,6 +83,12 @@ pub(crate) fn confirm(detector: &Detector, bytes: &[u8], hit: Hit) -> Option<(us
 fn in_word(bytes: &[u8], hit: Hit) -> bool {
     let letter = bytes.get(hit.start).is_some_and(u8::is_ascii_alphanumeric);
     letter && !starts_word(bytes, hit.start, u8::is_ascii_alphanumeric)
+}
+
+/// Whether it is the header in which a client names itself (RFC 9110 section 10.1.5), which is in every request.
+fn is_user_agent(bytes: &[u8], hit: Hit) -> bool {
+    let before = bytes.get(hit.start.saturating_sub(5)..hit.start).unwrap_or_default();
+    before.eq_ignore_ascii_case(b"user-") && bytes.get(hit.end) == Some(&b':')
 }
 
 /// Whether a token may begin at the hit: not in the middle of a word, unless its prefix cannot be a part of one.

@@ -48,6 +48,11 @@ impl Gathered {
         (answered, now.saturating_sub(before) < CLOSE.as_micros() as u64)
     }
 
+    /// Whether somebody waits for a record to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).drafts.is_empty()
+    }
+
     /// All that nobody has taken yet.
     pub(super) fn take(&self) -> Batch {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
@@ -55,9 +60,14 @@ impl Gathered {
 }
 
 impl Batch {
+    pub(super) fn extend(&mut self, more: Self) {
+        self.drafts.extend(more.drafts);
+        self.answers.extend(more.answers);
+    }
+
     /// Tells everybody how it went: the `seq` of the first record, which the others follow in order.
-    pub(super) fn answer(answers: impl IntoIterator<Item = Answer>, result: &Result<u64, Unavailable>) {
-        for (nth, answer) in (0..).zip(answers) {
+    pub(super) fn answer(self, result: &Result<u64, Unavailable>) {
+        for (nth, answer) in (0..).zip(self.answers) {
             // a caller that went away does not need its answer
             let _ = answer.send(result.clone().map(|first| first + nth));
         }

@@ -21,6 +21,7 @@ use super::{
     recovery::{self, CHECKPOINT, Standing},
     retention,
     segment::{Flush, Segment},
+    writer::CLOSED,
 };
 
 /// Records after which a checkpoint is due, and the most that go into one batch.
@@ -69,11 +70,13 @@ pub(super) enum Next {
     Flush(Flush),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Unsynced {
     first: u64,
     offset: u64,
     since: Stamp,
+    /// The newest checkpoint among them, which is made known when they are on disk.
+    checkpoint: Option<Checkpoint>,
 }
 
 impl Log {
@@ -138,7 +141,6 @@ impl Log {
             && self.trouble.is_none()
             && self.segment.is_some()
             && !self.rotation_due(now)
-            && !self.checkpoint_due(now)
             && !self.waits_since(LATE_MS, now)
     }
 
@@ -152,20 +154,25 @@ impl Log {
         let now = self.now();
         if self.trouble.is_some() {
             let _ = self.resume(now);
-        } else if self.checkpoint_due(now) {
-            let _ = self.put(&[], now);
-        } else if self.waits_since(SYNC_MS, now)
-            && let Some(segment) = &self.segment
-        {
-            self.flushing = self.unsynced.take();
-            return Next::Flush(segment.flush(&self.settings.disk));
+        } else {
+            if self.checkpoint_due(now) {
+                let _ = self.put(&[], now);
+            }
+            // Whoever waits for a checkpoint waits for no other's records.
+            let signed = self.unsynced.as_ref().is_some_and(|u| u.checkpoint.is_some());
+            if (signed || self.waits_since(SYNC_MS, now))
+                && let Some(segment) = &self.segment
+            {
+                self.flushing = self.unsynced.take();
+                return Next::Flush(segment.flush(&self.settings.disk));
+            }
         }
         let until = |at: u64| at.saturating_sub(now.boot_ms).max(1);
         if let Some(trouble) = &self.trouble {
             // What else is due cannot be done before this.
             return Next::Wait(until(trouble.retry_at));
         }
-        let sync = self.unsynced.map(|u| until(u.since.boot_ms + SYNC_MS));
+        let sync = self.unsynced.as_ref().map(|u| until(u.since.boot_ms + SYNC_MS));
         let checkpoint =
             (self.ledger.size() > self.checkpointed.0).then(|| until(self.checkpointed.1.boot_ms + CHECKPOINT_MS));
         Next::Wait([sync, checkpoint].into_iter().flatten().min().unwrap_or(CHECKPOINT_MS))
@@ -174,14 +181,22 @@ impl Log {
     /// Takes note of how a flush ended.
     pub(super) fn flushed(&mut self, flush: &Flush, result: io::Result<()>) {
         let flushing = self.flushing.take();
-        let Err(e) = result else { return };
+        let Err(e) = result else {
+            // What a segment that was given up ends with is told in the next one.
+            if let Some(checkpoint) =
+                flushing.and_then(|f| f.checkpoint).filter(|_| self.segment_name() == flush.segment)
+            {
+                self.publish_checkpoint(checkpoint);
+            }
+            return;
+        };
         let now = self.now();
         if self.segment_name() == flush.segment {
-            self.unsynced = flushing.or(self.unsynced);
+            self.unsynced = flushing.or(self.unsynced.take());
             let _ = self.replace(Fault::Sync(e), now);
         } else if let Some(unsynced) = flushing {
             // Meanwhile the segment was given up for another reason, and that much is told already.
-            let lost = trouble::unconfirmed(&flush.segment, unsynced, self.ledger.size(), &e);
+            let lost = trouble::unconfirmed(&flush.segment, &unsynced, self.ledger.size(), &e);
             let _ = self.put(&[lost], now);
         }
     }
@@ -244,7 +259,7 @@ impl Log {
     }
 
     fn unavailable(&self) -> Unavailable {
-        Unavailable::new(self.trouble.as_ref().map_or("the trail is closed", |t| &t.cause))
+        Unavailable::new(self.trouble.as_ref().map_or(CLOSED, |t| &t.cause))
     }
 
     /// Writes a batch, in a new segment if the current one fails.
@@ -286,15 +301,16 @@ impl Log {
             self.ledger = before;
             return Err(Fault::Write(written, e));
         }
-        self.unsynced.get_or_insert(Unsynced { first, offset, since: now });
+        let unsynced = self.unsynced.get_or_insert(Unsynced { first, offset, since: now, checkpoint: None });
+        let signed = checkpoint.is_some();
+        unsynced.checkpoint = checkpoint.or(unsynced.checkpoint.take());
         let late = self.waits_since(LATE_MS, now);
-        if self.settings.is_strict() || late || checkpoint.is_some() || batch.iter().any(|d| d.durable) {
+        if self.settings.is_strict() || self.leaving || late || batch.iter().any(|d| d.durable) {
             self.sync().inspect_err(|_| self.ledger = before)?;
         }
-        if let Some(checkpoint) = checkpoint {
+        if signed {
             self.checkpointed = (self.ledger.size(), now);
             self.leaving = false;
-            self.publish_checkpoint(checkpoint);
         }
         self.publish(first);
         Ok(first)
@@ -303,13 +319,15 @@ impl Log {
     fn sync(&mut self) -> Result<(), Fault> {
         let Some(segment) = &self.segment else { return Err(Fault::None) };
         segment.sync(&self.settings.disk).map_err(Fault::Sync)?;
-        self.unsynced = None;
+        if let Some(checkpoint) = self.unsynced.take().and_then(|u| u.checkpoint) {
+            self.publish_checkpoint(checkpoint);
+        }
         Ok(())
     }
 
     /// Whether a record has waited for the disk for so many milliseconds.
     fn waits_since(&self, ms: u64, now: Stamp) -> bool {
-        self.unsynced.is_some_and(|u| now.boot_ms >= u.since.boot_ms + ms)
+        self.unsynced.as_ref().is_some_and(|u| now.boot_ms >= u.since.boot_ms + ms)
     }
 
     fn checkpoint_due(&self, now: Stamp) -> bool {
@@ -382,7 +400,11 @@ impl Log {
         }
     }
 
+    /// Makes a checkpoint known that is on disk, unless a later one is known already.
     fn publish_checkpoint(&mut self, checkpoint: Checkpoint) {
+        if self.checkpoint.as_ref().is_some_and(|known| known.size >= checkpoint.size) {
+            return;
+        }
         let written = serde_json::to_vec(&checkpoint).map_err(io::Error::from);
         if let Err(e) = written.and_then(|json| self.dir.replace(CHECKPOINT, &json)) {
             tracing::warn!(error = %e, "the audit checkpoint file could not be written");

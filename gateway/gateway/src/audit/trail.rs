@@ -20,16 +20,15 @@ use super::{
     directory::Directory,
     gathered::{Batch, Gathered},
     log::Log,
-    record::{Draft, redacted},
+    record::redacted,
     redact::Redactor,
-    writer::{self, Request, Shared},
+    writer::{self, CLOSED, Request, Shared, Writer},
 };
 
 /// Records that may wait for the writer. More than that means that the disk does not keep up.
 const QUEUE: usize = 16 * 1024;
 /// Lines that a slow subscriber may lag behind.
 const BACKLOG: usize = 4096;
-const CLOSED: &str = "the trail is closed";
 /// The file with the key under which secrets are fingerprinted.
 const REDACTION_KEY: &str = "redaction.key";
 
@@ -65,12 +64,12 @@ impl Trail {
         let log: Arc<Shared> = Arc::new(Mutex::new(Some(Log::open(directory, settings, lines.clone(), newest)?)));
         let (requests, queue) = sync_channel(QUEUE);
         let health = Arc::new(Mutex::new(Health::default()));
-        let (shared, told) = (Arc::clone(&log), Arc::clone(&health));
+        let gathered = Arc::new(Gathered::new());
+        let writer = Writer { log: Arc::clone(&log), gathered: Arc::clone(&gathered), health: Arc::clone(&health) };
         std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || writer::run(&shared, &queue, &told))
+            .spawn(move || writer.run(&queue))
             .map_err(|e| OpenError::io("served by a thread", dir, e))?;
-        let gathered = Arc::new(Gathered::new());
         Ok(Self { log, requests, gathered, redactor, health, lines, checkpoints })
     }
 
@@ -89,39 +88,41 @@ impl Trail {
         answered.await.unwrap_or_else(|_| Err(Unavailable::new(CLOSED)))
     }
 
-    /// Writes what was gathered, here where that is quick, otherwise by the writer's thread.
+    /// Writes what was gathered: here where that is quick, otherwise by the writer's thread. Whoever has the log in hand looks
+    /// for more when letting go of it, so that nobody need wait for it.
     fn write_gathered(&self) {
-        let batch = self.gathered.take();
-        if batch.drafts.is_empty() {
-            return;
-        }
-        if let Some(result) = self.at_once(&batch.drafts) {
-            Batch::answer(batch.answers, &result);
-        } else if let Err(e) = self.requests.try_send(Request::Append(batch)) {
-            let (why, request) = refused(e);
-            if let Request::Append(batch) = request {
-                Batch::answer(batch.answers, &Err(why));
+        while !self.gathered.is_empty() {
+            let Some(mut hand) = writer::hold_if_free(&self.log) else { return };
+            let batch = self.gathered.take();
+            match hand.as_mut() {
+                None => batch.answer(&Err(Unavailable::new(CLOSED))),
+                Some(log) if log.takes_at_once(&batch.drafts) => {
+                    let was_synced = log.is_synced();
+                    let result = log.commit(&batch.drafts);
+                    writer::tell(log, &self.health);
+                    drop(hand);
+                    if was_synced {
+                        // a full queue wakes the writer as well
+                        let _ = self.requests.try_send(Request::Look);
+                    }
+                    batch.answer(&result);
+                }
+                // Something is due that takes longer.
+                Some(_) => {
+                    drop(hand);
+                    self.leave_to_writer(batch);
+                }
             }
         }
     }
 
-    /// Records what nobody waits to see on disk here and now, without the way to the writer's thread and back, which
-    /// takes longer than the decision. None when the log is in use or something else is due first.
-    fn at_once(&self, drafts: &[Draft]) -> Option<Result<u64, Unavailable>> {
-        let mut hand = self.log.try_lock().ok()?;
-        let Some(log) = hand.as_mut() else { return Some(Err(Unavailable::new(CLOSED))) };
-        if !log.takes_at_once(drafts) {
-            return None;
+    fn leave_to_writer(&self, batch: Batch) {
+        if let Err(e) = self.requests.try_send(Request::Append(batch)) {
+            let (why, request) = refused(e);
+            if let Request::Append(batch) = request {
+                batch.answer(&Err(why));
+            }
         }
-        let was_synced = log.is_synced();
-        let result = log.commit(drafts);
-        writer::tell(log, &self.health);
-        drop(hand);
-        if was_synced {
-            // a full queue wakes the writer as well
-            let _ = self.requests.try_send(Request::Look);
-        }
-        Some(result)
     }
 
     /// A text as a record would have it: without secrets, and of bounded length.

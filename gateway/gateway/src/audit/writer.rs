@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Health, Keep, Unavailable,
-    gathered::Batch,
+    gathered::{Batch, Gathered},
     log::{CHECKPOINT_RECORDS, Log, Next},
 };
 
@@ -31,81 +31,119 @@ pub(super) enum Request {
     Close(oneshot::Sender<()>),
 }
 
+/// Why nothing is recorded any more.
+pub(super) const CLOSED: &str = "the trail is closed";
+
 pub(super) type Answer = oneshot::Sender<Result<u64, Unavailable>>;
 
 /// A log that is written by whoever has it in hand. None once it is closed.
 pub(super) type Shared = Mutex<Option<Log>>;
 
-/// Serves requests until it is told to close, or nobody is left to ask.
-pub(super) fn run(shared: &Shared, requests: &Receiver<Request>, health: &Mutex<Health>) {
-    let Batch { mut drafts, mut answers } = Batch::default();
-    let mut closed = None;
-    while closed.is_none() {
-        let wait = Duration::from_millis(rest(shared, health));
-        let mut next = match requests.recv_timeout(wait) {
-            Ok(request) => Some(request),
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        let mut hand = hold(shared);
-        let Some(log) = hand.as_mut() else { return };
-        while let Some(request) = next.take() {
-            match request {
-                Request::Append(batch) => {
-                    drafts.extend(batch.drafts);
-                    answers.extend(batch.answers);
-                }
-                Request::Retire(keep, answer) => {
-                    let _ = answer.send(log.retire(keep));
-                }
-                Request::Passed(calls) => log.count_passed(calls),
-                Request::Look => {}
-                Request::Close(answer) => closed = Some(answer),
-            }
-            if closed.is_none() && (drafts.len() as u64) < CHECKPOINT_RECORDS {
-                next = requests.try_recv().ok();
-            }
-        }
-        if !drafts.is_empty() {
-            let result = log.commit(&drafts);
-            // before the answers, so that whoever got one finds it in the health
-            tell(log, health);
-            Batch::answer(answers.drain(..), &result);
-            drafts.clear();
-        }
-    }
-    if let Some(mut log) = hold(shared).take() {
-        log.close();
-        tell(&log, health);
-    }
-    if let Some(answer) = closed {
-        let _ = answer.send(());
-    }
+/// The thread, and what it shares with those who write at once.
+pub(super) struct Writer {
+    pub(super) log: Arc<Shared>,
+    pub(super) gathered: Arc<Gathered>,
+    pub(super) health: Arc<Mutex<Health>>,
 }
 
-/// Does what is due, and returns for how many milliseconds there is nothing to do.
-fn rest(shared: &Shared, health: &Mutex<Health>) -> u64 {
-    loop {
-        let flush = {
-            let mut hand = hold(shared);
-            let Some(log) = hand.as_mut() else { return 0 };
-            let next = log.tick();
-            tell(log, health);
-            match next {
-                Next::Wait(wait) => return wait,
-                Next::Flush(flush) => flush,
+impl Writer {
+    /// Serves requests until it is told to close, or nobody is left to ask.
+    pub(super) fn run(&self, requests: &Receiver<Request>) {
+        let mut batch = Batch::default();
+        let mut closed = None;
+        while closed.is_none() {
+            let wait = Duration::from_millis(self.rest());
+            self.write_gathered();
+            let mut next = match requests.recv_timeout(wait) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut hand = hold(&self.log);
+            let Some(log) = hand.as_mut() else { return };
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Append(more) => batch.extend(more),
+                    Request::Retire(keep, answer) => {
+                        let _ = answer.send(log.retire(keep));
+                    }
+                    Request::Passed(calls) => log.count_passed(calls),
+                    Request::Look => {}
+                    Request::Close(answer) => closed = Some(answer),
+                }
+                if closed.is_none() && (batch.drafts.len() as u64) < CHECKPOINT_RECORDS {
+                    next = requests.try_recv().ok();
+                }
             }
-        };
-        // Others go on writing meanwhile.
-        let result = flush.run();
-        if let Some(log) = hold(shared).as_mut() {
-            log.flushed(&flush, result);
+            if !batch.drafts.is_empty() {
+                let result = log.commit(&batch.drafts);
+                // before the answers, so that whoever got one finds it in the health
+                tell(log, &self.health);
+                std::mem::take(&mut batch).answer(&result);
+            }
+        }
+        if let Some(mut log) = hold(&self.log).take() {
+            log.close();
+            tell(&log, &self.health);
+        }
+        self.write_gathered();
+        if let Some(answer) = closed {
+            let _ = answer.send(());
+        }
+    }
+
+    /// Does what is due, and returns for how many milliseconds there is nothing to do.
+    fn rest(&self) -> u64 {
+        loop {
+            let flush = {
+                let mut hand = hold(&self.log);
+                let Some(log) = hand.as_mut() else { return 0 };
+                let next = log.tick();
+                tell(log, &self.health);
+                match next {
+                    Next::Wait(wait) => return wait,
+                    Next::Flush(flush) => flush,
+                }
+            };
+            self.write_gathered();
+            // Others go on writing meanwhile.
+            let result = flush.run();
+            if let Some(log) = hold(&self.log).as_mut() {
+                log.flushed(&flush, result);
+            }
+        }
+    }
+
+    /// Records what came while the log was in hand here, and is left to whoever has it.
+    fn write_gathered(&self) {
+        while !self.gathered.is_empty() {
+            let mut hand = hold(&self.log);
+            let batch = self.gathered.take();
+            let result = match hand.as_mut() {
+                Some(log) => {
+                    let result = log.commit(&batch.drafts);
+                    tell(log, &self.health);
+                    result
+                }
+                None => Err(Unavailable::new(CLOSED)),
+            };
+            drop(hand);
+            batch.answer(&result);
         }
     }
 }
 
 fn hold(shared: &Shared) -> MutexGuard<'_, Option<Log>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The log, unless somebody has it in hand.
+pub(super) fn hold_if_free(shared: &Shared) -> Option<MutexGuard<'_, Option<Log>>> {
+    match shared.try_lock() {
+        Ok(hand) => Some(hand),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Makes known how the log is doing.

@@ -98,10 +98,10 @@ fn what_an_agent_has_seen_may_go_back_to_the_site_it_came_from() {
     let (mut call, judgement) = post("login.host.example", "");
     call.phase = Phase::After;
     call.response = Some(Response { text: format!("{{\"token\": \"{secret}\"}}"), ..Response::default() });
-    followed.learn(&call, &judgement, Outcome::Deny);
+    followed.learn(&call, &judgement, Outcome::Deny, None);
     assert_eq!(followed.len(), 0, "the agent has not seen it");
-    followed.learn(&call, &judgement, Outcome::Allow);
-    followed.learn(&call, &judgement, Outcome::Allow);
+    followed.learn(&call, &judgement, Outcome::Allow, None);
+    followed.learn(&call, &judgement, Outcome::Allow, None);
     assert_eq!(followed.len(), 1);
     for (host, expected) in [
         ("login.host.example", Outcome::Allow),

@@ -9,6 +9,9 @@ use crate::{
     tool::Tools,
 };
 
+/// The key it stands under.
+pub(crate) const KEY: &str = "budget";
+
 /// What is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Source(Option<Budget>);
@@ -25,7 +28,7 @@ struct Budget {
 
 impl Source {
     pub(super) fn read(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Self {
-        let Some(node) = fields.take("budget") else { return Self(None) };
+        let Some(node) = fields.take(KEY) else { return Self(None) };
         let Some(mut fields) = reader.fields(node, "`budget`") else { return Self(None) };
         let per = fields.take("per").and_then(|n| reader.text(n, "per"));
         let words = [("host", Per::Host), ("session", Per::Session), ("agent", Per::Agent)];
@@ -56,7 +59,7 @@ impl Source {
     pub(super) fn compile(&self, into: &mut RuleBuilder<'_>) {
         let Some(budget) = self.0 else { return };
         into.reaches(Tools::FETCH.and(Tools::CONNECT));
-        into.call("budget", move |facts| budget.is_spent(facts));
+        into.call(KEY, move |facts| budget.is_spent(facts));
     }
 }
 

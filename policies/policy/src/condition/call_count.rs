@@ -7,6 +7,9 @@ use crate::{
     pattern::TextGlob,
 };
 
+/// The key it stands under.
+pub(crate) const KEY: &str = "call_count";
+
 /// What is written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source(pub(crate) Option<Limit>);
@@ -22,7 +25,7 @@ pub(crate) struct Limit {
 
 impl Source {
     pub(super) fn read(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Self {
-        let Some(node) = fields.take("call_count") else { return Self(None) };
+        let Some(node) = fields.take(KEY) else { return Self(None) };
         let Some(mut fields) = reader.fields(node, "`call_count`") else { return Self(None) };
         let tool = fields.take("tool").map(|n| reader.texts(n, "tool"));
         let gte = fields.take("gte").and_then(|n| reader.number(n, "gte"));
@@ -49,7 +52,7 @@ impl Source {
     pub(super) fn compile(&self, into: &mut RuleBuilder<'_>) {
         let Some(Limit { tool, gte, window_ms, per }) = self.0.clone() else { return };
         let globs: Vec<TextGlob> = tool.iter().flatten().map(|t| TextGlob::new(&t.value)).collect();
-        into.call("call_count", move |facts| {
+        into.call(KEY, move |facts| {
             let fits = |name: &str| globs.is_empty() || globs.iter().any(|g| g.is_match(name));
             let context = facts.context;
             let before = context.history.count(per, facts.call, window_ms, context.now_ms, fits);

@@ -4,6 +4,9 @@
 use super::{Fields, Reader, RuleBuilder};
 use crate::{history::Circle, pattern::Reading, tool::Tools};
 
+/// The key it stands under.
+pub(crate) const KEY: &str = "first_seen";
+
 /// What is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Source(Option<Within>);
@@ -17,7 +20,7 @@ enum Within {
 
 impl Source {
     pub(super) fn read(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Self {
-        let word = fields.take("first_seen").and_then(|node| reader.text(node, "first_seen"));
+        let word = fields.take(KEY).and_then(|node| reader.text(node, KEY));
         let words = [("session", Within::Session), ("agent", Within::Agent), ("ever", Within::Ever)];
         Self(word.and_then(|text| reader.word(&text, "something within which a host is new", &words)))
     }
@@ -26,7 +29,7 @@ impl Source {
         let Some(within) = self.0 else { return };
         into.reaches(Tools::CARRIERS.and(Tools::FETCH).and(Tools::CONNECT));
         let all = into.reading == Reading::Exact;
-        into.call("first_seen", move |facts| {
+        into.call(KEY, move |facts| {
             let (origin, tool) = (&facts.call.origin, facts.call.action.tool());
             let circle = match within {
                 Within::Session => Circle::Session(origin.session.clone()),

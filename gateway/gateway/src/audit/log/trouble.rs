@@ -43,7 +43,7 @@ pub(super) enum Fault {
 }
 
 /// The account of records up to `last` of which nobody knows whether they are on disk.
-pub(super) fn unconfirmed(segment: &str, unsynced: Unsynced, last: u64, e: &io::Error) -> Draft {
+pub(super) fn unconfirmed(segment: &str, unsynced: &Unsynced, last: u64, e: &io::Error) -> Draft {
     let lost = Lost {
         segment: segment.to_owned(),
         offset: unsynced.offset,
@@ -78,7 +78,7 @@ impl Log {
     fn account_for(&mut self, segment: &Segment, fault: &Fault) -> Vec<Draft> {
         let (name, offset) = (segment.name().to_owned(), segment.length());
         let mut told = Vec::new();
-        let unsynced = self.flushing.or(self.unsynced);
+        let unsynced = self.flushing.as_ref().or(self.unsynced.as_ref());
         if let Some(unsynced) = unsynced
             && !matches!(fault, Fault::Sync(_) | Fault::Tampering(Tampering::Removed))
             && let Err(e) = segment.sync(&self.settings.disk)
@@ -102,8 +102,8 @@ impl Log {
                 }
             }
             Fault::Sync(e) => {
-                let nothing = Unsynced { first: self.ledger.size() + 1, offset, since: self.now() };
-                told.push(unconfirmed(&name, unsynced.unwrap_or(nothing), self.ledger.size(), e));
+                let nothing = Unsynced { first: self.ledger.size() + 1, offset, since: self.now(), checkpoint: None };
+                told.push(unconfirmed(&name, unsynced.unwrap_or(&nothing), self.ledger.size(), e));
             }
             Fault::Tampering(Tampering::Grew) => {
                 if let Ok((length, sha256)) = self.foreign_bytes(segment) {
