@@ -43,7 +43,9 @@ pub(super) fn find(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bo
                     })
                     .unwrap_or(rest.len());
                 let command = rest.get(..length).unwrap_or(&[]);
-                let command: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found)).collect();
+                // Where a search begins at a file, that is what it finds.
+                let key = found.iter().find(|a| !a.glob && walk.is_key(a));
+                let command: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found, key)).collect();
                 walk.nested("find", |walk| walk.run_argv(command));
                 for _ in 0..length {
                     words.next();
@@ -120,19 +122,18 @@ fn matches_of(start: &Arg, expression: &[Arg]) -> Arg {
     Arg { glob: true, shape, text: path, ..start.clone() }
 }
 
-fn with_found(word: &Arg, found: &[Arg]) -> Vec<Arg> {
+/// A word of a command with what was found in it: all that lies below each place, and `itself`.
+fn with_found(word: &Arg, found: &[Arg], itself: Option<&Arg>) -> Vec<Arg> {
     if word.text == "{}" {
         // what lies below, where every name is meant
-        return found
-            .iter()
-            .map(|a| {
-                if a.glob {
-                    a.clone()
-                } else {
-                    Arg { text: format!("{}/*", a.text.trim_end_matches('/')), glob: true, ..a.clone() }
-                }
-            })
-            .collect();
+        let below = found.iter().map(|a| {
+            if a.glob {
+                a.clone()
+            } else {
+                Arg { text: format!("{}/*", a.text.trim_end_matches('/')), glob: true, ..a.clone() }
+            }
+        });
+        return itself.cloned().into_iter().chain(below).collect();
     }
     if !word.text.contains("{}") {
         return vec![word.clone()];
@@ -168,7 +169,7 @@ pub(super) fn fd(walk: &mut Walk<'_>, used: &mut Use<'_>, words: &[Arg]) -> bool
     let length = command.iter().position(|a| a.text == ";").unwrap_or(command.len());
     let command = command.get(..length).unwrap_or(&[]);
     if !command.is_empty() {
-        let mut all: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found)).collect();
+        let mut all: Vec<Arg> = command.iter().flat_map(|a| with_found(a, &found, None)).collect();
         if !command.iter().any(|a| a.text.contains("{}")) {
             all.extend(found.iter().cloned());
         }

@@ -128,12 +128,16 @@ impl Walk<'_> {
 
     /// A word that names a private key or credential store is taken to be read. Says whether it names one.
     pub(crate) fn read_if_key(&mut self, arg: &Arg) -> bool {
-        let target = self.target(arg, false);
-        let key = matches!(&target, Target::Path { sensitivity: Sensitivity::Credential, .. });
+        let key = self.is_key(arg);
         if key {
-            self.push_with(EffectKind::Read, Some(target), "", Certainty::Possible);
+            self.push_with(EffectKind::Read, Some(self.target(arg, false)), "", Certainty::Possible);
         }
         key
+    }
+
+    /// Whether a word names a private key or credential store.
+    pub(crate) fn is_key(&self, arg: &Arg) -> bool {
+        matches!(self.target(arg, false), Target::Path { sensitivity: Sensitivity::Credential, .. })
     }
 
     /// A file is created or changed.
