@@ -53,7 +53,6 @@ impl Writer {
         let mut closed = None;
         while closed.is_none() {
             let wait = Duration::from_millis(self.rest());
-            self.write_gathered();
             let mut next = match requests.recv_timeout(wait) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -95,27 +94,32 @@ impl Writer {
     /// Does what is due, and returns for how many milliseconds there is nothing to do.
     fn rest(&self) -> u64 {
         loop {
-            let flush = {
+            let next = {
                 let mut hand = hold(&self.log);
                 let Some(log) = hand.as_mut() else { return 0 };
                 let next = log.tick();
                 tell(log, &self.health);
-                match next {
-                    Next::Wait(wait) => return wait,
-                    Next::Flush(flush) => flush,
-                }
+                next
             };
-            self.write_gathered();
-            // Others go on writing meanwhile.
-            let result = flush.run();
-            if let Some(log) = hold(&self.log).as_mut() {
-                log.flushed(&flush, result);
+            let wrote = self.write_gathered();
+            match next {
+                // What was written has to be on disk soon, too.
+                Next::Wait(_) if wrote => {}
+                Next::Wait(wait) => return wait,
+                Next::Flush(flush) => {
+                    // Others go on writing meanwhile.
+                    let result = flush.run();
+                    if let Some(log) = hold(&self.log).as_mut() {
+                        log.flushed(&flush, result);
+                    }
+                }
             }
         }
     }
 
-    /// Records what came while the log was in hand here, and is left to whoever has it.
-    fn write_gathered(&self) {
+    /// Records what came while the log was in hand here, and is left to whoever has it. True when there was something.
+    fn write_gathered(&self) -> bool {
+        let mut wrote = false;
         while !self.gathered.is_empty() {
             let mut hand = hold(&self.log);
             let batch = self.gathered.take();
@@ -129,7 +133,9 @@ impl Writer {
             };
             drop(hand);
             batch.answer(&result);
+            wrote = true;
         }
+        wrote
     }
 }
 
@@ -160,4 +166,39 @@ pub(super) fn tell(log: &Log, health: &Mutex<Health>) {
         health.checkpoint = log.checkpoint().cloned();
     }
     health.checkpoint_age_ms = log.checkpoint_age_ms();
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{broadcast, watch};
+
+    use super::*;
+    use crate::audit::{
+        Settings,
+        directory::Directory,
+        record::{Draft, Kind},
+    };
+
+    #[test]
+    fn what_comes_while_the_writer_has_the_log_in_hand_is_written_and_soon_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&dir.path().join("audit")).unwrap();
+        let (lines, _) = broadcast::channel(8);
+        let (newest, _) = watch::channel(None);
+        let log = Log::open(directory, Settings::default(), lines, newest).unwrap();
+        let writer = Writer {
+            log: Arc::new(Mutex::new(Some(log))),
+            gathered: Arc::new(Gathered::new()),
+            health: Arc::new(Mutex::new(Health::default())),
+        };
+        let draft = || Draft { kind: Kind::Decision, body: "{}".to_owned(), durable: false };
+        let (mut answered, _) = writer.gathered.add(draft());
+        let wait = writer.rest();
+        assert_eq!(answered.try_recv().unwrap().unwrap(), 2, "after the record that opens the trail");
+        assert!(wait <= 5, "{wait} ms until the disk has it");
+        hold(&writer.log).take();
+        let (mut answered, _) = writer.gathered.add(draft());
+        writer.write_gathered();
+        assert_eq!(answered.try_recv().unwrap().unwrap_err().to_string(), Unavailable::new(CLOSED).to_string());
+    }
 }
