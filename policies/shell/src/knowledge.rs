@@ -114,6 +114,10 @@ pub(crate) enum Role {
     RemoteRead,
     /// `host:path`, or a local path that is written.
     RemoteWrite,
+    /// `container:path` on this machine, or a path outside it that is read.
+    ContainerRead,
+    /// `container:path` on this machine, or a path outside it that is written.
+    ContainerWrite,
     /// Data that is sent; `@file` names a file.
     Send,
     /// A file that is sent.

@@ -142,6 +142,7 @@ impl Walk<'_> {
                 Self::remember_host(arg, used);
             }
             Role::RemoteRead | Role::RemoteWrite => self.remote(arg, role == Role::RemoteRead, used),
+            Role::ContainerRead | Role::ContainerWrite => self.contained(arg, role == Role::ContainerRead, used),
             Role::Send => self.sent(arg, option, used),
             Role::SendFile => {
                 let stdin = arg.text == "-" || arg.text == "." && !used.recursive;
@@ -261,9 +262,7 @@ impl Walk<'_> {
     fn remote(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
         let far = match arg.text.split_once("://") {
             Some((_, rest)) => Some((rest.split('/').next().unwrap_or(""), "")),
-            None => {
-                arg.text.split_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/') && host.len() > 1)
-            }
+            None => placed(&arg.text),
         };
         match far {
             Some((host, path)) => {
@@ -280,18 +279,34 @@ impl Walk<'_> {
                     used.sent = used.sent.with(used.content.taint);
                 }
             }
-            None if reads => {
-                let flow = self.read(arg, true);
-                used.content.append(flow);
-            }
-            None => {
-                self.write(arg, "");
-                used.outputs.push(arg.clone());
-                // under their own names in a directory
-                let fetched = std::mem::take(&mut used.fetched);
-                used.outputs.extend(fetched.iter().map(|name| arg.with_text(&place::join(Some(&arg.text), name))));
-            }
+            None => self.near(arg, reads, used),
         }
+    }
+
+    /// A file of a container that runs here: what is secret in it is so outside, and no network lies between.
+    fn contained(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
+        match placed(&arg.text) {
+            Some((_, path)) if reads => {
+                self.read_if_delicate(&arg.with_text(path));
+                used.fetched.push(path.rsplit('/').next().unwrap_or(path).to_owned());
+            }
+            Some(_) => {}
+            None => self.near(arg, reads, used),
+        }
+    }
+
+    /// The end of a copy that lies here.
+    fn near(&mut self, arg: &Arg, reads: bool, used: &mut Use<'_>) {
+        if reads {
+            let flow = self.read(arg, true);
+            used.content.append(flow);
+            return;
+        }
+        self.write(arg, "");
+        used.outputs.push(arg.clone());
+        // under their own names in a directory
+        let fetched = std::mem::take(&mut used.fetched);
+        used.outputs.extend(fetched.iter().map(|name| arg.with_text(&place::join(Some(&arg.text), name))));
     }
 
     fn is_own_file(&self, arg: &Arg) -> bool {
@@ -340,4 +355,10 @@ fn authenticates(header: &str) -> bool {
         .any(|word| name.contains(word))
         || name.is_empty()
         || name.contains(['$', '@'])
+}
+
+/// The host or container of a word, and the path there.
+fn placed(word: &str) -> Option<(&str, &str)> {
+    // `c:\path` is a drive's
+    word.split_once(':').filter(|(place, _)| place.len() > 1 && !place.contains('/'))
 }
