@@ -305,7 +305,7 @@ impl<'a> Exchange<'a> {
     ) -> Result<(Response<Body>, Option<Relay>), Refused> {
         let route = route?;
         self.proxy.resolver.check(&route.key.to, &route.addresses)?;
-        let asked = permit.judgement().clone();
+        let asked = self.client.as_ref().map(|_| permit.judgement().clone());
         if let Some(body) = self.filling.body.take() {
             self.request = body.fill(self.request).map_err(|e| Refused::undecoded(&e))?;
         }
@@ -318,8 +318,8 @@ impl<'a> Exchange<'a> {
         }
         let mut response = self.proxy.upstream.send(permit, &route, self.request).await?;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let relay = match self.client {
-            Some(client) if switched => {
+        let relay = match self.client.zip(asked) {
+            Some((client, asked)) if switched => {
                 let origin = hyper::upgrade::on(&mut response);
                 Some(Relay { client, origin, asked, echo: self.echo.clone() })
             }
