@@ -25,6 +25,9 @@ use crate::walk::Walk;
 
 /// Deepest nesting of expressions that is followed.
 const MAX_DEPTH: usize = 60;
+/// How many values of a list that a loop runs over are followed, one reading each, and how many tokens are read for that.
+const MOST_CHOICES: usize = 8;
+const MOST_READ: usize = 16_000;
 
 /// Follows the code of a word.
 pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
@@ -49,27 +52,37 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     if language == Language::Python {
         notebook_commands(walk, arg);
     }
-    let mut reader = Reader {
-        walk,
-        language,
-        calls,
-        tokens: tokens(language, &arg.text),
-        at: 0,
-        depth: 0,
-        variables: HashMap::new(),
-        printed: Taint::NONE,
-        output: Output::Nothing,
-        handed_on: Taint::NONE,
-        arg,
-    };
-    reader.comprehensions();
-    reader.program();
-    reader.leaves();
-    reader.hunts();
-    let Reader { printed, output, .. } = reader;
+    let tokens = tokens(language, &arg.text);
+    let most = (MOST_READ / tokens.len().max(1)).clamp(1, MOST_CHOICES);
+    let mut out = Vec::new();
+    walk.readings(|walk, choice| {
+        let mut reader = Reader {
+            walk,
+            language,
+            calls,
+            tokens: tokens.clone(),
+            at: 0,
+            depth: 0,
+            variables: HashMap::new(),
+            printed: Taint::NONE,
+            output: Output::Nothing,
+            handed_on: Taint::NONE,
+            choice,
+            choices: 1,
+            arg,
+        };
+        reader.comprehensions();
+        reader.program();
+        reader.leaves();
+        reader.hunts();
+        let Reader { printed, output, choices, .. } = reader;
+        out.push((printed, output));
+        choices.min(most)
+    });
+    let printed = out.iter().fold(Taint::NONE, |taint, (printed, _)| taint.with(*printed));
     // one text that is printed is what comes out
-    match output {
-        Output::One(text) => Flow::known(text, printed),
+    match out.pop() {
+        Some((_, Output::One(text))) if out.is_empty() => Flow::known(text, printed),
         _ => Flow::unknown(printed),
     }
 }
@@ -136,6 +149,9 @@ struct Reader<'r, 'a> {
     output: Output,
     /// Where what was given to calls that no list names came from.
     handed_on: Taint,
+    /// Which value of a list loops are at in this reading, and how many values the longest list has.
+    choice: usize,
+    choices: usize,
     arg: &'r Arg,
 }
 
@@ -283,6 +299,10 @@ impl Reader<'_, '_> {
                 }
                 if is_prefix(self.language, &name) {
                     return self.primary();
+                }
+                // `format!(..)`
+                if self.language == Language::Rust && matches!(self.peek_at(1), Some(Token::Sign('(' | '['))) {
+                    self.eat('!');
                 }
                 if is_environment(&name) {
                     return Value { taint: Taint::TOKEN, ..Value::name(name) };

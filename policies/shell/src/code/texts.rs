@@ -186,6 +186,7 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     // the program without what strings and comments say
     let mut bare = String::new();
     let mut joined = Joined { text: String::new(), partly: false, end: 0, start: 0 };
+    let reads = text.contains("getline");
     while let Some(found) = text.get(at..).and_then(|rest| rest.find(['"', '#', '/'])) {
         let open = at + found;
         bare.push_str(text.get(at..open).unwrap_or(""));
@@ -238,6 +239,11 @@ pub(super) fn awk(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
             walk.write(&word, "");
         } else if before.ends_with('<') && before.contains("getline") {
             taint = taint.with(walk.read(&word, false).taint);
+        } else if begins && reads {
+            // a variable may hold the path
+            let home = if before.ends_with("ENVIRON[\"HOME\"]") { walk.home() } else { "" };
+            let path = format!("{home}{}", joined.text);
+            walk.read_if_delicate(&word.with_text(&path));
         }
         bare.push_str("\"\"");
         at = close + 1;

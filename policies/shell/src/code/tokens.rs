@@ -75,6 +75,7 @@ impl Lexer {
                 }
                 self.at += 2;
             }
+            '/' if matches!(self.language, Language::Js | Language::Mongo) && self.begins_pattern() => self.pattern(),
             // a character, or the name of a lifetime
             '\'' if compiled => {
                 let length = (1..5).find(|ahead| self.peek(*ahead) == Some('\''));
@@ -90,6 +91,13 @@ impl Lexer {
             {
                 self.at += 2;
                 self.delimited(true);
+            }
+            '%' if self.language == Language::Ruby
+                && matches!(self.peek(1), Some('w' | 'W'))
+                && self.peek(2).is_some_and(|c| "[({<|!/".contains(c)) =>
+            {
+                self.at += 2;
+                self.words();
             }
             '[' if self.language == Language::Lua && self.peek(1) == Some('[') => {
                 self.at += 2;
@@ -139,6 +147,37 @@ impl Lexer {
         true
     }
 
+    /// Whether a slash opens a regular expression: it stands where a value begins, and is closed on its line.
+    fn begins_pattern(&self) -> bool {
+        let value = match self.out.last() {
+            None | Some(Token::End) => true,
+            Some(Token::Sign(sign)) => !matches!(sign, ')' | ']' | '}'),
+            Some(Token::Name(word)) => matches!(word.as_str(), "return" | "typeof" | "case" | "in" | "of"),
+            _ => false,
+        };
+        let line = || (1..).map_while(|ahead| self.peek(ahead)).take_while(|c| *c != '\n');
+        value && line().any(|c| c == '/')
+    }
+
+    /// A regular expression and its flags, which name nothing.
+    fn pattern(&mut self) {
+        self.at += 1;
+        let mut class = false;
+        while let Some(c) = self.peek(0).filter(|c| *c != '\n') {
+            self.at += if c == '\\' { 2 } else { 1 };
+            match c {
+                '[' => class = true,
+                ']' => class = false,
+                '/' if !class => break,
+                _ => {}
+            }
+        }
+        while self.peek(0).is_some_and(char::is_alphabetic) {
+            self.at += 1;
+        }
+        self.out.push(Token::Name("RegExp".to_owned()));
+    }
+
     fn single(&mut self, token: Token) {
         self.at += 1;
         self.out.push(token);
@@ -179,7 +218,8 @@ impl Lexer {
 
     fn string(&mut self, quote: char, shell: bool) {
         let holes = match self.language {
-            Language::Python | Language::C | Language::Go | Language::Rust | Language::Java => false,
+            Language::Python | Language::C | Language::Go => false,
+            Language::Rust | Language::Java => true,
             Language::Js | Language::Mongo => quote == '`',
             _ => quote != '\'',
         };
@@ -211,6 +251,27 @@ impl Lexer {
         self.at += 1;
     }
 
+    /// A list of words between brackets: `%w[a b]`.
+    fn words(&mut self) {
+        self.delimited(false);
+        if let Some(Token::Text { text, .. }) = self.out.pop() {
+            self.out.push(Token::Sign('['));
+            for word in text.split_whitespace() {
+                self.out.push(Token::Text { text: word.to_owned(), holes: Vec::new() });
+                self.out.push(Token::Sign(','));
+            }
+            self.out.push(Token::Sign(']'));
+        }
+    }
+
+    /// Whether a brace opens `{name}` or `{name:?}`.
+    fn names_argument(&self) -> bool {
+        let ends = (1..64).find(|ahead| self.peek(*ahead).is_none_or(|c| !c.is_alphanumeric() && c != '_'));
+        let Some(end) = ends.filter(|end| *end > 1) else { return false };
+        let closes = |ahead: usize| self.peek(ahead) == Some('}');
+        closes(end) || self.peek(end) == Some(':') && (end..end + 8).any(closes)
+    }
+
     fn body(&mut self, closes: &dyn Fn(&Self) -> bool, shell: bool, with_holes: bool) {
         let mut text = String::new();
         let mut holes = Vec::new();
@@ -227,6 +288,10 @@ impl Lexer {
             let opener = match self.language {
                 Language::Python => c == '{' && self.peek(1) != Some('{'),
                 Language::Js | Language::Mongo => c == '$' && self.peek(1) == Some('{'),
+                // `{name}` of `format!`
+                Language::Rust => c == '{' && self.names_argument(),
+                // of Kotlin, Scala and Groovy
+                Language::Java => c == '$' && self.peek(1).is_some_and(|c| c.is_alphabetic() || c == '{'),
                 Language::Ruby => c == '#' && self.peek(1) == Some('{'),
                 Language::Perl | Language::Php => {
                     matches!(c, '$' | '@') && self.peek(1).is_some_and(|c| c.is_alphabetic() || c == '_' || c == '{')
@@ -239,7 +304,8 @@ impl Lexer {
                 continue;
             }
             let mut hole = String::new();
-            if matches!(self.language, Language::Perl | Language::Php) {
+            let bare = self.language == Language::Java && self.peek(1) != Some('{');
+            if bare || matches!(self.language, Language::Perl | Language::Php) {
                 self.at += 1;
                 while let Some(c) = self.peek(0).filter(|c| c.is_alphanumeric() || *c == '_') {
                     hole.push(c);
@@ -259,7 +325,7 @@ impl Lexer {
                     }
                 }
             } else {
-                self.at += if self.language == Language::Python { 1 } else { 2 };
+                self.at += if matches!(self.language, Language::Python | Language::Rust) { 1 } else { 2 };
                 let mut depth = 0_usize;
                 while let Some(c) = self.peek(0) {
                     match c {
@@ -272,6 +338,9 @@ impl Lexer {
                     self.at += 1;
                 }
                 self.at += 1;
+            }
+            if self.language == Language::Rust {
+                hole.truncate(hole.find(':').unwrap_or(hole.len()));
             }
             text.push_str("$_");
             holes.push(hole);

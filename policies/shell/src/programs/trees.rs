@@ -55,8 +55,19 @@ pub(super) fn came_from_elsewhere(path: &str) -> bool {
     path.contains("/Downloads/") || ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|root| path.starts_with(root))
 }
 
-/// `make install` in a tree that was just downloaded runs what stands in it.
+/// `make install` in a tree that was just downloaded runs what stands in it. A makefile that is named or comes in is followed
+/// as one that is found is.
 pub(super) fn make(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
+    let given =
+        used.usage.values.iter().filter_map(|(option, _, value)| match (option.as_str(), value.text.as_str()) {
+            ("-f" | "--file" | "--makefile", "-" | "/dev/stdin") => Some(used.stdin.clone()),
+            ("-f" | "--file" | "--makefile", path) => walk.written_flow(path),
+            ("--eval" | "-E", text) => Some(Flow::known(text.to_owned(), value.taint)),
+            _ => None,
+        });
+    for makefile in given.collect::<Vec<_>>() {
+        walk.makefile(used.name, &makefile, &used.usage);
+    }
     let installs = used.usage.operands.iter().any(|a| a.text.contains("install"));
     if installs && walk.written_flow("Makefile").is_some_and(|flow| flow.taint.has(Taint::DOWNLOADED)) {
         walk.note(EffectKind::Exec, "download-run");

@@ -422,9 +422,13 @@ impl Walk<'_> {
             }
         }
         let list = matches!(variable.name, "@" | "*") || values.len() > 1 && variable.source.contains(['@', '*']);
+        // in quotes, `*` is one word, with what separates fields between
+        let star = variable.quoted && (variable.name == "*" || variable.source.contains("[*]"));
         if list {
             for (number, value) in values.iter().enumerate() {
-                if number > 0 {
+                if number > 0 && star {
+                    builder.push(blanks.get(..blanks.chars().next().map_or(0, char::len_utf8)).unwrap_or(""), true);
+                } else if number > 0 {
                     builder.finish_word();
                 }
                 builder.push_value(value, variable.quoted, &blanks);

@@ -58,6 +58,34 @@ impl Walk<'_> {
         self.in_project = false;
     }
 
+    /// Follows code once for each value that its loops run over. `read` is told which, and says how many there are; what a
+    /// reading finds once more is not said twice.
+    pub(crate) fn readings(&mut self, mut read: impl FnMut(&mut Self, usize) -> usize) {
+        let before = self.out.effects.len();
+        let cwd = self.env.cwd.clone();
+        for choice in 1..read(self, 0) {
+            let from = self.out.effects.len();
+            let entered = std::mem::replace(&mut self.env.cwd, cwd.clone());
+            read(self, choice);
+            self.env.cwd = entered;
+            for effect in self.out.effects.split_off(from) {
+                if !self.out.effects.iter().skip(before).any(|known| *known == effect) {
+                    self.out.effects.push(effect);
+                }
+            }
+        }
+    }
+
+    /// Follows a makefile that these words make.
+    pub(crate) fn makefile(&mut self, name: &str, makefile: &Flow, usage: &Usage) {
+        if let Some(text) = &makefile.text {
+            let arg = Arg { taint: makefile.taint, ..Arg::literal(recipes(text, usage), self.span) };
+            self.suspected(name, |walk| walk.inline(Language::Shell, &arg));
+        } else if makefile.taint.has(Taint::DOWNLOADED) {
+            self.note(EffectKind::Exec, "download-run");
+        }
+    }
+
     /// Follows what may run, or may be something else: what would do harm is kept, and nothing is made of the rest.
     pub(super) fn suspected(&mut self, name: &str, f: impl FnOnce(&mut Self) -> Flow) {
         let before = self.out.effects.len();

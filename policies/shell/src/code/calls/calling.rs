@@ -2,7 +2,6 @@
 
 use rampart_call::EffectKind;
 
-use super::statements::one_of;
 use super::{COMMAND, OPEN_FILE, Reader, Value, taint_of, unlisted};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
@@ -57,8 +56,13 @@ impl Reader<'_, '_> {
             .iter()
             .find_map(|all| name.strip_prefix(all).filter(|_| self.language == Language::Js))
             .unwrap_or(name);
-        let hidden_shell =
-            self.language == Language::Js && name.ends_with(".exec") && self.arg.text.contains("child_process");
+        if let Some(text) = formatted(self.language, name, receiver, args) {
+            return text;
+        }
+        let hidden_shell = self.language == Language::Js
+            && name.ends_with(".exec")
+            && name != "RegExp.exec"
+            && self.arg.text.contains("child_process");
         let does = if hidden_shell { Some(Does::Shell) } else { self.calls.find(name) };
         // `map(os.remove, paths)`
         if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
@@ -82,7 +86,8 @@ impl Reader<'_, '_> {
             let rest: Vec<Value> =
                 args.iter().skip(at + 1).flat_map(|a| a.list.clone().unwrap_or_else(|| vec![a.clone()])).collect();
             // `paths.forEach(File::delete)`
-            let each = receiver.filter(|value| name.ends_with(".forEach") && value.text.is_some()).map(one_of);
+            let each = receiver.filter(|value| name.ends_with(".forEach") && value.text.is_some());
+            let each = each.map(|value| self.one_of(value));
             if let Some(each) = each.filter(|_| rest.is_empty()) {
                 self.effect(known, &called, Some(&each), &[]);
             } else if !rest.is_empty() {
@@ -122,23 +127,36 @@ impl Reader<'_, '_> {
                 let texts: Vec<&str> = items.iter().filter_map(|i| i.text.as_deref()).collect();
                 return Value { taint, ..Value::text(texts.join(glue)) };
             }
+            // `["a", "b"].join("/")`
+            if let (Some(Value { list: Some(items), .. }), [] | [Value { text: Some(_), .. }]) = (receiver, args)
+                && name == "_.join"
+                && items.iter().all(|i| i.text.is_some() && !i.partly)
+            {
+                let usual = if self.language == Language::Js { "," } else { "" };
+                let glue = args.first().and_then(|glue| glue.text.as_deref()).unwrap_or(usual);
+                let texts: Vec<&str> = items.iter().filter_map(|i| i.text.as_deref()).collect();
+                return Value { taint, ..Value::text(texts.join(glue)) };
+            }
             return Value::unknown(taint);
         };
-        if let Some(text) = formatted(name, receiver, args) {
-            return text;
-        }
         self.keys_among(name, does, args);
         self.effect(does, name, receiver, args)
     }
 }
 
-/// `"{}/{}".format(a, b)`: the text with what it is given.
-fn formatted(name: &str, receiver: Option<&Value>, args: &[Value]) -> Option<Value> {
-    let pattern = receiver.filter(|_| name.ends_with(".format"))?.text.as_deref()?;
-    Some(filled(pattern, args, |rest| {
-        let (_, after) = rest.strip_prefix('{')?.split_once('}')?;
-        Some(after)
-    }))
+/// `"{}/{}".format(a, b)`, `format!("{}/{}", a, b)`, `sprintf("%s/%s", a, b)`: the text with what it is given.
+fn formatted(language: Language, name: &str, receiver: Option<&Value>, args: &[Value]) -> Option<Value> {
+    let braces: fn(&str) -> Option<&str> = |rest| rest.strip_prefix('{')?.split_once('}').map(|(_, after)| after);
+    let percent: fn(&str) -> Option<&str> = |rest| rest.strip_prefix('%')?.strip_prefix(['s', 'd', 'v', 'q', 'i', 'u']);
+    match (name.rsplit('.').next()?, receiver.and_then(|value| value.text.as_deref()), args) {
+        ("format", Some(pattern), values) => Some(filled(pattern, values, braces)),
+        ("format" | "sprintf" | "Sprintf", None, [pattern, values @ ..]) => {
+            let text =
+                filled(pattern.text.as_deref()?, values, if language == Language::Rust { braces } else { percent });
+            Some(Value { taint: text.taint.with(pattern.taint), partly: text.partly || pattern.partly, ..text })
+        }
+        _ => None,
+    }
 }
 
 /// A text whose places are filled with values, one after the other. `place` gives what follows a place at the start.

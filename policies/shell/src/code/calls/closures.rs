@@ -1,6 +1,5 @@
 //! Functions that are handed over: what their parameters stand for.
 
-use super::statements::one_of;
 use super::{Reader, Value};
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
@@ -33,7 +32,8 @@ impl Reader<'_, '_> {
             _ => None,
         };
         if let Some(name) = first.filter(|_| self.language != Language::Python) {
-            self.variables.insert(name, one_of(values));
+            let value = self.one_of(values);
+            self.variables.insert(name, value);
         }
     }
 
@@ -54,7 +54,8 @@ impl Reader<'_, '_> {
                 let second = second.clone();
                 self.variables.insert(second, Value::unknown(values.taint));
             }
-            self.variables.insert(name, one_of(values));
+            let value = self.one_of(values);
+            self.variables.insert(name, value);
         }
     }
 
@@ -68,7 +69,8 @@ impl Reader<'_, '_> {
         match self.language {
             Language::Php if self.peek_at(1) == Some(&Token::Sign('(')) => {
                 self.at += 2;
-                let value = one_of(&self.expression());
+                let value = self.expression();
+                let value = self.one_of(&value);
                 if self.peek() != Some(&Token::Name("as".to_owned())) {
                     return;
                 }
@@ -102,7 +104,8 @@ impl Reader<'_, '_> {
                     _ => return,
                 };
                 let value = self.postfix();
-                self.variables.insert(name, one_of(&value));
+                let value = self.one_of(&value);
+                self.variables.insert(name, value);
             }
             Language::Js if self.peek_at(1) == Some(&Token::Sign('(')) => {
                 self.name_before(&Token::Name("of".to_owned()), 1);
@@ -120,7 +123,8 @@ impl Reader<'_, '_> {
         let Some(Token::Name(name)) = name else { return };
         self.at += length + 1;
         let value = self.expression();
-        self.variables.insert(name, one_of(&value));
+        let value = self.one_of(&value);
+        self.variables.insert(name, value);
     }
 
     /// `find(sub { .. }, PATH)` of Perl: what the block is called with lies below the path.

@@ -2,6 +2,7 @@
 
 use super::{MAX_DEPTH, Reader, Value};
 use crate::code::tokens::tokens;
+use crate::knowledge::Language;
 use crate::value::Taint;
 
 impl Reader<'_, '_> {
@@ -40,6 +41,8 @@ impl Reader<'_, '_> {
                     out = out.split_once("$_").map_or(text.clone(), |(_, rest)| format!("{text}{rest}"));
                 }
                 Some(text) if !value.partly => out = out.replacen("$_", &text, 1),
+                // not every language behind the name of this one has holes
+                None if self.language == Language::Java => out = out.replacen("$_", &format!("${hole}"), 1),
                 _ => partly = true,
             }
         }

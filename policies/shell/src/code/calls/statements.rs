@@ -4,19 +4,22 @@ use super::{Reader, Value};
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
 
-/// What a name stands for that runs over a value.
-pub(super) fn one_of(value: &Value) -> Value {
-    match value.list.as_deref() {
-        Some([first, ..]) => first.clone(),
-        // one of what lies there
-        _ => Value {
-            text: value.text.as_ref().map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))),
-            ..value.clone()
-        },
-    }
-}
-
 impl Reader<'_, '_> {
+    /// What a name stands for that runs over a value, in this reading of the code.
+    pub(super) fn one_of(&mut self, value: &Value) -> Value {
+        match value.list.as_deref() {
+            Some(list @ [.., last]) => {
+                self.choices = self.choices.max(list.len());
+                list.get(self.choice).unwrap_or(last).clone()
+            }
+            // one of what lies there
+            _ => Value {
+                text: value.text.as_ref().map(|t| t.strip_suffix("/*").map_or(t.clone(), |dir| format!("{dir}/?*"))),
+                ..value.clone()
+            },
+        }
+    }
+
     /// `f(x) for x in values`, and `f($_) for values` of Perl: what the name stands for is said behind its use.
     pub(super) fn comprehensions(&mut self) {
         if !matches!(self.language, Language::Python | Language::Perl) {
@@ -35,7 +38,8 @@ impl Reader<'_, '_> {
                 // one that begins a statement names what it runs over
                 Language::Perl if !matches!(self.before(1), Some(Token::Sign('{' | '}'))) => {
                     self.at += 1;
-                    let value = one_of(&self.postfix());
+                    let value = self.postfix();
+                    let value = self.one_of(&value);
                     self.variables.insert("_".to_owned(), value);
                 }
                 _ => self.loop_over(),
@@ -175,7 +179,8 @@ impl Reader<'_, '_> {
             .filter_map(|t| if let Token::Name(n) = t { Some(n.clone()) } else { None })
             .collect();
         self.at += length + 1;
-        let value = one_of(&self.postfix());
+        let value = self.postfix();
+        let value = self.one_of(&value);
         for (number, name) in names.into_iter().enumerate() {
             // of what a walk yields the first is the folder, the others are names in it
             let value = if number == 0 { value.clone() } else { Value { text: Some("*".to_owned()), ..value.clone() } };
