@@ -61,7 +61,9 @@ pub(super) fn make(walk: &mut Walk<'_>, used: &mut Use<'_>) -> bool {
     let given =
         used.usage.values.iter().filter_map(|(option, _, value)| match (option.as_str(), value.text.as_str()) {
             ("-f" | "--file" | "--makefile", "-" | "/dev/stdin") => Some(used.stdin.clone()),
-            ("-f" | "--file" | "--makefile", path) => walk.written_flow(path),
+            ("-f" | "--file" | "--makefile", path) => {
+                value.content.as_deref().cloned().or_else(|| walk.written_flow(path))
+            }
             ("--eval" | "-E", text) => Some(Flow::known(text.to_owned(), value.taint)),
             _ => None,
         });
