@@ -367,6 +367,9 @@ impl Reader<'_, '_> {
                 // `{ args: [WORD, ..] }`: the words of a command
                 match items.first().filter(|first| words && first.list.is_some()) {
                     Some(first) => first.clone(),
+                    None if self.language == Language::Lua => {
+                        Value { taint: taint_of(&items), list: Some(items), ..Value::default() }
+                    }
                     None => Value::unknown(taint_of(&items)),
                 }
             }

@@ -211,6 +211,7 @@ impl Lexer {
                 self.string_with(c, false, false);
             }
             (Language::Perl, "q" | "qq", Some(c)) if "({[<|/!~".contains(c) => self.delimited(false),
+            (Language::Perl, "qw", Some(c)) if "({[<|/!".contains(c) => self.words(),
             (Language::Perl, "qx", Some(c)) if "({[<|/!~'".contains(c) => self.delimited(true),
             _ => self.out.push(Token::Name(text)),
         }
@@ -251,7 +252,7 @@ impl Lexer {
         self.at += 1;
     }
 
-    /// A list of words between brackets: `%w[a b]`.
+    /// A list of words between brackets: `%w[a b]` of Ruby, `qw(a b)` of Perl.
     fn words(&mut self) {
         self.delimited(false);
         if let Some(Token::Text { text, .. }) = self.out.pop() {

@@ -68,7 +68,11 @@ impl Reader<'_, '_> {
         if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
             && let Some(does) = self.calls.find(called)
         {
-            return self.effect(does, called, None, rest);
+            let each: Vec<Value> = rest.iter().map(|values| self.one_of(values)).collect();
+            return self.effect(does, called, None, &each);
+        }
+        if let Some(value) = self.among(name, receiver, args) {
+            return value;
         }
         // `.then(eval)`, `map(exec, lines)`
         let runs_what_it_gets =
@@ -141,6 +145,29 @@ impl Reader<'_, '_> {
         };
         self.keys_among(name, does, args);
         self.effect(does, name, receiver, args)
+    }
+}
+
+impl Reader<'_, '_> {
+    /// One of a list, or its items with their numbers or with those of other lists.
+    fn among(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Option<Value> {
+        let list = |value: &Value| value.list.clone();
+        let tuple = |items: Vec<Value>| Value { taint: taint_of(&items), list: Some(items), ..Value::default() };
+        let lists: Vec<Vec<Value>> = match (name, receiver.filter(|value| value.list.is_some())) {
+            ("_.pop" | "_.shift" | "_.popleft" | "_.sample" | "_.at", Some(list)) => return Some(self.one_of(list)),
+            ("random.choice" | "next" | "iter", _) => {
+                return args.first().filter(|v| v.list.is_some()).map(|v| self.one_of(v));
+            }
+            ("enumerate" | "ipairs" | "pairs", _) => {
+                let items = args.first().and_then(list)?;
+                vec![items.iter().map(|_| Value::default()).collect(), items]
+            }
+            ("zip", _) => args.iter().map(list).collect::<Option<_>>()?,
+            _ => return None,
+        };
+        let length = lists.iter().map(Vec::len).min()?;
+        let nth = |at| tuple(lists.iter().filter_map(|items| items.get(at).cloned()).collect());
+        Some(tuple((0..length).map(nth).collect()))
     }
 }
 

@@ -31,7 +31,13 @@ impl Reader<'_, '_> {
         let span = self.arg.span;
         // `Path("x").unlink()`: the receiver is the argument
         let own = receiver.filter(|r| r.text.is_some());
-        let first = own.or(args.first()).cloned().unwrap_or_default();
+        let mut first = own.or(args.first()).cloned().unwrap_or_default();
+        // `unlink(LIST)`: each of them
+        let files =
+            matches!(does, Does::Read | Does::Write | Does::Open | Does::Delete | Does::DeleteTree | Does::Chmod);
+        if files && first.text.is_none() && first.list.is_some() {
+            first = self.one_of(&first);
+        }
         let word = first.arg(span);
         match does {
             Does::Shell => self.shell(&first, args),
@@ -306,7 +312,14 @@ impl Reader<'_, '_> {
             Does::Apply => {
                 let called = first.text.clone().or(first.name.clone());
                 match called {
-                    Some(called) => self.call(&called, None, args.get(1..).unwrap_or(&[])),
+                    Some(called) => {
+                        let rest = args.iter().skip(1);
+                        let given: Vec<Value> = match name {
+                            "array_map" => rest.map(|values| self.one_of(values)).collect(),
+                            _ => rest.cloned().collect(),
+                        };
+                        self.call(&called, None, &given)
+                    }
                     None => {
                         // a function that is written here is read like the rest
                         let written =

@@ -38,6 +38,7 @@ impl Reader<'_, '_> {
             _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok()))
             {
                 (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
+                (Some(_), None) => self.one_of(value),
                 _ => Value::unknown(value.taint),
             },
         }

@@ -181,7 +181,12 @@ impl Reader<'_, '_> {
         self.at += length + 1;
         let value = self.postfix();
         let value = self.one_of(&value);
+        let tuple = value.list.clone().filter(|_| names.len() > 1);
         for (number, name) in names.into_iter().enumerate() {
+            if let Some(items) = &tuple {
+                self.variables.insert(name, items.get(number).cloned().unwrap_or_default());
+                continue;
+            }
             // of what a walk yields the first is the folder, the others are names in it
             let value = if number == 0 { value.clone() } else { Value { text: Some("*".to_owned()), ..value.clone() } };
             self.variables.insert(name, value);
