@@ -66,8 +66,10 @@ pub(crate) enum Shape<'t> {
     Group(List<'t>),
     /// `( .. )`
     Subshell(List<'t>),
-    /// The conditions and bodies of `if`, `while` and `until`, in the order of the text.
+    /// The conditions and bodies of `if`, in the order of the text.
     Branches(Vec<List<'t>>),
+    /// The condition and the body of `while` and `until`.
+    While(Vec<List<'t>>),
     /// `for` and `select`; without words it runs over the positional parameters.
     For {
         name: &'t str,

@@ -76,7 +76,7 @@ impl Flow {
 }
 
 /// Longest text that is carried along, in bytes.
-const MAX_TEXT: usize = 1 << 16;
+pub(crate) const MAX_TEXT: usize = 1 << 16;
 
 /// A word after expansion.
 #[derive(Debug, Clone, PartialEq, Eq)]

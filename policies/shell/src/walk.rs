@@ -71,6 +71,8 @@ pub(crate) struct Walk<'a> {
     bytes: usize,
     /// Inside a branch, where an assignment may or may not happen.
     conditional: bool,
+    /// In the condition of a loop, which is there again and again.
+    repeated: bool,
     /// After `&&` in front of a command that runs anyway: for that one, an assignment may or may not have happened.
     skipped: bool,
     /// The command is told to work on the data of tests.
@@ -109,6 +111,7 @@ impl<'a> Walk<'a> {
             steps: MAX_STEPS,
             bytes: MAX_BYTES,
             conditional: false,
+            repeated: false,
             skipped: false,
             for_tests: false,
             near: false,
@@ -369,17 +372,19 @@ impl<'a> Walk<'a> {
                 self.line.push_str(" )");
                 out
             }
-            Shape::Branches(lists) => {
+            Shape::Branches(lists) | Shape::While(lists) => {
+                let again = matches!(command.shape, Shape::While(_));
                 let mut out = Flow::empty();
                 for (number, list) in lists.iter().enumerate() {
                     // the first condition always runs
                     let before = self.conditional;
                     self.conditional |= number > 0;
+                    let repeated = std::mem::replace(&mut self.repeated, again && number == 0);
                     if number > 0 {
                         self.line.push_str("; ");
                     }
                     out.append(self.list(list, stdin.clone()));
-                    self.conditional = before;
+                    (self.conditional, self.repeated) = (before, repeated);
                 }
                 out
             }

@@ -187,3 +187,28 @@ fn options_behind_a_host_and_programs_in_variables_end() {
     let functions = functions.concat();
     is_quick(format!("{functions} for a in {}; do $a; done", names.join(" ")));
 }
+
+#[test]
+fn values_of_inline_code_that_grow_stay_small() {
+    for (start, step) in [
+        ("x = 'aaaaaaaa'", "x = x + x"),
+        ("x = ['a']", "x = [x, x]"),
+        ("x = {'a': 'b'}", "x = {'a': x, 'b': x}"),
+        ("x = 'aaaaaaaa'", "x = '%s%s' % (x, x)"),
+        ("x = 'aaaaaaaa'", "x = '{}{}'.format(x, x)"),
+        ("x = 'aaaaaaaa'", "x = f'{x}{x}'"),
+        ("x = 'aaaaaaaa'", "x = ''.join([x, x])"),
+        ("x = ['a']", "x = list(zip(x, x, x))"),
+        ("def f(a): return a + a\nx = 'aaaa'", "x = f(x)"),
+        ("def f(a): return [a, a]\nx = ['aaaa']", "x = f(x)"),
+    ] {
+        let code = format!("{start}\n{}", format!("{step}\n").repeat(60));
+        is_quick(format!("python3 - <<'E'\n{code}print(x)\nE\n"));
+    }
+    is_quick(format!("node -e 'let x = \"aaaaaaaa\";{}'", "x = `${x}${x}`;".repeat(60)));
+    let makefile = format!(
+        "A0 = a\n{}all: ; echo $(A40)\n",
+        (1..=40).map(|n| format!("A{n} = $(A{m})$(A{m})\n", m = n - 1)).collect::<String>()
+    );
+    is_quick(format!("make -f - <<'E'\n{makefile}E\n"));
+}

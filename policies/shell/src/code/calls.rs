@@ -4,6 +4,7 @@ mod calling;
 mod closures;
 mod effects;
 mod environment;
+mod functions;
 mod holes;
 mod names;
 mod statements;
@@ -55,6 +56,7 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
     let tokens = tokens(language, &arg.text);
     let most = (MOST_READ / tokens.len().max(1)).clamp(1, MOST_CHOICES);
     let mut out = Vec::new();
+    let mut functions = functions::defined(&tokens);
     walk.readings(|walk, choice| {
         let mut reader = Reader {
             walk,
@@ -69,6 +71,8 @@ pub(super) fn look(walk: &mut Walk<'_>, language: Language, arg: &Arg) -> Flow {
             handed_on: Taint::NONE,
             choice,
             choices: 1,
+            functions: &mut functions,
+            within: None,
             arg,
         };
         reader.comprehensions();
@@ -152,6 +156,9 @@ struct Reader<'r, 'a> {
     /// Which value of a list loops are at in this reading, and how many values the longest list has.
     choice: usize,
     choices: usize,
+    /// Functions of the code's own, from one reading to the next, and in which of them this is.
+    functions: &'r mut functions::Functions,
+    within: Option<String>,
     arg: &'r Arg,
 }
 
@@ -216,10 +223,20 @@ impl Reader<'_, '_> {
                     self.variables.insert(name, value);
                     continue;
                 }
+                // `value?` of Rust is the value
+                Some(Token::Sign('?')) if self.language == Language::Rust => {
+                    self.at += 1;
+                    continue;
+                }
                 // `condition ? one : other` is one or the other
                 Some(Token::Sign('?')) if !matches!(self.peek_at(1), Some(Token::Sign('?' | ':'))) => {
                     self.at += 1;
-                    left = Value { name: None, list: None, below: false, ..self.postfix() };
+                    let one = Value { name: None, list: None, below: false, ..self.postfix() };
+                    left = one.clone();
+                    if self.eat(':') {
+                        let other = Value { name: None, list: None, below: false, ..self.postfix() };
+                        left = self.one_of(&Value::list(vec![one, other]));
+                    }
                     continue;
                 }
                 // `"%s/%s" % (a, b)`
@@ -264,7 +281,7 @@ impl Reader<'_, '_> {
             if self.peek() == Some(&Token::Name("else".to_owned())) {
                 self.at += 1;
                 let other = self.expression();
-                left = Value { partly: true, ..join(&left, "", &other) };
+                left = self.one_of(&Value::list(vec![left, other]));
             }
         }
         // `with open(path) as name`
@@ -338,7 +355,7 @@ impl Reader<'_, '_> {
                     let items = self.arguments(None);
                     return match <[Value; 1]>::try_from(items) {
                         Ok([one]) => one,
-                        Err(items) => Value { taint: taint_of(&items), list: Some(items), ..Value::default() },
+                        Err(items) => Value::list(items),
                     };
                 }
                 Value::name(name)
@@ -352,13 +369,20 @@ impl Reader<'_, '_> {
                 let items = self.arguments(Some(')'));
                 match <[Value; 1]>::try_from(items) {
                     Ok([one]) => one,
-                    Err(items) => Value { taint: taint_of(&items), list: Some(items), ..Value::default() },
+                    Err(items) => Value::list(items),
                 }
             }
             Token::Sign('[') => {
                 self.at += 1;
-                let items = self.arguments(Some(']'));
-                Value { taint: taint_of(&items), list: Some(items), ..Value::default() }
+                let mut items = self.arguments(Some(']'));
+                // `[]string{"a", "b"}`
+                if let (Language::Go, Some(Token::Name(_)), Some(Token::Sign('{'))) =
+                    (self.language, self.peek(), self.peek_at(1))
+                {
+                    self.at += 2;
+                    items = self.arguments(Some('}'));
+                }
+                Value::list(items)
             }
             Token::Sign('{') => {
                 self.at += 1;
@@ -367,10 +391,8 @@ impl Reader<'_, '_> {
                 // `{ args: [WORD, ..] }`: the words of a command
                 match items.first().filter(|first| words && first.list.is_some()) {
                     Some(first) => first.clone(),
-                    None if self.language == Language::Lua => {
-                        Value { taint: taint_of(&items), list: Some(items), ..Value::default() }
-                    }
-                    None => Value::unknown(taint_of(&items)),
+                    None if self.language == Language::Lua => Value::list(items),
+                    None => Value::members(items),
                 }
             }
             Token::Sign(')' | ']' | '}' | ',') | Token::End => Value::default(),
@@ -423,6 +445,8 @@ impl Reader<'_, '_> {
                             self.variable(&member)
                         } else if self.language == Language::Ruby && matches!(dotted.as_str(), "Dir.home") {
                             Value::text(self.walk.home().to_owned())
+                        } else if let Some(attribute) = self.attribute(&dotted, &member) {
+                            attribute
                         } else {
                             let taint = if is_environment(&dotted) { Taint::TOKEN } else { value.taint };
                             Value { taint, ..Value::name(dotted) }
@@ -448,6 +472,13 @@ impl Reader<'_, '_> {
                     let args = self.arguments(Some(')'));
                     value = self.call(&name, None, &args);
                 }
+                // `(0, eval)(text)`
+                Some(Token::Sign('(')) if called_indirectly(&value).is_some() => {
+                    self.at += 1;
+                    let args = self.arguments(Some(')'));
+                    let name = called_indirectly(&value).unwrap_or_default().to_owned();
+                    value = self.call(&name, None, &args);
+                }
                 Some(Token::Sign('(')) if value.list.is_none() && value.text.is_none() => {
                     self.at += 1;
                     let args = self.arguments(Some(')'));
@@ -463,7 +494,19 @@ impl Reader<'_, '_> {
                     let back = value.text.as_deref().unwrap_or("").chars().rev().collect::<String>();
                     value = Value { taint: value.taint.with(Taint::DECODED), ..Value::text(back) };
                 }
-                Some(Token::Sign('[')) if value.name.is_some() || value.list.is_some() || value.text.is_some() => {
+                Some(Token::Sign('[')) if self.language == Language::Python && self.slices(&value).is_some() => {
+                    value = self.slices(&value).unwrap_or_default();
+                    let length = self.tokens.iter().skip(self.at).position(|t| *t == Token::Sign(']'));
+                    self.at += length.map_or(1, |length| length + 1);
+                }
+                Some(Token::Sign('['))
+                    if value.name.is_some()
+                        || value.list.is_some()
+                        || value.members.is_some()
+                            && (self.language == Language::Python
+                                || matches!(self.before(1), Some(Token::Name(_))))
+                        || value.text.is_some() =>
+                {
                     self.at += 1;
                     let index = self.arguments(Some(']'));
                     self.variable_set(&value, &index);
@@ -535,17 +578,33 @@ impl Reader<'_, '_> {
                     let resource = self.language == Language::Java && close == Some(')');
                     if close == Some('}') || resource {
                         self.each();
+                        if self.language == Language::Rust {
+                            self.loop_over();
+                        }
+                        self.definition();
+                        self.return_statement();
                         if self.begins_assignment() {
                             self.assignment();
                         }
                     }
                     if self.at == before {
+                        // the key of a member
+                        if let (Some('}'), Some(Token::Text { .. }), Some(Token::Sign(':'))) =
+                            (close, self.peek(), self.peek_at(1))
+                        {
+                            self.at += 2;
+                        }
                         // the name of a keyword argument, unless it is compared
                         if let (Some(Token::Name(_)), Some(Token::Sign('=' | ':'))) = (self.peek(), self.peek_at(1))
                             && !matches!(self.peek_at(2), Some(Token::Sign('=')))
                             && close.is_some()
                         {
                             self.at += 2;
+                        }
+                        // `lapply(values, function(name) ..)`
+                        if let ([values], Language::R | Language::Php) = (items.as_slice(), self.language) {
+                            let values = values.clone();
+                            self.parameters(&values);
                         }
                         let value = self.expression();
                         items.push(value);
@@ -567,6 +626,11 @@ pub(super) const COMMAND: &str = "command to be";
 
 /// In front of the path of a file that is open to be written, which is what its value is named.
 pub(super) const OPEN_FILE: &str = "open file ";
+
+/// The name of the function that stands last in `(0, name)`.
+fn called_indirectly(value: &Value) -> Option<&str> {
+    value.list.as_ref()?.last()?.name.as_deref()
+}
 
 /// Words in front of a value that change nothing about it.
 fn is_prefix(language: Language, word: &str) -> bool {

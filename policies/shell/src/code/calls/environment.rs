@@ -39,9 +39,44 @@ impl Reader<'_, '_> {
             {
                 (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
                 (Some(_), None) => self.one_of(value),
+                (None, _) if value.members.is_some() => self.one_of(value),
                 _ => Value::unknown(value.taint),
             },
         }
+    }
+
+    /// The part of a known text that `[from:to]` at this place cuts out.
+    pub(super) fn slices(&self, value: &Value) -> Option<Value> {
+        let text = value.text.as_deref().filter(|text| !value.partly && text.is_ascii())?;
+        let inside: Vec<&Token> =
+            self.tokens.iter().skip(self.at + 1).take(7).take_while(|t| **t != Token::Sign(']')).collect();
+        let colon = inside.iter().position(|t| **t == Token::Sign(':'))?;
+        let place = |side: &[&Token], usual: usize| match side {
+            [] => Some(usual),
+            [Token::Number(n)] => n.parse::<usize>().ok().map(|n| n.min(text.len())),
+            [Token::Sign('-'), Token::Number(n)] => Some(text.len().saturating_sub(n.parse().ok()?)),
+            _ => None,
+        };
+        let (from, to) = (place(inside.get(..colon)?, 0)?, place(inside.get(colon + 1..)?, text.len())?);
+        Some(Value { taint: value.taint, ..Value::text(text.get(from..to).unwrap_or("")) })
+    }
+
+    /// What an attribute of the code's own objects was given: `self.path = value`, or `path = value` in its class.
+    pub(super) fn attribute(&mut self, dotted: &str, member: &str) -> Option<Value> {
+        let owner = dotted.split('.').next().unwrap_or("");
+        let own = matches!(owner, "self" | "this" | "cls") || owner.starts_with(char::is_uppercase);
+        if !own || dotted.matches('.').count() != 1 {
+            return None;
+        }
+        let given = self.peek() == Some(&Token::Sign('=')) && !matches!(self.peek_at(1), Some(Token::Sign('=' | '>')));
+        if given && !owner.starts_with(char::is_uppercase) {
+            self.at += 1;
+            let value = self.expression();
+            self.variables.insert(dotted.to_owned(), value.clone());
+            return Some(value);
+        }
+        let this = ["self", "this", "cls"].into_iter().find_map(|this| self.variables.get(&format!("{this}.{member}")));
+        this.or_else(|| self.variables.get(member)).cloned()
     }
 
     /// The value of an environment variable.

@@ -3,12 +3,12 @@
 use super::{MAX_DEPTH, Reader, Value};
 use crate::code::tokens::tokens;
 use crate::knowledge::Language;
-use crate::value::Taint;
+use crate::value::{MAX_TEXT, Taint};
 
 impl Reader<'_, '_> {
     pub(super) fn text_value(&mut self, text: String, holes: &[String]) -> Value {
         if holes.is_empty() {
-            return Value::text(text);
+            return Value::literal(text);
         }
         let mut taint = Taint::NONE;
         let mut out = text;
@@ -36,6 +36,9 @@ impl Reader<'_, '_> {
                 }
             };
             taint = taint.with(value.taint);
+            if out.len() > MAX_TEXT {
+                return Value::unknown(taint);
+            }
             match value.text {
                 Some(text) if value.below => {
                     out = out.split_once("$_").map_or(text.clone(), |(_, rest)| format!("{text}{rest}"));

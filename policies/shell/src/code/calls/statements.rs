@@ -7,7 +7,7 @@ use crate::knowledge::Language;
 impl Reader<'_, '_> {
     /// What a name stands for that runs over a value, in this reading of the code.
     pub(super) fn one_of(&mut self, value: &Value) -> Value {
-        match value.list.as_deref() {
+        match value.list.as_deref().or(value.members.as_deref()) {
             Some(list @ [.., last]) => {
                 self.choices = self.choices.max(list.len());
                 list.get(self.choice).unwrap_or(last).clone()
@@ -54,6 +54,8 @@ impl Reader<'_, '_> {
             self.imports();
             self.loop_over();
             self.each();
+            self.definition();
+            self.return_statement();
             self.assignment();
             if self.at == before {
                 let _ = self.expression();
@@ -163,9 +165,12 @@ impl Reader<'_, '_> {
     }
 
     /// `for name in values`: the name stands for any of them.
-    fn loop_over(&mut self) {
+    pub(super) fn loop_over(&mut self) {
         if self.peek() != Some(&Token::Name("for".to_owned()))
-            || !matches!(self.language, Language::Python | Language::Ruby | Language::Lua | Language::R)
+            || !matches!(
+                self.language,
+                Language::Python | Language::Ruby | Language::Lua | Language::R | Language::Rust
+            )
         {
             return;
         }
@@ -196,7 +201,17 @@ impl Reader<'_, '_> {
     /// Whether a value may be given to a name here.
     pub(super) fn begins_assignment(&self) -> bool {
         let next = (self.peek(), self.peek_at(1));
-        matches!(next, (Some(Token::Name(_)), Some(Token::Name(_) | Token::Sign('=')))) || self.assigns_pair()
+        matches!(next, (Some(Token::Name(_)), Some(Token::Name(_) | Token::Sign('='))))
+            || self.assigns_pair()
+            || self.assigns_typed()
+    }
+
+    /// `name: Type = value`.
+    fn assigns_typed(&self) -> bool {
+        matches!(
+            (self.peek(), self.peek_at(1), self.peek_at(2), self.peek_at(3)),
+            (Some(Token::Name(_)), Some(Token::Sign(':')), Some(Token::Name(_)), Some(Token::Sign('=')))
+        )
     }
 
     fn assigns_pair(&self) -> bool {
@@ -241,9 +256,39 @@ impl Reader<'_, '_> {
                 return;
             }
         }
+        // `name <- value` of R
+        let arrow = (self.peek_at(1), self.peek_at(2)) == (Some(&Token::Sign('<')), Some(&Token::Sign('-')));
+        if let (true, Language::R, Some(Token::Name(name))) = (arrow, self.language, self.peek().cloned()) {
+            self.at += 3;
+            let value = self.expression();
+            self.variables.insert(name, value);
+            return;
+        }
+        // `[one, two] = [value, value]`
+        if self.peek() == Some(&Token::Sign('[')) && self.language == Language::Js {
+            let close = self.tokens.iter().skip(self.at).take(24).position(|t| *t == Token::Sign(']'));
+            if let Some(length) = close
+                && self.peek_at(length + 1) == Some(&Token::Sign('='))
+                && self.peek_at(length + 2) != Some(&Token::Sign('='))
+            {
+                let inside = self.tokens.get(self.at..self.at + length).unwrap_or(&[]).iter();
+                let names = inside.filter_map(|t| if let Token::Name(name) = t { Some(name.clone()) } else { None });
+                let names = names.collect();
+                self.at += length + 2;
+                let value = self.expression();
+                self.each_named(names, &value);
+                return;
+            }
+        }
         // `name, err := value` of Go
         let pair = self.assigns_pair();
         if pair && let Some(Token::Name(name)) = self.peek().cloned() {
+            self.at += 4;
+            let value = self.expression();
+            self.variables.insert(name, value);
+            return;
+        }
+        if let (true, Some(Token::Name(name))) = (self.assigns_typed(), self.peek().cloned()) {
             self.at += 4;
             let value = self.expression();
             self.variables.insert(name, value);

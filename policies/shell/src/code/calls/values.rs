@@ -1,6 +1,9 @@
 //! What is known of the values of expressions.
 
-use crate::value::{Arg, Taint};
+use crate::value::{Arg, MAX_TEXT, Taint};
+
+/// Most values in a list, those of lists in it included, that are told apart.
+const MAX_VALUES: usize = 1024;
 
 /// What is known of an expression's value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub(super) struct Value {
     /// The text holds `$_` for what is computed.
     pub(super) partly: bool,
     pub(super) list: Option<Vec<Value>>,
+    /// The values of an object or dictionary.
+    pub(super) members: Option<Vec<Value>>,
     /// A dotted name: a module, a function, a variable that nobody assigned.
     pub(super) name: Option<String>,
     pub(super) taint: Taint,
@@ -17,8 +22,26 @@ pub(super) struct Value {
 }
 
 impl Value {
+    /// A text that was put together. One that is too long is not known.
     pub(super) fn text(text: impl Into<String>) -> Self {
-        Self { text: Some(text.into()), ..Self::default() }
+        Self { text: Some(text.into()).filter(|text| text.len() <= MAX_TEXT), ..Self::default() }
+    }
+
+    /// A text as it stands in the code.
+    pub(super) fn literal(text: String) -> Self {
+        Self { text: Some(text), ..Self::default() }
+    }
+
+    /// A list. Of one with too much in it no more is known than where that came from.
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        let taint = taint_of(&items);
+        Self { taint, list: Some(items).filter(|items| count(items) <= MAX_VALUES), ..Self::default() }
+    }
+
+    /// An object or dictionary with these values.
+    pub(super) fn members(items: Vec<Self>) -> Self {
+        let Self { taint, list, .. } = Self::list(items);
+        Self { taint, members: list, ..Self::default() }
     }
 
     pub(super) fn name(name: impl Into<String>) -> Self {
@@ -52,6 +75,12 @@ pub(super) enum Output {
     Other,
 }
 
+/// How many values these are, with all in them.
+fn count(values: &[Value]) -> usize {
+    let inside = |value: &Value| value.list.as_deref().map_or(0, count) + value.members.as_deref().map_or(0, count);
+    values.iter().map(|value| 1 + inside(value)).sum()
+}
+
 pub(super) fn taint_of(values: &[Value]) -> Taint {
     values.iter().fold(Taint::NONE, |t, v| t.with(v.taint))
 }
@@ -61,6 +90,7 @@ pub(super) fn join(left: &Value, between: &str, right: &Value) -> Value {
     match (&left.text, &right.text) {
         (None, None) => Value::unknown(taint),
         (_, Some(_)) if right.below => Value { taint, ..right.clone() },
+        (Some(a), Some(b)) if a.len() + b.len() > MAX_TEXT => Value::unknown(taint),
         (a, b) => {
             let text = format!("{}{between}{}", a.as_deref().unwrap_or("$_"), b.as_deref().unwrap_or("$_"));
             let partly = left.partly || right.partly || a.is_none() || b.is_none();
