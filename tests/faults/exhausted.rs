@@ -31,9 +31,9 @@ fn d9_large_bodies_at_once_in_little_memory_are_refused_and_the_process_lives() 
     }
     let mut world = World::new();
     let mut limited = world.command("prlimit");
-    // 128 MiB, and room for the text of a program that was not optimised, which counts as well; with 192 the allocator would
-    // set aside so many addresses at once that no thread has room for its stack. So would the 64 MiB of
-    // addresses that glibc sets aside for each thread (mallopt(3), M_ARENA_MAX), which is no memory.
+    // 128 MiB, and room for the text of a program that was not optimised, which counts as well. So would the 64 MiB of
+    // addresses that glibc sets aside for each thread (mallopt(3), M_ARENA_MAX), which is no memory. With 192 MiB the gateway's
+    // allocator sets aside so many that no thread has room for its stack.
     let limit: u64 = if cfg!(debug_assertions) { 172 } else { 128 };
     limited.arg(format!("--as={}", limit << 20)).arg(bin("rampart")).arg("serve").env("MALLOC_ARENA_MAX", "1");
     world.serve_as(limited);
