@@ -3,12 +3,18 @@
 
 mod frame;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +32,9 @@ const READ_SIZE: usize = 16 * 1024;
 const GOING_AWAY: u16 = 1001;
 const PROTOCOL_ERROR: u16 = 1002;
 const POLICY_VIOLATION: u16 = 1008;
+
+/// How long each side may take for what is on its way when a conversation ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why a conversation was ended by us, and because of whom.
 type Ended = Arc<(CancellationToken, OnceLock<(Side, u16, String)>)>;
@@ -65,6 +74,12 @@ pub(crate) async fn relay(
     talk.await;
 }
 
+/// Resolves when what is on its way has had its time after the end.
+async fn over(ended: &CancellationToken) {
+    ended.cancelled().await;
+    tokio::time::sleep(GOODBYE).await;
+}
+
 /// One direction.
 struct Way {
     frames: Frames,
@@ -77,11 +92,12 @@ struct Way {
 impl Way {
     async fn run(mut self, mut from: ReadHalf<TokioIo<Upgraded>>, mut to: WriteHalf<TokioIo<Upgraded>>) {
         let mut buf = vec![0; READ_SIZE];
+        let ended = self.ended.0.clone();
         loop {
             let read = tokio::select! {
                 biased;
-                () = self.ended.0.cancelled() => {
-                    self.say_why(&mut to).await;
+                () = ended.cancelled() => {
+                    let _ = timeout(GOODBYE, self.say_why(&mut to)).await;
                     break;
                 }
                 read = from.read(&mut buf) => read,
@@ -97,7 +113,11 @@ impl Way {
             let way = if self.frames.side() == Side::Client { meter::Way::Out } else { meter::Way::Back };
             let counted = self.meter.count(way, n).map_err(|cut| (POLICY_VIOLATION, cut.to_string()));
             let passed = match counted {
-                Ok(()) => self.pass(buf.get(..n).unwrap_or_default(), &mut to).await,
+                Ok(()) => tokio::select! {
+                    passed = self.pass(buf.get(..n).unwrap_or_default(), &mut to) => passed,
+                    // The other side may never take it.
+                    () = over(&ended) => break,
+                },
                 stopped => stopped,
             };
             if let Err((code, why)) = passed {
@@ -106,7 +126,13 @@ impl Way {
                 self.ended.0.cancel();
             }
         }
-        let _ = to.shutdown().await;
+        // TLS keeps an error that came behind bytes for who reads next, and to the way back it is only a broken pipe.
+        if ended.is_cancelled()
+            && let Ok(Err(error)) = timeout(Duration::ZERO, from.read(&mut buf)).await
+        {
+            self.lost(Side::Client, &error).await;
+        }
+        let _ = timeout(GOODBYE, to.shutdown()).await;
     }
 
     /// Takes in what has come and sends on what may pass.

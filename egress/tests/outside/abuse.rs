@@ -522,4 +522,8 @@ async fn n1_a_client_that_takes_no_messages_of_a_websocket_loses_it_and_that_is_
         assert!(began.elapsed() < Duration::from_secs(5), "nothing is on record");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // Nor is the origin held, which waits to be read while we wait for it to read.
+    tokio::time::timeout(Duration::from_secs(5), world.stage.given_up.notified())
+        .await
+        .expect("the origin's ends as well");
 }

@@ -266,6 +266,7 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
         "/ws" => {
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
+                let _guard = OnDrop(stage.given_up);
                 let mut io = TokioIo::new(upgrade.await.unwrap());
                 // Sends back what short frames hold, with a word of its own in the place of `secret`.
                 let mut head = [0; 6];
@@ -277,7 +278,11 @@ async fn respond(mut request: Request<Incoming>, stage: Stage) -> Response<Body>
                     for (byte, mask) in payload.iter_mut().zip(head[2..].iter().cycle()) {
                         *byte ^= mask;
                     }
-                    let text = String::from_utf8(payload).unwrap().replace("secret", "s3cret");
+                    let text = match String::from_utf8(payload) {
+                        Ok(text) => text.replace("secret", "s3cret"),
+                        // The code of a close.
+                        Err(_) => break,
+                    };
                     let frame = [&[head[0], text.len() as u8], text.as_bytes()].concat();
                     if io.write_all(&frame).await.is_err() {
                         break;
