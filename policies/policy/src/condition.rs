@@ -10,6 +10,7 @@ pub(crate) mod command;
 mod command_env_assignments;
 mod confined;
 mod content_type;
+pub(crate) mod denied_when_run;
 pub(crate) mod detects;
 mod domain;
 mod during;
@@ -70,6 +71,7 @@ pub(crate) struct When {
     pub(crate) effect: effect::Source,
     pub(crate) label: label::Source,
     pub(crate) detects: detects::Source,
+    pub(crate) denied_when_run: denied_when_run::Source,
     /// `default: true`: it always holds.
     pub(crate) default: bool,
 }
@@ -114,6 +116,7 @@ impl When {
             effect: effect::Source::read(f, reader),
             label: label::Source::read(f, reader),
             detects: detects::Source::read(f, reader),
+            denied_when_run: denied_when_run::Source::read(f, reader),
             default: default(f, reader),
         };
         fields.finish(reader);
@@ -149,6 +152,7 @@ impl When {
             effect,
             label,
             detects,
+            denied_when_run,
             default: _,
         } = self;
         command.compile(into);
@@ -177,6 +181,7 @@ impl When {
         effect.compile(into);
         label.compile(into);
         detects.compile(into);
+        denied_when_run.compile(into);
     }
 }
 

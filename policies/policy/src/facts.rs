@@ -4,12 +4,15 @@ mod arguments;
 mod command;
 mod path;
 mod site;
+mod written;
 
 pub(crate) use arguments::naming;
 
 use std::{cell::OnceCell, fmt, ops::Deref};
 
-use rampart_call::{Action, Call, Effect, EffectKind, Finding, FindingClass, Located, Phase, Span, Target};
+use rampart_call::{
+    Action, Call, CommandLine, Effect, EffectKind, Finding, FindingClass, Located, Phase, Span, Target,
+};
 use rampart_shell::{Surroundings, service};
 
 use crate::{
@@ -40,9 +43,11 @@ pub struct Known<'a> {
     /// Numbers of the rules that may match.
     pub(crate) candidates: Ids,
     pub(crate) findings: OnceCell<Vec<Finding>>,
+    /// Why the code in a file that would be written is denied where it runs, if it is and a rule asks.
+    pub(crate) denied_when_run: Option<String>,
     /// What the arguments of a tool of a server would write or send.
     contents: OnceCell<String>,
-    rampart_home: Option<&'a str>,
+    pub(crate) rampart_home: Option<&'a str>,
 }
 
 impl fmt::Debug for Known<'_> {
@@ -141,6 +146,7 @@ impl<'a> Known<'a> {
             complete: true,
             candidates: Ids::default(),
             findings: OnceCell::new(),
+            denied_when_run: None,
             contents: OnceCell::new(),
         };
         let around = facts.surroundings();
@@ -192,6 +198,15 @@ impl<'a> Known<'a> {
         self.items.push(item);
     }
 
+    /// Takes out the effects with a note.
+    pub(crate) fn forget(&mut self, note: &str) {
+        let kept: Vec<bool> = self.effects.iter().map(|effect| effect.note != note).collect();
+        let mut keep = kept.iter();
+        self.effects.retain(|_| keep.next() == Some(&true));
+        let mut keep = kept.iter();
+        self.items.retain(|_| keep.next() == Some(&true));
+    }
+
     /// Orders to agents in a file that they take their instructions from.
     fn add_instructions(&mut self, paths: &[Located], content: Option<&str>, around: &Surroundings<'_>, sets: &Sets) {
         let told = paths.iter().any(|located| arguments::orders::is_instructions(&located.path));
@@ -229,6 +244,17 @@ impl<'a> Known<'a> {
     /// The call's own tool, and those that would have its effects.
     pub(crate) fn tools(&self) -> Tools {
         self.items.iter().fold(self.tool, |tools, item| tools.and(item.tools))
+    }
+
+    /// What would run the code in the files that would be written.
+    pub(crate) fn runs_of_code(&self) -> impl Iterator<Item = CommandLine> {
+        let code = self.body().filter(|_| self.call.phase == Phase::Before);
+        let paths = self.effects.iter().filter(|effect| effect.kind == EffectKind::Write);
+        let paths = paths.filter_map(|effect| match &effect.target {
+            Some(Target::Path { path, .. }) => Some(path.as_str()),
+            _ => None,
+        });
+        code.into_iter().flat_map(move |code| paths.clone().flat_map(move |path| written::commands(path, code)))
     }
 
     /// What the call sends or, after it happened, what came back.

@@ -1,9 +1,11 @@
 //! A ruleset and a call in, a judgement out.
 
-use rampart_call::{Call, Edit, Effect, Finding, Judgement, Outcome, Phase, Reason, RuleRef};
+use std::collections::BTreeSet;
+
+use rampart_call::{Call, CommandLine, Edit, Effect, Finding, Judgement, Outcome, Phase, Reason, RuleRef};
 
 use crate::{
-    Context, Layer, Rule, Ruleset,
+    Context, History, Layer, Rule, Ruleset,
     facts::{Facts, Known},
     index::Index,
     joint::joint,
@@ -45,12 +47,43 @@ impl Ruleset {
     /// The part of a judgement that does not depend on what went before, and takes most of its time. `rampart_home` is
     /// [`Context::rampart_home`].
     pub fn look_at<'a>(&self, call: &'a Call, rampart_home: Option<&'a str>) -> Known<'a> {
-        let known = Known::of(call, rampart_home, self);
-        let searched = |id| self.rules.get(id as usize).is_some_and(Rule::searches);
-        if known.candidates.iter().any(searched) {
+        let mut known = Known::of(call, rampart_home, self);
+        let asked = |of: fn(&Rule) -> bool| {
+            let rules = known.candidates.iter().filter_map(|id| self.rules.get(id as usize));
+            rules.into_iter().any(of)
+        };
+        let (searches, runs) = (asked(Rule::searches), asked(Rule::runs_code));
+        if searches {
             known.findings();
         }
+        if runs {
+            let denied = known.runs_of_code().find_map(|run| self.denied(run, &known));
+            known.denied_when_run = denied;
+        }
         known
+    }
+
+    /// Why a command of its own would be denied, in whatever session and at whatever time.
+    fn denied(&self, command: CommandLine, known: &Known<'_>) -> Option<String> {
+        let origin = known.call.origin.clone();
+        let action = rampart_call::Action::Exec { command, cwd: None };
+        let run = Call { origin, phase: Phase::Before, action, response: None };
+        let context = Context {
+            // What holds for a time says nothing of what runs at some other.
+            now_ms: i64::MAX,
+            headless: false,
+            labels: &BTreeSet::new(),
+            confined: false,
+            called: &[],
+            history: &History::default(),
+            counted: false,
+            rampart_home: known.rampart_home,
+        };
+        let mut seen = self.look_at(&run, known.rampart_home);
+        // A client of a service sends it the token that it finds in its surroundings.
+        seen.forget("secret-to-net");
+        let judgement = self.judge_known(seen, &context).0;
+        (judgement.outcome == Outcome::Deny).then_some(judgement.message)
     }
 
     /// The other part, quick, of what [`Self::look_at`] of the same ruleset has found. Also what detectors found in what the call
@@ -215,7 +248,8 @@ pub(crate) fn effect_of<'f>(facts: &'f Facts<'_>, hit: Hit) -> Option<&'f Effect
 fn message(facts: &Facts<'_>, decision: &Decision<'_>, effect: Option<&Effect>, matches: &[Match<'_>]) -> String {
     if let Some(m) = decision.by {
         if !m.rule.message.is_empty() {
-            return m.rule.message.clone();
+            let why = facts.denied_when_run.as_ref().filter(|_| m.rule.runs_code());
+            return why.map_or_else(|| m.rule.message.clone(), |why| format!("{}: {why}", m.rule.message));
         }
         let verb = match decision.outcome {
             Outcome::Allow => "allows",

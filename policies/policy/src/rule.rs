@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::{
     Layer,
-    condition::{Check, Test, budget, call_count, command::Grant, detects, first_seen},
+    condition::{Check, Test, budget, call_count, command::Grant, denied_when_run, detects, first_seen},
     facts::{Facts, Unit},
     pattern::{Reading, TextGlob},
     source::{Action, Match},
@@ -135,6 +135,11 @@ impl Rule {
     pub(crate) fn searches(&self) -> bool {
         let cuts = self.redaction.as_ref().is_some_and(|redaction| redaction.detects.0.is_some());
         cuts || self.calls.iter().any(|test| test.key == detects::KEY)
+    }
+
+    /// It asks what would become of code that is written.
+    pub(crate) fn runs_code(&self) -> bool {
+        self.calls.iter().any(|test| test.key == denied_when_run::KEY)
     }
 
     /// What went before decides whether it matches, or whether it still holds.

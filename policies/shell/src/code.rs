@@ -5,12 +5,14 @@ mod languages;
 mod manifest;
 mod powershell;
 mod sql;
+mod tcl;
 mod texts;
 mod tokens;
 mod transfer;
 
 pub(crate) use languages::{by_ending as language_of, by_shebang as language_of_text};
 use rampart_call::{Certainty, EffectKind, Span};
+pub(crate) use texts::batch;
 
 use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
@@ -168,6 +170,7 @@ impl Walk<'_> {
             Language::Jq => texts::jq(self, arg),
             Language::Template => texts::template(self, arg),
             Language::Tex => texts::tex(self, arg),
+            Language::Tcl => tcl::look(self, arg),
             Language::Transfer => transfer::batch(self, arg),
             Language::Manifest => manifest::rights(self, arg),
             Language::Powershell => powershell::follow(self, arg, Flow::empty()),

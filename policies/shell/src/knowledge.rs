@@ -45,6 +45,8 @@ pub(crate) struct Program {
     pub(crate) posix: bool,
     /// `-name` is one option and not four.
     pub(crate) single_dash: bool,
+    /// Options begin with a slash as well, as those of Windows do: `/s` is the option `-s`.
+    pub(crate) slash: bool,
     /// Options that make operands mean whole trees.
     pub(crate) recursive: Vec<String>,
     /// Operands always mean whole trees.
@@ -294,6 +296,8 @@ pub(crate) enum Language {
     Template,
     /// Documents of TeX.
     Tex,
+    /// And what `expect` adds to it.
+    Tcl,
     /// One whose calls are not known: its inline code is opaque.
     Other,
 }

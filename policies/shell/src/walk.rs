@@ -29,6 +29,7 @@ use crate::syntax::{Command, Item, List, Shape, Then, parse};
 use crate::value::{Arg, Flow, Taint};
 use crate::{Analysis, Surroundings};
 pub(crate) use apply::{Use, is_temporary, is_test};
+pub(crate) use builtins::NEW_FILE;
 use env::{Env, Written};
 pub(crate) use env::{Inherited, inherited, is_secret_name, is_variable_name};
 pub(crate) use simple::base_name;

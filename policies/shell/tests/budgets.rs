@@ -202,6 +202,12 @@ fn values_of_inline_code_that_grow_stay_small() {
         ("x = 'aaaaaaaa'", "x = f'{x}{x}'"),
         ("x = 'aaaaaaaa'", "x = ''.join([x, x])"),
         ("x = ['a']", "x = list(zip(x, x, x))"),
+        ("x = ['a', 'b', 'c']", "x = [x for y in x]"),
+        ("x = ['a', 'b', 'c']", "x = [*x, *x]"),
+        (
+            "x = list('abcdefgh')",
+            "x = [[[[a for a in (1, 2, 3, 4)] for b in (1, 2, 3, 4)] for c in (1, 2, 3, 4)] for d in x]",
+        ),
         ("def f(a): return a + a\nx = 'aaaa'", "x = f(x)"),
         ("def f(a): return [a, a]\nx = ['aaaa']", "x = f(x)"),
     ] {

@@ -38,6 +38,7 @@ use rampart_shell::{Surroundings, graphql, service, verbs};
 use serde_json::{Map, Value};
 
 use files::looks_like_path;
+pub(super) use interpreters::of_file as interpreter_of;
 use names::Tool;
 use texts::argv;
 

@@ -100,6 +100,8 @@ fn what_the_reader_refuses_the_schema_does_not_take() {
         (when("call_count: {gte: 0, window: 1h}"), false),
         (when("confined: true"), true),
         (when("confined: 'yes'"), false),
+        (when("denied_when_run: true"), true),
+        (when("denied_when_run: often"), false),
         (when("default: true"), true),
         (when("default: false"), false),
         (when(""), false),

@@ -40,6 +40,8 @@ pub(super) enum Does {
     Decode,
     /// The result is the home directory.
     Home,
+    /// The result is a new file or directory among those for a while.
+    Temporary,
     /// The first argument is a file of code that runs.
     RunFile,
     /// Arranges for something to run later.

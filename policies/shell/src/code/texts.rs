@@ -1,5 +1,6 @@
 //! The small languages of text tools: sed, awk, vim; and languages of which little is known.
 
+use crate::knowledge::Language;
 use crate::value::{Arg, Flow, Taint};
 use crate::walk::Walk;
 
@@ -340,6 +341,10 @@ fn up_to_quote(text: &str) -> String {
 /// AppleScript: `do shell script "cmd"`; what drives other programs is not understood.
 pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
     let text = arg.text.as_str();
+    // `osascript -l JavaScript`
+    if ["ObjC.", "Application(", "$.NS"].iter().any(|part| text.contains(part)) {
+        return super::calls::look(walk, Language::Js, arg);
+    }
     for (at, found) in text.match_indices("do shell script") {
         let rest = text.get(at + found.len()..).unwrap_or("").trim_start();
         let command = rest.strip_prefix('"').map(up_to_quote).unwrap_or_default();
@@ -360,6 +365,26 @@ pub(super) fn applescript(walk: &mut Walk<'_>, arg: &Arg) -> Flow {
         walk.note(rampart_call::EffectKind::Opaque, "inline-code");
     }
     Flow::unknown(Taint::NONE)
+}
+
+/// Commands of Windows' `cmd` as those of a shell: what a condition lets run is run.
+pub(crate) fn batch(line: &str) -> String {
+    let mut words = line.split(' ').peekable();
+    let mut out: Vec<&str> = Vec::new();
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_str() {
+            "if" => {
+                while words.next_if(|word| matches!(word.to_ascii_lowercase().as_str(), "/i" | "not")).is_some() {}
+                let kind = words.next().unwrap_or("").to_ascii_lowercase();
+                if matches!(kind.as_str(), "exist" | "defined" | "errorlevel") {
+                    words.next();
+                }
+            }
+            "else" => out.push(";"),
+            _ => out.push(word),
+        }
+    }
+    out.join(" ")
 }
 
 /// `jq`: `env` and `$ENV` show variables.

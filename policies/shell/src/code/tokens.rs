@@ -93,7 +93,7 @@ impl Lexer {
                 self.delimited(true);
             }
             '%' if self.language == Language::Ruby
-                && matches!(self.peek(1), Some('w' | 'W'))
+                && matches!(self.peek(1), Some('w' | 'W' | 'i' | 'I'))
                 && self.peek(2).is_some_and(|c| "[({<|!/".contains(c)) =>
             {
                 self.at += 2;
@@ -315,8 +315,8 @@ impl Lexer {
                 if hole.is_empty() {
                     self.at += 1;
                 }
-                // `$ENV{NAME}`
-                if hole == "ENV" && self.peek(0) == Some('{') {
+                // `$ENV{NAME}`, `$names{key}`
+                if self.language == Language::Perl && !hole.is_empty() && self.peek(0) == Some('{') {
                     while let Some(c) = self.peek(0) {
                         hole.push(c);
                         self.at += 1;

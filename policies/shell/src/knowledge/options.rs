@@ -58,6 +58,10 @@ pub(crate) fn sort<'p>(program: &'p Program, words: &[Arg]) -> (&'p Program, Usa
             usage.values.push(("+".to_owned(), *role, word.with_text(value)));
             continue;
         }
+        if let Some(switch) = text.strip_prefix('/').filter(|switch| current.slash && is_switch(switch)) {
+            usage.flags.push(format!("-{}", switch.to_ascii_lowercase()));
+            continue;
+        }
         if !is_option {
             if !only_operands
                 && usage.operands.is_empty()
@@ -134,6 +138,12 @@ pub(crate) fn sort<'p>(program: &'p Program, words: &[Arg]) -> (&'p Program, Usa
         }
     }
     (chain.last().copied().unwrap_or(program), usage)
+}
+
+/// `s`, `mir`, `a:h`, as they stand behind a slash.
+fn is_switch(text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or(text);
+    (1..=3).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 impl Program {

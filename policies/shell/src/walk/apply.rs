@@ -352,6 +352,7 @@ impl Walk<'_> {
             [only] => only.shape.clone(),
             _ => shape,
         };
+        let line = if used.name == "cmd" { crate::code::batch(&line) } else { line };
         let arg = Arg { shape, taint, ..Arg::literal(line, span) };
         let name = used.name.to_owned();
         let stdin = used.stdin.clone();

@@ -14,6 +14,9 @@ fn is_off(option: &str) -> bool {
     option.starts_with('+') && option.contains('o') || option.starts_with('-') && option.contains('u')
 }
 
+/// What stands for a new temporary file or directory.
+pub(crate) const NEW_FILE: &str = "/tmp/tmp.XXXXXXXXXX";
+
 impl Walk<'_> {
     /// Runs a builtin. None where the name is none of them.
     pub(super) fn builtin(&mut self, name: &str, args: &[Arg], stdin: &Flow) -> Option<Flow> {
@@ -263,7 +266,7 @@ impl Walk<'_> {
             "tty" => Some(Flow::known("/dev/tty".to_owned(), Taint::NONE)),
             "mktemp" => {
                 let named = args.iter().skip(1).rfind(|a| a.text.contains('/') && a.text.contains("XX"));
-                let path = named.map_or_else(|| "/tmp/tmp.XXXXXXXXXX".to_owned(), |a| a.text.clone());
+                let path = named.map_or_else(|| NEW_FILE.to_owned(), |a| a.text.clone());
                 Some(Flow::known(path, Taint::NONE))
             }
             "dirname" => {

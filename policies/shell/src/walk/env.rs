@@ -95,3 +95,14 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         || name.ends_with("_KEY") && !name.ends_with("PUBLIC_KEY") && !name.ends_with("PUB_KEY")
         || matches!(name.as_str(), "PGPASSWORD" | "MYSQL_PWD" | "SSHPASS")
 }
+
+impl super::Walk<'_> {
+    /// What a variable holds for the program that is being run, where this command line says so.
+    pub(crate) fn told_by_variable(&self, name: &str) -> Option<&Arg> {
+        let given = self.given.iter().rfind(|(variable, _)| variable == name).map(|(_, value)| value);
+        given.or_else(|| match self.env.variables.get(name)?.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        })
+    }
+}

@@ -116,12 +116,13 @@ impl Walk<'_> {
                     && arg.is_literal() => {}
             // a file of the project is a script as any other
             Role::Load
-                if used.program.language == Some(Language::Js)
+                if (used.program.language == Some(Language::Js) || used.program.runs_project)
                     && arg.is_literal()
                     && !arg.text.contains(':')
                     && matches!(self.target(arg, false), Target::Path { scope: Scope::Project, .. }) =>
             {
-                let _ = self.nested(used.name, |walk| walk.file_of_code(Language::Js, arg, Vec::new()));
+                let language = used.program.language.unwrap_or(Language::Shell);
+                let _ = self.nested(used.name, |walk| walk.file_of_code(language, arg, Vec::new()));
             }
             Role::Load if arg.text.ends_with("/.ssh/config") => {}
             Role::Load if matches!(arg.text.as_str(), "NONE" | "NORC" | "DEFAULTS" | "/dev/null" | "none") => {}

@@ -6,18 +6,21 @@ use serde_json::{Map, Value};
 use super::{names::BROWSERS, queries, said};
 
 /// A program and the option by which it takes code.
-pub(super) type Interpreter = [&'static str; 2];
+pub(in crate::facts) type Interpreter = [&'static str; 2];
 
 /// Words for languages, endings of their files among them, and what runs them.
 const LANGUAGES: &[(&[&str], Interpreter)] = &[
-    (&["js", "mjs", "cjs", "javascript", "node", "nodejs", "typescript", "ts"], ["node", "-e"]),
+    (
+        &["js", "jsx", "mjs", "cjs", "javascript", "node", "nodejs", "typescript", "ts", "tsx", "mts", "cts"],
+        ["node", "-e"],
+    ),
     (&["bash", "sh", "shell", "zsh"], SHELL),
     (&["applescript", "osascript"], ["osascript", "-e"]),
     (&["ruby", "rb"], ["ruby", "-e"]),
     (&["r", "rstudio"], ["Rscript", "-e"]),
     (&["perl"], ["perl", "-e"]),
     (&["php"], ["php", "-r"]),
-    (&["powershell", "pwsh"], ["pwsh", "-c"]),
+    (&["powershell", "pwsh", "ps1"], ["pwsh", "-c"]),
     (&["python", "python3", "py"], PYTHON),
 ];
 const SHELL: Interpreter = ["bash", "-c"];
@@ -55,7 +58,16 @@ pub(super) fn language(map: &Map<String, Value>) -> Option<Interpreter> {
 /// Code that stands under the name of a file.
 pub(super) fn by_extension(key: &str) -> Option<Interpreter> {
     let (_, extension) = key.rsplit_once('.')?;
-    of(&[extension])
+    of(&[extension.to_ascii_lowercase()])
+}
+
+/// What runs the code in a file, by the file's ending or else its first line.
+pub(in crate::facts) fn of_file(path: &str, text: &str) -> Option<Interpreter> {
+    let first = || {
+        let words = text.lines().next()?.strip_prefix("#!")?.split([' ', '/']);
+        of(&words.collect::<Vec<_>>())
+    };
+    by_extension(path).or_else(first)
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use rampart_call::EffectKind;
 
-use super::{COMMAND, OPEN_FILE, Reader, Value, taint_of, unlisted};
+use super::{COMMAND, OPEN_FILE, Reader, Value, join, taint_of, unlisted};
 use crate::code::languages::Does;
 use crate::knowledge::Language;
 use crate::value::MAX_TEXT;
 use crate::value::Taint;
+
+/// How many values are joined to one text.
+const MOST_GLUED: usize = 256;
 
 /// Attributes that run or destroy something, whatever they are attributes of.
 const RUNS: [&str; 14] = [
@@ -57,6 +60,18 @@ impl Reader<'_, '_> {
             .iter()
             .find_map(|all| name.strip_prefix(all).filter(|_| self.language == Language::Js))
             .unwrap_or(name);
+        // `receiver.send(:name, ..)` of Ruby
+        if let (Language::Ruby, [Value { text: Some(member), partly: false, .. }, rest @ ..]) = (self.language, args)
+            && ["send", "public_send", "__send__"].contains(&name.rsplit('.').next().unwrap_or(name))
+            && member.len() < MAX_TEXT
+        {
+            let module = name.rsplit_once('.').map(|(module, _)| Value::name(module)).filter(|_| receiver.is_none());
+            let (member, receiver) = (member.clone(), receiver.cloned().or(module).unwrap_or_default());
+            return match &receiver {
+                Value { name: None, text: None, list: None, .. } => self.call(&member, None, rest),
+                _ => self.method(receiver, &member, rest),
+            };
+        }
         if let Some(text) = formatted(self.language, name, receiver, args) {
             return text;
         }
@@ -69,10 +84,14 @@ impl Reader<'_, '_> {
         if let ("map", [Value { name: Some(called), .. }, rest @ ..]) = (name, args)
             && let Some(does) = self.calls.find(called)
         {
+            // `map(str, values)`
+            if let (Does::Same, [values @ Value { list: Some(_), .. }]) = (does, rest) {
+                return values.clone();
+            }
             let each: Vec<Value> = rest.iter().map(|values| self.one_of(values)).collect();
             return self.effect(does, called, None, &each);
         }
-        if let Some(value) = self.among(name, receiver, args) {
+        if let Some(value) = self.among(name, receiver, args).or_else(|| glued(self.language, name, args)) {
             return value;
         }
         // `.then(eval)`, `map(exec, lines)`
@@ -101,9 +120,10 @@ impl Reader<'_, '_> {
             return Value::name(called);
         }
         let Some(does) = does else {
-            self.called(name, args);
+            let own = name.rsplit('.').next().unwrap_or(name);
+            self.called(own, args);
             self.unlisted(name, receiver, args);
-            if let Some(value) = self.result(name) {
+            if let Some(value) = self.result(own) {
                 return value;
             }
             if unlisted::only_counts(name) {
@@ -159,15 +179,32 @@ impl Reader<'_, '_> {
         let list = |value: &Value| value.list.clone();
         let of = receiver.filter(|value| value.list.is_some() || value.members.is_some());
         let first = || args.first().filter(|value| value.list.is_some() || value.members.is_some());
-        let numbered = |items: Vec<Value>| vec![items.iter().map(|_| Value::default()).collect(), items];
+        let key = |value: &Value| value.key.as_deref().map_or_else(Value::default, Value::text);
+        let numbered = |items: Vec<Value>| vec![items.iter().map(key).collect(), items];
         let lists: Vec<Vec<Value>> = match (name, of) {
             ("_.pop" | "_.shift" | "_.popleft" | "_.sample" | "_.at" | "_.get", Some(of)) => {
                 return Some(self.one_of(of));
             }
             ("random.choice" | "next", _) => return first().cloned().map(|value| self.one_of(&value)),
             ("iter", _) => return first().cloned(),
+            ("Deno.env.toObject", _) => return Some(Value { taint: Taint::TOKEN, ..Value::name("process.env") }),
             ("_.iter" | "_.into_iter" | "_.cloned" | "_.to_vec", Some(of)) => return Some(of.clone()),
-            ("c", _) if self.language == Language::R => return Some(Value::list(args.to_vec())),
+            ("c" | "list", _) if self.language == Language::R => return Some(Value::list(args.to_vec())),
+            ("reversed", _) => return Some(Value::list(args.first().and_then(list)?.into_iter().rev().collect())),
+            ("partial" | "functools.partial", _) => {
+                return args.first().filter(|called| called.name.is_some()).cloned();
+            }
+            ("reduce" | "functools.reduce", _) => {
+                let called = args.first()?.name.clone()?;
+                return Some(self.call(&called, None, &args.get(1).and_then(list)?));
+            }
+            ("product" | "itertools.product", _) => {
+                return product(&args.iter().map(list).collect::<Option<Vec<_>>>()?);
+            }
+            ("keys" | "_.keys" | "Object.keys", _) => {
+                let items = of.or_else(first)?.members.clone()?;
+                return Some(Value::list(items.iter().map(key).collect()));
+            }
             ("_.values", Some(of)) => return of.members.clone().map(Value::list),
             ("Object.values", _) => return first()?.members.clone().map(Value::list),
             ("_.items" | "_.entries", Some(of)) => numbered(of.members.clone().or(of.list.clone())?),
@@ -180,6 +217,38 @@ impl Reader<'_, '_> {
         let nth = |at| Value::list(lists.iter().filter_map(|items| items.get(at).cloned()).collect());
         Some(Value::list((0..length).map(nth).collect()))
     }
+}
+
+/// Every value of a list with every one of another.
+fn product(lists: &[Vec<Value>]) -> Option<Value> {
+    let [ones, others] = lists else { return None };
+    let pairs =
+        ones.iter().flat_map(|one| others.iter().map(move |other| Value::list(vec![one.clone(), other.clone()])));
+    Some(Value::list(pairs.take(MOST_GLUED).collect()))
+}
+
+/// `join("/", LIST)` of Perl, `implode("/", LIST)` of PHP, `paste0(..)` and `paste(.., sep = "/")` of R, `table.concat(LIST, "/")`
+/// of Lua.
+fn glued(language: Language, name: &str, args: &[Value]) -> Option<Value> {
+    let (glue, items) = match (language, name, args) {
+        (Language::Perl, "join", [glue, items @ ..]) | (Language::Php, "implode" | "join", [glue, items @ ..]) => {
+            (glue.text.as_deref()?, items)
+        }
+        (Language::Lua, "table.concat", [items, rest @ ..]) => {
+            (rest.first().map_or(Some(""), |glue| glue.text.as_deref())?, std::slice::from_ref(items))
+        }
+        (Language::R, "paste0", items) => ("", items),
+        // a sign alone that stands last is what stands between them
+        (Language::R, "paste", [items @ .., last]) => match last.text.as_deref() {
+            Some(glue) if glue.len() < 2 && !glue.chars().any(char::is_alphanumeric) => (glue, items),
+            _ => (" ", args),
+        },
+        _ => return None,
+    };
+    let items = items.iter().flat_map(|item| item.list.clone().unwrap_or_else(|| vec![item.clone()]));
+    let mut items = items.take(MOST_GLUED);
+    let first = items.next()?;
+    Some(items.fold(first, |left, right| join(&left, glue, &right)))
 }
 
 /// `"{}/{}".format(a, b)`, `format!("{}/{}", a, b)`, `sprintf("%s/%s", a, b)`: the text with what it is given.

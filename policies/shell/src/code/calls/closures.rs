@@ -5,11 +5,17 @@ use crate::code::tokens::Token;
 use crate::knowledge::Language;
 use crate::value::Taint;
 
+/// How many tokens a block has that stands in front of a list.
+const MOST_OF_BLOCK: usize = 400;
+
 impl Reader<'_, '_> {
     /// `values.forEach(name => ..)`, `values.map(function (name) ..)`: the name stands for any of the values. Only looks.
     pub(super) fn parameters(&mut self, values: &Value) {
         if values.text.is_none() && values.list.is_none() && values.members.is_none() && values.taint == Taint::NONE {
             return;
+        }
+        if self.language == Language::Js && self.peek() == Some(&Token::Name("async".to_owned())) {
+            self.at += 1;
         }
         // `([name, value]) =>`
         if let (Some(Token::Sign('(')), Some(Token::Sign('['))) = (self.peek(), self.peek_at(1)) {
@@ -80,7 +86,9 @@ impl Reader<'_, '_> {
                     match token {
                         Token::Name(name) => {
                             let name = name.clone();
-                            self.variables.insert(name, value.clone());
+                            let is_key = self.peek_at(1) == Some(&Token::Sign('='));
+                            let key = value.key.as_deref().filter(|_| is_key).map(Value::text);
+                            self.variables.insert(name, key.unwrap_or_else(|| value.clone()));
                         }
                         Token::Sign('=' | '>') => {}
                         _ => break,
@@ -169,5 +177,33 @@ impl Reader<'_, '_> {
                 _ => {}
             }
         }
+    }
+
+    /// `map { .. } LIST`, `grep { .. } LIST` of Perl, whose brace stands open here: in the block `$_` is one of the list.
+    pub(super) fn block_over(&mut self, name: &str) -> Value {
+        let from = self.at;
+        let mut depth = 1_usize;
+        let close = self.tokens.iter().skip(from).take(MOST_OF_BLOCK).position(|token| {
+            match token {
+                Token::Sign('{') => depth += 1,
+                Token::Sign('}') => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        });
+        let Some(close) = close else { return Value::default() };
+        self.at = from + close + 1;
+        let items = self.arguments(None);
+        let end = self.at;
+        let list = match <[Value; 1]>::try_from(items) {
+            Ok([one]) => one,
+            Err(items) => Value::list(items),
+        };
+        let one = self.one_of(&list);
+        self.variables.insert("_".to_owned(), one);
+        self.at = from;
+        let computed = self.arguments(Some('}'));
+        self.at = end;
+        if name == "map" { Value::unknown(super::taint_of(&computed).with(list.taint)) } else { list }
     }
 }

@@ -31,7 +31,9 @@ impl Reader<'_, '_> {
         let span = self.arg.span;
         // `Path("x").unlink()`: the receiver is the argument
         let own = receiver.filter(|r| r.text.is_some());
-        let mut first = own.or(args.first()).cloned().unwrap_or_default();
+        // `Function("a", "b", CODE)`
+        let last = (does == Does::Eval && name == "Function").then(|| args.last()).flatten();
+        let mut first = own.or(last).or(args.first()).cloned().unwrap_or_default();
         // `unlink(LIST)`: each of them
         let files =
             matches!(does, Does::Read | Does::Write | Does::Open | Does::Delete | Does::DeleteTree | Does::Chmod);
@@ -79,7 +81,10 @@ impl Reader<'_, '_> {
             }
             Does::Below => match &first.text {
                 Some(text) => {
-                    let path = format!("{}/*", text.trim_end_matches('/'));
+                    let pattern = args.first().filter(|_| own.is_some() && name.ends_with("glob"));
+                    let pattern = pattern.and_then(|pattern| pattern.text.as_deref()).unwrap_or("*");
+                    let pattern = if pattern.contains("**") { "*" } else { pattern };
+                    let path = format!("{}/{pattern}", text.trim_end_matches('/'));
                     Value { taint, partly: first.partly, below: true, ..Value::text(path) }
                 }
                 None => Value::unknown(taint),
@@ -163,7 +168,7 @@ impl Reader<'_, '_> {
             Does::Fetch => {
                 let url = args.iter().find(|a| a.text.as_deref().is_some_and(|t| t.contains("://"))).unwrap_or(&first);
                 self.walk.net_url(&url.arg(span), "");
-                if name.ends_with("urlretrieve")
+                if ["urlretrieve", "download.file", "getstore", "mirror"].iter().any(|saves| name.ends_with(saves))
                     && let Some(path) = args.get(1).and_then(|to| to.text.clone())
                 {
                     self.keep(&path, Some(&Value::unknown(Taint::DOWNLOADED)));
@@ -261,6 +266,11 @@ impl Reader<'_, '_> {
                 self.install(name, args);
                 Value::default()
             }
+            // `mkstemp` gives a number and the path
+            Does::Temporary => {
+                let path = Value::text(crate::walk::NEW_FILE);
+                if name.ends_with("mkstemp") { Value::list(vec![Value::default(), path]) } else { path }
+            }
             Does::Home => Value::text(self.walk.home().to_owned()),
             Does::Join => {
                 let parts: Vec<&Value> = own.into_iter().chain(args.iter()).collect();
@@ -269,9 +279,11 @@ impl Reader<'_, '_> {
                 if texts.iter().all(|t| *t == "$_") {
                     return Value::unknown(taint);
                 }
-                if let Some(last) = parts.iter().rposition(|v| v.below) {
-                    texts.drain(..last);
-                }
+                // in Python a path that begins at the root begins anew
+                let anew = |text: &&str| self.language == Language::Python && text.starts_with('/');
+                let from = parts.iter().rposition(|v| v.below).max(texts.iter().rposition(anew));
+                texts.drain(..from.unwrap_or(0));
+                texts.retain(|text| !text.is_empty());
                 Value { partly, taint, ..Value::text(texts.join("/")) }
             }
             Does::Client => Value::name(name.split('.').next().unwrap_or(name)),
@@ -314,6 +326,15 @@ impl Reader<'_, '_> {
                 match called {
                     Some(called) => {
                         let rest = args.iter().skip(1);
+                        // `do.call("unlink", list(..))`
+                        let inside = if name == "do.call" {
+                            args.get(1).and_then(|values| values.list.as_deref())
+                        } else {
+                            None
+                        };
+                        if let Some(values) = inside {
+                            return self.call(&called, None, values);
+                        }
                         let given: Vec<Value> = match name {
                             "array_map" => rest.map(|values| self.one_of(values)).collect(),
                             _ => rest.cloned().collect(),
@@ -461,7 +482,9 @@ impl Reader<'_, '_> {
             let value = Value::text(first.text.as_deref().unwrap_or("").trim_start_matches('|').to_owned());
             return self.shell(&value, args);
         }
-        let writes = mode.contains(['w', 'a', 'x', '+', '>']) && mode.len() < 6;
+        let flags = args.get(1).and_then(|mode| mode.name.as_deref()).unwrap_or("");
+        let writes = mode.contains(['w', 'a', 'x', '+', '>']) && mode.len() < 6
+            || ["O_WRONLY", "O_RDWR"].iter().any(|flag| flags.ends_with(flag));
         if writes {
             let Some(path) = &first.text else {
                 self.walk.push_with(EffectKind::Write, None, "computed-path", Certainty::Opaque);

@@ -1,9 +1,23 @@
 //! Elements by their names, and the environment among them.
 
-use super::{Reader, Value, is_environment};
+use std::collections::{HashMap, HashSet};
+
+use super::{MOST_CHOICES, Reader, Value, is_environment};
 use crate::code::tokens::Token;
 use crate::value::Taint;
 use crate::walk::{Inherited, inherited};
+
+/// How many names are remembered that may be attributes.
+const MOST_ATTRIBUTES: usize = 256;
+
+/// What is known of attributes from one reading to the next.
+#[derive(Debug, Default)]
+pub(super) struct Attributes {
+    /// The values that a name was given, in a class or out of it.
+    given: HashMap<String, Vec<Value>>,
+    /// Names that were asked of objects.
+    asked: HashSet<String>,
+}
 
 impl Reader<'_, '_> {
     /// `environ[NAME] = value`: a variable for the programs that are started.
@@ -35,6 +49,7 @@ impl Reader<'_, '_> {
             (Some(name), Some(key)) if name == "Dir" => Value::text(key),
             // `fs["rmSync"]`
             (Some(name), Some(key)) if !key.is_empty() => Value::name(format!("{name}.{key}")),
+            (None, Some(key)) if value.keyed(&key).is_some() => value.keyed(&key).unwrap_or_default(),
             _ => match (&value.list, index.first().and_then(|v| v.text.as_ref()).and_then(|t| t.parse::<usize>().ok()))
             {
                 (Some(list), Some(at)) => list.get(at).cloned().unwrap_or_default(),
@@ -76,13 +91,38 @@ impl Reader<'_, '_> {
             return Some(value);
         }
         let this = ["self", "this", "cls"].into_iter().find_map(|this| self.variables.get(&format!("{this}.{member}")));
-        this.or_else(|| self.variables.get(member)).cloned()
+        if let Some(this) = this {
+            return Some(this.clone());
+        }
+        self.attributes.asked.insert(member.to_owned());
+        // a class that inherits may have given it another value, below
+        match self.attributes.given.get(member).map(Vec::as_slice) {
+            Some(values @ [_, _, ..]) => Some(self.one_of(&Value::list(values.to_vec()))),
+            _ => self.variables.get(member).cloned(),
+        }
+    }
+
+    /// Remembers what a name is given that may be an attribute's.
+    pub(super) fn attribute_given(&mut self, name: &str, value: &Value) {
+        if self.choice > 0 || *value == Value::default() || self.attributes.given.len() > MOST_ATTRIBUTES {
+            return;
+        }
+        let values = self.attributes.given.entry(name.to_owned()).or_default();
+        if values.len() < MOST_CHOICES && !values.contains(value) {
+            values.push(value.clone());
+            if self.attributes.asked.contains(name) {
+                self.choices = self.choices.max(values.len());
+            }
+        }
     }
 
     /// The value of an environment variable.
     pub(super) fn variable(&self, name: &str) -> Value {
         if name == "HOME" {
             return Value::text(self.walk.home().to_owned());
+        }
+        if let Some(told) = self.walk.told_by_variable(name).filter(|told| told.is_literal()) {
+            return Value { taint: told.taint, ..Value::text(told.text.clone()) };
         }
         // where something is asked, by its address
         if let Inherited::Text(text) = inherited(name, None, None)

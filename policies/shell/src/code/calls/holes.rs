@@ -20,6 +20,7 @@ impl Reader<'_, '_> {
                 None if hole.starts_with("ENV{") => {
                     self.variable(hole.trim_start_matches("ENV{").trim_matches(['}', '\'', '"']))
                 }
+                None if self.element(hole).is_some() => self.element(hole).unwrap_or_default(),
                 None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => {
                     Value::default()
                 }
@@ -50,5 +51,11 @@ impl Reader<'_, '_> {
             }
         }
         Value { text: Some(out), partly, taint, ..Value::default() }
+    }
+
+    /// `name{key}` of Perl in a text.
+    fn element(&self, hole: &str) -> Option<Value> {
+        let (name, key) = hole.strip_suffix('}')?.split_once('{')?;
+        self.variables.get(name)?.keyed(key.trim_matches(['\'', '"']))
     }
 }

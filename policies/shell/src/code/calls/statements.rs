@@ -4,6 +4,10 @@ use super::{Reader, Value};
 use crate::code::tokens::Token;
 use crate::knowledge::Language;
 
+/// How many tokens a type has that is written behind a name, and how many names are given values at once.
+const MOST_OF_TYPE: usize = 16;
+const MOST_NAMES: usize = 8;
+
 impl Reader<'_, '_> {
     /// What a name stands for that runs over a value, in this reading of the code.
     pub(super) fn one_of(&mut self, value: &Value) -> Value {
@@ -203,15 +207,42 @@ impl Reader<'_, '_> {
         let next = (self.peek(), self.peek_at(1));
         matches!(next, (Some(Token::Name(_)), Some(Token::Name(_) | Token::Sign('='))))
             || self.assigns_pair()
-            || self.assigns_typed()
+            || self.assigns_typed().is_some()
     }
 
-    /// `name: Type = value`.
-    fn assigns_typed(&self) -> bool {
-        matches!(
-            (self.peek(), self.peek_at(1), self.peek_at(2), self.peek_at(3)),
-            (Some(Token::Name(_)), Some(Token::Sign(':')), Some(Token::Name(_)), Some(Token::Sign('=')))
-        )
+    /// How far off the sign is in `name: Type = value`, where the type may be `list[str]` or `Map<string, string[]>`.
+    fn assigns_typed(&self) -> Option<usize> {
+        let begins = (self.peek(), self.peek_at(1), self.peek_at(2));
+        let (Some(Token::Name(_)), Some(Token::Sign(':')), Some(Token::Name(_))) = begins else { return None };
+        let behind = self.tokens.iter().enumerate().skip(self.at + 3).take(MOST_OF_TYPE);
+        let is_type = |token: &Token| match token {
+            Token::Name(_) => true,
+            Token::Sign(sign) => matches!(sign, '[' | ']' | '<' | '>' | ',' | '|' | '.'),
+            _ => false,
+        };
+        let (at, token) = behind.into_iter().find(|(_, token)| !is_type(token))?;
+        let compares = matches!(self.tokens.get(at + 1), Some(Token::Sign('=' | '>')));
+        (*token == Token::Sign('=') && !compares).then_some(at - self.at)
+    }
+
+    /// How many names stand in front of the sign in `one, two = value` of Python, Ruby, Lua and Perl.
+    fn assigns_several(&self) -> Option<usize> {
+        let languages = [Language::Python, Language::Ruby, Language::Lua];
+        let mut count = 0;
+        while languages.contains(&self.language) {
+            let (Some(Token::Name(_)), Some(Token::Sign(sign))) =
+                (self.peek_at(2 * count), self.peek_at(2 * count + 1))
+            else {
+                return None;
+            };
+            count += 1;
+            match sign {
+                ',' if count < MOST_NAMES => {}
+                '=' if count > 1 && self.peek_at(2 * count) != Some(&Token::Sign('=')) => return Some(count),
+                _ => return None,
+            }
+        }
+        None
     }
 
     fn assigns_pair(&self) -> bool {
@@ -227,6 +258,10 @@ impl Reader<'_, '_> {
         while matches!(self.peek(), Some(Token::Name(word)) if matches!(word.as_str(), "const" | "let" | "var" | "my" | "our" | "local"))
         {
             self.at += 1;
+            // `my %names`
+            if self.language == Language::Perl {
+                self.eat('%');
+            }
         }
         if self.peek() == Some(&Token::Sign('{')) && matches!(self.language, Language::Js | Language::Mongo) {
             let close = self.tokens.iter().skip(self.at).take(40).position(|t| *t == Token::Sign('}'));
@@ -288,10 +323,27 @@ impl Reader<'_, '_> {
             self.variables.insert(name, value);
             return;
         }
-        if let (true, Some(Token::Name(name))) = (self.assigns_typed(), self.peek().cloned()) {
-            self.at += 4;
+        if let (Some(sign), Some(Token::Name(name))) = (self.assigns_typed(), self.peek().cloned()) {
+            self.at += sign + 1;
             let value = self.expression();
             self.variables.insert(name, value);
+            return;
+        }
+        if let Some(count) = self.assigns_several() {
+            let names = self.tokens.iter().skip(self.at).step_by(2).take(count);
+            let names = names.filter_map(|token| if let Token::Name(name) = token { Some(name.clone()) } else { None });
+            let names: Vec<String> = names.collect();
+            self.at += 2 * count;
+            let first = self.expression();
+            let mut values = vec![first];
+            while self.eat(',') {
+                values.push(self.expression());
+            }
+            let value = match <[Value; 1]>::try_from(values) {
+                Ok([one]) => one,
+                Err(values) => Value::list(values),
+            };
+            self.each_named(names, &value);
             return;
         }
         let (Some(Token::Name(name)), Some(Token::Sign('='))) = (self.peek(), self.peek_at(1)) else { return };
@@ -301,6 +353,7 @@ impl Reader<'_, '_> {
         let name = name.clone();
         self.at += 2;
         let value = self.expression();
+        self.attribute_given(&name, &value);
         self.variables.insert(name, value);
     }
 }

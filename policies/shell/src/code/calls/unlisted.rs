@@ -1,5 +1,7 @@
 //! What calls that no list names may still do with what they are given: keys, stored data, secrets that leave.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use rampart_call::EffectKind;
 
 use super::names::{COUNTS, LOOKS, NETWORK, STORES};
@@ -12,6 +14,36 @@ use crate::value::{Arg, Taint};
 /// Whether what a call gives back says nothing of what it was given.
 pub(super) fn only_counts(name: &str) -> bool {
     COUNTS.contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
+/// How many texts of the code are put together to paths.
+const MOST_PIECES: usize = 24;
+
+/// The words of all of the code.
+pub(super) struct Words<'t> {
+    tokens: &'t [Token],
+    text: &'t str,
+    /// Answers, by the first name of each list. Long code asks often.
+    known: RefCell<HashMap<&'static str, bool>>,
+}
+
+impl<'t> Words<'t> {
+    pub(super) fn of(tokens: &'t [Token], text: &'t str) -> Self {
+        Self { tokens, text, known: RefCell::default() }
+    }
+
+    /// Whether the code names one of these, in a name or a text.
+    fn name_one_of(&self, list: &'static [&'static str]) -> bool {
+        let first = list.first().copied().unwrap_or_default();
+        *self.known.borrow_mut().entry(first).or_insert_with(|| {
+            let is = |word: &str| list.iter().any(|name| word == *name || word.contains(name) && name.len() > 4);
+            self.tokens.iter().any(|token| match token {
+                Token::Name(word) => is(word),
+                Token::Text { text, .. } => text.len() < 64 && !text.contains([' ', ':']) && is(text),
+                _ => false,
+            }) || list.iter().any(|name| name.contains('.') && self.text.contains(name))
+        })
+    }
 }
 
 impl Reader<'_, '_> {
@@ -42,11 +74,11 @@ impl Reader<'_, '_> {
         if last == "delete" && args.is_empty() && tables.iter().any(|table| self.arg.text.contains(table)) {
             self.walk.note(EffectKind::RemoteMutate, "database-drop");
         }
-        if destroys(last) && self.names_one_of(STORES) {
+        if destroys(last) && self.words.name_one_of(STORES) {
             self.walk.note(EffectKind::RemoteMutate, "cloud-delete");
         }
         let deletes = |a: &Value| a.text.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("delete"));
-        if args.iter().any(deletes) && self.names_one_of(NETWORK) {
+        if args.iter().any(deletes) && self.words.name_one_of(NETWORK) {
             self.walk.note(EffectKind::RemoteMutate, "remote-delete");
         }
     }
@@ -107,7 +139,8 @@ impl Reader<'_, '_> {
     pub(super) fn hunts(&mut self) {
         const WALKS: [&str; 9] =
             ["rglob", "walk", "glob", "iglob", "scandir", "readdirSync", "readdir", "walkSync", "Find"];
-        const READS: [&str; 7] = ["read_text", "read_bytes", "open", "readFileSync", "readFile", "read", "copy"];
+        const READS: [&str; 9] =
+            ["read_text", "read_bytes", "open", "readFileSync", "readFile", "read", "copy", "ZipFile", "make_archive"];
         let calls = |names: &[&str]| {
             self.tokens
                 .iter()
@@ -134,10 +167,45 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// The code opens files, knows the home, and its texts together name a store of keys there, which no call was seen to open.
+    pub(super) fn stores(&mut self) {
+        const HOMES: [&str; 8] =
+            ["homedir", "Path.home", "expanduser", "Dir.home", "HOME\"", "HOME'", "env.HOME", "ENV{HOME"];
+        const READS: [&str; 9] =
+            ["open(", "open ", "read_text", "read_bytes", "readFile", ".read", "file_get_contents", "getline", "slurp"];
+        let says = |parts: &[&str]| parts.iter().any(|part| self.arg.text.contains(part));
+        if !says(&HOMES) || !says(&READS) {
+            return;
+        }
+        let texts: Vec<String> = self
+            .tokens
+            .iter()
+            .filter_map(
+                |t| if let Token::Text { text, .. } = t { Some(text.trim_matches('/').to_owned()) } else { None },
+            )
+            .filter(|text| text.len() > 2 && text.len() < 40 && !text.contains([' ', '$', '*', ':']))
+            .take(MOST_PIECES)
+            .collect();
+        let home = self.walk.home().to_owned();
+        let (home, texts) = (&home, &texts);
+        let hidden: Vec<&String> = texts.iter().filter(|text| text.starts_with('.')).collect();
+        // in a folder of keys there is what is none
+        let is_key = |path: &str| self.walk.is_key(&Arg::literal(path, self.arg.span));
+        let alone = hidden.iter().map(|file| format!("{home}/{file}"));
+        let alone = alone.filter(|path| !is_key(&format!("{path}/x")));
+        let below = hidden.iter().flat_map(move |dir| {
+            texts.iter().filter(move |file| file != dir).map(move |file| format!("{home}/{dir}/{file}"))
+        });
+        if let Some(path) = alone.chain(below).find(|path| is_key(path)) {
+            let target = self.walk.target(&Arg::literal(path, self.arg.span), false);
+            self.walk.push(EffectKind::Secret, Some(target), "secret-search");
+        }
+    }
+
     /// A container that is started with the rights of the machine.
     fn container(&mut self, last: &str) {
         if !matches!(last, "run" | "create" | "create_container" | "createContainer")
-            || !self.names_one_of(&["docker", "dockerode"])
+            || !self.words.name_one_of(&["docker", "dockerode"])
         {
             return;
         }
@@ -175,16 +243,6 @@ impl Reader<'_, '_> {
         {
             crate::code::sql::statements(self.walk, text);
         }
-    }
-
-    /// Whether the code names one of these, in a name or a text.
-    fn names_one_of(&self, list: &[&str]) -> bool {
-        let is = |word: &str| list.iter().any(|name| word == *name || word.contains(name) && name.len() > 4);
-        self.tokens.iter().any(|token| match token {
-            Token::Name(word) => is(word),
-            Token::Text { text, .. } => text.len() < 64 && !text.contains([' ', ':']) && is(text),
-            _ => false,
-        }) || list.iter().any(|name| name.contains('.') && self.arg.text.contains(name))
     }
 
     /// Secrets that were given to calls of which nothing is known leave where the code talks to hosts.

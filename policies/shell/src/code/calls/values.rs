@@ -17,6 +17,8 @@ pub(super) struct Value {
     /// A dotted name: a module, a function, a variable that nobody assigned.
     pub(super) name: Option<String>,
     pub(super) taint: Taint,
+    /// By what it stands in an object or dictionary.
+    pub(super) key: Option<Box<str>>,
     /// The path of something that lies in a folder that was listed; behind the folder's own path it stands for itself.
     pub(super) below: bool,
 }
@@ -42,6 +44,12 @@ impl Value {
     pub(super) fn members(items: Vec<Self>) -> Self {
         let Self { taint, list, .. } = Self::list(items);
         Self { taint, members: list, ..Self::default() }
+    }
+
+    /// The value that stands by a key.
+    pub(super) fn keyed(&self, key: &str) -> Option<Self> {
+        let values = self.members.as_ref().or(self.list.as_ref())?;
+        values.iter().rfind(|value| value.key.as_deref() == Some(key)).cloned()
     }
 
     pub(super) fn name(name: impl Into<String>) -> Self {
