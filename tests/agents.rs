@@ -137,7 +137,8 @@ fn holds(name: &str) {
         }
     } else {
         let (reasons, wants): (Vec<_>, Vec<_>) = denied.into_iter().unzip();
-        let said = (real.shell)("printf 'open %s' sesame");
+        // Agents that read from a terminal of their own lose, on a busy machine, what a command says that is over at once.
+        let said = (real.shell)("printf 'open %s\\n' sesame; sleep 1");
         let model = Model::start([vec![allowed()], wants, vec![said]].concat());
         let ran = run(command(&real, &world, &model), 300);
         let told = model.conversation();
