@@ -5,7 +5,7 @@ use rampart_call::CommandLine;
 use super::arguments::interpreter_of;
 
 /// Most commands that one file is taken for, and how long a file is read.
-const MOST_COMMANDS: usize = 64;
+const MOST_COMMANDS: usize = 1024;
 const MOST_READ: usize = 256 * 1024;
 
 /// Members of a JSON document whose texts are for people.
@@ -16,6 +16,8 @@ const FOR_PEOPLE: &[&str] =
 pub(super) fn commands(path: &str, text: &str) -> Vec<CommandLine> {
     let text = text.get(..text.floor_char_boundary(MOST_READ)).unwrap_or(text);
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    // a path of a repository begins with none
+    let path = &format!("/{path}");
     let words = |words: [&str; 3]| CommandLine::Argv(words.map(str::to_owned).into());
     if is_makefile(name) {
         let mut make: Vec<String> = ["make", "--eval", text].map(str::to_owned).into();
@@ -51,10 +53,10 @@ fn is_makefile(name: &str) -> bool {
 /// The names of a makefile's rules.
 fn targets(text: &str) -> impl Iterator<Item = String> {
     let heads = text.lines().filter(|line| !line.starts_with(['\t', ' ', '#', '.'])).filter_map(|line| {
-        let (name, rest) = line.split_once(':')?;
-        (!rest.starts_with('=') && !name.contains(['=', '$', ' ', '%'])).then(|| name.to_owned())
+        let (names, rest) = line.split_once(':')?;
+        (!rest.starts_with('=') && !names.contains(['=', '$', '%'])).then(|| names.split_whitespace())
     });
-    heads.take(MOST_COMMANDS)
+    heads.flatten().map(str::to_owned).take(MOST_COMMANDS)
 }
 
 /// Documents of JSON whose texts are commands: of packages, of editors, and of what prepares a container.
@@ -213,12 +215,15 @@ mod tests {
             ("/p/.github/workflows/a.yml", "      - run: npm ci\n", "bash -c 'npm ci'"),
             ("/p/Procfile", "release: \"make all\"\n", "bash -c 'make all'"),
             ("/p/a.ipynb", r#"{"cells": [{"cell_type": "code", "source": ["x\n", "y"]}]}"#, "python3 -c 'x\ny\n'"),
+            (".github/workflows/a.yml", "      - run: npm ci\n", "bash -c 'npm ci'"),
             ("/p/values.yml", "cmd: rm -rf /\n", ""),
         ] {
             let found = lines(path, text);
             assert!(found.first().map_or("", String::as_str).starts_with(first), "{path}: {found:?}");
             assert_eq!(found.is_empty(), first.is_empty(), "{path}: {found:?}");
         }
-        assert!(lines("/p/Makefile", "a: b\n\tx\nV := 1\nb:\n")[0].ends_with(" a b"));
+        assert!(lines("/p/Makefile", "a c: b\n\tx\nV := 1\nb:\n")[0].ends_with(" a c b"));
+        // Padding hides nothing.
+        assert_eq!(lines("/p/.gitlab-ci.yml", &"  - npm ci\n".repeat(500)).len(), 500);
     }
 }

@@ -291,13 +291,24 @@ impl Walk<'_> {
         // `for tool in ..; do $tool --version; done`
         let asked = |arg: &Arg| arg.is_literal() && matches!(arg.text.as_str(), "--version" | "--help");
         let looks = note == "computed-program" && matches!(args, [_, only] if asked(only));
-        let named =
-            note == "computed-program" && args.first().is_some_and(|program| is_tool_of_environment(&program.text));
+        let named = note == "computed-program"
+            && args.first().is_some_and(|program| self.is_tool_of_environment(&program.text));
         if !looks && !named {
             self.note(EffectKind::Opaque, note);
         }
         self.delicate_words(args);
         Flow::unknown(stdin.taint)
+    }
+
+    /// `$CHROME_BIN`, `${UNITY_PATH}`: by such a variable whoever set up the machine says where a program is, unless this
+    /// command line gives it a value.
+    fn is_tool_of_environment(&self, text: &str) -> bool {
+        let Some(name) = text.strip_prefix('$') else { return false };
+        let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+        let ends = ["_BIN", "_CLI", "_EXE", "_EXECUTABLE", "_PATH", "_PROGRAM"];
+        ends.iter().any(|end| name.len() > end.len() && name.ends_with(end))
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !self.env.variables.contains_key(name)
     }
 
     fn call(&mut self, name: &str, function: super::env::Function, args: Vec<Arg>, stdin: Flow) -> Flow {
@@ -344,13 +355,4 @@ impl Walk<'_> {
 /// Quotes a word so that it is read back as it is.
 pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// `$CHROME_BIN`, `${UNITY_PATH}`: by such a variable whoever set up the machine says where a program is.
-fn is_tool_of_environment(text: &str) -> bool {
-    let Some(name) = text.strip_prefix('$') else { return false };
-    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
-    let ends = ["_BIN", "_CLI", "_EXE", "_EXECUTABLE", "_PATH", "_PROGRAM"];
-    ends.iter().any(|end| name.len() > end.len() && name.ends_with(end))
-        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -14,13 +14,12 @@ impl Reader<'_, '_> {
         let mut out = text;
         let mut partly = false;
         for hole in holes {
-            let value = match self.variables.get(hole.trim()) {
-                Some(value) => value.clone(),
+            let value = match self.variables.get(hole.trim()).cloned().or_else(|| self.element(hole)) {
+                Some(value) => value,
                 None if hole.starts_with("ENV{$") => Value::unknown(Taint::TOKEN),
                 None if hole.starts_with("ENV{") => {
                     self.variable(hole.trim_start_matches("ENV{").trim_matches(['}', '\'', '"']))
                 }
-                None if self.element(hole).is_some() => self.element(hole).unwrap_or_default(),
                 None if hole.len() < 3 || !hole.contains(['(', '`', '.', '[']) || self.depth >= MAX_DEPTH => {
                     Value::default()
                 }
